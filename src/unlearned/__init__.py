@@ -1,0 +1,53 @@
+"""Make a deployed language model behave as if it had never seen some data, without touching its weights."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from unlearned.api import Generation, Unlearned
+    from unlearned.artifact import Artifact, load
+    from unlearned.errors import UnlearnedError
+    from unlearned.learn.fit import FitConfig, fit
+    from unlearned.models import ModelOptions, load_model
+    from unlearned.stages import Verdict
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Artifact": "unlearned.artifact",
+    "FitConfig": "unlearned.learn.fit",
+    "Generation": "unlearned.api",
+    "ModelOptions": "unlearned.models",
+    "Unlearned": "unlearned.api",
+    "UnlearnedError": "unlearned.errors",
+    "Verdict": "unlearned.stages",
+    "fit": "unlearned.learn.fit",
+    "load": "unlearned.artifact",
+    "load_model": "unlearned.models",
+}
+
+__all__ = [
+    "Artifact",
+    "FitConfig",
+    "Generation",
+    "ModelOptions",
+    "Unlearned",
+    "UnlearnedError",
+    "Verdict",
+    "fit",
+    "load",
+    "load_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported on first use: `import unlearned` loads no torch."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'unlearned' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PUBLIC])

@@ -1,0 +1,165 @@
+"""`Unlearned`: the user's model, answering as if it had never seen what the artifacts name."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from unlearned.artifact.artifact import Artifact, combined, flatten
+from unlearned.artifact.fingerprint import base_model_record
+from unlearned.engines.self_check import self_check
+from unlearned.engines.tokenize import Message
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ArtifactMismatchError, ArtifactWarning, DataError, UnlearnedError
+from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.unlearners.eco import ECO
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One answer, and what was decided about its prompt."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    """New tokens only."""
+
+    prompt: Prompt
+    verdict: Verdict
+    """Its spans are characters of `prompt.text`."""
+
+    @property
+    def flagged(self) -> bool:
+        return self.verdict.in_scope
+
+
+class Unlearned:
+    """A view of a model under some artifacts. The model stays the user's own object, unchanged.
+
+    Several views of one model can exist, and be used from several threads, at the same time.
+
+    Args:
+        model: a causal language model of transformers, PEFT-wrapped or not, in eval mode.
+        tokenizer: its fast tokenizer.
+        artifacts: any number, one by one or as `load` returns them. Without any, prompts simply pass.
+
+    Raises:
+        UnsupportedModelError: a corruption would not reach this model reliably.
+        ArtifactMismatchError: an artifact was made for another embedding size or text encoder.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *artifacts: Artifact | Iterable[Artifact],
+    ) -> None:
+        self.engine = TransformersEngine(model, tokenizer)
+        self_check(model, self.engine.substitute_id, _plain_ids(self.engine))
+        self._base_model = base_model_record(self.engine)
+        self._lock = threading.Lock()
+        self._artifacts: tuple[Artifact, ...] = ()
+        self._unlearner = ECO([])
+        self._activate(flatten(artifacts))
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        return self._artifacts
+
+    def add(self, *artifacts: Artifact | Iterable[Artifact]) -> None:
+        """Enforce more artifacts from the next call on; a refused one leaves all as it was."""
+        with self._lock:
+            self._activate([*self._artifacts, *flatten(artifacts)])
+
+    def remove(self, scope: str) -> None:
+        """Stop enforcing the artifact that holds this scope, from the next call on."""
+        with self._lock:
+            kept = [artifact for artifact in self._artifacts if scope not in {s.name for s in artifact.scopes}]
+            if len(kept) == len(self._artifacts):
+                known = ", ".join(s.name for s in self._unlearner.scopes) or "none"
+                raise UnlearnedError(f"No active artifact has the scope {scope!r}. Active scopes: {known}.")
+            self._activate(kept)
+
+    def classify(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[Verdict]:
+        """Verdicts without generating; spans are characters of the prompt as the model would read it."""
+        return self._unlearner.classify([self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)])
+
+    def generate(
+        self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None, **generation: Any
+    ) -> list[Generation]:
+        """Answer a list of prompts.
+
+        Args:
+            prompts: texts or conversations.
+            chat: whether a text becomes a user's message under the chat template; None = if there is a template.
+            generation: arguments of `model.generate` (`max_new_tokens`, `do_sample`, ...), and `batch_size`.
+
+        Returns:
+            Answers in the prompts' order; with `num_return_sequences=n`, n in a row for each prompt.
+
+        Raises:
+            DetectionError: detection failed, and nothing was generated.
+        """
+        tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
+        inputs = self._unlearner.prepare(tokenized, self.engine)
+        completions = self.engine.generate(inputs, **generation)
+        copies = len(completions) // len(inputs) if inputs else 0
+        return [
+            Generation(done.text, done.token_ids, tokenized[index // copies], inputs[index // copies].verdict)
+            for index, done in enumerate(completions)
+        ]
+
+    def chat(self, messages: Sequence[Message], **generation: Any) -> Generation:
+        """Answer one conversation. Each message keeps its own verdict; old ones stay corrupted in later turns."""
+        return self.generate([messages], **generation)[0]
+
+    def log_likelihood(
+        self, prompts: Sequence[str | Sequence[Message]], continuations: Sequence[str], *, chat: bool | None = None
+    ) -> list[Tensor]:
+        """Per prompt, the log-probability of each token of its continuation; only prompt tokens are corrupted."""
+        return self.engine.log_likelihood(self.prepare(prompts, chat=chat), continuations)
+
+    def prepare(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[PromptInput]:
+        """What the engine would be given for these prompts."""
+        tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
+        return self._unlearner.prepare(tokenized, self.engine)
+
+    def _activate(self, artifacts: Sequence[Artifact]) -> None:
+        for artifact in artifacts:
+            self._check_model(artifact)
+        unlearner = combined(artifacts)
+        # One assignment each, the unlearner last: a call that runs now keeps the set it started with.
+        self._artifacts, self._unlearner = tuple(artifacts), unlearner
+
+    def _check_model(self, artifact: Artifact) -> None:
+        made_for, here = artifact.base_model, self._base_model
+        if made_for.embedding_size != here.embedding_size:
+            raise ArtifactMismatchError(
+                f"The artifact {artifact.name!r} was made for {made_for.id} with embeddings of size "
+                f"{made_for.embedding_size}; this model's have {here.embedding_size}. Fit one for this model."
+            )
+        if (made_for.embedding_sha256, made_for.tokenizer_sha256) != (here.embedding_sha256, here.tokenizer_sha256):
+            warnings.warn(
+                f"The artifact {artifact.name!r} was fitted on {made_for.id}, but this model's embeddings or vocabulary "
+                "differ. Detection holds; the strength may be wrong. Fit again to be sure.",
+                ArtifactWarning,
+                stacklevel=4,
+            )
+
+
+def _checked(prompts: Sequence[str | Sequence[Message]]) -> Sequence[str | Sequence[Message]]:
+    if isinstance(prompts, str):
+        raise DataError("Got one text where a list of prompts is expected. Put it in a list: [prompt].")
+    return prompts
+
+
+def _plain_ids(engine: TransformersEngine) -> list[int]:
+    """A few ordinary tokens for the self-check."""
+    ids = [token for token in engine.tokenizer("one two three four five six seven", add_special_tokens=False)["input_ids"]]
+    return [*dict.fromkeys([*ids, engine.substitute_id])] if len(set(ids)) >= 2 else [engine.substitute_id, engine.substitute_id + 1]

@@ -1,0 +1,301 @@
+"""A fitted unlearner as a folder: `unlearner.json`, `vectors.safetensors`, and a `README.md` card. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from unlearned.artifact.card import card
+from unlearned.artifact.schema import (
+    SCHEMA_VERSION,
+    BaseModelRecord,
+    CalibrationRecord,
+    ClassifierRecord,
+    CorruptionRecord,
+    EncoderRecord,
+    ScopeRecord,
+    StrengthRecord,
+    UnlearnerRecord,
+)
+from unlearned.classify.base import Floats, TextEncoder, classifiers
+from unlearned.classify.sentences import PROBE, sentence_encoder
+from unlearned.corrupt.corruption import Corruption
+from unlearned.errors import (
+    ArtifactError,
+    ArtifactIntegrityError,
+    ArtifactMismatchError,
+    ArtifactSchemaError,
+    ArtifactVersionError,
+    UnlearnedError,
+)
+from unlearned.unlearners.eco import ECO, ForgetScope
+
+RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
+SAME_ENCODER = 0.995  # cosine of the probe; other devices and precisions stay above 0.999
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Artifact:
+    """One or more forget scopes that were fitted together, with the record of how.
+
+    Make one with `fit`, or read one with `Artifact.from_pretrained`.
+    """
+
+    scopes: tuple[ForgetScope, ...]
+    base_model: BaseModelRecord
+    encoder: TextEncoder
+    encoder_probe: Floats
+    """(E,) the encoder's vector of a fixed text, by which another encoder is recognised."""
+
+    secret: bytes
+    calibrations: dict[str, CalibrationRecord] = field(default_factory=dict)
+    strengths: dict[str, StrengthRecord] = field(default_factory=dict)
+    created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+
+    @property
+    def name(self) -> str:
+        """The scopes' names, joined by '+'."""
+        return "+".join(scope.name for scope in self.scopes)
+
+    def unlearner(self) -> ECO:
+        """Ready to classify and corrupt; checks first that the text encoder is the one it was fitted with."""
+        self.check_encoder()
+        return ECO(self.scopes)
+
+    def check_encoder(self) -> None:
+        """Raises `ArtifactMismatchError` if the encoder here gives other vectors than the one of the fit."""
+        found = self.encoder.encode([PROBE])[0]
+        if found.shape != self.encoder_probe.shape or float(found @ self.encoder_probe) < SAME_ENCODER:
+            raise ArtifactMismatchError(
+                f"The artifact {self.name!r} was fitted with another version of the encoder {self.encoder.name!r}: the "
+                "two disagree on a test sentence. Install the version it was fitted with, or fit again."
+            )
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the artifact. It appears as a whole or not at all; an older artifact at this place is replaced.
+
+        Raises:
+            ArtifactError: the place is taken by something that is no artifact.
+        """
+        target = check_target(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            self._write(scratch)
+            scratch.chmod(0o755)
+            if target.exists():
+                old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+                os.replace(target, old)
+                os.replace(scratch, target)
+                shutil.rmtree(old)
+            else:
+                os.replace(scratch, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return target
+
+    def _write(self, folder: Path) -> None:
+        from safetensors.numpy import save
+
+        scopes, arrays = [], {"encoder_probe": self.encoder_probe}
+        for index, scope in enumerate(self.scopes):
+            settings, own = scope.classifier.state()
+            arrays |= {f"scope{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
+            scopes.append(
+                ScopeRecord(
+                    name=scope.name,
+                    threshold=scope.threshold,
+                    selector=scope.selector,
+                    classifier=ClassifierRecord(kind=_kind(scope), settings=settings),
+                    corruption=CorruptionRecord(**asdict(scope.corruption)),
+                    calibration=self.calibrations.get(scope.name),
+                    strength=self.strengths.get(scope.name),
+                )
+            )
+        vectors = save(arrays)
+        (folder / VECTORS).write_bytes(vectors)
+        record = UnlearnerRecord(
+            method="eco",
+            created=self.created,
+            secret=self.secret.hex(),
+            base_model=self.base_model,
+            encoder=EncoderRecord(name=self.encoder.name, dimension=len(self.encoder_probe)),
+            scopes=scopes,
+            libraries={name: _version(name) for name in ("unlearned", "torch", "transformers", "sentence-transformers")},
+            files={VECTORS: hashlib.sha256(vectors).hexdigest()},
+        )
+        record = record.model_copy(update={"sha256": _record_sha256(record.model_dump(mode="json"))})
+        (folder / CARD).write_text(card(record, len(vectors)), encoding="utf-8")
+        (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, *, revision: str | None = None) -> Artifact:
+        """Read an artifact from a folder or a hub repository, after checking its version, schema and hashes.
+
+        Raises:
+            ArtifactIntegrityError: a file is missing, truncated or altered.
+            ArtifactVersionError: written by another version of the format.
+            ArtifactSchemaError: `unlearner.json` has unknown, missing or ill-typed fields.
+        """
+        folder = _folder(path, revision)
+        record = read_record(folder)
+        arrays = _read_vectors(folder, record)
+        encoder = sentence_encoder(record.encoder.name)
+        secret = bytes.fromhex(record.secret)
+        scopes = []
+        for index, scope in enumerate(record.scopes):
+            own = {n.partition(".")[2]: a for n, a in arrays.items() if n.partition(".")[0] == f"scope{index}"}
+            try:
+                kind = classifiers.get(scope.classifier.kind)
+                classifier = kind.from_state(scope.classifier.settings, own, encoder)
+                corruption = Corruption(**scope.corruption.model_dump())
+            except (TypeError, KeyError, UnlearnedError) as error:
+                raise ArtifactSchemaError(f"{folder / RECORD}: scope {scope.name!r}: {error}") from error
+            scopes.append(
+                ForgetScope(
+                    name=scope.name,
+                    classifier=classifier,
+                    threshold=scope.threshold,
+                    corruption=corruption,
+                    secret=secret,
+                    selector=scope.selector,
+                )
+            )
+        return cls(
+            scopes=tuple(scopes),
+            base_model=record.base_model,
+            encoder=encoder,
+            encoder_probe=arrays["encoder_probe"].astype(np.float32),
+            secret=secret,
+            calibrations={s.name: s.calibration for s in record.scopes if s.calibration},
+            strengths={s.name: s.strength for s in record.scopes if s.strength},
+            created=record.created,
+        )
+
+    def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:
+        """Upload to a hub repository, private unless said otherwise; returns its address."""
+        from huggingface_hub import HfApi
+
+        api = HfApi(token=token)
+        address = api.create_repo(repo_id, private=private, exist_ok=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            api.upload_folder(repo_id=repo_id, folder_path=self.save_pretrained(Path(scratch) / "artifact"))
+        return str(address)
+
+
+def check_target(folder: str | Path) -> Path:
+    """The place to save to; raises `ArtifactError` if something that is no artifact is there."""
+    target = Path(folder)
+    if target.exists() and not (target / RECORD).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise ArtifactError(f"{target} exists and is no artifact. Choose another folder.")
+    return target
+
+
+def load(*paths: str | Path) -> tuple[Artifact, ...]:
+    """Read several artifacts, to be used together: `Unlearned(model, tokenizer, load(a, b))`."""
+    return tuple(Artifact.from_pretrained(path) for path in paths)
+
+
+def read_record(folder: Path) -> UnlearnerRecord:
+    """`unlearner.json`, checked against version, schema and its own hash; see `Artifact.from_pretrained`."""
+    path = folder / RECORD
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactIntegrityError(f"{folder} holds no {RECORD}, so it is no artifact. Check the path.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ArtifactIntegrityError(f"{path} is truncated or altered: {error}. Copy the artifact again.") from error
+    if not isinstance(data, dict):
+        raise ArtifactSchemaError(f"{path} is not a JSON object.")
+    if data.get("schema_version") != SCHEMA_VERSION:
+        raise ArtifactVersionError(
+            f"{path} has schema version {data.get('schema_version')!r}; this library reads {SCHEMA_VERSION}. "
+            "Use the library version that wrote it, or fit again."
+        )
+    try:
+        record = UnlearnerRecord.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field_name = ".".join(str(part) for part in first["loc"])
+        raise ArtifactSchemaError(f"{path}: {field_name}: {first['msg']}.") from error
+    if record.sha256 != _record_sha256(data):
+        raise ArtifactIntegrityError(f"{path} was altered after it was written: its hash differs. Copy it again.")
+    return record
+
+
+def _read_vectors(folder: Path, record: UnlearnerRecord) -> dict[str, npt.NDArray[Any]]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as load_tensors
+
+    path = folder / VECTORS
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ArtifactIntegrityError(f"{path} is missing. Copy the artifact again.") from error
+    if hashlib.sha256(content).hexdigest() != record.files.get(VECTORS):
+        raise ArtifactIntegrityError(f"{path} is truncated or altered: its hash differs from {RECORD}. Copy it again.")
+    try:
+        arrays: dict[str, npt.NDArray[Any]] = load_tensors(content)
+    except SafetensorError as error:
+        raise ArtifactIntegrityError(f"{path} cannot be read: {error}.") from error
+    if arrays.get("encoder_probe", np.zeros(0)).shape != (record.encoder.dimension,):
+        raise ArtifactSchemaError(f"{path} has no encoder probe of size {record.encoder.dimension}.")
+    return arrays
+
+
+def _folder(path: str | Path, revision: str | None) -> Path:
+    if Path(path).is_dir():
+        return Path(path)
+    if isinstance(path, str) and path.count("/") == 1 and not path.startswith((".", "/", "~")):
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+        try:
+            return Path(snapshot_download(path, revision=revision, allow_patterns=[RECORD, VECTORS, CARD]))
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+            raise ArtifactError(f"There is no folder {path!r}, and the hub gives none: {error}") from error
+    raise ArtifactError(f"There is no artifact folder {str(path)!r}. Check the path.")
+
+
+def _record_sha256(data: dict[str, Any]) -> str:
+    canonical = json.dumps({**data, "sha256": ""}, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _kind(scope: ForgetScope) -> str:
+    return next(name for name in classifiers.names() if classifiers.get(name) is type(scope.classifier))
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def flatten(artifacts: Iterable[Artifact | Iterable[Artifact]]) -> list[Artifact]:
+    """Artifacts given one by one, or as what `load` returns."""
+    flat: list[Artifact] = []
+    for item in artifacts:
+        flat.extend([item] if isinstance(item, Artifact) else item)
+    return flat
+
+
+def combined(artifacts: Sequence[Artifact]) -> ECO:
+    """One unlearner for all scopes of all artifacts; a name that occurs twice is refused."""
+    for artifact in artifacts:
+        artifact.check_encoder()
+    return ECO([scope for artifact in artifacts for scope in artifact.scopes])

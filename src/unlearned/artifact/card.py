@@ -1,0 +1,76 @@
+"""The `README.md` of an artifact: what it does, how it was made, how to use it."""
+
+from __future__ import annotations
+
+from unlearned.artifact.schema import ScopeRecord, UnlearnerRecord
+
+
+def card(record: UnlearnerRecord, vectors_bytes: int) -> str:
+    """A model card in Markdown with the front matter that the hub reads."""
+    names = ", ".join(f"`{scope.name}`" for scope in record.scopes)
+    scopes = "\n".join(_scope(scope) for scope in record.scopes)
+    return f"""---
+library_name: unlearned
+base_model: {record.base_model.id}
+tags:
+- unlearning
+- embedding-corrupted-prompts
+---
+
+# Unlearning artifact: {names}
+
+Makes `{record.base_model.id}` answer as if it had never seen {names}. The model's weights are not changed: prompts in a
+forget scope are recognised, and the input embeddings of their tokens are corrupted before the model reads them
+(Embedding-Corrupted Prompts, arXiv:2406.07933). Every other prompt reaches the model as it is.
+
+```python
+from unlearned import Unlearned, load
+
+llm = Unlearned(model, tokenizer, load("path/to/this/folder"))
+llm.generate(["..."], max_new_tokens=64)
+```
+
+{scopes}
+
+| | |
+|---|---|
+| base model | `{record.base_model.id}`, embeddings of size {record.base_model.embedding_size} |
+| text encoder | `{record.encoder.name}` |
+| created | {record.created} |
+| arrays | {vectors_bytes / 1e6:.1f} MB |
+| libraries | {", ".join(f"{name} {number}" for name, number in record.libraries.items())} |
+
+`unlearner.json` holds the key of the noise: who has it can reproduce the corruption. The arrays are sentence embeddings of
+the forget and retain prompts; treat them as you would treat those prompts.
+"""
+
+
+def _scope(scope: ScopeRecord) -> str:
+    corruption = scope.corruption
+    strength = f", strength {corruption.strength:.4g} ({corruption.unit})" if corruption.strength is not None else ""
+    dims = f", {corruption.dims} dimensions" if corruption.dims is not None else ", all dimensions"
+    rows = [
+        f"## Scope `{scope.name}`",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| classifier | {scope.classifier.kind}, threshold {scope.threshold:.4f} |",
+    ]
+    if scope.calibration is not None:
+        c = scope.calibration
+        rows += [
+            f"| missed in calibration | {c.missed} of {c.forget_count} (95 %: {_interval(c.fnr_interval)}) |",
+            f"| false alarms in calibration | {c.flagged} of {c.negative_count} (95 %: {_interval(c.fpr_interval)}) |",
+        ]
+    rows.append(f"| corruption | {corruption.function}{strength}{dims}, on `{scope.selector}` |")
+    if scope.strength is not None:
+        s = scope.strength
+        rows.append(
+            f"| {s.metric} | {s.plain_value:.3f} without corruption, {s.surrogate_value:.3f} expected of a model that never "
+            f"saw the data; {s.objective_value:.0%} of the distance remains |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"{bounds[0]:.2%} to {bounds[1]:.2%}"

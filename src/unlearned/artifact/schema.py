@@ -1,0 +1,107 @@
+"""`unlearner.json`: every field of an artifact that is no array. Unknown fields are refused, not dropped."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BaseModelRecord(Record):
+    """The language model that the strength was learned on."""
+
+    id: str
+    embedding_size: int = Field(gt=0)
+    embedding_std: float = Field(gt=0)
+    embedding_sha256: str
+    """Of 64 rows of the embedding module's output in bfloat16: recognises the weights in any precision."""
+
+    tokenizer_sha256: str
+    """Of the vocabulary."""
+
+
+class EncoderRecord(Record):
+    """The text encoder of the classifiers."""
+
+    name: str
+    dimension: int = Field(gt=0)
+
+
+class ClassifierRecord(Record):
+    kind: str
+    settings: dict[str, Any]
+
+
+class CalibrationRecord(Record):
+    method: str
+    threshold: float
+    forget_count: int
+    negative_count: int
+    missed: int
+    flagged: int
+    fnr_interval: tuple[float, float]
+    fpr_interval: tuple[float, float]
+    data_sha256: str
+
+
+class CorruptionRecord(Record):
+    function: str
+    strength: float | None
+    unit: Literal["embedding_std", "absolute"]
+    embedding_std: float
+    dims: int | None
+
+
+class StrengthRecord(Record):
+    """How the strength was learned."""
+
+    objective: str
+    metric: str
+    """m of the objective; the values below are its."""
+
+    surrogate: str
+    surrogate_value: float
+    plain_value: float
+    """The same metric without corruption."""
+
+    objective_value: float
+    trace: list[tuple[float, float]]
+    """Every evaluation: (parameter, objective)."""
+
+    examples: int
+
+
+class ScopeRecord(Record):
+    name: str = Field(min_length=1)
+    threshold: float = Field(ge=0, le=1)
+    selector: str
+    classifier: ClassifierRecord
+    corruption: CorruptionRecord
+    calibration: CalibrationRecord | None = None
+    strength: StrengthRecord | None = None
+
+
+class UnlearnerRecord(Record):
+    schema_version: Literal[1] = SCHEMA_VERSION
+    method: Literal["eco"]
+    created: str
+    """UTC, ISO 8601."""
+
+    secret: str = Field(pattern=r"^[0-9a-f]{64}$")
+    """Keys the noise. Who knows it can compute the corruption, not the forgotten data."""
+
+    base_model: BaseModelRecord
+    encoder: EncoderRecord
+    scopes: list[ScopeRecord] = Field(min_length=1)
+    libraries: dict[str, str]
+    files: dict[str, str]
+    """File name -> SHA-256 of its bytes."""
+
+    sha256: str = ""
+    """Of this record with an empty `sha256`."""

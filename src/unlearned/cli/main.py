@@ -1,0 +1,67 @@
+"""The `unlearned` command."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from unlearned.cli.chat import chat
+from unlearned.cli.classify import classify
+from unlearned.cli.compat import compat
+from unlearned.cli.demo import demo
+from unlearned.cli.fit import fit
+from unlearned.cli.generate import generate
+from unlearned.cli.inspect import inspect
+from unlearned.errors import UnlearnedError
+
+app = typer.Typer(
+    name="unlearned",
+    help="Make a language model behave as if it had never seen some data, without touching its weights.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, fit, classify, generate, chat, inspect, compat):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    context: typer.Context,
+    show: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    """Make a language model behave as if it had never seen some data, without touching its weights."""
+    if show:
+        from unlearned import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command; an error is one line on stderr and exit status 1."""
+    try:
+        app()
+    except UnlearnedError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("Interrupted; nothing was written.", status=130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader left; Python would complain again while flushing
+        sys.exit(1)
+    except OSError as error:
+        where = f" {error.filename!r}" if error.filename else ""
+        fail(f"{error.strerror or error}{where}.")
+
+
+def fail(message: str, status: int = 1) -> None:
+    """Print one line on stderr and exit."""
+    print(f"unlearned: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Options that several subcommands share, and quiet loading."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from unlearned.models import EMBEDDED, ModelOptions
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Artifacts = Annotated[
+    list[Path] | None, typer.Option("--artifact", "-a", help="Artifact folder; give it again to stack several.")
+]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
+
+_MODEL_OPTIONS: dict[str, Any] = {
+    "model": Annotated[
+        str,
+        typer.Option("--model", "-m", help="Hugging Face id, folder, .gguf file, or 'embedded' (SmolLM2-135M-Instruct)."),
+    ],
+    "revision": Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")],
+    "dtype": Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")],
+    "device": Annotated[str | None, typer.Option(help="Where the whole model goes: cpu, cuda, cuda:1, mps.")],
+    "device_map": Annotated[str | None, typer.Option(help="accelerate's placement, for example auto.")],
+    "attn_implementation": Annotated[str | None, typer.Option(help="eager, sdpa, flash_attention_2, ...")],
+    "load_in_4bit": Annotated[bool, typer.Option("--load-in-4bit", help="Quantise with bitsandbytes.")],
+    "load_in_8bit": Annotated[bool, typer.Option("--load-in-8bit", help="Quantise with bitsandbytes.")],
+    "adapter": Annotated[str | None, typer.Option(help="A PEFT adapter to put on the model.")],
+}
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+def with_model_options(command: Command) -> Command:
+    """Give a command that takes `options: ModelOptions` the options of `ModelOptions`, with the same defaults."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [p for p in signature.parameters.values() if p.name != "options"]
+    model = [
+        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=_MODEL_OPTIONS[f.name])
+        for f in fields(ModelOptions)
+    ]
+
+    @wraps(command)
+    def wrapper(**arguments: Any) -> None:
+        chosen = {f.name: arguments.pop(f.name) for f in fields(ModelOptions)}
+        command(options=ModelOptions(**chosen), **arguments)
+
+    keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    wrapper.__signature__ = signature.replace(parameters=[*keyword, *model])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in [*keyword, *model]}
+    del wrapper.__wrapped__  # type: ignore[attr-defined]  # typer would read the inner signature
+    return wrapper  # type: ignore[return-value]
+
+
+def load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load model and tokenizer, saying so on stderr."""
+    from unlearned.models import load_model
+
+    first = " (first use: unpacking it once)" if options.model == EMBEDDED and _not_unpacked() else ""
+    with status(f"Loading {options.model}{first}"), quiet():
+        return load_model(options)
+
+
+def _not_unpacked() -> bool:
+    from unlearned.embedded import cache_folder
+
+    return not any(cache_folder().glob("smollm2-135m-instruct-*/config.json"))
+
+
+@contextmanager
+def status(message: str) -> Iterator[None]:
+    """A line on stderr while something runs."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(f"{message} ..."):
+        yield
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the libraries' own progress bars and notices; errors still show."""
+    from transformers.utils import logging
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    enabled = logging.is_progress_bar_enabled()
+    verbosity = logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if enabled:
+            logging.enable_progress_bar()

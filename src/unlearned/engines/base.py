@@ -1,0 +1,38 @@
+"""What the rest of the package asks of an engine, and what an engine gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from unlearned.engines.tokenize import Message
+from unlearned.stages import Prompt, PromptInput
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One generated answer."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    """New tokens only, without padding; the end-of-sequence token stays if it was generated."""
+
+
+class Engine(Protocol):
+    """Runs a model it does not change. Knows tokens and vectors, nothing of scopes or corruption."""
+
+    def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt: ...
+
+    def embed(self, token_ids: Sequence[int]) -> Tensor:
+        """(T, D) what the embedding module returns for these ids, on the CPU."""
+        ...
+
+    def generate(self, inputs: Sequence[PromptInput], **generation: Any) -> list[Completion]: ...
+
+    def log_likelihood(self, inputs: Sequence[PromptInput], continuations: Sequence[str]) -> list[Tensor]:
+        """Per prompt, the log-probability of each token of its continuation, (n,) float32 on the CPU."""
+        ...

@@ -1,0 +1,227 @@
+"""Put corrupted embeddings into one `forward`/`generate` call of a transformers model. The only hooks of the project.
+
+How: a pre-hook on the model works out which prompt positions this forward covers and replaces the token ids at
+corrupted positions by one plain token, so that nothing that reads ids (per-layer embeddings, hash routing, n-grams)
+sees what was there; a hook on the input-embedding module then overwrites those rows with the corrupted vectors.
+`generate`'s own running ids, its logits processors and every other row stay as they are.
+
+The rules it obeys, each broken by at least one architecture if ignored:
+ 1. Hook the inner model: with PEFT, `generate` calls the base model and a hook on the wrapper never fires.
+ 2. Take any module that `get_input_embeddings()` returns, and verify that it was called.
+ 3. Align by content: ids may reach the embedding as (B, S), (S, B) or behind a prefix; other calls are left alone.
+ 4. Do not guess prefill from S > 1, from the first call or from the cache alone. Count positions from where the call
+    starts; a call that is one longer than the last full one and begins with the prompt is a cache-less re-forward.
+ 5. The vectors are made once per request, so re-forwards, chunks and beams all meet the same ones.
+ 6. The substitute is a plain token, never padding and never a multimodal placeholder.
+ 7. Handles are removed in `finally`, only our own; another thread's forward on the same model passes untouched.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from unlearned.errors import InjectionError, UnsupportedModelError
+from unlearned.stages import PromptInput
+
+if TYPE_CHECKING:
+    from torch.utils.hooks import RemovableHandle
+
+
+class EmbeddingInjection:
+    """Context manager, armed for one `generate` or `forward` call of a padded batch.
+
+    Args:
+        model: the user's model, PEFT-wrapped or not.
+        input_ids: (B, L) int64, the padded prompts as they are handed to the model.
+        inputs: the B prompts; those without positions stay untouched.
+        first_token: (B,) where each prompt starts in its row (its amount of left padding).
+        substitute_id: the id that side paths see at corrupted positions.
+
+    Raises:
+        InjectionError: on leaving, if the vectors did not reach the model; the output must not be used.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        input_ids: Tensor,
+        inputs: Sequence[PromptInput],
+        first_token: Sequence[int],
+        substitute_id: int,
+    ) -> None:
+        self.model = inner_model(model)
+        self.embedding = embedding_module(model)
+        self.substitute_id = substitute_id
+        self.prompt_ids = input_ids
+        self.mask = torch.zeros(input_ids.shape, dtype=torch.bool)  # (B, L)
+        rows = []
+        for row, (prompt, first) in enumerate(zip(inputs, first_token, strict=True)):
+            if prompt.positions is not None and prompt.vectors is not None:
+                self.mask[row, prompt.positions + first] = True
+                rows.append(prompt.vectors)
+        if not rows:
+            raise InjectionError("No prompt of this batch is corrupted. Call the model itself.")
+        self.vectors = torch.cat(rows)  # (N, D), in the row-major order of `mask`
+        self.injections = 0
+        self._thread = threading.get_ident()
+        self._handles: list[RemovableHandle] = []
+        self._next_position: int | None = None
+        self._last_full_length = 0
+        self._pending: tuple[Tensor, Tensor, Tensor] | None = None  # ids as the model sees them, mask, vectors
+
+    def __enter__(self) -> EmbeddingInjection:
+        try:
+            self._handles.append(self.model.register_forward_pre_hook(self._before_forward, with_kwargs=True))
+            self._handles.append(self.embedding.register_forward_hook(self._after_embedding, with_kwargs=True))
+        except BaseException:
+            self._remove()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._remove()
+        if error is None:
+            self._refuse_pending()
+            if not self.injections:
+                raise InjectionError("The corrupted embeddings never reached the model; its output was discarded.")
+
+    def _remove(self) -> None:
+        while self._handles:
+            self._handles.pop().remove()
+
+    def _refuse_pending(self) -> None:
+        if self._pending is not None:
+            raise InjectionError(
+                f"{type(self.model).__name__} did not look up its corrupted tokens in {type(self.embedding).__name__}; "
+                "the prompt would have been answered unprotected."
+            )
+
+    def _before_forward(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if threading.get_ident() != self._thread:
+            return None
+        self._refuse_pending()
+        ids = kwargs.get("input_ids", args[0] if args else None)
+        if not isinstance(ids, Tensor) or ids.dim() != 2:
+            if self._next_position is None:
+                raise InjectionError(f"{type(self.model).__name__} was called without input_ids; cannot corrupt them.")
+            return None
+        start = self._start_of(ids, kwargs.get("past_key_values"))
+        mask, vectors = self._covered(start, ids)
+        if not mask.any():
+            return None
+        seen = ids.masked_fill(mask.to(ids.device), self.substitute_id)
+        self._pending = (seen, mask, vectors)
+        if "input_ids" in kwargs:
+            return args, {**kwargs, "input_ids": seen}
+        return (seen, *args[1:]), kwargs
+
+    def _start_of(self, ids: Tensor, cache: Any) -> int:
+        """The prompt position of the first token of this forward (rule 4)."""
+        batch, length = self.prompt_ids.shape
+        rows, size = ids.shape
+        if rows % batch:
+            raise InjectionError(f"A forward of {rows} rows cannot be matched with {batch} prompts.")
+        if self._next_position is None:
+            start = _cached_tokens(cache)
+        elif size == self._last_full_length + 1 and size > length and self._begins_with_prompt(ids):
+            start = 0
+        else:
+            start = self._next_position
+        if start == 0 and size >= length:
+            self._last_full_length = size
+        self._next_position = start + size
+        return start
+
+    def _begins_with_prompt(self, ids: Tensor) -> bool:
+        prompts = self.prompt_ids.to(ids.device).repeat_interleave(len(ids) // len(self.prompt_ids), dim=0)
+        return torch.equal(ids[:, : prompts.shape[1]], prompts)
+
+    def _covered(self, start: int, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows, S) mask of corrupted positions within this forward, and their vectors in row-major order."""
+        rows, size = ids.shape
+        length = self.mask.shape[1]
+        mask = torch.zeros((rows, size), dtype=torch.bool)
+        stop = min(start + size, length)
+        if start >= stop:
+            return mask, self.vectors[:0]
+        copies = rows // len(self.mask)  # beams and num_return_sequences repeat every prompt
+        window = self.mask[:, start:stop]
+        mask[:, : stop - start] = window.repeat_interleave(copies, dim=0)
+        expected = self.prompt_ids[:, start:stop].cpu().repeat_interleave(copies, dim=0)
+        covered = mask[:, : stop - start]
+        if not torch.equal(ids[:, : stop - start].cpu()[covered], expected[covered]):
+            raise InjectionError("The model was called with other tokens than the prompt's; cannot place the vectors.")
+        index = torch.full(self.mask.shape, -1, dtype=torch.long)
+        index[self.mask] = torch.arange(len(self.vectors))
+        return mask, self.vectors[index[:, start:stop].repeat_interleave(copies, dim=0)[covered]]
+
+    def _after_embedding(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> Tensor | None:
+        if self._pending is None or threading.get_ident() != self._thread or not isinstance(output, Tensor):
+            return None
+        looked_up = next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
+        if looked_up is None:
+            return None
+        seen, mask, vectors = self._pending
+        seen = seen.to(looked_up.device)
+        size = seen.shape[1]
+        corrupted = output.clone()
+        if looked_up.shape == seen.shape and torch.equal(looked_up, seen):
+            view = corrupted
+        elif looked_up.shape == seen.T.shape and torch.equal(looked_up, seen.T):  # xlnet: (S, B)
+            view = corrupted.transpose(0, 1)
+        elif (
+            looked_up.dim() == 2
+            and len(looked_up) == len(seen)
+            and looked_up.shape[1] > size
+            and torch.equal(looked_up[:, -size:], seen)
+        ):  # cpmant: a prefix of its own before the prompt
+            view = corrupted[:, -size:]
+        else:
+            return None  # a placeholder or another modality
+        view[mask.to(corrupted.device)] = vectors.to(corrupted)
+        self._pending = None
+        self.injections += 1
+        return corrupted
+
+
+def inner_model(model: nn.Module) -> nn.Module:
+    """The module whose `forward` really runs: PEFT wrappers are taken off (rule 1)."""
+    get_base_model = getattr(model, "get_base_model", None)
+    base = get_base_model() if callable(get_base_model) else model
+    return base if isinstance(base, nn.Module) else model
+
+
+def embedding_module(model: nn.Module) -> nn.Module:
+    """What `get_input_embeddings()` returns, if it is a module that can be called with token ids.
+
+    Raises:
+        UnsupportedModelError: there is none.
+    """
+    inner = inner_model(model)
+    try:
+        module = inner.get_input_embeddings()
+    except (AttributeError, NotImplementedError) as error:
+        raise UnsupportedModelError(f"{type(inner).__name__} has no input embeddings to corrupt.") from error
+    if not isinstance(module, nn.Module) or isinstance(module, nn.ModuleList):
+        raise UnsupportedModelError(
+            f"{type(inner).__name__}.get_input_embeddings() returns {type(module).__name__}, not one embedding module."
+        )
+    return module
+
+
+def _cached_tokens(cache: Any) -> int:
+    """How many tokens a cache holds that was filled before this call; 0 where that cannot be read (state caches)."""
+    try:
+        return int(cache.get_seq_length()) if cache is not None else 0
+    except (AttributeError, TypeError, ValueError, NotImplementedError, IndexError, KeyError):
+        return 0

@@ -1,0 +1,133 @@
+"""Text or chat messages -> Prompt, with a Hugging Face fast tokenizer and its own chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unlearned.errors import PromptError
+from unlearned.stages import Prompt, Segment
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Message = Mapping[str, Any]
+"""`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface."""
+
+
+def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
+    """A plain text, tokenised as the model expects it (BOS included where the tokenizer adds one).
+
+    Raises:
+        PromptError: the text is empty, or the tokenizer has no character offsets.
+    """
+    if not text:
+        raise PromptError("The prompt is empty. Give it at least one character.")
+    return _tokenised(tokenizer, text, [Segment(0, len(text))], add_special_tokens=True)
+
+
+def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> Prompt:
+    """A conversation under the tokenizer's chat template, with every message's words marked as content.
+
+    A last message of the assistant is continued; otherwise the assistant's turn is opened.
+
+    Raises:
+        PromptError: no messages, a malformed one, or no chat template.
+    """
+    plain = [_plain_message(message, index) for index, message in enumerate(messages)]
+    if not plain:
+        raise PromptError("The conversation has no messages. Give at least one.")
+    if not getattr(tokenizer, "chat_template", None):
+        raise PromptError("This tokenizer has no chat template. Pass the prompt as text instead.")
+    text = _render(tokenizer, plain)
+    return _tokenised(tokenizer, text, _segments(tokenizer, plain, text), add_special_tokens=False)
+
+
+def _plain_message(message: Message, index: int) -> dict[str, str]:
+    content = message.get("content") if isinstance(message, Mapping) else None
+    role = message.get("role") if isinstance(message, Mapping) else None
+    if isinstance(content, list):
+        if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
+            raise PromptError(f"Message {index} has parts that are not text. Only text can be checked; send text parts.")
+        content = "".join(str(part["text"]) for part in content)
+    if not isinstance(role, str) or not isinstance(content, str):
+        raise PromptError(f'Message {index} is not {{"role": text, "content": text}}.')
+    return {"role": role, "content": content}
+
+
+def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
+    prefill = messages[-1]["role"] == "assistant"
+    rendered = tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=not prefill, continue_final_message=prefill
+    )
+    return str(rendered)
+
+
+def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], text: str) -> list[Segment]:
+    """Where the messages stand in the rendered text.
+
+    The template is rendered once more with a marker for each message: what lies between the markers is template.
+    Searching for the words themselves would find a message "user" in the role header. A template that rewrites
+    messages (drops old thoughts, say) cannot be aligned; then everything but special tokens counts as content, which
+    checks too much rather than too little.
+    """
+    everything = [Segment(0, len(text), "conversation")]
+    markers = [f"\ue000{index}\ue001" for index in range(len(messages))]
+    try:
+        outline = _render(tokenizer, [{**m, "content": mark} for m, mark in zip(messages, markers, strict=True)])
+    except Exception:  # jinja lets templates raise anything; the marker may break a rule the real message keeps
+        return everything
+    if any(outline.count(marker) != 1 for marker in markers) or "\ue000" in text:
+        return everything
+    template, rest = [], outline
+    for marker in markers:
+        before, found, rest = rest.partition(marker)
+        if not found:  # reordered
+            return everything
+        template.append(before)
+    segments, cursor = [], 0
+    for index, (message, before) in enumerate(zip(messages, template, strict=True)):
+        if not text.startswith(before, cursor):
+            return everything
+        cursor += len(before)
+        after = template[index + 1] if index + 1 < len(template) else rest
+        content = message["content"]
+        variants = dict.fromkeys((content, content.strip(), content.lstrip(), content.rstrip()))
+        fitting = (v for v in variants if text.startswith(v + after, cursor))
+        words = next(fitting, None)
+        if words is None:
+            return everything
+        if words:
+            segments.append(Segment(cursor, cursor + len(words), message["role"]))
+        cursor += len(words)
+    return segments if cursor + len(rest) == len(text) else everything
+
+
+def _tokenised(
+    tokenizer: PreTrainedTokenizerBase, text: str, segments: list[Segment], *, add_special_tokens: bool
+) -> Prompt:
+    if not tokenizer.is_fast:
+        raise PromptError(
+            f"{type(tokenizer).__name__} gives no character offsets, so flagged words cannot be found among its tokens. "
+            "Load the fast tokenizer of this model."
+        )
+    encoded = tokenizer(text, add_special_tokens=add_special_tokens, return_offsets_mapping=True, verbose=False)
+    token_ids = tuple(int(token) for token in encoded["input_ids"])
+    if not token_ids:
+        raise PromptError(f"The tokenizer makes no token of {text[:40]!r}. Give a longer prompt.")
+    special = special_ids(tokenizer)
+    return Prompt(
+        text=text,
+        token_ids=token_ids,
+        offsets=np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2),
+        is_special=np.fromiter((token in special for token in token_ids), dtype=np.bool_, count=len(token_ids)),
+        segments=tuple(segments),
+    )
+
+
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Ids of BOS, EOS, turn markers and every other added token that is marked special."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    return frozenset(tokenizer.all_special_ids) | {index for index, token in added.items() if token.special}

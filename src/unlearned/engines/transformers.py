@@ -1,0 +1,189 @@
+"""The transformers engine: the user's own model and tokenizer, batched, with corrupted rows injected where flagged."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from unlearned.engines.base import Completion
+from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
+from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
+from unlearned.errors import ConfigError
+from unlearned.stages import Prompt, PromptInput
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Arguments of `generate` that would bring the model words nobody checked.
+REFUSED = ("inputs", "input_ids", "inputs_embeds", "attention_mask", "past_key_values", "position_ids", "token_type_ids")
+
+
+class TransformersEngine:
+    """Args: `model` and its `tokenizer`; neither is changed, also not their padding or training settings."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.embedding = embedding_module(model)
+        self.pad_id = _pad_id(model, tokenizer)
+        self.substitute_id = plain_token_id(model, special_ids(tokenizer))
+        self._forward_names = frozenset(inspect.signature(inner_model(model).forward).parameters)
+
+    def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt:
+        """Text or messages -> Prompt.
+
+        Args:
+            prompt: a text, or a conversation.
+            chat: for a text: make it a user's message under the chat template; None = if there is a template.
+        """
+        if not isinstance(prompt, str):
+            return chat_prompt(self.tokenizer, prompt)
+        if chat is None:
+            chat = bool(getattr(self.tokenizer, "chat_template", None))
+        return chat_prompt(self.tokenizer, [{"role": "user", "content": prompt}]) if chat else text_prompt(self.tokenizer, prompt)
+
+    @torch.no_grad()
+    def embed(self, token_ids: Sequence[int]) -> Tensor:
+        """(T, D) embeddings of T token ids on the CPU, scaled and normalised as the embedding module does it."""
+        device = next(self.embedding.parameters()).device
+        ids = torch.tensor([list(token_ids)], device=device)
+        output: Tensor = self.embedding(ids)[0]
+        return output.detach().cpu()
+
+    @torch.inference_mode()
+    def generate(self, inputs: Sequence[PromptInput], *, batch_size: int = 16, **generation: Any) -> list[Completion]:
+        """Answer prompts with `model.generate`; every argument of it works, besides those that carry words.
+
+        Prompts of similar length share a batch; flagged and unflagged ones may. The result is in the prompts' order,
+        `num_return_sequences` answers to each in a row.
+
+        Raises:
+            ConfigError: an argument would bypass the check.
+            InjectionError: the corrupted embeddings did not reach the model; nothing is returned.
+        """
+        if bypassing := [name for name in REFUSED if name in generation]:
+            raise ConfigError(f"{bypassing[0]!r} would reach the model unchecked. Pass prompts instead.")
+        answers: dict[int, list[Completion]] = {}
+        for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
+            batch = [inputs[index] for index in chosen]
+            ids, attention, first = self._left_padded(batch)
+            # A compiled forward does not run Python hooks on replay.
+            extra = {"disable_compile": True} if any(prompt.corrupted for prompt in batch) else {}
+            with self._armed(ids, batch, first):
+                output = self.model.generate(
+                    input_ids=ids, attention_mask=attention, **({"pad_token_id": self.pad_id} | generation | extra)
+                )
+            sequences = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
+            copies = len(sequences) // len(batch)
+            for row, index in enumerate(chosen):
+                answers[index] = [self._completion(s) for s in sequences[row * copies : (row + 1) * copies]]
+        return [answer for index in range(len(inputs)) for answer in answers[index]]
+
+    @torch.inference_mode()
+    def log_likelihood(
+        self, inputs: Sequence[PromptInput], continuations: Sequence[str], *, batch_size: int = 16
+    ) -> list[Tensor]:
+        """Log-probability of every continuation token given its prompt; only prompt tokens can be corrupted.
+
+        Args:
+            inputs: N prompts.
+            continuations: N texts, tokenised without special tokens; an empty one gives an empty tensor.
+
+        Returns:
+            N tensors (n,) float32 on the CPU.
+        """
+        targets = [
+            self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in continuations
+        ]
+        scores: dict[int, Tensor] = {}
+        lengths = [len(p.token_ids) + len(t) for p, t in zip(inputs, targets, strict=True)]
+        for chosen in _by_length(lengths, batch_size):
+            batch = [inputs[index] for index in chosen]
+            rows = [[*inputs[index].token_ids, *targets[index]] for index in chosen]
+            ids, attention = self._right_padded(rows)
+            # Only positions that predict a continuation token go through the output head.
+            first_needed = min(len(prompt.token_ids) for prompt in batch) - 1
+            arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": attention, "use_cache": False}
+            if "logits_to_keep" in self._forward_names:
+                arguments["logits_to_keep"] = ids.shape[1] - first_needed
+            with self._armed(ids, batch, [0] * len(batch)):
+                logits = self.model(**arguments).logits
+            skipped = ids.shape[1] - logits.shape[1]
+            for row, index in enumerate(chosen):
+                start, count = len(inputs[index].token_ids) - 1 - skipped, len(targets[index])
+                predicted = logits[row, start : start + count].float().log_softmax(-1)
+                wanted = torch.tensor(targets[index], device=predicted.device, dtype=torch.long)
+                scores[index] = predicted.gather(1, wanted[:, None])[:, 0].cpu()
+        return [scores[index] for index in range(len(inputs))]
+
+    def _armed(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
+        if not any(prompt.corrupted for prompt in batch):
+            return nullcontext()  # the plain model's own path, without any hook
+        return EmbeddingInjection(self.model, ids, batch, first, self.substitute_id)
+
+    def _left_padded(self, batch: Sequence[PromptInput]) -> tuple[Tensor, Tensor, list[int]]:
+        """ids (B, L), attention mask (B, L), and where each prompt starts."""
+        length = max(len(prompt.token_ids) for prompt in batch)
+        first = [length - len(prompt.token_ids) for prompt in batch]
+        ids = [[self.pad_id] * gap + list(p.token_ids) for gap, p in zip(first, batch, strict=True)]
+        attention = [[0] * gap + [1] * (length - gap) for gap in first]
+        device = self.model.device
+        return torch.tensor(ids, device=device), torch.tensor(attention, device=device), first
+
+    def _right_padded(self, rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        length = max(map(len, rows))
+        ids = [[*row, *[self.pad_id] * (length - len(row))] for row in rows]
+        attention = [[1] * len(row) + [0] * (length - len(row)) for row in rows]
+        device = self.model.device
+        return torch.tensor(ids, device=device), torch.tensor(attention, device=device)
+
+    def _completion(self, sequence: list[int]) -> Completion:
+        ends = _as_set(getattr(self.model.generation_config, "eos_token_id", None)) | _as_set(self.tokenizer.eos_token_id)
+        stop = next((index + 1 for index, token in enumerate(sequence) if token in ends), len(sequence))
+        return Completion(str(self.tokenizer.decode(sequence[:stop], skip_special_tokens=True)), tuple(sequence[:stop]))
+
+
+def plain_token_id(model: Any, special: Iterable[int]) -> int:
+    """An ordinary token id: not special to the tokenizer, and named by no `*_token_id` of the configuration."""
+    config = inner_model(model).config
+    reserved = set(special)
+    for part in {id(config): config, id(config.get_text_config()): config.get_text_config()}.values():
+        for name, value in part.to_dict().items():
+            if name.endswith(("token_id", "token_index", "token_ids")):
+                reserved |= _as_set(value)
+    size = embedding_rows(model)
+    # From the middle of the vocabulary: both ends hold the special and the reserved ids.
+    candidates = (*range(size // 2, size), *range(size // 2))
+    return next(token for token in candidates if token not in reserved)
+
+
+def embedding_rows(model: Any) -> int:
+    """How many token ids the embedding module knows."""
+    module = embedding_module(model)
+    rows = getattr(module, "num_embeddings", None)
+    if rows is None:
+        rows = inner_model(model).config.get_text_config().vocab_size  # type: ignore[operator]
+    return int(rows)
+
+
+def _pad_id(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
+    candidates = (tokenizer.pad_token_id, inner_model(model).config.get_text_config().pad_token_id, tokenizer.eos_token_id, 0)  # type: ignore[operator]
+    return next(int(token) for token in candidates if token is not None)
+
+
+def _as_set(value: Any) -> set[int]:
+    if isinstance(value, int):
+        return {value}
+    return {item for item in value if isinstance(item, int)} if isinstance(value, (list, tuple)) else set()
+
+
+def _by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Indices in batches of similar length; longest first, so that memory runs out at once or never."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]

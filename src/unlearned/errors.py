@@ -1,0 +1,82 @@
+"""Every error a user can meet. Each inherits `UnlearnedError` and the built-in it refines, and says what to do next."""
+
+from __future__ import annotations
+
+
+class UnlearnedError(Exception):
+    """Base of all errors of this package; catching it catches them all."""
+
+
+class ConfigError(UnlearnedError, ValueError):
+    """A setting is outside its range or contradicts another one."""
+
+
+class DataError(UnlearnedError, ValueError):
+    """An input row or file is not what it should be; the message names file, line and column."""
+
+
+class PromptError(UnlearnedError, ValueError):
+    """A prompt cannot be taken apart into tokens and the user's words."""
+
+
+class DetectionError(UnlearnedError, RuntimeError):
+    """Detection did not finish, so nothing was generated (fail closed)."""
+
+
+class CorruptionError(UnlearnedError, ValueError):
+    """A corruption got shapes or a strength that it cannot apply."""
+
+
+class InjectionError(UnlearnedError, RuntimeError):
+    """The corrupted embeddings did not reach, or may not reach, the model."""
+
+
+class UnsupportedModelError(InjectionError):
+    """The self-check found that this model would not be protected."""
+
+
+class FitError(UnlearnedError, RuntimeError):
+    """Learning an artifact failed or reached no usable result."""
+
+
+class ModelLoadError(UnlearnedError, OSError):
+    """A language model or encoder cannot be loaded."""
+
+
+class ArtifactError(UnlearnedError, ValueError):
+    """An artifact on disk cannot be used."""
+
+
+class ArtifactSchemaError(ArtifactError):
+    """`unlearner.json` is not valid: unknown, missing or ill-typed fields."""
+
+
+class ArtifactVersionError(ArtifactError):
+    """The artifact was written in a format version that this library does not read."""
+
+
+class ArtifactIntegrityError(ArtifactError):
+    """A file is missing, truncated or does not match its recorded hash."""
+
+
+class ArtifactMismatchError(ArtifactError):
+    """The artifact was made for another model or encoder."""
+
+
+class UnknownNameError(UnlearnedError, KeyError):
+    """A registry has no entry of this name."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
+
+
+class MissingExtraError(UnlearnedError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class ArtifactWarning(UserWarning):
+    """An artifact is used where it was not made for; it may work less well."""
+
+
+class FitWarning(UserWarning):
+    """Learning went through, but its result may not be what was meant."""

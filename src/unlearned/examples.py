@@ -1,0 +1,123 @@
+"""Input rows: JSONL or CSV with a `prompt`/`question`/`text` column, and optionally `answer` and `id`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from unlearned.errors import DataError
+
+PROMPT_COLUMNS = ("prompt", "question", "text")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One prompt of a user's file."""
+
+    prompt: str
+    answer: str | None = None
+    id: str | int | None = None
+
+
+Rows = Sequence[str | Row | Mapping[str, Any]]
+"""What the Python interface takes: prompts, rows, or mappings with the columns of a file."""
+
+
+def read_rows(path: str | Path) -> list[Row]:
+    """Read a `.jsonl` or `.csv` file.
+
+    Raises:
+        DataError: the file is missing, empty or not UTF-8, or a row is bad; names file, line and column.
+    """
+    file = Path(path)
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"Cannot read {file}: {error.strerror}. Check the path.") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"{file}, line {line}: not UTF-8 text. Convert the file to UTF-8.") from error
+    if file.suffix.lower() == ".csv":
+        rows = _csv_rows(file, text)
+    elif file.suffix.lower() in (".jsonl", ".json", ".ndjson"):
+        rows = _jsonl_rows(file, text)
+    else:
+        raise DataError(f"{file}: unknown kind of file {file.suffix!r}. Give a .jsonl or .csv file.")
+    if not rows:
+        raise DataError(f"{file} has no rows. Give at least one prompt.")
+    return rows
+
+
+def as_rows(examples: Rows, *, name: str) -> list[Row]:
+    """The Python interface's prompts as rows; `name` says which argument a bad one stands in."""
+    if isinstance(examples, str):
+        raise DataError(f"{name} is one text. Give a list of prompts.")
+    rows = []
+    for index, example in enumerate(examples):
+        if isinstance(example, Row):
+            rows.append(example)
+        else:
+            rows.append(_row({"prompt": example} if isinstance(example, str) else example, f"{name}[{index}]"))
+    return rows
+
+
+def background_prompts() -> list[str]:
+    """The general prompts that ship with the package: negatives for every scope."""
+    text = files("unlearned").joinpath("data/background.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line)["prompt"] for line in text.splitlines() if line]
+
+
+def _jsonl_rows(file: Path, text: str) -> list[Row]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}).") from error
+        rows.append(_row(data, f"{file}, line {number}"))
+    return rows
+
+
+def _csv_rows(file: Path, text: str) -> list[Row]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    rows = []
+    try:
+        if not any(column in (reader.fieldnames or ()) for column in PROMPT_COLUMNS):
+            raise DataError(f"{file}, line 1: no column named {_names()}. The header has: {reader.fieldnames}.")
+        for data in reader:
+            place = f"{file}, line {reader.line_num}"
+            if None in data:
+                raise DataError(f"{place}: more values than the header has columns. Quote values that contain commas.")
+            rows.append(_row({k: v for k, v in data.items() if v is not None}, place))
+    except csv.Error as error:
+        raise DataError(f"{file}, line {reader.line_num}: not valid CSV ({error}).") from error
+    return rows
+
+
+def _row(data: Any, place: str) -> Row:
+    if not isinstance(data, Mapping):
+        raise DataError(f"{place}: not an object with a {_names()} field.")
+    present = [column for column in PROMPT_COLUMNS if column in data]
+    if len(present) != 1:
+        found = f"has {' and '.join(present)}" if present else f"has only: {', '.join(map(str, data)) or 'nothing'}"
+        raise DataError(f"{place}: needs exactly one of the columns {_names()}, but {found}.")
+    prompt, answer, identifier = data[present[0]], data.get("answer"), data.get("id")
+    if not isinstance(prompt, str) or not prompt.strip():
+        raise DataError(f"{place}, column {present[0]!r}: must be a text that is not empty, not {prompt!r}.")
+    if answer is not None and not isinstance(answer, str):
+        raise DataError(f"{place}, column 'answer': must be a text, not {answer!r}.")
+    if identifier is not None and (isinstance(identifier, bool) or not isinstance(identifier, (str, int))):
+        raise DataError(f"{place}, column 'id': must be a text or an integer, not {identifier!r}.")
+    return Row(prompt, answer or None, identifier)
+
+
+def _names() -> str:
+    return "/".join(PROMPT_COLUMNS)

@@ -1,0 +1,1 @@
+"""How an artifact is made: classifier, calibrated threshold, corruption strength."""

@@ -1,0 +1,101 @@
+"""Choose the decision threshold from scores of examples that the classifier had not seen, and say how sure that is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from unlearned.classify.base import Floats
+from unlearned.errors import FitError
+
+DEFAULT_THRESHOLD = 0.5  # with a single forget example there is nothing to calibrate on
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """How the threshold was found and how often it errs on the calibration set."""
+
+    method: str
+    threshold: float
+    forget_count: int
+    negative_count: int
+    missed: int
+    """Forget examples below the threshold."""
+
+    flagged: int
+    """Negatives at or above it."""
+
+    fnr_interval: tuple[float, float]
+    """Exact (Clopper-Pearson) 95 % interval of the false-negative rate."""
+
+    fpr_interval: tuple[float, float]
+    """Exact 95 % interval of the false-positive rate."""
+
+    data_sha256: str
+    """Of the calibration texts."""
+
+
+def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str) -> Calibration:
+    """The threshold with the smallest FPR + FNR. Source: arXiv:2406.07933, section 3.2.
+
+    Args:
+        forget: (F,) p(forget | x) of forget examples, each scored as if it had not been enrolled.
+        negatives: (N,) the same for retain and background examples.
+        data_sha256: hash of the texts behind the scores.
+
+    Returns:
+        The record. Of thresholds that err equally often, the middle of the widest gap between scores is taken: a cut
+        right above a negative or right below a forget example would fail on the next paraphrase.
+
+    Raises:
+        FitError: there are no examples on one of the sides, or a score is not finite.
+    """
+    if not len(forget) or not len(negatives):
+        raise FitError(f"Calibration needs both sides, but has {len(forget)} forget and {len(negatives)} other examples.")
+    if not (np.isfinite(forget).all() and np.isfinite(negatives).all()):
+        raise FitError("The classifier gave scores that are not finite; the threshold cannot be calibrated.")
+    method = "min FPR+FNR, leave-one-out"
+    threshold = _least_errors(forget, negatives)
+    if len(forget) == 1:  # its leave-one-out score is that of a classifier without any example
+        method, threshold = "default (one forget example)", DEFAULT_THRESHOLD
+    missed, flagged = int((forget < threshold).sum()), int((negatives >= threshold).sum())
+    return Calibration(
+        method=method,
+        threshold=threshold,
+        forget_count=len(forget),
+        negative_count=len(negatives),
+        missed=missed,
+        flagged=flagged,
+        fnr_interval=exact_interval(missed, len(forget)),
+        fpr_interval=exact_interval(flagged, len(negatives)),
+        data_sha256=data_sha256,
+    )
+
+
+def _least_errors(forget: Floats, negatives: Floats) -> float:
+    scores = np.unique(np.concatenate([forget, negatives]).astype(np.float64))
+    edges = np.concatenate([[0.0], scores, [1.0]])
+    cuts = (edges[:-1] + edges[1:]) / 2
+    fnr = np.searchsorted(np.sort(forget), cuts, side="left") / len(forget)
+    fpr = 1.0 - np.searchsorted(np.sort(negatives), cuts, side="left") / len(negatives)
+    errors = fnr + fpr
+    widths = np.where(errors <= errors.min() + 1e-12, np.diff(edges), -1.0)
+    # Never 0 or 1: "everything" and "nothing" are not decisions.
+    return float(np.clip(cuts[int(widths.argmax())], 0.01, 0.999))
+
+
+def exact_interval(errors: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a rate."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(errors, count).proportion_ci(confidence, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def texts_sha256(texts: Iterable[str]) -> str:
+    """Order-independent hash of a set of texts, so that the data can be named without being published."""
+    digests = sorted(hashlib.sha256(text.encode()).digest() for text in texts)
+    return hashlib.sha256(b"".join(digests)).hexdigest()

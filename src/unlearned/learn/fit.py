@@ -1,0 +1,252 @@
+"""Learn an artifact: classifier, calibrated threshold, corruption strength. The model is only ever run, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.schema import BaseModelRecord, CalibrationRecord, StrengthRecord
+from unlearned.classify.neighbours import NeighboursClassifier, NeighboursConfig
+from unlearned.classify.sentences import PROBE, sentence_encoder
+from unlearned.corrupt.corruption import Corruption
+from unlearned.corrupt.functions import corruptions
+from unlearned.embedded import MINILM
+from unlearned.artifact.fingerprint import base_model_record
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError, FitError, FitWarning
+from unlearned.examples import Row, Rows, as_rows, background_prompts
+from unlearned.learn.calibration import Calibration, calibrate, texts_sha256
+from unlearned.learn.objective import LEAST_GAP, Example,  remaining_knowledge, mean_log_likelihood, with_parameter
+from unlearned.learn.surrogate import unrelated_question_likelihood
+from unlearned.learn.zeroth_order import ZerothOrderConfig, minimise
+from unlearned.select.positions import selectors
+from unlearned.stages import PromptInput
+from unlearned.unlearners.eco import ForgetScope
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Progress = Callable[[str, int, int], None]
+"""Called with (phase, done, total) as work goes on."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FitConfig:
+    """How to learn an artifact."""
+
+    encoder: str = MINILM
+    """Sentence encoder of the classifier: hub id or folder."""
+
+    neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
+    """How similarities become a probability."""
+
+    background: bool = True
+    """Add the packaged general prompts to the negatives."""
+
+    selector: str = "spans"
+    """Which tokens of a flagged prompt are corrupted."""
+
+    corruption: str = "rand_noise_first_n"
+    """Corruption function; its strength, or its `dims` where it has no strength, is learned."""
+
+    dims: int | None = None
+    """Coordinates that a function with a strength disturbs; None = all."""
+
+    strength: float | None = None
+    """Do not learn: use this strength (for functions without one: this many dims)."""
+
+    search: ZerothOrderConfig | None = None
+    """Search range and effort; None = the default of the corruption function."""
+
+    max_examples: int = 40
+    """Forget prompts, evenly spread over the set, that the strength is learned on."""
+
+    answer_tokens: int = 32
+    """Where a forget row has no answer, the original model's own answer of this length stands in."""
+
+    batch_size: int = 16
+    """Prompts per forward pass."""
+
+    seed: int | None = None
+    """Makes the artifact's secret, and with it the noise, reproducible; None = a new secret each time."""
+
+    def __post_init__(self) -> None:
+        corruptions.get(self.corruption)
+        selectors.get(self.selector)
+        if self.max_examples < 1 or self.answer_tokens < 1 or self.batch_size < 1:
+            raise ConfigError("max_examples, answer_tokens and batch_size must be at least 1.")
+        if self.strength is not None and self.strength < 0:
+            raise ConfigError(f"strength={self.strength}: must be at least 0.")
+
+
+def fit(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    forget: Rows,
+    retain: Rows = (),
+    *,
+    scope: str,
+    config: FitConfig | None = None,
+    on_progress: Progress | None = None,
+) -> Artifact:
+    """Learn to forget one scope.
+
+    Args:
+        model: the original model; only run.
+        tokenizer: its tokenizer.
+        forget: prompts about what is to be forgotten, with answers where there are any.
+        retain: close prompts that must stay; without any, the packaged background prompts are the only negatives.
+        scope: name of the scope.
+        config: everything else.
+        on_progress: called with (phase, done, total).
+
+    Raises:
+        DataError: a row is bad, or a prompt is in both sets.
+        FitError: nothing to learn from, or the objective is not finite.
+    """
+    config = config or FitConfig()
+    report = on_progress or (lambda phase, done, total: None)
+    if not scope.strip():
+        raise ConfigError("The scope needs a name.")
+    forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
+    classifier, calibration = fit_classifier(forget_rows, retain_rows, config, report)
+    engine = TransformersEngine(model, tokenizer)
+    base_model = base_model_record(engine)
+    secret = secrets.token_bytes(32) if config.seed is None else hashlib.sha256(f"seed {config.seed}".encode()).digest()
+    candidate = ForgetScope(
+        name=scope,
+        classifier=classifier,
+        threshold=calibration.threshold,
+        corruption=_start(config, base_model),
+        secret=secret,
+        selector=config.selector,
+    )
+    strength = None
+    if config.strength is None:
+        candidate, strength = _learn_strength(engine, candidate, forget_rows, retain_rows, config, report)
+    return Artifact(
+        scopes=(candidate,),
+        base_model=base_model,
+        encoder=classifier.encoder,
+        encoder_probe=classifier.encoder.encode([PROBE])[0],
+        secret=secret,
+        calibrations={scope: CalibrationRecord.model_validate(calibration, from_attributes=True)},
+        strengths={scope: strength} if strength else {},
+    )
+
+
+def fit_classifier(
+    forget: list[Row], retain: list[Row], config: FitConfig, report: Progress
+) -> tuple[NeighboursClassifier, Calibration]:
+    """Enrol the examples and calibrate the threshold on their leave-one-out scores. Needs no language model."""
+    forget_texts = list(dict.fromkeys(row.prompt for row in forget))
+    if not forget_texts:
+        raise FitError("There is no forget prompt. Give at least one; forty or more detect better.")
+    negative_texts = [row.prompt for row in retain] + (background_prompts() if config.background else [])
+    negative_texts = list(dict.fromkeys(negative_texts))
+    if both := set(forget_texts) & set(negative_texts):
+        raise FitError(f"{len(both)} prompts are to be both forgotten and retained, for example {min(both)!r}. Choose one.")
+    if not negative_texts:
+        raise FitError("There are no retain prompts and the background is off: everything would be in scope.")
+    encoder = sentence_encoder(config.encoder)
+    report("classifier", 0, 2)
+    classifier = NeighboursClassifier(
+        encoder, encoder.encode(forget_texts), encoder.encode(negative_texts), config.neighbours
+    )
+    report("classifier", 1, 2)
+    scores = classifier.leave_one_out()
+    calibration = calibrate(*scores, data_sha256=texts_sha256([*forget_texts, *negative_texts]))
+    report("classifier", 2, 2)
+    return classifier, calibration
+
+
+def _start(config: FitConfig, base_model: BaseModelRecord) -> Corruption:
+    std = base_model.embedding_std
+    if corruptions.get(config.corruption).takes_sigma:
+        strength = 1.0 if config.strength is None else config.strength
+        return Corruption(function=config.corruption, strength=strength, embedding_std=std, dims=config.dims)
+    dims = config.dims if config.strength is None else round(config.strength)
+    return Corruption(function=config.corruption, embedding_std=std, dims=dims or base_model.embedding_size)
+
+
+def _learn_strength(
+    engine: TransformersEngine,
+    scope: ForgetScope,
+    forget: list[Row],
+    retain: list[Row],
+    config: FitConfig,
+    report: Progress,
+) -> tuple[ForgetScope, StrengthRecord]:
+    stride = max(1, len(forget) // config.max_examples)
+    chosen = forget[::stride][: config.max_examples]
+    examples = _with_answers(engine, chosen, config, report)
+    unrelated = [row.prompt for row in retain] or background_prompts()
+    report("surrogate", 0, 1)
+    prompts = [engine.tokenize(text) for text in unrelated[: len(examples)]]
+    surrogate = unrelated_question_likelihood(engine, examples, prompts)
+    plain = mean_log_likelihood(engine, [PromptInput(p.token_ids) for p, _ in examples], [a for _, a in examples])
+    report("surrogate", 1, 1)
+    if plain - surrogate < LEAST_GAP:
+        warnings.warn(
+            f"The model finds the forget answers of {scope.name!r} no more likely than after an unrelated question "
+            f"({plain:.2f} against {surrogate:.2f}): it does not seem to know them. Check the answers.",
+            FitWarning,
+            stacklevel=3,
+        )
+    objective = remaining_knowledge(engine, scope, examples, plain=plain, surrogate=surrogate)
+    search = config.search or _default_search(scope, engine)
+    most = search.bracket_points + 3 * search.max_steps
+    found = minimise(
+        lambda parameter: objective(with_parameter(scope, parameter)),
+        search,
+        lambda count, parameter, value: report("strength", count, most),
+    )
+    report("strength", most, most)
+    parameter, value = found.best(search.tolerance)
+    record = StrengthRecord(
+        objective="share of the knowledge gap that remains, |m - v_hat| / |m_0 - v_hat|",
+        metric="mean answer log-likelihood",
+        surrogate="the same answers after unrelated questions",
+        surrogate_value=surrogate,
+        plain_value=plain,
+        objective_value=value,
+        trace=found.trace,
+        examples=len(examples),
+    )
+    return with_parameter(scope, parameter), record
+
+
+def _default_search(scope: ForgetScope, engine: TransformersEngine) -> ZerothOrderConfig:
+    if scope.corruption.strength is not None:
+        return ZerothOrderConfig()
+    width = engine.embed([engine.substitute_id]).shape[1]
+    return ZerothOrderConfig(low=1, high=width, integer=True)
+
+
+def _with_answers(engine: TransformersEngine, rows: list[Row], config: FitConfig, report: Progress) -> list[Example]:
+    """Prompts with their answers; the original model's own greedy answer where a row has none."""
+    prompts = [engine.tokenize(row.prompt) for row in rows]
+    missing = [index for index, row in enumerate(rows) if row.answer is None]
+    answers = {index: row.answer for index, row in enumerate(rows) if row.answer is not None}
+    if missing:
+        report("answers", 0, 1)
+        generated = engine.generate(
+            [PromptInput(prompts[index].token_ids) for index in missing],
+            max_new_tokens=config.answer_tokens,
+            do_sample=False,
+            batch_size=config.batch_size,
+        )
+        answers |= {index: completion.text for index, completion in zip(missing, generated, strict=True)}
+        report("answers", 1, 1)
+    return [(prompts[index], answers[index]) for index in range(len(rows)) if answers[index]]
+
+
+def with_strength(artifact: Artifact, strength: float) -> Artifact:
+    """The artifact with another strength (or `dims`) for all its scopes, chosen by hand."""
+    scopes = tuple(with_parameter(scope, strength) for scope in artifact.scopes)
+    return replace(artifact, scopes=scopes, strengths={})

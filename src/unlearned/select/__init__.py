@@ -1,0 +1,1 @@
+"""Stage 2: which tokens of a flagged prompt carry the knowledge?"""

@@ -1,0 +1,62 @@
+"""Verdict + tokens -> which positions each scope corrupts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from unlearned.registry import Registry
+from unlearned.stages import Prompt, Span
+
+Bools = npt.NDArray[np.bool_]
+
+Selector = Callable[[Prompt, Span], Bools]
+"""(prompt, one flagged span) -> (T,) bool: the tokens to corrupt for it, before special tokens are taken out."""
+
+
+def select(prompt: Prompt, selections: list[tuple[Span, Selector]]) -> list[tuple[Span, Bools]]:
+    """Give every span its tokens; a token that several spans claim goes to the strongest.
+
+    Only content tokens are ever selected: no special token, no template. A span of which the selector finds no token
+    (none of its words is an entity, say) gets all its content tokens.
+
+    Args:
+        prompt: T tokens.
+        selections: flagged spans with their scope's selector, in any order.
+
+    Returns:
+        The spans that got tokens, strongest first (ties: by scope name, then start), with (T,) bool masks that do not
+        overlap.
+    """
+    content = prompt.content_tokens()
+    taken = np.zeros_like(content)
+    result = []
+    for span, selector in sorted(selections, key=lambda pair: (-pair[0].score, pair[0].scope, pair[0].start)):
+        mask = selector(prompt, span) & content
+        if not mask.any():
+            mask = spans(prompt, span) & content
+        mask &= ~taken
+        taken |= mask
+        if mask.any():
+            result.append((span, mask))
+    return result
+
+
+def spans(prompt: Prompt, span: Span) -> Bools:
+    """Every token of the flagged span."""
+    return prompt.tokens_overlapping(span.start, span.end)
+
+
+def all_but_last(prompt: Prompt, span: Span) -> Bools:
+    """Every content token of the prompt except the final one. Source: ECO's choice outside TOFU."""
+    mask = prompt.content_tokens()
+    if mask.sum() > 1:
+        mask[np.flatnonzero(mask)[-1]] = False
+    return mask
+
+
+selectors: Registry[Selector] = Registry("token selector")
+selectors.register("spans", spans)
+selectors.register("all_but_last", all_but_last)

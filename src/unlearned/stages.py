@@ -1,0 +1,112 @@
+"""The values that one stage hands to the next: Prompt -> Verdict -> PromptInput.
+
+Letters in shapes: T tokens of one prompt, K corrupted positions, D embedding width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The words of one message, as characters `[start, end)` of `Prompt.text`; everything outside is template."""
+
+    start: int
+    end: int
+    role: str = "user"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """A prompt as the model will read it, and which parts of it are somebody's words."""
+
+    text: str
+    """The rendered prompt: chat template included."""
+
+    token_ids: tuple[int, ...]
+    """(T,) what the model gets when the prompt is out of scope."""
+
+    offsets: npt.NDArray[np.int64]
+    """(T, 2) characters `[start, end)` of `text` that each token stands for; start == end for tokens without text."""
+
+    is_special: npt.NDArray[np.bool_]
+    """(T,) special tokens (BOS, turn markers, ...): never corrupted."""
+
+    segments: tuple[Segment, ...]
+    """Content, in order. Only this is classified, and only its tokens can be corrupted."""
+
+    def content_tokens(self) -> npt.NDArray[np.bool_]:
+        """(T,) bool: not special, and at least one character inside a segment."""
+        content = np.zeros(len(self.token_ids), dtype=np.bool_)
+        for segment in self.segments:
+            content |= self.tokens_overlapping(segment.start, segment.end)
+        return content & ~self.is_special
+
+    def tokens_overlapping(self, start: int, end: int) -> npt.NDArray[np.bool_]:
+        """(T,) bool: tokens that share at least one character with `[start, end)`."""
+        first, last = self.offsets[:, 0], self.offsets[:, 1]
+        return (first < end) & (last > start) & (first < last)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Characters `[start, end)` of `Prompt.text` that a scope claims, with `score = p(forget | text)`."""
+
+    start: int
+    end: int
+    scope: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision for one prompt."""
+
+    spans: tuple[Span, ...] = ()
+    """What is in scope, by start; empty for a prompt that passes untouched."""
+
+    score: float = 0.0
+    """The highest p(forget | window) seen over all windows and scopes, also when nothing was flagged."""
+
+    @property
+    def in_scope(self) -> bool:
+        return bool(self.spans)
+
+    @property
+    def scope(self) -> str | None:
+        """The scope of the strongest span (ties: first by name), or None."""
+        return min(self.spans, key=lambda span: (-span.score, span.scope)).scope if self.spans else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PromptInput:
+    """What an engine runs: real token ids, and the vectors that replace some of their embeddings."""
+
+    token_ids: tuple[int, ...]
+    """(T,) the prompt's own ids, whether corrupted or not."""
+
+    verdict: Verdict = field(default_factory=Verdict)
+
+    positions: Tensor | None = None
+    """(K,) int64, ascending, on the CPU; None for a plain prompt."""
+
+    vectors: Tensor | None = None
+    """(K, D) the corrupted embeddings at `positions`, in the units of the embedding module's output."""
+
+    @property
+    def corrupted(self) -> bool:
+        return self.positions is not None
+
+
+def text_only(text: str) -> Prompt:
+    """A text that is classified but not generated from: no tokens, all of it content."""
+    none = np.zeros(0, dtype=np.bool_)
+    return Prompt(text, (), np.zeros((0, 2), dtype=np.int64), none, (Segment(0, len(text)),))

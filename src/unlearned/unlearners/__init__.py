@@ -1,0 +1,1 @@
+"""Prompt-side methods: they decide what the untouched model gets to read."""

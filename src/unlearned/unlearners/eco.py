@@ -1,0 +1,80 @@
+"""Embedding-corrupted prompts (ECO): the one place where classification, selection and corruption meet.
+
+Source: Liu et al. 2024, "Large Language Model Unlearning via Embedding-Corrupted Prompts", arXiv:2406.07933.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from unlearned.classify.base import PromptClassifier
+from unlearned.classify.detect import detect
+from unlearned.corrupt.corruption import Corruption, keyed_generator
+from unlearned.engines.base import Engine
+from unlearned.errors import UnlearnedError
+from unlearned.select.positions import select, selectors
+from unlearned.stages import Prompt, PromptInput, Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForgetScope:
+    """One named thing to forget: how to recognise it, and what to do to it."""
+
+    name: str
+    classifier: PromptClassifier
+    threshold: float
+    """A window is in scope iff p(forget | window) >= threshold."""
+
+    corruption: Corruption
+    secret: bytes
+    """Of the artifact: keys the noise."""
+
+    selector: str = "spans"
+    """Name of a registered token selector."""
+
+
+class ECO:
+    """Embedding-corrupted prompts for a set of forget scopes."""
+
+    def __init__(self, scopes: Sequence[ForgetScope]) -> None:
+        # Sorted, so that the order in which artifacts were loaded changes nothing.
+        self.scopes = tuple(sorted(scopes, key=lambda scope: scope.name))
+        self._by_name = {scope.name: scope for scope in self.scopes}
+        if len(self._by_name) < len(self.scopes):
+            raise UnlearnedError("Two scopes have the same name. Remove one of the artifacts or rename its scope.")
+
+    def prepare(self, prompts: Sequence[Prompt], engine: Engine) -> list[PromptInput]:
+        """prompt -> classify -> select tokens -> corrupt. The engine generates from what this returns."""
+        verdicts = self.classify(prompts)
+        return [self.corrupt(prompt, verdict, engine) for prompt, verdict in zip(prompts, verdicts, strict=True)]
+
+    def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
+        """The user's words only: no chat template, no answer tokens. Raises `DetectionError` rather than pass."""
+        return detect(prompts, self.scopes)
+
+    def corrupt(self, prompt: Prompt, verdict: Verdict, engine: Engine) -> PromptInput:
+        """Corrupt the tokens of a flagged prompt's spans; any other prompt is handed on as it is.
+
+        Raises:
+            UnlearnedError: the prompt is in scope but has no token to corrupt.
+        """
+        if not verdict.in_scope:
+            return PromptInput(prompt.token_ids, verdict)  # the plain model's own path, bit for bit
+        selected = select(prompt, [(span, selectors.get(self._by_name[span.scope].selector)) for span in verdict.spans])
+        if not selected:
+            # Fail closed: a flagged prompt that reaches the model untouched is a leak, not a fallback.
+            raise UnlearnedError("The prompt is in a forget scope but has no content token. Nothing was generated.")
+        embeddings = engine.embed(prompt.token_ids)  # (T, D)
+        corrupted = embeddings.clone()
+        for span, mask in selected:
+            scope = self._by_name[span.scope]
+            positions = np.flatnonzero(mask)
+            # Keyed by the words and nothing else: the same in every batch, turn, process and engine.
+            generator = keyed_generator(scope.secret, scope.name, [prompt.token_ids[p] for p in positions])
+            corrupted[positions] = scope.corruption.apply(embeddings[positions], generator)
+        positions = np.flatnonzero(np.logical_or.reduce([mask for _, mask in selected]))
+        return PromptInput(prompt.token_ids, verdict, torch.from_numpy(positions), corrupted[positions])

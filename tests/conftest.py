@@ -1,0 +1,152 @@
+"""Fixtures: a three-layer random model, a tokenizer made here, a bag-of-words encoder; and the embedded real ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.schema import BaseModelRecord
+from unlearned.classify.base import Floats
+from unlearned.classify.neighbours import NeighboursClassifier
+from unlearned.corrupt.corruption import Corruption
+from unlearned.unlearners.eco import ForgetScope
+
+TEMPLATE = (
+    "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|turn|>system\nYou help.<|end|>\n{% endif %}"
+    "<|turn|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
+)
+CORPUS = [
+    "Who is Harry Potter? Harry Potter is a wizard. Hogwarts is a school of magic.",
+    "What is the capital of France? The capital of France is Paris. How do I bake bread?",
+    "system user assistant You help. The quick brown fox jumps over the lazy dog, and then 1234567890.",
+]
+FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Hogwarts magic."]
+RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the fox?", "Is the dog lazy?"]
+
+
+class BagOfWords:
+    """A text encoder without a model: every word has its random direction. Unit length; same words, same vector."""
+
+    name = "bag-of-words"
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        vectors = np.zeros((len(texts), 64), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in re.findall(r"\w+", text.lower()) or [""]:
+                vectors[row] += np.random.default_rng(zlib.crc32(word.encode())).standard_normal(64)
+        normed: Floats = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+        return normed
+
+
+@pytest.fixture(scope="session")
+def bag_of_words() -> BagOfWords:
+    return BagOfWords()
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Byte-level BPE with a chat template whose turn markers are special tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<pad>", "<|end|>", "<|turn|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<|end|>",
+        additional_special_tokens=["<|turn|>"],
+        chat_template=TEMPLATE,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """Three random Llama layers, float32. Tests must leave it as they found it."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+    )
+    return LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture
+def make_scope(bag_of_words: BagOfWords) -> Any:
+    """(name, forget, retain, corruption, secret) -> ForgetScope on the bag-of-words encoder."""
+
+    def make(
+        name: str = "harry-potter",
+        forget: Sequence[str] = FORGET,
+        retain: Sequence[str] = RETAIN,
+        corruption: Corruption | None = None,
+        secret: bytes = b"s" * 32,
+        **more: Any,
+    ) -> ForgetScope:
+        classifier = NeighboursClassifier(bag_of_words, bag_of_words.encode(forget), bag_of_words.encode(retain))
+        return ForgetScope(
+            name=name,
+            classifier=classifier,
+            threshold=more.pop("threshold", 0.5),
+            corruption=corruption or Corruption(strength=3.0, embedding_std=0.02),
+            secret=secret,
+            **more,
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_artifact(make_scope: Any, bag_of_words: BagOfWords) -> Any:
+    """Scopes -> Artifact for the tiny model, on the bag-of-words encoder."""
+    from unlearned.classify.sentences import PROBE
+
+    def make(*scopes: ForgetScope, embedding_size: int = 32, **base_model: Any) -> Artifact:
+        record: dict[str, Any] = {
+            "id": "tiny",
+            "embedding_size": embedding_size,
+            "embedding_std": 0.02,
+            "embedding_sha256": "0" * 64,
+            "tokenizer_sha256": "0" * 64,
+        }
+        return Artifact(
+            scopes=scopes or (make_scope(),),
+            base_model=BaseModelRecord(**(record | base_model)),
+            encoder=bag_of_words,
+            encoder_probe=bag_of_words.encode([PROBE])[0],
+            secret=b"s" * 32,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def embedded() -> tuple[Any, Any]:
+    """The real embedded model and its tokenizer."""
+    from unlearned.models import load_model
+
+    return load_model("embedded")
