@@ -72,6 +72,11 @@ class Unlearned:
     def artifacts(self) -> tuple[Artifact, ...]:
         return self._artifacts
 
+    @property
+    def unlearner(self) -> ECO:
+        """What is enforced now: the scopes of all active artifacts."""
+        return self._unlearner
+
     def add(self, *artifacts: Artifact | Iterable[Artifact]) -> None:
         """Enforce more artifacts from the next call on; a refused one leaves all as it was."""
         with self._lock:
@@ -134,7 +139,7 @@ class Unlearned:
         for artifact in artifacts:
             self._check_model(artifact)
         unlearner = combined(artifacts)
-        # One assignment each, the unlearner last: a call that runs now keeps the set it started with.
+        # The unlearner last, in one assignment: a call that runs now keeps the set it started with.
         self._artifacts, self._unlearner = tuple(artifacts), unlearner
 
     def _check_model(self, artifact: Artifact) -> None:
@@ -146,7 +151,7 @@ class Unlearned:
             )
         if (made_for.embedding_sha256, made_for.tokenizer_sha256) != (here.embedding_sha256, here.tokenizer_sha256):
             warnings.warn(
-                f"The artifact {artifact.name!r} was fitted on {made_for.id}, but this model's embeddings or vocabulary "
+                f"The artifact {artifact.name!r} was fitted on {made_for.id}, but here embeddings or vocabulary "
                 "differ. Detection holds; the strength may be wrong. Fit again to be sure.",
                 ArtifactWarning,
                 stacklevel=4,
@@ -161,5 +166,5 @@ def _checked(prompts: Sequence[str | Sequence[Message]]) -> Sequence[str | Seque
 
 def _plain_ids(engine: TransformersEngine) -> list[int]:
     """A few ordinary tokens for the self-check."""
-    ids = [token for token in engine.tokenizer("one two three four five six seven", add_special_tokens=False)["input_ids"]]
-    return [*dict.fromkeys([*ids, engine.substitute_id])] if len(set(ids)) >= 2 else [engine.substitute_id, engine.substitute_id + 1]
+    ids = engine.tokenizer("one two three four five six seven", add_special_tokens=False)["input_ids"]
+    return list(dict.fromkeys([*ids, engine.substitute_id]))

@@ -123,7 +123,8 @@ def _placement(options: ModelOptions) -> dict[str, Any]:
         require("bitsandbytes", extra="quantization", purpose="--load-in-4bit/8bit")
         from transformers import BitsAndBytesConfig
 
-        arguments["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=options.load_in_4bit, load_in_8bit=options.load_in_8bit
+        arguments["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
+            load_in_4bit=options.load_in_4bit,
+            load_in_8bit=options.load_in_8bit,
         )
     return arguments

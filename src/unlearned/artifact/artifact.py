@@ -1,4 +1,4 @@
-"""A fitted unlearner as a folder: `unlearner.json`, `vectors.safetensors`, and a `README.md` card. Nothing is unpickled."""
+"""A fitted unlearner as a folder: `unlearner.json`, `vectors.safetensors`, a `README.md` card. Nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -134,7 +134,9 @@ class Artifact:
             base_model=self.base_model,
             encoder=EncoderRecord(name=self.encoder.name, dimension=len(self.encoder_probe)),
             scopes=scopes,
-            libraries={name: _version(name) for name in ("unlearned", "torch", "transformers", "sentence-transformers")},
+            libraries={
+                name: _version(name) for name in ("unlearned", "torch", "transformers", "sentence-transformers")
+            },
             files={VECTORS: hashlib.sha256(vectors).hexdigest()},
         )
         record = record.model_copy(update={"sha256": _record_sha256(record.model_dump(mode="json"))})

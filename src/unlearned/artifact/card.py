@@ -40,8 +40,8 @@ llm.generate(["..."], max_new_tokens=64)
 | arrays | {vectors_bytes / 1e6:.1f} MB |
 | libraries | {", ".join(f"{name} {number}" for name, number in record.libraries.items())} |
 
-`unlearner.json` holds the key of the noise: who has it can reproduce the corruption. The arrays are sentence embeddings of
-the forget and retain prompts; treat them as you would treat those prompts.
+`unlearner.json` holds the key of the noise: who has it can reproduce the corruption. The arrays are sentence
+embeddings of the forget and retain prompts; treat them as you would treat those prompts.
 """
 
 
@@ -66,8 +66,8 @@ def _scope(scope: ScopeRecord) -> str:
     if scope.strength is not None:
         s = scope.strength
         rows.append(
-            f"| {s.metric} | {s.plain_value:.3f} without corruption, {s.surrogate_value:.3f} expected of a model that never "
-            f"saw the data; {s.objective_value:.0%} of the distance remains |"
+            f"| {s.metric} | {s.plain_value:.3f} without corruption, {s.surrogate_value:.3f} expected of a model that "
+            f"never saw the data; {s.objective_value:.0%} of the distance remains |"
         )
     return "\n".join(rows) + "\n"
 

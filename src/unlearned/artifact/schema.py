@@ -10,6 +10,8 @@ SCHEMA_VERSION = 1
 
 
 class Record(BaseModel):
+    """Base of all records: immutable, no unknown fields."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -34,11 +36,15 @@ class EncoderRecord(Record):
 
 
 class ClassifierRecord(Record):
+    """A registered classifier and its settings."""
+
     kind: str
     settings: dict[str, Any]
 
 
 class CalibrationRecord(Record):
+    """How the threshold was found; see `learn.calibration.Calibration`."""
+
     method: str
     threshold: float
     forget_count: int
@@ -51,6 +57,8 @@ class CalibrationRecord(Record):
 
 
 class CorruptionRecord(Record):
+    """See `corrupt.corruption.Corruption`."""
+
     function: str
     strength: float | None
     unit: Literal["embedding_std", "absolute"]
@@ -78,6 +86,8 @@ class StrengthRecord(Record):
 
 
 class ScopeRecord(Record):
+    """One forget scope."""
+
     name: str = Field(min_length=1)
     threshold: float = Field(ge=0, le=1)
     selector: str
@@ -88,6 +98,8 @@ class ScopeRecord(Record):
 
 
 class UnlearnerRecord(Record):
+    """The whole file."""
+
     schema_version: Literal[1] = SCHEMA_VERSION
     method: Literal["eco"]
     created: str

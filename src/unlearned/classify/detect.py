@@ -57,7 +57,9 @@ def _scores(texts: list[str], scopes: Sequence[Scope]) -> Floats:
                 features[id(encoder)] = encoder.encode(list(distinct))
             found = scope.classifier.score(features[id(encoder)])
         except Exception as error:  # whatever a classifier may raise: nothing unchecked reaches the model
-            raise DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.") from error
+            raise DetectionError(
+                f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated."
+            ) from error
         if found.shape != (len(distinct),) or not ((found >= 0) & (found <= 1)).all():
             raise DetectionError(
                 f"The classifier of the scope {scope.name!r} gave {found.shape} values, not all of them in [0, 1], "

@@ -50,7 +50,16 @@ def show(folder: Path) -> None:
         head.add_row(f"[bold]{name}[/bold]", value)
     console.print(head)
     table = Table()
-    for column in ("scope", "classifier", "threshold", "missed*", "false alarms*", "corruption", "strength", "remaining**"):
+    for column in (
+        "scope",
+        "classifier",
+        "threshold",
+        "missed*",
+        "false alarms*",
+        "corruption",
+        "strength",
+        "remaining**",
+    ):
         table.add_column(column)
     for scope in record.scopes:
         c, s, k = scope.calibration, scope.strength, scope.corruption

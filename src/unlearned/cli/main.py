@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from unlearned.cli.bench import bench
 from unlearned.cli.chat import chat
 from unlearned.cli.classify import classify
 from unlearned.cli.compat import compat
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 for command in (demo, fit, classify, generate, chat, inspect, compat):
     app.command()(command)
+app.add_typer(bench, name="bench")
 
 
 @app.callback(invoke_without_command=True)

@@ -28,7 +28,9 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")
 _MODEL_OPTIONS: dict[str, Any] = {
     "model": Annotated[
         str,
-        typer.Option("--model", "-m", help="Hugging Face id, folder, .gguf file, or 'embedded' (SmolLM2-135M-Instruct)."),
+        typer.Option(
+            "--model", "-m", help="Hugging Face id, folder, .gguf file, or 'embedded' (SmolLM2-135M-Instruct)."
+        ),
     ],
     "revision": Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")],
     "dtype": Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")],
@@ -60,8 +62,8 @@ def with_model_options(command: Command) -> Command:
     keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     wrapper.__signature__ = signature.replace(parameters=[*keyword, *model])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in [*keyword, *model]}
-    del wrapper.__wrapped__  # type: ignore[attr-defined]  # typer would read the inner signature
-    return wrapper  # type: ignore[return-value]
+    del wrapper.__wrapped__  # typer would read the inner signature
+    return wrapper
 
 
 def load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -96,8 +98,8 @@ def quiet() -> Iterator[None]:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     enabled = logging.is_progress_bar_enabled()
     verbosity = logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
@@ -105,4 +107,4 @@ def quiet() -> Iterator[None]:
     finally:
         logging.set_verbosity(verbosity)
         if enabled:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

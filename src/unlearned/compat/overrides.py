@@ -30,6 +30,16 @@ _GEMMA3N: dict[str, Any] = {
 }
 _BLT_PART: dict[str, Any] = {"num_key_value_heads": 4, "intermediate_size": 64}
 
+_DOTS3: dict[str, Any] = {
+    "swa_num_attention_heads": 4,
+    "swa_num_key_value_heads": 4,
+    "swa_q_lora_rank": 16,
+    "swa_kv_lora_rank": 16,
+    "swa_head_dim": 16,
+    "swa_qk_nope_head_dim": 8,
+    "swa_v_head_dim": 16,
+}
+
 OVERRIDES: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1]},
     "blt": {
@@ -38,15 +48,21 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         "global_config": _BLT_PART,
         "patcher_config": _BLT_PART,
         "encoder_hash_byte_group_size": [2, 3],
+        "num_hidden_layers": 2,
     },
     "cohere_compass_text": {"rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10000.0}}},
-    "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0}},
+    "dbrx": {
+        "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0},
+        "ffn_config": {"ffn_hidden_size": 64},
+    },
     "deepseek_v2": {"num_experts_per_tok": 2},
     "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
+    "dots3_note": {"text_config": _DOTS3},
+    "dots3_note_text": _DOTS3,
     "gemma3n": {
         "text_config": _GEMMA3N,
-        "vision_config": {"vocab_offset": 152, "vocab_size": 4},
-        "audio_config": {"vocab_offset": 156, "vocab_size": 4},
+        "vision_config": {"vocab_offset": 142, "vocab_size": 4},
+        "audio_config": {"vocab_offset": 146, "vocab_size": 4},
     },
     "gemma3n_text": _GEMMA3N,
     "gpt_neo": {"attention_types": [[["global", "local"], 1]]},

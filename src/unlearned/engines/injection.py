@@ -8,9 +8,11 @@ sees what was there; a hook on the input-embedding module then overwrites those 
 The rules it obeys, each broken by at least one architecture if ignored:
  1. Hook the inner model: with PEFT, `generate` calls the base model and a hook on the wrapper never fires.
  2. Take any module that `get_input_embeddings()` returns, and verify that it was called.
- 3. Align by content: ids may reach the embedding as (B, S), (S, B) or behind a prefix; other calls are left alone.
+ 3. Align by content: ids may reach the embedding as (B, S), (S, B), behind a prefix or before padding; other calls are
+    left alone.
  4. Do not guess prefill from S > 1, from the first call or from the cache alone. Count positions from where the call
-    starts; a call that is one longer than the last full one and begins with the prompt is a cache-less re-forward.
+    starts; a call that is one longer than the last full one and begins with the prompt is a cache-less re-forward, and
+    one with a memory (`mems`) reads the last tokens again: it starts where the memory ends.
  5. The vectors are made once per request, so re-forwards, chunks and beams all meet the same ones.
  6. The substitute is a plain token, never padding and never a multimodal placeholder.
  7. Handles are removed in `finally`, only our own; another thread's forward on the same model passes untouched.
@@ -19,7 +21,7 @@ The rules it obeys, each broken by at least one architecture if ignored:
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +115,7 @@ class EmbeddingInjection:
             if self._next_position is None:
                 raise InjectionError(f"{type(self.model).__name__} was called without input_ids; cannot corrupt them.")
             return None
-        start = self._start_of(ids, kwargs.get("past_key_values"))
+        start = self._start_of(ids, kwargs)
         mask, vectors = self._covered(start, ids)
         if not mask.any():
             return None
@@ -123,16 +125,18 @@ class EmbeddingInjection:
             return args, {**kwargs, "input_ids": seen}
         return (seen, *args[1:]), kwargs
 
-    def _start_of(self, ids: Tensor, cache: Any) -> int:
+    def _start_of(self, ids: Tensor, kwargs: Mapping[str, Any]) -> int:
         """The prompt position of the first token of this forward (rule 4)."""
         batch, length = self.prompt_ids.shape
         rows, size = ids.shape
         if rows % batch:
             raise InjectionError(f"A forward of {rows} rows cannot be matched with {batch} prompts.")
         if self._next_position is None:
-            start = _cached_tokens(cache)
+            start = _cached_tokens(kwargs.get("past_key_values"))
         elif size == self._last_full_length + 1 and size > length and self._begins_with_prompt(ids):
             start = 0
+        elif mems := kwargs.get("mems"):  # xlnet; a memory that has dropped tokens only bounds the start
+            start = max(len(mems[0]), self._next_position - size)
         else:
             start = self._next_position
         if start == 0 and size >= length:
@@ -172,21 +176,9 @@ class EmbeddingInjection:
         if looked_up is None:
             return None
         seen, mask, vectors = self._pending
-        seen = seen.to(looked_up.device)
-        size = seen.shape[1]
         corrupted = output.clone()
-        if looked_up.shape == seen.shape and torch.equal(looked_up, seen):
-            view = corrupted
-        elif looked_up.shape == seen.T.shape and torch.equal(looked_up, seen.T):  # xlnet: (S, B)
-            view = corrupted.transpose(0, 1)
-        elif (
-            looked_up.dim() == 2
-            and len(looked_up) == len(seen)
-            and looked_up.shape[1] > size
-            and torch.equal(looked_up[:, -size:], seen)
-        ):  # cpmant: a prefix of its own before the prompt
-            view = corrupted[:, -size:]
-        else:
+        view = _aligned(corrupted, looked_up, seen.to(looked_up.device))
+        if view is None:
             return None  # a placeholder or another modality
         view[mask.to(corrupted.device)] = vectors.to(corrupted)
         self._pending = None
@@ -194,7 +186,7 @@ class EmbeddingInjection:
         return corrupted
 
 
-def inner_model(model: nn.Module) -> nn.Module:
+def inner_model(model: Any) -> Any:
     """The module whose `forward` really runs: PEFT wrappers are taken off (rule 1)."""
     get_base_model = getattr(model, "get_base_model", None)
     base = get_base_model() if callable(get_base_model) else model
@@ -217,6 +209,21 @@ def embedding_module(model: nn.Module) -> nn.Module:
             f"{type(inner).__name__}.get_input_embeddings() returns {type(module).__name__}, not one embedding module."
         )
     return module
+
+
+def _aligned(output: Tensor, looked_up: Tensor, seen: Tensor) -> Tensor | None:
+    """The part of an embedding's output that belongs to the ids `seen` (rows, S), as (rows, S, D); rule 3."""
+    if looked_up.shape == seen.shape and torch.equal(looked_up, seen):
+        return output
+    if looked_up.shape == seen.T.shape and torch.equal(looked_up, seen.T):  # xlnet: (S, B)
+        return output.transpose(0, 1)
+    size = seen.shape[1]
+    if looked_up.dim() == 2 and len(looked_up) == len(seen) and looked_up.shape[1] > size:
+        if torch.equal(looked_up[:, -size:], seen):  # cpmant: a prefix of its own before the prompt
+            return output[:, -size:]
+        if torch.equal(looked_up[:, :size], seen):  # reformer: padded to whole chunks
+            return output[:, :size]
+    return None
 
 
 def _cached_tokens(cache: Any) -> int:

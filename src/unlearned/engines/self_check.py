@@ -1,4 +1,4 @@
-"""Before a model is trusted: does a corruption reach it, only it, and is there no way around it? Four short forwards."""
+"""Before a model is trusted: does a corruption reach it, only it, and is there a way around it? Four short forwards."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def self_check(model: Any, substitute_id: int, plain_ids: list[int]) -> None:
     # Where kernels or expert routing mix rows, the plain model's own rounding moves other rows a little.
     rounding = max(TOLERATED * effect, 8 * torch.finfo(torch.float32).eps * float(plain.abs().max()))
     if not effect > 0.0:  # also catches NaN
-        raise UnsupportedModelError(f"{name} ignores corrupted embeddings: a flagged prompt would be answered as before.")
+        raise UnsupportedModelError(
+            f"{name} ignores corrupted embeddings: a flagged prompt would be answered as before."
+        )
     if not float((corrupted[1] - plain[1]).abs().max()) <= rounding:
         raise UnsupportedModelError(f"{name} mixes the prompts of a batch: a corruption changes its neighbours.")
     if not float((leak[0] - corrupted[0]).abs().max()) <= rounding:

@@ -50,7 +50,9 @@ def _plain_message(message: Message, index: int) -> dict[str, str]:
     role = message.get("role") if isinstance(message, Mapping) else None
     if isinstance(content, list):
         if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
-            raise PromptError(f"Message {index} has parts that are not text. Only text can be checked; send text parts.")
+            raise PromptError(
+                f"Message {index} has parts that are not text. Only text can be checked; send text parts."
+            )
         content = "".join(str(part["text"]) for part in content)
     if not isinstance(role, str) or not isinstance(content, str):
         raise PromptError(f'Message {index} is not {{"role": text, "content": text}}.')
@@ -110,7 +112,7 @@ def _tokenised(
 ) -> Prompt:
     if not tokenizer.is_fast:
         raise PromptError(
-            f"{type(tokenizer).__name__} gives no character offsets, so flagged words cannot be found among its tokens. "
+            f"{type(tokenizer).__name__} gives no character offsets, so flagged words cannot be found among tokens. "
             "Load the fast tokenizer of this model."
         )
     encoded = tokenizer(text, add_special_tokens=add_special_tokens, return_offsets_mapping=True, verbose=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,14 +21,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Arguments of `generate` that would bring the model words nobody checked.
-REFUSED = ("inputs", "input_ids", "inputs_embeds", "attention_mask", "past_key_values", "position_ids", "token_type_ids")
+REFUSED = (
+    "inputs",
+    "input_ids",
+    "inputs_embeds",
+    "attention_mask",
+    "past_key_values",
+    "position_ids",
+    "token_type_ids",
+)
 
 
 class TransformersEngine:
     """Args: `model` and its `tokenizer`; neither is changed, also not their padding or training settings."""
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.model = model
+        self.model: Any = model
         self.tokenizer = tokenizer
         self.embedding = embedding_module(model)
         self.pad_id = _pad_id(model, tokenizer)
@@ -45,7 +54,11 @@ class TransformersEngine:
             return chat_prompt(self.tokenizer, prompt)
         if chat is None:
             chat = bool(getattr(self.tokenizer, "chat_template", None))
-        return chat_prompt(self.tokenizer, [{"role": "user", "content": prompt}]) if chat else text_prompt(self.tokenizer, prompt)
+        return (
+            chat_prompt(self.tokenizer, [{"role": "user", "content": prompt}])
+            if chat
+            else text_prompt(self.tokenizer, prompt)
+        )
 
     @torch.no_grad()
     def embed(self, token_ids: Sequence[int]) -> Tensor:
@@ -143,7 +156,9 @@ class TransformersEngine:
         return torch.tensor(ids, device=device), torch.tensor(attention, device=device)
 
     def _completion(self, sequence: list[int]) -> Completion:
-        ends = _as_set(getattr(self.model.generation_config, "eos_token_id", None)) | _as_set(self.tokenizer.eos_token_id)
+        ends = _as_set(getattr(self.model.generation_config, "eos_token_id", None)) | _as_set(
+            self.tokenizer.eos_token_id
+        )
         stop = next((index + 1 for index, token in enumerate(sequence) if token in ends), len(sequence))
         return Completion(str(self.tokenizer.decode(sequence[:stop], skip_special_tokens=True)), tuple(sequence[:stop]))
 
@@ -158,21 +173,23 @@ def plain_token_id(model: Any, special: Iterable[int]) -> int:
                 reserved |= _as_set(value)
     size = embedding_rows(model)
     # From the middle of the vocabulary: both ends hold the special and the reserved ids.
-    candidates = (*range(size // 2, size), *range(size // 2))
-    return next(token for token in candidates if token not in reserved)
+    return next(token for token in chain(range(size // 2, size), range(size // 2)) if token not in reserved)
 
 
 def embedding_rows(model: Any) -> int:
     """How many token ids the embedding module knows."""
     module = embedding_module(model)
     rows = getattr(module, "num_embeddings", None)
-    if rows is None:
-        rows = inner_model(model).config.get_text_config().vocab_size  # type: ignore[operator]
-    return int(rows)
+    return int(inner_model(model).config.get_text_config().vocab_size if rows is None else rows)
 
 
 def _pad_id(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
-    candidates = (tokenizer.pad_token_id, inner_model(model).config.get_text_config().pad_token_id, tokenizer.eos_token_id, 0)  # type: ignore[operator]
+    candidates = (
+        tokenizer.pad_token_id,
+        inner_model(model).config.get_text_config().pad_token_id,
+        tokenizer.eos_token_id,
+        0,
+    )
     return next(int(token) for token in candidates if token is not None)
 
 

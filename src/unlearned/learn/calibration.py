@@ -54,7 +54,9 @@ def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str) -> Calibra
         FitError: there are no examples on one of the sides, or a score is not finite.
     """
     if not len(forget) or not len(negatives):
-        raise FitError(f"Calibration needs both sides, but has {len(forget)} forget and {len(negatives)} other examples.")
+        raise FitError(
+            f"Calibration needs both sides, but has {len(forget)} forget and {len(negatives)} other examples."
+        )
     if not (np.isfinite(forget).all() and np.isfinite(negatives).all()):
         raise FitError("The classifier gave scores that are not finite; the threshold cannot be calibrated.")
     method = "min FPR+FNR, leave-one-out"

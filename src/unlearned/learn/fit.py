@@ -1,4 +1,4 @@
-"""Learn an artifact: classifier, calibrated threshold, corruption strength. The model is only ever run, never changed."""
+"""Learn an artifact: classifier, calibrated threshold, corruption strength. The model is only run, never changed."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.schema import BaseModelRecord, CalibrationRecord, StrengthRecord
 from unlearned.classify.neighbours import NeighboursClassifier, NeighboursConfig
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
 from unlearned.embedded import MINILM
-from unlearned.artifact.fingerprint import base_model_record
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, FitError, FitWarning
 from unlearned.examples import Row, Rows, as_rows, background_prompts
 from unlearned.learn.calibration import Calibration, calibrate, texts_sha256
-from unlearned.learn.objective import LEAST_GAP, Example,  remaining_knowledge, mean_log_likelihood, with_parameter
+from unlearned.learn.objective import LEAST_GAP, Example, mean_log_likelihood, remaining_knowledge, with_parameter
 from unlearned.learn.surrogate import unrelated_question_likelihood
 from unlearned.learn.zeroth_order import ZerothOrderConfig, minimise
 from unlearned.select.positions import selectors
@@ -150,7 +150,9 @@ def fit_classifier(
     negative_texts = [row.prompt for row in retain] + (background_prompts() if config.background else [])
     negative_texts = list(dict.fromkeys(negative_texts))
     if both := set(forget_texts) & set(negative_texts):
-        raise FitError(f"{len(both)} prompts are to be both forgotten and retained, for example {min(both)!r}. Choose one.")
+        raise FitError(
+            f"{len(both)} prompts are to be both forgotten and retained, for example {min(both)!r}. Choose one."
+        )
     if not negative_texts:
         raise FitError("There are no retain prompts and the background is off: everything would be in scope.")
     encoder = sentence_encoder(config.encoder)

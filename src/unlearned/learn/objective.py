@@ -1,4 +1,4 @@
-"""How far is the corrupted model from one that never saw the data? Evaluated many times, so all else is computed once."""
+"""How far is the corrupted model from one that never saw the data? Called many times: all else is computed once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEAST_GAP = 0.1  # nats per token; a model that knows no more than this has noth
 
 
 def mean_log_likelihood(engine: Engine, inputs: Sequence[PromptInput], answers: Sequence[str]) -> float:
-    """Mean over answers of the mean log-probability of their tokens: every answer counts the same, whatever its length."""
+    """Mean over answers of the mean log-probability of their tokens: long and short answers count alike."""
     scores = [tokens.mean() for tokens in engine.log_likelihood(inputs, answers) if len(tokens)]
     if not scores:
         raise FitError("None of the answers has a token, so there is nothing to measure forgetting on.")

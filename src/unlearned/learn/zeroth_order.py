@@ -81,7 +81,9 @@ def minimise(
         if parameter not in known:
             known[parameter] = float(objective(parameter))
             if not math.isfinite(known[parameter]):
-                raise FitError(f"The objective at {parameter:g} is {known[parameter]}; lower the upper end of the range.")
+                raise FitError(
+                    f"The objective at {parameter:g} is {known[parameter]}; lower the upper end of the range."
+                )
             search.trace.append((parameter, known[parameter]))
             if on_evaluation:
                 on_evaluation(len(search.trace), parameter, known[parameter])

@@ -1,0 +1,1 @@
+"""What enforcing an artifact costs, as ratios against a baseline in the same run."""

@@ -1,0 +1,204 @@
+"""Measure generation, detection and fitting on the embedded model. Every ratio pairs two measurements made in turn."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from unlearned.api import Unlearned
+from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
+from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.examples import background_prompts
+from unlearned.learn.fit import FitConfig, Progress, fit
+from unlearned.stages import Prompt, text_only
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+NEW_TOKENS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Ours against the baseline: the median over pairs, and the quartiles."""
+
+    name: str
+    baseline: str
+    target: str
+    median: float
+    low: float
+    high: float
+    ours: float
+    """Median of our measurement, in `unit`."""
+
+    theirs: float
+    unit: str
+    pairs: int
+
+
+def measure_speed(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, repeats: int = 7, on_progress: Progress | None = None
+) -> dict[str, Any]:
+    """Everything that `make bench` prints, as JSON-ready values."""
+    report = on_progress or (lambda phase, done, total: None)
+    concept = Concept(CONCEPTS[0])
+    artifact = fit(
+        model, tokenizer, concept.forget, concept.retain, scope=concept.name, config=FitConfig(strength=2, seed=0)
+    )
+    llm = Unlearned(model, tokenizer, artifact)
+    engine = llm.engine
+    clean, flagged = general_prompts()[:16], [question.prompt for question in concept.held_out[:16]]
+    assert not any(verdict.in_scope for verdict in llm.classify(clean))
+    flagged = [p for p, verdict in zip(flagged, llm.classify(flagged), strict=True) if verdict.in_scope]
+    ratios = []
+    for kind, prompts, target in (("unflagged", clean, ">= 0.97"), ("flagged", flagged, ">= 0.95")):
+        for batch in (1, 16):
+            name = f"throughput, {kind}, batch {batch}"
+            report(name, 0, 1)
+            chosen = prompts[: 4 if batch == 1 else 16]
+            ratios.append(_throughput(name, target, engine, llm, chosen, batch, repeats))
+            report(name, 1, 1)
+    encoder = artifact.scopes[0].classifier.encoder
+    assert isinstance(encoder, SentenceEncoder)
+    for batch in (1, 32):
+        report("detection", 0, 1)
+        ratios.append(_detection(llm, encoder, clean + flagged, batch, repeats))
+        report("detection", 1, 1)
+    fits = [_fit(model, tokenizer, count, report) for count in (40, 400)]
+    return {
+        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {sys.platform}",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+        "model": artifact.base_model.id,
+        "ratios": [asdict(ratio) for ratio in ratios],
+        "fit": fits,
+    }
+
+
+def _throughput(
+    name: str,
+    target: str,
+    engine: TransformersEngine,
+    llm: Unlearned,
+    prompts: Sequence[str],
+    batch: int,
+    repeats: int,
+) -> Ratio:
+    """New tokens per second, from texts to texts, of `Unlearned` against `model.generate` batched by hand."""
+    settings = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False}
+    ordered = sorted(prompts, key=lambda prompt: -len(prompt))
+    tokens = NEW_TOKENS * len(prompts)
+
+    def plain() -> float:
+        return tokens / _seconds(lambda: _plain_generate(engine, ordered, batch, settings))
+
+    def ours() -> float:
+        return tokens / _seconds(lambda: llm.generate(ordered, batch_size=batch, **settings))
+
+    return _paired(name, "model.generate on the same prompts", target, "tokens/s", ours, plain, repeats)
+
+
+@torch.inference_mode()
+def _plain_generate(
+    engine: TransformersEngine, prompts: Sequence[str], batch: int, settings: dict[str, Any]
+) -> list[str]:
+    """What a user without this library writes."""
+    model: Any = engine.model
+    tokenizer: Any = engine.tokenizer
+    texts: list[str] = []
+    for start in range(0, len(prompts), batch):
+        chats = [[{"role": "user", "content": prompt}] for prompt in prompts[start : start + batch]]
+        inputs = tokenizer.apply_chat_template(
+            chats, add_generation_prompt=True, padding=True, return_tensors="pt", return_dict=True,
+            tokenizer_kwargs={"padding_side": "left"},
+        )  # fmt: skip
+        output = model.generate(**inputs, **settings)
+        texts += tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return texts
+
+
+def _detection(llm: Unlearned, encoder: SentenceEncoder, texts: Sequence[str], batch: int, repeats: int) -> Ratio:
+    """Milliseconds per prompt from text to verdict, against the encoder's forward pass on ready-made input tensors."""
+    unlearner = llm.unlearner
+    groups: list[list[Prompt]] = [[text_only(t) for t in texts[i : i + batch]] for i in range(0, len(texts), batch)]
+    features = [encoder.model.preprocess([prompt.text for prompt in group]) for group in groups]
+
+    @torch.inference_mode()
+    def forward() -> None:
+        for feature in features:
+            encoder.model(feature)
+
+    def ours() -> float:
+        return 1000 * _seconds(lambda: [unlearner.classify(group) for group in groups]) / len(texts)
+
+    def theirs() -> float:
+        return 1000 * _seconds(forward) / len(texts)
+
+    name = "detection, one prompt" if batch == 1 else f"detection, batches of {batch}"
+    return _paired(name, "the encoder's forward pass alone", "<= 1.3", "ms/prompt", ours, theirs, 3 * repeats)
+
+
+def _paired(
+    name: str,
+    baseline: str,
+    target: str,
+    unit: str,
+    ours: Callable[[], float],
+    theirs: Callable[[], float],
+    repeats: int,
+) -> Ratio:
+    """Measure in turn, so that a drift of the machine meets both; the first pair only warms up."""
+    pairs = [(ours(), theirs()) if turn % 2 else (theirs(), ours())[::-1] for turn in range(repeats + 1)][1:]
+    low, median, high = statistics.quantiles([mine / other for mine, other in pairs], n=4)
+    return Ratio(
+        name,
+        baseline,
+        target,
+        median,
+        low,
+        high,
+        statistics.median(mine for mine, _ in pairs),
+        statistics.median(other for _, other in pairs),
+        unit,
+        len(pairs),
+    )
+
+
+def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, count: int, report: Progress) -> dict[str, Any]:
+    """Wall time of `fit` by phase, on general prompts with the model's own answers (the strength sees 40 at most)."""
+    sentence_encoder().encode(["warm up"])
+    prompts = background_prompts()
+    seconds: dict[str, float] = {}
+    phase, since = "classifier", time.perf_counter()
+
+    def clock(name: str, done: int, total: int) -> None:
+        nonlocal phase, since
+        now = time.perf_counter()
+        seconds[phase] = seconds.get(phase, 0.0) + now - since
+        phase, since = name, now
+        report(f"fit, {count} prompts: {name}", done, total)
+
+    start = time.perf_counter()
+    forget, retain = prompts[:count], prompts[count : 2 * count]
+    fit(model, tokenizer, forget, retain, scope="bench", config=FitConfig(background=False, seed=0), on_progress=clock)
+    return {
+        "forget_prompts": count,
+        "seconds": time.perf_counter() - start,
+        "phases": seconds,
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        / (1024 if sys.platform == "linux" else 2**20),
+    }
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

@@ -1,0 +1,65 @@
+"""The prompts that ship with the demo."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Any
+
+from unlearned.examples import Row
+
+CONCEPTS = ("harry-potter", "titanic")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A held-out question about a concept, with the facts that would give knowledge away."""
+
+    prompt: str
+    facts: tuple[tuple[str, ...], ...]
+    """Each fact as the words by which it can be recognised."""
+
+    def leaked_by(self, answer: str) -> bool:
+        """Whether the answer holds a fact that the question itself does not."""
+        return any(_holds(answer, alias) for fact in self.facts for alias in fact if not _holds(self.prompt, alias))
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One thing to forget. Nothing of the held-out prompts is used for fitting."""
+
+    name: str
+
+    @cached_property
+    def forget(self) -> list[Row]:
+        return [Row(row["prompt"], row["answer"]) for row in _read(f"{self.name}.forget")]
+
+    @cached_property
+    def retain(self) -> list[Row]:
+        return [Row(row["prompt"], row.get("answer")) for row in _read(f"{self.name}.retain")]
+
+    @cached_property
+    def held_out(self) -> list[Question]:
+        rows = _read(f"{self.name}.heldout")
+        return [Question(row["prompt"], tuple(tuple(fact) for fact in row["facts"])) for row in rows]
+
+    @cached_property
+    def retain_held_out(self) -> list[str]:
+        return [row["prompt"] for row in _read(f"{self.name}.retain_heldout")]
+
+
+def general_prompts() -> list[str]:
+    """Prompts that have nothing to do with any concept."""
+    return [row["prompt"] for row in _read("general")]
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    text = files("unlearned").joinpath(f"demo/data/{name}.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines() if line]
+
+
+def _holds(text: str, words: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE) is not None

@@ -1,0 +1,169 @@
+"""Fit two scopes, stack them, and compare the original model with the unlearned one on prompts neither has seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from unlearned.api import Generation, Unlearned
+from unlearned.artifact import Artifact, load
+from unlearned.classify.base import Floats
+from unlearned.classify.neighbours import NeighboursClassifier
+from unlearned.demo.concepts import CONCEPTS, Concept, Question, general_prompts
+from unlearned.learn.fit import FitConfig, Progress, fit
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Kind = Literal["held-out forget", "close retain", "general"]
+MOST_LEAKS = 0.1  # of the held-out questions may still be answered with a fact; the original model answers most
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One prompt, answered by both models in batches of the same composition."""
+
+    kind: Kind
+    concept: str | None
+    prompt: str
+    original: Generation
+    unlearned: Generation
+    question: Question | None = None
+
+    @property
+    def identical(self) -> bool:
+        return self.original.token_ids == self.unlearned.token_ids
+
+    @property
+    def leaked_before(self) -> bool:
+        return self.question is not None and self.question.leaked_by(self.original.text)
+
+    @property
+    def leaked_after(self) -> bool:
+        return self.question is not None and self.question.leaked_by(self.unlearned.text)
+
+    def marked(self) -> list[tuple[str, bool]]:
+        """The prompt in pieces, each with whether it was found in scope."""
+        text, first = self.unlearned.prompt.text, self.unlearned.prompt.segments[-1]
+        cuts = {first.start, first.end}
+        spans = [(s.start, s.end) for s in self.unlearned.verdict.spans]
+        cuts |= {cut for span in spans for cut in span if first.start <= cut <= first.end}
+        ordered = sorted(cuts)
+        return [
+            (text[a:b], any(start <= a and b <= end for start, end in spans))
+            for a, b in zip(ordered, ordered[1:], strict=False)
+        ]
+
+
+@dataclass(slots=True)
+class DemoResult:
+    """Everything the demo measured."""
+
+    model: str
+    concepts: list[Concept]
+    artifacts: list[Artifact]
+    comparisons: list[Comparison]
+    folders: list[Path]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def of(self, kind: Kind, concept: str | None = None) -> list[Comparison]:
+        return [c for c in self.comparisons if c.kind == kind and concept in (None, c.concept)]
+
+    def leaks(self, concept: str | None = None) -> tuple[int, int, int]:
+        """(before, after, questions) over held-out forget questions."""
+        rows = self.of("held-out forget", concept)
+        return sum(c.leaked_before for c in rows), sum(c.leaked_after for c in rows), len(rows)
+
+    def unflagged(self) -> list[Comparison]:
+        return [c for c in self.comparisons if not c.unlearned.flagged]
+
+    def failures(self) -> list[str]:
+        """Why the unlearned state was not reached; empty if it was."""
+        reasons = []
+        for concept in self.concepts:
+            _, after, count = self.leaks(concept.name)
+            if after > MOST_LEAKS * count:
+                reasons.append(f"{concept.name}: {after} of {count} held-out questions are still answered with a fact")
+        changed = sum(not c.identical for c in self.unflagged())
+        if changed:
+            reasons.append(f"{changed} answers to unflagged prompts differ from the original model's")
+        if len(self.unflagged()) < len(self.of("general")):
+            reasons.append("unrelated prompts are flagged")
+        return reasons
+
+    def scores(self, concept: str) -> tuple[Floats, Floats, float]:
+        """Leave-one-out scores of the scope's forget and other examples, and its threshold."""
+        scope = next(s for artifact in self.artifacts for s in artifact.scopes if s.name == concept)
+        assert isinstance(scope.classifier, NeighboursClassifier)
+        return *scope.classifier.leave_one_out(), scope.threshold
+
+
+def run_demo(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    *,
+    max_new_tokens: int = 48,
+    on_progress: Progress | None = None,
+) -> DemoResult:
+    """Fit, save, reload, stack, and compare. Artifacts are written below `folder`."""
+    report = on_progress or (lambda phase, done, total: None)
+    clock = Clock()
+    concepts = [Concept(name) for name in CONCEPTS]
+    folders = []
+    for concept in concepts:
+        with clock(f"fit {concept.name}"):
+            artifact = fit(
+                model,
+                tokenizer,
+                concept.forget,
+                concept.retain,
+                scope=concept.name,
+                config=FitConfig(seed=0),  # the demo shows the same numbers every time; real artifacts keep a secret
+                on_progress=lambda phase, done, total, name=concept.name: report(f"{name}: {phase}", done, total),  # type: ignore[misc]
+            )
+        with clock("save and reload"):
+            folders.append(artifact.save_pretrained(folder / concept.name))
+    with clock("save and reload"):
+        artifacts = load(*folders)
+        unlearned, original = Unlearned(model, tokenizer, artifacts), Unlearned(model, tokenizer)
+    rows: list[tuple[Kind, str | None, str, Question | None]] = [
+        *(("held-out forget", c.name, q.prompt, q) for c in concepts for q in c.held_out),
+        *(("close retain", c.name, prompt, None) for c in concepts for prompt in c.retain_held_out),
+        *(("general", None, prompt, None) for prompt in general_prompts()),
+    ]
+    prompts = [prompt for _, _, prompt, _ in rows]
+    with clock("detect"):
+        unlearned.classify(prompts)
+    answers: dict[str, list[Generation]] = {}
+    for name, llm in (("original answers", original), ("unlearned answers", unlearned)):
+        report(name, 0, len(prompts))
+        with clock(name):
+            # All prompts at once in both: the same batches, so that unflagged answers can be compared bit for bit.
+            answers[name] = llm.generate(prompts, max_new_tokens=max_new_tokens, do_sample=False, batch_size=32)
+        report(name, len(prompts), len(prompts))
+    comparisons = [
+        Comparison(kind, concept, prompt, before, after, question)
+        for (kind, concept, prompt, question), before, after in zip(
+            rows, answers["original answers"], answers["unlearned answers"], strict=True
+        )
+    ]
+    name = artifacts[0].base_model.id
+    return DemoResult(name, concepts, list(artifacts), comparisons, folders, clock.seconds)
+
+
+class Clock:
+    """Seconds per phase."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start

@@ -1,0 +1,1 @@
+"""Results as something people read: one self-contained HTML file."""
