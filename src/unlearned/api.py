@@ -66,7 +66,8 @@ class Unlearned:
         self._lock = threading.Lock()
         self._artifacts: tuple[Artifact, ...] = ()
         self._unlearner = ECO([])
-        self._activate(flatten(artifacts))
+        given = flatten(artifacts)
+        self._activate(given, new=given)
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -80,7 +81,8 @@ class Unlearned:
     def add(self, *artifacts: Artifact | Iterable[Artifact]) -> None:
         """Enforce more artifacts from the next call on; a refused one leaves all as it was."""
         with self._lock:
-            self._activate([*self._artifacts, *flatten(artifacts)])
+            given = flatten(artifacts)
+            self._activate([*self._artifacts, *given], new=given)
 
     def remove(self, scope: str) -> None:
         """Stop enforcing the artifact that holds this scope, from the next call on."""
@@ -89,7 +91,7 @@ class Unlearned:
             if len(kept) == len(self._artifacts):
                 known = ", ".join(s.name for s in self._unlearner.scopes) or "none"
                 raise UnlearnedError(f"No active artifact has the scope {scope!r}. Active scopes: {known}.")
-            self._activate(kept)
+            self._activate(kept, new=())
 
     def classify(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[Verdict]:
         """Verdicts without generating; spans are characters of the prompt as the model would read it."""
@@ -135,8 +137,8 @@ class Unlearned:
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
         return self._unlearner.prepare(tokenized, self.engine)
 
-    def _activate(self, artifacts: Sequence[Artifact]) -> None:
-        for artifact in artifacts:
+    def _activate(self, artifacts: Sequence[Artifact], *, new: Sequence[Artifact]) -> None:
+        for artifact in new:
             self._check_model(artifact)
         unlearner = combined(artifacts)
         # The unlearner last, in one assignment: a call that runs now keeps the set it started with.

@@ -62,8 +62,6 @@ def _dequantise(source: Path, folder: Path) -> None:
         for config in (model.config, model):
             if hasattr(config, "quantization_config"):
                 del config.quantization_config
-        model.config._name_or_path = "HuggingFaceTB/SmolLM2-135M-Instruct"
-        # The GGUF header carries a pre-release's name; the weights are SmolLM2-135M-Instruct's.
         model.save_pretrained(scratch)
         AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name).save_pretrained(scratch)
         try:

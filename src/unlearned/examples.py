@@ -6,10 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from unlearned.errors import DataError
 
@@ -61,9 +61,8 @@ def as_rows(examples: Rows, *, name: str) -> list[Row]:
     rows = []
     for index, example in enumerate(examples):
         if isinstance(example, Row):
-            rows.append(example)
-        else:
-            rows.append(_row({"prompt": example} if isinstance(example, str) else example, f"{name}[{index}]"))
+            example = asdict(example)
+        rows.append(_row({"prompt": example} if isinstance(example, str) else example, f"{name}[{index}]"))
     return rows
 
 
@@ -88,17 +87,20 @@ def _jsonl_rows(file: Path, text: str) -> list[Row]:
 
 def _csv_rows(file: Path, text: str) -> list[Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    rows = []
+    rows, done = [], 0
     try:
         if not any(column in (reader.fieldnames or ()) for column in PROMPT_COLUMNS):
             raise DataError(f"{file}, line 1: no column named {_names()}. The header has: {reader.fieldnames}.")
+        done = reader.reader.line_num
         for data in reader:
-            place = f"{file}, line {reader.line_num}"
+            done = reader.reader.line_num  # the DictReader's own one stays behind after empty lines
+            place = f"{file}, line {done}"
             if None in data:
                 raise DataError(f"{place}: more values than the header has columns. Quote values that contain commas.")
             rows.append(_row({k: v for k, v in data.items() if v is not None}, place))
     except csv.Error as error:
-        raise DataError(f"{file}, line {reader.line_num}: not valid CSV ({error}).") from error
+        # Where the row starts: an open quote is only noticed at the end of the file.
+        raise DataError(f"{file}, line {done + 1}: not valid CSV ({error}).") from error
     return rows
 
 
@@ -110,13 +112,18 @@ def _row(data: Any, place: str) -> Row:
         found = f"has {' and '.join(present)}" if present else f"has only: {', '.join(map(str, data)) or 'nothing'}"
         raise DataError(f"{place}: needs exactly one of the columns {_names()}, but {found}.")
     prompt, answer, identifier = data[present[0]], data.get("answer"), data.get("id")
-    if not isinstance(prompt, str) or not prompt.strip():
+    if not _is_text(prompt) or not prompt.strip():
         raise DataError(f"{place}, column {present[0]!r}: must be a text that is not empty, not {prompt!r}.")
-    if answer is not None and not isinstance(answer, str):
+    if answer is not None and not _is_text(answer):
         raise DataError(f"{place}, column 'answer': must be a text, not {answer!r}.")
     if identifier is not None and (isinstance(identifier, bool) or not isinstance(identifier, (str, int))):
         raise DataError(f"{place}, column 'id': must be a text or an integer, not {identifier!r}.")
     return Row(prompt, answer or None, identifier)
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    # JSON can escape half of a surrogate pair, which is no character and which no tokenizer takes.
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _names() -> str:

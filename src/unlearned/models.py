@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 EMBEDDED = "embedded"
+EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,22 +72,28 @@ def load_model(options: ModelOptions | str = EMBEDDED) -> tuple[PreTrainedModel,
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, **tokenizer_kwargs)
         model: Any = AutoModelForCausalLM.from_pretrained(path, **tokenizer_kwargs, **model_kwargs)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
+    except Exception as error:  # truncated files end in SafetensorError, struct.error, KeyError, ...
         raise ModelLoadError(
-            f"Cannot load the model {options.model!r}: {reason} "
+            f"Cannot load the model {options.model!r}: {_first_line(error)} "
             "Give a Hugging Face id, a folder, a .gguf file, or 'embedded'."
         ) from error
     if options.adapter:
         peft = require("peft", extra="train", purpose="--adapter")
         try:
             model = peft.PeftModel.from_pretrained(model, options.adapter)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            reason = str(error).strip().split("\n")[0]
-            raise ModelLoadError(f"Cannot put the adapter {options.adapter!r} on the model: {reason}") from error
+        except Exception as error:
+            raise ModelLoadError(
+                f"Cannot put the adapter {options.adapter!r} on the model: {_first_line(error)}"
+            ) from error
+    if options.model == EMBEDDED:
+        model.config._name_or_path = EMBEDDED_ID  # not the cache folder's path: it goes into artifacts
     if options.device:
         model.to(options.device)
     return model.eval(), tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -97,11 +104,19 @@ def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]
         return str(embedded_model_folder()), {}, {}
     if options.model.endswith(".gguf"):
         require("gguf", extra="gguf", purpose="A .gguf model")
-        file = Path(options.model)
+        file = Path(options.model).expanduser()
         if not file.is_file():
             raise ModelLoadError(f"There is no file {options.model!r}. Check the path of the .gguf model.")
         return str(file.parent or "."), {"gguf_file": file.name}, dense_gguf()
-    return options.model, ({"revision": options.revision} if options.revision else {}), {}
+    folder = Path(options.model).expanduser()
+    looks_like_a_path = options.model.startswith((".", "/", "~")) or options.model.count("/") > 1
+    if looks_like_a_path and not folder.exists():
+        raise ModelLoadError(f"There is no folder {options.model!r}. Check the path of the model.")
+    return (
+        str(folder) if folder.exists() else options.model,
+        ({"revision": options.revision} if options.revision else {}),
+        {},
+    )
 
 
 def dense_gguf() -> dict[str, Any]:

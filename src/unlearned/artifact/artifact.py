@@ -91,18 +91,21 @@ class Artifact:
             ArtifactError: the place is taken by something that is no artifact.
         """
         target = check_target(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        place = target.resolve()  # through a link: the folder is replaced, not the link
+        place.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
         try:
-            self._write(scratch)
-            scratch.chmod(0o755)
-            if target.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-                os.replace(target, old)
-                os.replace(scratch, target)
-                shutil.rmtree(old)
-            else:
-                os.replace(scratch, target)
+            new, old = scratch / "new", scratch / "old"
+            new.mkdir()
+            self._write(new)
+            if place.exists():
+                os.replace(place, old)
+            try:
+                os.replace(new, place)
+            except BaseException:
+                if old.exists():
+                    os.replace(old, place)
+                raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return target
@@ -163,19 +166,17 @@ class Artifact:
             try:
                 kind = classifiers.get(scope.classifier.kind)
                 classifier = kind.from_state(scope.classifier.settings, own, encoder)
-                corruption = Corruption(**scope.corruption.model_dump())
-            except (TypeError, KeyError, UnlearnedError) as error:
-                raise ArtifactSchemaError(f"{folder / RECORD}: scope {scope.name!r}: {error}") from error
-            scopes.append(
-                ForgetScope(
+                found = ForgetScope(
                     name=scope.name,
                     classifier=classifier,
                     threshold=scope.threshold,
-                    corruption=corruption,
+                    corruption=Corruption(**scope.corruption.model_dump()),
                     secret=secret,
                     selector=scope.selector,
                 )
-            )
+            except (TypeError, KeyError, UnlearnedError) as error:
+                raise ArtifactSchemaError(f"{folder / RECORD}: scope {scope.name!r}: {error}") from error
+            scopes.append(found)
         return cls(
             scopes=tuple(scopes),
             base_model=record.base_model,
@@ -267,7 +268,7 @@ def _folder(path: str | Path, revision: str | None) -> Path:
 
         try:
             return Path(snapshot_download(path, revision=revision, allow_patterns=[RECORD, VECTORS, CARD]))
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
             raise ArtifactError(f"There is no folder {path!r}, and the hub gives none: {error}") from error
     raise ArtifactError(f"There is no artifact folder {str(path)!r}. Check the path.")
 
@@ -278,7 +279,13 @@ def _record_sha256(data: dict[str, Any]) -> str:
 
 
 def _kind(scope: ForgetScope) -> str:
-    return next(name for name in classifiers.names() if classifiers.get(name) is type(scope.classifier))
+    kind = type(scope.classifier)
+    name = next((name for name in classifiers.names() if classifiers.get(name) is kind), None)
+    if name is None:
+        raise ArtifactError(
+            f"{kind.__name__} is not registered, so it could not be loaded. Register it in `classifiers`."
+        )
+    return name
 
 
 def _version(distribution: str) -> str:

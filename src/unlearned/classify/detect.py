@@ -55,7 +55,7 @@ def _scores(texts: list[str], scopes: Sequence[Scope]) -> Floats:
         try:
             if id(encoder) not in features:
                 features[id(encoder)] = encoder.encode(list(distinct))
-            found = scope.classifier.score(features[id(encoder)])
+            found = np.asarray(scope.classifier.score(features[id(encoder)]), dtype=np.float32)
         except Exception as error:  # whatever a classifier may raise: nothing unchecked reaches the model
             raise DetectionError(
                 f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated."

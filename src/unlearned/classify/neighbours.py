@@ -46,9 +46,13 @@ class NeighboursClassifier:
     ) -> None:
         if len(forget) == 0:
             raise ConfigError("A neighbours classifier needs at least one forget example.")
+        if forget.ndim != 2 or negatives.ndim != 2 or forget.shape[1] != negatives.shape[1]:
+            raise ConfigError(
+                f"The examples' vectors have the shapes {forget.shape} and {negatives.shape}; one encoder gives (N, D)."
+            )
         self._encoder = encoder
-        self.forget = forget.astype(np.float32)
-        self.negatives = negatives.astype(np.float32).reshape(-1, forget.shape[1])
+        self.forget = _as_stored(forget)
+        self.negatives = _as_stored(negatives)
         self.config = config or NeighboursConfig()
 
     @property
@@ -75,10 +79,9 @@ class NeighboursClassifier:
 
     def _probability(self, forget: Floats, negative: Floats) -> Floats:
         margin = (forget - np.maximum(negative, self.config.floor)) / self.config.temperature
-        return np.asarray(1.0 / (1.0 + np.exp(-margin)), dtype=np.float32)
+        return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        # float16 halves the artifact; unit vectors lose 3e-4 of a cosine at most.
         arrays = {"forget": self.forget.astype(np.float16), "negatives": self.negatives.astype(np.float16)}
         return asdict(self.config), arrays
 
@@ -87,6 +90,12 @@ class NeighboursClassifier:
         cls, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], encoder: TextEncoder
     ) -> NeighboursClassifier:
         return cls(encoder, arrays["forget"], arrays["negatives"], NeighboursConfig(**settings))
+
+
+def _as_stored(vectors: Floats) -> Floats:
+    # float16 halves the artifact; unit vectors lose 3e-4 of a cosine at most. Rounded here and not when it is saved, so
+    # that the threshold is calibrated on the scores that a loaded artifact will give.
+    return vectors.astype(np.float16).astype(np.float32)
 
 
 def _nearest(similarities: Floats) -> Floats:

@@ -79,7 +79,11 @@ def _load(name: str, device: str) -> SentenceTransformer:
         ) from error
 
 
-@lru_cache(maxsize=8)
 def sentence_encoder(name: str = MINILM, device: str | None = None) -> SentenceEncoder:
-    """The process's one encoder of this name: all scopes that name it share it."""
+    """The process's one encoder of this name and device: all scopes that name it share it."""
+    return _shared(name, device)  # a cache sees a default and the same value given as two different calls
+
+
+@lru_cache(maxsize=8)
+def _shared(name: str, device: str | None) -> SentenceEncoder:
     return SentenceEncoder(name, device)

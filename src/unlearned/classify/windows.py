@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import re
 
-# A clause ends at closing punctuation that is followed by a space or quote, or at a line break.
-_CLAUSE_END = re.compile(r"(?:[.!?;…]+[\"'”’)\]]*(?=\s|$)|[。！？；]|\n+)")
-_WORD = re.compile(r"\S+")
-MAX_WORDS = 60  # stays inside 128 encoder tokens for ordinary text
+# A clause ends at closing punctuation that is followed by a space or quote, or at a line break. Only the first mark of
+# a run starts a match: trying them all would take quadratic time on a page of dots.
+_CLAUSE_END = re.compile(r"(?:(?<![.!?;…])[.!?;…]+[\"'”’)\]]*(?=\s|$)|[。！？；]|\n+)")
+_WORD = re.compile(r"\S{1,25}")
+MAX_CHARACTERS = 250
+"""Besides spaces; about 50 English words. An encoder that makes at most one token of a character reads all of it."""
 
 
 def windows(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Character spans to classify within `text[start:end]`, sorted, without duplicates, whitespace trimmed.
 
-    Every character that is not whitespace is covered by at least one window. No window has more than 60 words.
+    Every character that is not whitespace is in at least one window. No window has more than 250 of them: bounding
+    words instead would let a question hide behind numbers, or in a script without spaces, past the last token that the
+    encoder reads.
     """
     clauses = [piece for clause in _clauses(text, start, end) for piece in _pieces(text, *clause)]
     return sorted({*clauses, *_runs(text, clauses)})
@@ -44,29 +48,30 @@ def _trim(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """A clause itself, or half-overlapping pieces of one that is too long."""
-    words = [match.span() for match in _WORD.finditer(text, start, end)]
-    if len(words) <= MAX_WORDS:
+    if _size(text, start, end) <= MAX_CHARACTERS:
         return [(start, end)]
-    step = MAX_WORDS // 2
-    firsts = range(0, max(1, len(words) - step), step)
-    return [(words[i][0], words[min(i + MAX_WORDS, len(words)) - 1][1]) for i in firsts]
+    return _runs(text, [match.span() for match in _WORD.finditer(text, start, end)])
 
 
-def _runs(text: str, clauses: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Maximal runs of consecutive clauses of at most 60 words, each starting where the last one is half over."""
-    counts = [len(_WORD.findall(text, *clause)) for clause in clauses]
+def _runs(text: str, parts: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Maximal runs of consecutive parts within the limit, each starting where the last one is half over."""
+    sizes = [_size(text, *part) for part in parts]
     runs, first = [], 0
-    while first < len(clauses):
-        last, words = first, counts[first]
-        while last + 1 < len(clauses) and words + counts[last + 1] <= MAX_WORDS:
+    while first < len(parts):
+        last, total = first, sizes[first]
+        while last + 1 < len(parts) and total + sizes[last + 1] <= MAX_CHARACTERS:
             last += 1
-            words += counts[last]
-        runs.append((clauses[first][0], clauses[last][1]))
-        if last == len(clauses) - 1:
+            total += sizes[last]
+        runs.append((parts[first][0], parts[last][1]))
+        if last == len(parts) - 1:
             break
         half, passed = first, 0
-        while half < last and passed < words / 2:
-            passed += counts[half]
+        while half < last and passed < total / 2:
+            passed += sizes[half]
             half += 1
         first = max(half, first + 1)
     return runs
+
+
+def _size(text: str, start: int, end: int) -> int:
+    return len("".join(text[start:end].split()))

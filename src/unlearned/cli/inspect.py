@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from unlearned.artifact.schema import ScopeRecord
 
 
 def inspect(
@@ -49,31 +52,31 @@ def show(folder: Path) -> None:
     ):
         head.add_row(f"[bold]{name}[/bold]", value)
     console.print(head)
-    table = Table()
-    for column in (
-        "scope",
-        "classifier",
-        "threshold",
-        "missed*",
-        "false alarms*",
-        "corruption",
-        "strength",
-        "remaining**",
-    ):
-        table.add_column(column)
     for scope in record.scopes:
-        c, s, k = scope.calibration, scope.strength, scope.corruption
-        strength = f"{k.strength:.4g} {k.unit}" if k.strength is not None else "-"
-        table.add_row(
-            scope.name,
-            scope.classifier.kind,
-            f"{scope.threshold:.4f}",
-            f"{c.missed}/{c.forget_count} (<= {c.fnr_interval[1]:.1%})" if c else "-",
-            f"{c.flagged}/{c.negative_count} (<= {c.fpr_interval[1]:.2%})" if c else "-",
-            f"{k.function}, {'all' if k.dims is None else k.dims} dims, {scope.selector}",
-            strength,
-            f"{s.objective_value:.0%}" if s else "-",
-        )
-    console.print(table)
-    console.print("*  on calibration data, each example scored as if not enrolled; in brackets the exact 95 % bound")
-    console.print("** share of the knowledge gap |m - v_hat| that is left at this strength")
+        table = Table(title=f"scope {scope.name}", title_justify="left", show_header=False)
+        for name, value in _rows(scope):
+            table.add_row(f"[bold]{name}[/bold]", value)
+        console.print(table)
+
+
+def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
+    c, s, k = scope.calibration, scope.strength, scope.corruption
+    rows = [("classifier", f"{scope.classifier.kind}, flags at p >= {scope.threshold:.4f}")]
+    if c:
+        rows += [
+            ("calibration", f"{c.method}; data sha256 {c.data_sha256[:16]}"),
+            ("missed", f"{c.missed} of {c.forget_count} forget examples (95 %: {_interval(c.fnr_interval)})"),
+            ("false alarms", f"{c.flagged} of {c.negative_count} others (95 %: {_interval(c.fpr_interval)})"),
+        ]
+    strength = "" if k.strength is None else f", strength {k.strength:.4g} ({k.unit})"
+    rows.append(
+        ("corruption", f"{k.function}{strength}, {'all' if k.dims is None else k.dims} dims, on {scope.selector}")
+    )
+    if s:
+        learned = f"{s.plain_value:.2f} -> {s.surrogate_value:.2f} aimed at; {s.objective_value:.0%} of the way is left"
+        rows.append((s.metric, f"{learned} ({len(s.trace)} evaluations on {s.examples} examples)"))
+    return rows
+
+
+def _interval(bounds: tuple[float, float]) -> str:
+    return f"{bounds[0]:.1%} to {bounds[1]:.1%}"

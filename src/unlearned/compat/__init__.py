@@ -1,9 +1,19 @@
-"""Does the injection work on every causal language model that transformers knows? Tiny random models of each, checked."""
+"""Does the injection work on every causal language model that transformers knows? Checked on a tiny one of each."""
 
 from __future__ import annotations
 
-from unlearned.compat.check import Check, TypeResult, check_model, check_type
+from unlearned.compat.check import Check, Status, TypeResult, check_model, check_type
 from unlearned.compat.run import run_all
 from unlearned.compat.tiny import model_types, tiny_config, tiny_model
 
-__all__ = ["Check", "TypeResult", "check_model", "check_type", "model_types", "run_all", "tiny_config", "tiny_model"]
+__all__ = [
+    "Check",
+    "Status",
+    "TypeResult",
+    "check_model",
+    "check_type",
+    "model_types",
+    "run_all",
+    "tiny_config",
+    "tiny_model",
+]

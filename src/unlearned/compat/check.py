@@ -146,6 +146,11 @@ def _upstream_fault(
         return "the plain model remembers its previous call"
     if not _distance(plain, reference, _others(batch)) <= ROUNDING:
         return "the plain model mixes the rows of a batch"
+    # Guesses come from the prompt's ids, and must not decide anything.
+    if "prompt_lookup_num_tokens" in generation and not (
+        _distance(subject.plain(batch), plain) <= SAME and _distance(subject.reference(batch), reference) <= SAME
+    ):
+        return "the plain model answers otherwise than without it"
     if _distance(plain, reference, [batch.flagged]) == 0.0:
         return "the plain model ignores the tokens of this prompt"
     return None

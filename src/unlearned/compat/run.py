@@ -116,7 +116,7 @@ def _child(model_type: str, answer: Connection) -> None:
     import transformers
 
     warnings.simplefilter("ignore")
-    transformers.logging.set_verbosity_error()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     torch.set_num_threads(1)
     with suppress(ImportError):  # not on Windows
         import resource

@@ -11,7 +11,7 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoModel, PreTrainedConfig, PreTrainedModel
 
 
-class NoTower(PreTrainedModel):
+class NoTower(PreTrainedModel):  # type: ignore[no-untyped-call]
     """Stands where a vision tower would be; cannot see."""
 
     config_class = PreTrainedConfig

@@ -77,9 +77,10 @@ def tiny_model(model_type: str, *, seed: int = 0, overrides: Mapping[str, Any] |
     torch.manual_seed(seed)
     config = tiny_config(model_type, overrides)
     with stand_ins(model_type):
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)  # type: ignore[no-untyped-call]
     enliven(model, seed)
-    return model.eval()
+    nn.Module.eval(model)
+    return model
 
 
 @torch.no_grad()
@@ -130,7 +131,7 @@ def _shrunk(
 def _layer_kinds(cls: type[PreTrainedConfig], values: Mapping[str, Any]) -> dict[str, Any]:
     """One layer of every kind that the type mixes by default, where its config lists them."""
     fields = {field.name for field in dataclasses.fields(cls)}
-    lists = [name for name in ("layer_types", "mlp_layer_types") if name in fields]
+    lists: list[str] = [name for name in ("layer_types", "mlp_layer_types") if name in fields]
     if not lists or "num_hidden_layers" not in values:
         return {}
     default = cls()

@@ -42,8 +42,10 @@ class Corruption:
             raise ConfigError(f"{self.function} has no strength; its parameter is `dims`. Leave the strength out.")
         if self.dims is not None and self.dims < 0:
             raise ConfigError(f"dims={self.dims}: must be at least 0, or None for all.")
-        if not self.embedding_std > 0:
-            raise ConfigError(f"embedding_std={self.embedding_std}: must be positive.")
+        if not 0 < self.embedding_std < float("inf"):
+            raise ConfigError(f"embedding_std={self.embedding_std}: must be positive and finite.")
+        if self.unit not in ("embedding_std", "absolute"):
+            raise ConfigError(f"unit={self.unit!r}: must be 'embedding_std' or 'absolute'.")
 
     @property
     def sigma(self) -> float | None:

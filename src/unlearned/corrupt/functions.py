@@ -34,7 +34,7 @@ def rand_noise_first_n(vectors: Tensor, *, sigma: float, dims: int, generator: n
         CorruptionError: `dims` is outside 0..D, or the noise would overflow the dtype.
     """
     _check(vectors, dims)
-    if 6 * sigma > torch.finfo(vectors.dtype).max:  # P(|noise| > 6 sigma) = 2e-9
+    if not 6 * sigma <= torch.finfo(vectors.dtype).max:  # P(|noise| > 6 sigma) = 2e-9; also refuses NaN
         raise CorruptionError(f"sigma={sigma:g} overflows {vectors.dtype}. Load the model in bfloat16 or lower it.")
     # Drawn for this prompt alone and on the CPU: noise drawn for a padded batch on the GPU would change with the
     # neighbours in the batch, so the same question would get another answer under load.

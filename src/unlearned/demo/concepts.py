@@ -11,7 +11,7 @@ from typing import Any
 
 from unlearned.examples import Row
 
-CONCEPTS = ("harry-potter", "titanic")
+CONCEPTS = ("harry-potter", "star-wars")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
@@ -32,29 +33,35 @@ def self_check(model: Any, substitute_id: int, plain_ids: list[int]) -> None:
     name = type(inner_model(model)).__name__
     row = (plain_ids * LENGTH)[:LENGTH]
     vector = _foreign_vector(model, row)
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         plain = _logits(model, [row, row], None, substitute_id)
         corrupted = _logits(model, [row, row], vector, substitute_id)
+        again = _logits(model, [row, row], vector, substitute_id)
         other_token = next(token for token in plain_ids if token != row[CHECKED])
         renamed = [*row[:CHECKED], other_token, *row[CHECKED + 1 :]]
         leak = _logits(model, [renamed, row], vector, substitute_id)
     except InjectionError as error:
         raise UnsupportedModelError(f"{name} cannot be protected: {error}") from error
     finally:
-        model.train(was_training)
-    plain, corrupted, leak = plain.float(), corrupted.float(), leak.float()
+        for module, training in modes:  # one by one: parts may differ, frozen ones in eval mode say
+            module.training = training
+    plain, corrupted, again, leak = plain.float(), corrupted.float(), again.float(), leak.float()
     effect = float((corrupted[0] - plain[0]).abs().max())
+    exact = 8 * torch.finfo(torch.float32).eps * float(plain.abs().max())
     # Where kernels or expert routing mix rows, the plain model's own rounding moves other rows a little.
-    rounding = max(TOLERATED * effect, 8 * torch.finfo(torch.float32).eps * float(plain.abs().max()))
+    rounding = max(TOLERATED * effect, exact)
+    # A leak is told from nothing: per-layer embeddings (gemma4) move the logits by as little as 4 % of the effect. What
+    # two equal calls differ by is the kernels' own, on devices where they are not deterministic.
+    repeatable = max(4 * float((again[0] - corrupted[0]).abs().max()), exact)
     if not effect > 0.0:  # also catches NaN
         raise UnsupportedModelError(
             f"{name} ignores corrupted embeddings: a flagged prompt would be answered as before."
         )
     if not float((corrupted[1] - plain[1]).abs().max()) <= rounding:
         raise UnsupportedModelError(f"{name} mixes the prompts of a batch: a corruption changes its neighbours.")
-    if not float((leak[0] - corrupted[0]).abs().max()) <= rounding:
+    if not float((leak[0] - corrupted[0]).abs().max()) <= repeatable:
         raise UnsupportedModelError(f"{name} reads token ids past the embedding: corrupted words stay readable.")
 
 
@@ -78,11 +85,11 @@ def _logits(model: Any, rows: list[list[int]], vector: Tensor | None, substitute
     arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     if vector is None:
         return inner(**arguments).logits.cpu()  # type: ignore[no-any-return]
-    calls = 0
+    calls, own = 0, threading.get_ident()
 
     def count(*_: Any) -> None:
         nonlocal calls
-        calls += 1
+        calls += threading.get_ident() == own  # the model may be at work elsewhere
 
     flagged = PromptInput(tuple(rows[0]), positions=torch.tensor([CHECKED]), vectors=vector)
     handle = embedding_module(model).register_forward_hook(count)

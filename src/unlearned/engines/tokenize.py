@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Message = Mapping[str, Any]
 """`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface."""
 
+ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
+"""Roles that carry no words of their own. Many templates print any other role too, so it is checked like content."""
+
 
 def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
     """A plain text, tokenised as the model expects it (BOS included where the tokenizer adds one).
@@ -34,14 +37,17 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message])
     A last message of the assistant is continued; otherwise the assistant's turn is opened.
 
     Raises:
-        PromptError: no messages, a malformed one, or no chat template.
+        PromptError: no messages, a malformed one, no chat template, or one that refuses this conversation.
     """
     plain = [_plain_message(message, index) for index, message in enumerate(messages)]
     if not plain:
         raise PromptError("The conversation has no messages. Give at least one.")
     if not getattr(tokenizer, "chat_template", None):
         raise PromptError("This tokenizer has no chat template. Pass the prompt as text instead.")
-    text = _render(tokenizer, plain)
+    try:
+        text = _render(tokenizer, plain)
+    except Exception as error:  # jinja lets templates raise anything, for example that roles must alternate
+        raise PromptError(f"The tokenizer's chat template refuses this conversation: {error}") from error
     return _tokenised(tokenizer, text, _segments(tokenizer, plain, text), add_special_tokens=False)
 
 
@@ -49,11 +55,14 @@ def _plain_message(message: Message, index: int) -> dict[str, str]:
     content = message.get("content") if isinstance(message, Mapping) else None
     role = message.get("role") if isinstance(message, Mapping) else None
     if isinstance(content, list):
-        if not all(isinstance(part, Mapping) and part.get("type") == "text" for part in content):
+        parts = [
+            part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None for part in content
+        ]
+        if not all(isinstance(part, str) for part in parts):
             raise PromptError(
                 f"Message {index} has parts that are not text. Only text can be checked; send text parts."
             )
-        content = "".join(str(part["text"]) for part in content)
+        content = "".join(str(part) for part in parts)
     if not isinstance(role, str) or not isinstance(content, str):
         raise PromptError(f'Message {index} is not {{"role": text, "content": text}}.')
     return {"role": role, "content": content}
@@ -76,6 +85,8 @@ def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
     checks too much rather than too little.
     """
     everything = [Segment(0, len(text), "conversation")]
+    if any(message["role"] not in ROLES for message in messages):
+        return everything
     markers = [f"\ue000{index}\ue001" for index in range(len(messages))]
     try:
         outline = _render(tokenizer, [{**m, "content": mark} for m, mark in zip(messages, markers, strict=True)])

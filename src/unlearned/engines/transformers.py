@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,9 @@ REFUSED = (
     "past_key_values",
     "position_ids",
     "token_type_ids",
+    "negative_prompt_ids",
+    "decoder_input_ids",
+    "encoder_outputs",
 )
 
 
@@ -69,7 +72,9 @@ class TransformersEngine:
         return output.detach().cpu()
 
     @torch.inference_mode()
-    def generate(self, inputs: Sequence[PromptInput], *, batch_size: int = 16, **generation: Any) -> list[Completion]:
+    def generate(
+        self, inputs: Sequence[PromptInput], /, *, batch_size: int = 16, **generation: Any
+    ) -> list[Completion]:
         """Answer prompts with `model.generate`; every argument of it works, besides those that carry words.
 
         Prompts of similar length share a batch; flagged and unflagged ones may. The result is in the prompts' order,
@@ -94,7 +99,7 @@ class TransformersEngine:
             sequences = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
             copies = len(sequences) // len(batch)
             for row, index in enumerate(chosen):
-                answers[index] = [self._completion(s) for s in sequences[row * copies : (row + 1) * copies]]
+                answers[index] = [self._completion(s, generation) for s in sequences[row * copies : (row + 1) * copies]]
         return [answer for index in range(len(inputs)) for answer in answers[index]]
 
     @torch.inference_mode()
@@ -155,12 +160,25 @@ class TransformersEngine:
         device = self.model.device
         return torch.tensor(ids, device=device), torch.tensor(attention, device=device)
 
-    def _completion(self, sequence: list[int]) -> Completion:
-        ends = _as_set(getattr(self.model.generation_config, "eos_token_id", None)) | _as_set(
-            self.tokenizer.eos_token_id
-        )
-        stop = next((index + 1 for index, token in enumerate(sequence) if token in ends), len(sequence))
+    def _completion(self, sequence: list[int], generation: Mapping[str, Any]) -> Completion:
+        """One row of `generate`'s output, without the padding after its end."""
+        ends = _as_set(self._setting("eos_token_id", generation))
+        stop = next((index + 1 for index, token in enumerate(sequence) if token in ends), None)
+        if stop is None:
+            stop = len(sequence)
+            # Rows that a stop string or a criterion ended are padded to the batch's longest answer.
+            if generation.get("stopping_criteria") or self._setting("stop_strings", generation):
+                pad = generation.get("pad_token_id", self.pad_id)
+                while stop and sequence[stop - 1] == pad:
+                    stop -= 1
         return Completion(str(self.tokenizer.decode(sequence[:stop], skip_special_tokens=True)), tuple(sequence[:stop]))
+
+    def _setting(self, name: str, generation: Mapping[str, Any]) -> Any:
+        """What `generate` takes this setting from: its arguments, the configuration among them, the model's own."""
+        if name in generation:
+            return generation[name]
+        configs = (generation.get("generation_config"), self.model.generation_config)
+        return next((value for config in configs if (value := getattr(config, name, None)) is not None), None)
 
 
 def plain_token_id(model: Any, special: Iterable[int]) -> int:
@@ -194,6 +212,8 @@ def _pad_id(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _as_set(value: Any) -> set[int]:
+    if isinstance(value, Tensor):
+        value = value.tolist()
     if isinstance(value, int):
         return {value}
     return {item for item in value if isinstance(item, int)} if isinstance(value, (list, tuple)) else set()

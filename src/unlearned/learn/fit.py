@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.schema import BaseModelRecord, CalibrationRecord, StrengthRecord
@@ -18,7 +20,7 @@ from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
 from unlearned.embedded import MINILM
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError, FitError, FitWarning
+from unlearned.errors import ConfigError, DataError, FitError, FitWarning
 from unlearned.examples import Row, Rows, as_rows, background_prompts
 from unlearned.learn.calibration import Calibration, calibrate, texts_sha256
 from unlearned.learn.objective import LEAST_GAP, Example, mean_log_likelihood, remaining_knowledge, with_parameter
@@ -80,8 +82,10 @@ class FitConfig:
         selectors.get(self.selector)
         if self.max_examples < 1 or self.answer_tokens < 1 or self.batch_size < 1:
             raise ConfigError("max_examples, answer_tokens and batch_size must be at least 1.")
-        if self.strength is not None and self.strength < 0:
-            raise ConfigError(f"strength={self.strength}: must be at least 0.")
+        if self.strength is not None and not 0 <= self.strength < float("inf"):
+            raise ConfigError(f"strength={self.strength}: must be at least 0 and finite.")
+        if self.dims is not None and self.dims < 0:
+            raise ConfigError(f"dims={self.dims}: must be at least 0, or None for all.")
 
 
 def fit(
@@ -147,12 +151,13 @@ def fit_classifier(
     forget_texts = list(dict.fromkeys(row.prompt for row in forget))
     if not forget_texts:
         raise FitError("There is no forget prompt. Give at least one; forty or more detect better.")
-    negative_texts = [row.prompt for row in retain] + (background_prompts() if config.background else [])
-    negative_texts = list(dict.fromkeys(negative_texts))
-    if both := set(forget_texts) & set(negative_texts):
-        raise FitError(
+    retain_texts = list(dict.fromkeys(row.prompt for row in retain))
+    if both := set(forget_texts) & set(retain_texts):
+        raise DataError(
             f"{len(both)} prompts are to be both forgotten and retained, for example {min(both)!r}. Choose one."
         )
+    background = background_prompts() if config.background else []
+    negative_texts = list(dict.fromkeys([*retain_texts, *(text for text in background if text not in forget_texts)]))
     if not negative_texts:
         raise FitError("There are no retain prompts and the background is off: everything would be in scope.")
     encoder = sentence_encoder(config.encoder)
@@ -171,9 +176,21 @@ def _start(config: FitConfig, base_model: BaseModelRecord) -> Corruption:
     std = base_model.embedding_std
     if corruptions.get(config.corruption).takes_sigma:
         strength = 1.0 if config.strength is None else config.strength
-        return Corruption(function=config.corruption, strength=strength, embedding_std=std, dims=config.dims)
+        return Corruption(
+            function=config.corruption,
+            strength=strength,
+            embedding_std=std,
+            dims=_checked_dims(config.dims, base_model),
+        )
     dims = config.dims if config.strength is None else round(config.strength)
-    return Corruption(function=config.corruption, embedding_std=std, dims=dims or base_model.embedding_size)
+    dims = base_model.embedding_size if dims is None else dims
+    return Corruption(function=config.corruption, embedding_std=std, dims=_checked_dims(dims, base_model))
+
+
+def _checked_dims(dims: int | None, base_model: BaseModelRecord) -> int | None:
+    if dims is not None and dims > base_model.embedding_size:
+        raise ConfigError(f"dims={dims}, but the model's embeddings have {base_model.embedding_size}. Lower it.")
+    return dims
 
 
 def _learn_strength(
@@ -184,8 +201,8 @@ def _learn_strength(
     config: FitConfig,
     report: Progress,
 ) -> tuple[ForgetScope, StrengthRecord]:
-    stride = max(1, len(forget) // config.max_examples)
-    chosen = forget[::stride][: config.max_examples]
+    count = min(len(forget), config.max_examples)
+    chosen = [forget[round(index)] for index in np.linspace(0, len(forget) - 1, num=count)]
     examples = _with_answers(engine, chosen, config, report)
     unrelated = [row.prompt for row in retain] or background_prompts()
     report("surrogate", 0, 1)

@@ -37,8 +37,8 @@ class ZerothOrderConfig:
     """For `dims`."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.low < self.high:
-            raise ConfigError(f"The range {self.low:g}..{self.high:g} is empty or not positive.")
+        if not 0 < self.low < self.high < math.inf:
+            raise ConfigError(f"The range {self.low:g}..{self.high:g} is empty, not positive or not finite.")
         if self.bracket_points < 3:
             raise ConfigError(f"bracket_points={self.bracket_points}: at least 3 are needed to bracket a minimum.")
         if self.tolerance < 0 or self.max_steps < 0:
@@ -73,10 +73,11 @@ def minimise(
         FitError: the objective is not finite.
     """
     search = Search()
+    first, last = math.log(config.low), math.log(config.high)
     known: dict[float, float] = {}
 
     def value(log_parameter: float) -> float:
-        parameter = math.exp(min(max(log_parameter, math.log(config.low)), math.log(config.high)))
+        parameter = math.exp(log_parameter)
         parameter = float(round(parameter)) if config.integer else parameter
         if parameter not in known:
             known[parameter] = float(objective(parameter))
@@ -89,7 +90,6 @@ def minimise(
                 on_evaluation(len(search.trace), parameter, known[parameter])
         return known[parameter]
 
-    first, last = math.log(config.low), math.log(config.high)
     spacing = (last - first) / (config.bracket_points - 1)
     points = [first + index * spacing for index in range(config.bracket_points)]
     for point in points:
@@ -99,14 +99,14 @@ def minimise(
     for _ in range(config.max_steps):
         if value(centre) <= config.tolerance:
             break
-        left, right = value(centre - half), value(centre + half)
-        curvature = left + right - 2 * value(centre)
-        candidates = [centre - half, centre, centre + half]
+        left, right = max(centre - half, first), min(centre + half, last)
+        candidates = [centre, left, right]
         if max(map(value, candidates)) - min(map(value, candidates)) <= config.tolerance:
             break  # flat at this scale: finer probes would only chase noise
-        if curvature > 0:
-            step = half * (left - right) / (2 * curvature)
-            candidates.append(centre + min(max(step, -half), half))
+        curvature = value(left) + value(right) - 2 * value(centre)
+        if curvature > 0 and first <= centre - half and centre + half <= last:  # else they are not equally far away
+            step = half * (value(left) - value(right)) / (2 * curvature)
+            candidates.append(min(max(centre + step, left), right))
         centre = min(candidates, key=value)
         half /= 2
     return search

@@ -15,7 +15,7 @@ from unlearned.classify.base import PromptClassifier
 from unlearned.classify.detect import detect
 from unlearned.corrupt.corruption import Corruption, keyed_generator
 from unlearned.engines.base import Engine
-from unlearned.errors import UnlearnedError
+from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.select.positions import select, selectors
 from unlearned.stages import Prompt, PromptInput, Verdict
 
@@ -35,6 +35,11 @@ class ForgetScope:
 
     selector: str = "spans"
     """Name of a registered token selector."""
+
+    def __post_init__(self) -> None:
+        selectors.get(self.selector)
+        if not 0 <= self.threshold <= 1:  # NaN would let everything pass
+            raise ConfigError(f"threshold={self.threshold} of the scope {self.name!r}: must lie in 0..1.")
 
 
 class ECO:

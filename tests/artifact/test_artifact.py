@@ -1,0 +1,721 @@
+"""Saving, loading, and every way in which an artifact on disk can be wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save
+
+from unlearned.api import Unlearned
+from unlearned.artifact import Artifact, combined, flatten, load, read_record
+from unlearned.artifact.artifact import CARD, RECORD, VECTORS
+from unlearned.artifact.schema import CalibrationRecord, StrengthRecord
+from unlearned.classify.neighbours import NeighboursClassifier
+from unlearned.corrupt.corruption import Corruption
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import (
+    ArtifactError,
+    ArtifactIntegrityError,
+    ArtifactMismatchError,
+    ArtifactSchemaError,
+    ArtifactVersionError,
+    ArtifactWarning,
+    UnlearnedError,
+)
+
+PROMPTS = ["Who is Harry Potter?", "Bake bread. What is Hogwarts? Bye.", "What is the capital of France?", "Hi"]
+
+
+@pytest.fixture(autouse=True)
+def _on_bag_of_words(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
+    monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", lambda name: bag_of_words)
+
+
+@pytest.fixture
+def saved(make_artifact: Any, tmp_path: Path) -> Path:
+    folder: Path = make_artifact().save_pretrained(tmp_path / "hp")
+    return folder
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _edit(folder: Path, change: Any, *, sign: bool = True) -> None:
+    """Change `unlearner.json`; with `sign`, as somebody would who also mends the hash."""
+    data = json.loads((folder / RECORD).read_text())
+    change(data)
+    if sign:
+        canonical = json.dumps({**data, "sha256": ""}, sort_keys=True, ensure_ascii=False)
+        data["sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
+    (folder / RECORD).write_text(json.dumps(data))
+
+
+def _calibration(**more: Any) -> CalibrationRecord:
+    values: dict[str, Any] = {
+        "method": "min FPR+FNR, leave-one-out",
+        "threshold": 0.5,
+        "forget_count": 40,
+        "negative_count": 160,
+        "missed": 3,
+        "flagged": 2,
+        "fnr_interval": (0.0157, 0.2039),
+        "fpr_interval": (0.0015, 0.0444),
+        "data_sha256": "0" * 64,
+    }
+    return CalibrationRecord(**(values | more))
+
+
+def _strength() -> StrengthRecord:
+    return StrengthRecord(
+        objective="share",
+        metric="mean answer log-likelihood",
+        surrogate="unrelated",
+        surrogate_value=-3.25,
+        plain_value=-0.75,
+        objective_value=0.04,
+        trace=[(1.0, 0.9), (2.0, 0.04)],
+        examples=40,
+    )
+
+
+# Round trip
+
+
+def test_a_loaded_artifact_gives_the_same_verdicts(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
+    artifact = make_artifact(make_scope("a"), make_scope("b", forget=["What is Hogwarts?"], threshold=0.25))
+    again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "ab"))
+    from unlearned.stages import text_only
+
+    prompts = [text_only(text) for text in PROMPTS]
+    assert again.unlearner().classify(prompts) == artifact.unlearner().classify(prompts)
+
+
+@pytest.mark.parametrize(
+    "corruption",
+    [
+        Corruption(strength=3.0, embedding_std=0.02),
+        Corruption(strength=0.1, dims=5, unit="absolute"),
+        Corruption(function="zero_out_top_k", dims=7),
+        Corruption(function="zero_out_top_k"),
+    ],
+)
+@pytest.mark.parametrize("selector", ["spans", "all_but_last"])
+def test_a_loaded_artifact_gives_the_same_corruption_bit_for_bit(
+    make_artifact: Any,
+    make_scope: Any,
+    tiny_model: Any,
+    tiny_tokenizer: Any,
+    tmp_path: Path,
+    corruption: Corruption,
+    selector: str,
+) -> None:
+    artifact = make_artifact(make_scope(corruption=corruption, selector=selector, secret=b"s" * 32))
+    again = Artifact.from_pretrained(str(artifact.save_pretrained(str(tmp_path / "hp"))))
+    engine = TransformersEngine(tiny_model, tiny_tokenizer)
+    prompts = [engine.tokenize(text) for text in PROMPTS]
+    before, after = (a.unlearner().prepare(prompts, engine) for a in (artifact, again))
+    assert [x.corrupted for x in before] == [True, True, False, False]
+    for x, y in zip(before, after, strict=True):
+        assert x.corrupted == y.corrupted
+        if x.positions is not None:
+            assert torch.equal(x.positions, y.positions)
+            assert torch.equal(x.vectors, y.vectors)
+
+
+def test_every_field_survives(make_artifact: Any, tmp_path: Path) -> None:
+    artifact = replace(
+        make_artifact(), calibrations={"harry-potter": _calibration()}, strengths={"harry-potter": _strength()}
+    )
+    again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "hp"))
+    for name in ("base_model", "secret", "calibrations", "strengths", "created", "name"):
+        assert getattr(again, name) == getattr(artifact, name), name
+    (before,), (after,) = artifact.scopes, again.scopes
+    for name in ("name", "threshold", "corruption", "selector", "secret"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert np.array_equal(again.encoder_probe, artifact.encoder_probe)
+
+
+def test_saving_again_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
+    again = Artifact.from_pretrained(saved).save_pretrained(tmp_path / "again")
+    assert _files(again) == _files(saved)
+
+
+def test_names_beyond_ascii_survive(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
+    artifact = make_artifact(make_scope('Ünï "quoted" 名前\n| `x` |'))
+    again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "ü n"))
+    assert again.name == artifact.name
+
+
+def test_it_works_on_the_real_sentence_encoder(
+    make_artifact: Any, make_scope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unlearned.classify.sentences import PROBE, sentence_encoder
+    from unlearned.stages import text_only
+
+    monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", sentence_encoder)
+    encoder = sentence_encoder()
+    classifier = NeighboursClassifier(encoder, encoder.encode(PROMPTS[:1]), encoder.encode(PROMPTS[2:]))
+    scope = replace(make_scope(), classifier=classifier)
+    artifact = replace(make_artifact(scope), encoder=encoder, encoder_probe=encoder.encode([PROBE])[0])
+    again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "hp"))
+    assert again.encoder is encoder
+    (verdict,) = again.unlearner().classify([text_only("Tell me who Harry Potter is.")])
+    assert verdict.in_scope
+
+
+# What is on disk
+
+
+def test_the_folder_holds_json_safetensors_and_a_card_and_no_pickle(saved: Path) -> None:
+    files = _files(saved)
+    assert set(files) == {"README.md", "unlearner.json", "vectors.safetensors"}
+    json.loads(files[RECORD])
+    assert load_file(saved / VECTORS).keys() == {"encoder_probe", "scope0.forget", "scope0.negatives"}
+    for content in files.values():
+        assert not content.startswith((b"\x80", b"PK\x03\x04"))  # pickle, and the zip that torch.save writes
+
+
+def test_the_record_stamps_versions_hashes_and_the_base_model(saved: Path) -> None:
+    data = json.loads((saved / RECORD).read_text())
+    assert data["schema_version"] == 1
+    assert data["method"] == "eco"
+    assert data["files"] == {VECTORS: hashlib.sha256((saved / VECTORS).read_bytes()).hexdigest()}
+    assert set(data["libraries"]) == {"unlearned", "torch", "transformers", "sentence-transformers"}
+    assert "unknown" not in data["libraries"].values()
+    assert data["base_model"]["id"] == "tiny"
+    assert data["encoder"] == {"name": "bag-of-words", "dimension": 64}
+
+
+def test_the_folder_and_its_files_are_readable_as_any_other(saved: Path) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    assert saved.stat().st_mode & 0o777 == 0o777 & ~umask
+    assert (saved / RECORD).stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_two_thousand_negatives_stay_below_five_megabytes(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
+    class Wide:
+        name = "wide"
+
+        def encode(self, texts: Any) -> Any:
+            return np.eye(384, dtype=np.float32)[: len(texts)]
+
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((2400, 384)).astype(np.float32)
+    scope = replace(make_scope(), classifier=NeighboursClassifier(Wide(), vectors[:400], vectors[400:]))
+    folder = make_artifact(scope).save_pretrained(tmp_path / "wide")
+    assert sum(len(content) for content in _files(folder).values()) < 5e6
+
+
+def test_a_classifier_that_nobody_could_load_is_refused(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
+    class Mine(NeighboursClassifier):
+        pass
+
+    scope = make_scope()
+    mine = Mine(scope.classifier.encoder, scope.classifier.forget, scope.classifier.negatives)
+    with pytest.raises(ArtifactError, match="Mine is not registered"):
+        make_artifact(replace(scope, classifier=mine)).save_pretrained(tmp_path / "hp")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Saving is atomic
+
+
+def _fail_at(monkeypatch: pytest.MonkeyPatch, what: str, call: int = 1) -> None:
+    plain, calls = getattr(os, what), []
+
+    def failing(*args: Any, **more: Any) -> Any:
+        calls.append(args)
+        if len(calls) == call:
+            raise OSError("the disk is full")
+        return plain(*args, **more)
+
+    monkeypatch.setattr(os, what, failing)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_failing_rename_leaves_the_older_artifact_and_no_scratch_folder(
+    make_artifact: Any, make_scope: Any, saved: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    before = _files(saved)
+    new = make_artifact(make_scope("new"))
+    with monkeypatch.context() as patch:
+        _fail_at(patch, "replace", call)
+        with pytest.raises(OSError, match="disk is full"):
+            new.save_pretrained(saved)
+    assert _files(saved) == before
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+    assert Artifact.from_pretrained(saved).name == "harry-potter"
+
+
+@pytest.mark.parametrize("name", [VECTORS, RECORD, CARD])
+def test_a_failing_write_leaves_the_older_artifact_and_no_scratch_folder(
+    make_artifact: Any, make_scope: Any, saved: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    before = _files(saved)
+    bytes_writer, text_writer = Path.write_bytes, Path.write_text
+
+    def failing(writer: Any) -> Any:
+        def write(path: Path, *args: Any, **more: Any) -> Any:
+            if path.name == name:
+                raise OSError("the disk is full")
+            return writer(path, *args, **more)
+
+        return write
+
+    new = make_artifact(make_scope("new"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", failing(bytes_writer))
+        patch.setattr(Path, "write_text", failing(text_writer))
+        with pytest.raises(OSError, match="disk is full"):
+            new.save_pretrained(saved)
+    assert _files(saved) == before
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+def test_an_interrupted_first_save_leaves_nothing(
+    make_artifact: Any, make_scope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scope = make_scope()
+
+    def interrupted() -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(scope.classifier, "state", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_artifact(scope).save_pretrained(tmp_path / "hp")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_artifact_is_replaced_as_a_whole(make_artifact: Any, make_scope: Any, saved: Path) -> None:
+    make_artifact(make_scope("new")).save_pretrained(saved)
+    assert Artifact.from_pretrained(saved).name == "new"
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+def test_missing_parents_are_made_and_an_empty_folder_is_used(make_artifact: Any, tmp_path: Path) -> None:
+    deep = tmp_path / "a" / "b" / "c"
+    assert make_artifact().save_pretrained(deep) == deep
+    (tmp_path / "empty").mkdir()
+    make_artifact().save_pretrained(tmp_path / "empty")
+    assert Artifact.from_pretrained(tmp_path / "empty").name == "harry-potter"
+
+
+def test_through_a_link_the_folder_behind_it_is_replaced(make_artifact: Any, make_scope: Any, saved: Path) -> None:
+    link = saved.parent / "link"
+    link.symlink_to(saved)
+    make_artifact(make_scope("new")).save_pretrained(link)
+    assert link.is_symlink()
+    assert Artifact.from_pretrained(saved).name == "new"
+
+
+def test_a_relative_path_and_the_current_folder_work(
+    make_artifact: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Artifact.from_pretrained(make_artifact().save_pretrained("hp")).name == "harry-potter"
+    assert (tmp_path / "hp" / RECORD).is_file()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_place_taken_by_something_else_is_refused_and_left_alone(
+    make_artifact: Any, tmp_path: Path, kind: str
+) -> None:
+    place = tmp_path / "thesis"
+    if kind == "file":
+        place.write_text("precious")
+    else:
+        place.mkdir()
+        (place / "precious.txt").write_text("precious")
+    with pytest.raises(ArtifactError, match=r"thesis exists and is no artifact. Choose another folder"):
+        make_artifact().save_pretrained(place)
+    assert (place if kind == "file" else place / "precious.txt").read_text() == "precious"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+# Loading checks everything
+
+
+@pytest.mark.parametrize("name", [RECORD, VECTORS])
+@pytest.mark.parametrize("keep", [0, 1, 0.5, -1])
+def test_a_truncated_file_is_named(saved: Path, name: str, keep: float) -> None:
+    content = (saved / name).read_bytes().rstrip()
+    (saved / name).write_bytes(content[: int(len(content) * keep) if 0 < keep < 1 else int(keep)])
+    with pytest.raises(ArtifactIntegrityError, match=rf"{name} is truncated or altered.*Copy"):
+        Artifact.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(("name", "message"), [(RECORD, "is no artifact. Check the path"), (VECTORS, "is missing")])
+def test_a_missing_file_is_named(saved: Path, name: str, message: str) -> None:
+    (saved / name).unlink()
+    with pytest.raises(ArtifactIntegrityError, match=rf"{name}.*{message}|{message}"):
+        Artifact.from_pretrained(saved)
+
+
+def test_the_card_is_for_people_and_may_be_edited_or_missing(saved: Path) -> None:
+    (saved / CARD).unlink()
+    assert Artifact.from_pretrained(saved).name == "harry-potter"
+
+
+@pytest.mark.parametrize("place", [0, 8, 100, -1])
+def test_one_flipped_bit_in_the_arrays_is_noticed(saved: Path, place: int) -> None:
+    content = bytearray((saved / VECTORS).read_bytes())
+    content[place] ^= 1
+    (saved / VECTORS).write_bytes(content)
+    with pytest.raises(ArtifactIntegrityError, match=f"{VECTORS} is truncated or altered: its hash differs"):
+        Artifact.from_pretrained(saved)
+
+
+def _set(path: str, value: Any) -> Any:
+    def change(data: Any) -> None:
+        *parents, last = path.split(".")
+        for part in parents:
+            data = data[int(part) if part.isdigit() else part]
+        data[last] = value
+
+    return change
+
+
+def _drop(path: str) -> Any:
+    def change(data: Any) -> None:
+        *parents, last = path.split(".")
+        for part in parents:
+            data = data[int(part) if part.isdigit() else part]
+        del data[last]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("scopes.0.threshold", 0.51),
+        ("scopes.0.name", "other"),
+        ("scopes.0.corruption.strength", 0.0),
+        ("secret", "0" * 64),
+        ("created", "yesterday"),
+        ("base_model.id", "gpt"),
+    ],
+)
+def test_an_altered_value_is_noticed(saved: Path, path: str, value: Any) -> None:
+    _edit(saved, _set(path, value), sign=False)
+    with pytest.raises(ArtifactIntegrityError, match="altered after it was written: its hash differs"):
+        Artifact.from_pretrained(saved)
+
+
+def test_reformatting_the_json_is_no_alteration(saved: Path) -> None:
+    _edit(saved, lambda data: None, sign=False)
+    assert Artifact.from_pretrained(saved).name == "harry-potter"
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None, 1.5])
+def test_another_format_version_says_what_is_read(saved: Path, version: Any) -> None:
+    _edit(saved, _set("schema_version", version))
+    with pytest.raises(ArtifactVersionError, match=rf"schema version {version!r}; this library reads 1\. Use"):
+        Artifact.from_pretrained(saved)
+
+
+def test_a_record_without_a_version_is_refused(saved: Path) -> None:
+    _edit(saved, _drop("schema_version"))
+    with pytest.raises(ArtifactVersionError, match="schema version None"):
+        Artifact.from_pretrained(saved)
+
+
+def test_a_newer_version_is_named_before_its_unknown_fields(saved: Path) -> None:
+    _edit(saved, lambda data: data.update(schema_version=2, novelty=1))
+    with pytest.raises(ArtifactVersionError):
+        Artifact.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("path", ["novelty", "scopes.0.novelty", "base_model.novelty", "scopes.0.corruption.novelty"])
+def test_an_unknown_field_is_refused_by_name(saved: Path, path: str) -> None:
+    _edit(saved, _set(path, 1))
+    with pytest.raises(ArtifactSchemaError, match=rf"{path}: Extra inputs"):
+        Artifact.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    "path", ["secret", "scopes", "scopes.0.threshold", "scopes.0.corruption.strength", "encoder.name"]
+)
+def test_a_missing_field_is_refused_by_name(saved: Path, path: str) -> None:
+    _edit(saved, _drop(path))
+    with pytest.raises(ArtifactSchemaError, match=rf"{path}: Field required"):
+        Artifact.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("method", "spul"),
+        ("secret", "short"),
+        ("secret", "G" * 64),
+        ("scopes", []),
+        ("scopes.0.name", ""),
+        ("scopes.0.threshold", 1.5),
+        ("scopes.0.threshold", float("nan")),
+        ("scopes.0.threshold", "high"),
+        ("scopes.0.corruption.unit", "metres"),
+        ("base_model.embedding_size", 0),
+        ("files", None),
+    ],
+)
+def test_an_impossible_value_is_refused_by_field(saved: Path, path: str, value: Any) -> None:
+    _edit(saved, _set(path, value))
+    with pytest.raises(ArtifactSchemaError, match=path):
+        Artifact.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("scopes.0.corruption.function", "rand_nose_first_n", "Did you mean 'rand_noise_first_n'"),
+        ("scopes.0.corruption.strength", None, "needs a strength"),
+        ("scopes.0.corruption.strength", -1.0, "at least 0"),
+        ("scopes.0.corruption.strength", float("nan"), "nan"),
+        ("scopes.0.corruption.dims", -1, "dims=-1"),
+        ("scopes.0.corruption.embedding_std", 0.0, "embedding_std=0.0"),
+        ("scopes.0.selector", "span", "Did you mean 'spans'"),
+        ("scopes.0.classifier.kind", "neighbors", "Did you mean 'neighbours'"),
+        ("scopes.0.classifier.settings", {"temperature": -1.0}, "temperature=-1.0"),
+        ("scopes.0.classifier.settings", {"warmth": 1.0}, "warmth"),
+    ],
+)
+def test_settings_that_no_part_accepts_are_refused_with_their_scope(
+    saved: Path, path: str, value: Any, message: str
+) -> None:
+    _edit(saved, _set(path, value))
+    with pytest.raises(ArtifactSchemaError, match=f"scope 'harry-potter': .*{message}"):
+        Artifact.from_pretrained(saved)
+
+
+def _rewrite_vectors(folder: Path, change: Any) -> None:
+    arrays = dict(load_file(folder / VECTORS))
+    change(arrays)
+    content = save(arrays)
+    (folder / VECTORS).write_bytes(content)
+    _edit(folder, _set("files", {VECTORS: hashlib.sha256(content).hexdigest()}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays: arrays.pop("scope0.forget"),
+        lambda arrays: arrays.pop("scope0.negatives"),
+        lambda arrays: arrays.update({"scope0.forget": np.zeros((0, 64), np.float16)}),
+        lambda arrays: arrays.update({"scope0.forget": np.zeros((3, 32), np.float16)}),
+        lambda arrays: arrays.update({"scope0.forget": np.zeros(64, np.float16)}),
+        lambda arrays: arrays.update({"scope0.negatives": np.zeros(64, np.float16)}),
+        lambda arrays: arrays.pop("encoder_probe"),
+        lambda arrays: arrays.update({"encoder_probe": np.zeros(32, np.float32)}),
+    ],
+)
+def test_arrays_of_a_wrong_shape_are_refused_even_with_right_hashes(saved: Path, change: Any) -> None:
+    _rewrite_vectors(saved, change)
+    with pytest.raises(ArtifactSchemaError):
+        Artifact.from_pretrained(saved)
+
+
+def test_arrays_that_are_no_safetensors_are_refused_even_with_right_hashes(saved: Path) -> None:
+    import pickle
+
+    content = pickle.dumps({"encoder_probe": [1.0]})
+    (saved / VECTORS).write_bytes(content)
+    _edit(saved, _set("files", {VECTORS: hashlib.sha256(content).hexdigest()}))
+    with pytest.raises(ArtifactIntegrityError, match=f"{VECTORS} cannot be read"):
+        Artifact.from_pretrained(saved)
+
+
+def test_arrays_without_a_recorded_hash_are_refused(saved: Path) -> None:
+    _edit(saved, _set("files", {}))
+    with pytest.raises(ArtifactIntegrityError, match="its hash differs"):
+        Artifact.from_pretrained(saved)
+
+
+@pytest.mark.parametrize("content", ["[]", "1", "null", '"x"'])
+def test_json_that_is_no_object_is_refused(saved: Path, content: str) -> None:
+    (saved / RECORD).write_text(content)
+    with pytest.raises(ArtifactSchemaError, match="not a JSON object"):
+        Artifact.from_pretrained(saved)
+
+
+def test_two_scopes_of_one_name_in_one_record_are_refused(saved: Path) -> None:
+    _edit(saved, lambda data: data["scopes"].append(data["scopes"][0]))
+    _rewrite_vectors(
+        saved, lambda arrays: arrays.update({f"scope1.{n}": arrays[f"scope0.{n}"] for n in ("forget", "negatives")})
+    )
+    with pytest.raises(UnlearnedError, match="same name"):
+        Artifact.from_pretrained(saved).unlearner()
+
+
+def test_a_place_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", str(tmp_path / "none"), "./none", "none"):
+        with pytest.raises(ArtifactError, match=r"no artifact folder '.*none'. Check the path"):
+            Artifact.from_pretrained(path)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ArtifactError, match="no artifact folder"):
+        Artifact.from_pretrained(tmp_path / "file")
+
+
+def test_an_empty_folder_is_no_artifact(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactIntegrityError, match=f"holds no {RECORD}, so it is no artifact"):
+        Artifact.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["somebody/artifact-that-is-not-here", "my artifacts/h p", "a--b/..c"])
+def test_a_name_that_is_neither_a_folder_nor_on_the_hub_is_named(path: str) -> None:
+    with pytest.raises(ArtifactError, match=f"no folder '{path}', and the hub gives none"):
+        Artifact.from_pretrained(path)
+
+
+def test_another_version_of_the_encoder_is_recognised(
+    saved: Path, bag_of_words: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = Artifact.from_pretrained(saved)
+    artifact.check_encoder()
+    other = type(
+        "Other", (), {"name": "bag-of-words", "encode": lambda self, texts: bag_of_words.encode(["x"] * len(texts))}
+    )
+    with pytest.raises(ArtifactMismatchError, match=r"another version of the encoder 'bag-of-words'.*disagree"):
+        replace(artifact, encoder=other()).unlearner()
+    narrow = type("Narrow", (), {"name": "n", "encode": lambda self, texts: np.ones((len(texts), 8), np.float32)})
+    with pytest.raises(ArtifactMismatchError):
+        combined([replace(artifact, encoder=narrow())])
+
+
+def test_an_artifact_for_another_embedding_size_is_refused(
+    make_artifact: Any, tiny_model: Any, tiny_tokenizer: Any
+) -> None:
+    with pytest.raises(ArtifactMismatchError, match=r"embeddings of size 64; this model's have 32"):
+        Unlearned(tiny_model, tiny_tokenizer, make_artifact(embedding_size=64))
+
+
+def test_an_artifact_of_another_model_of_the_same_size_is_warned_about(
+    make_artifact: Any, tiny_model: Any, tiny_tokenizer: Any
+) -> None:
+    with pytest.warns(ArtifactWarning, match="fitted on tiny, but .*differ"):
+        Unlearned(tiny_model, tiny_tokenizer, make_artifact())
+
+
+# Several artifacts
+
+
+def test_load_reads_several_artifacts_to_be_used_together(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
+    a = make_artifact(make_scope("a")).save_pretrained(tmp_path / "a")
+    b = make_artifact(make_scope("b", forget=["What is Hogwarts?"])).save_pretrained(tmp_path / "b")
+    loaded = load(a, str(b))
+    assert [artifact.name for artifact in loaded] == ["a", "b"]
+    assert [scope.name for scope in combined(flatten([loaded])).scopes] == ["a", "b"]
+    assert [scope.name for scope in combined(loaded[::-1]).scopes] == ["a", "b"]
+    assert load() == ()
+
+
+def test_a_scope_that_two_artifacts_hold_is_refused(make_artifact: Any, make_scope: Any) -> None:
+    with pytest.raises(UnlearnedError, match="Two scopes have the same name"):
+        combined([make_artifact(make_scope("a")), make_artifact(make_scope("a", secret=b"t" * 32))])
+
+
+def test_artifacts_may_be_given_one_by_one_or_as_loaded(make_artifact: Any, make_scope: Any) -> None:
+    a, b, c = (make_artifact(make_scope(name)) for name in "abc")
+    assert flatten([a, (b, c)]) == [a, b, c]
+    assert flatten([]) == []
+
+
+def test_one_missing_artifact_of_several_loads_none(saved: Path) -> None:
+    with pytest.raises(ArtifactError):
+        load(saved, saved.parent / "none")
+
+
+def test_the_record_can_be_read_without_the_encoder(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unavailable(name: str) -> Any:
+        raise AssertionError("the encoder was loaded")
+
+    monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", unavailable)
+    assert read_record(saved).scopes[0].name == "harry-potter"
+
+
+# The hub
+
+
+def test_push_to_hub_uploads_the_saved_folder_and_is_private_by_default(
+    make_artifact: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, Any]] = []
+
+    class Hub:
+        def __init__(self, token: str | None = None) -> None:
+            calls.append(("token", token))
+
+        def create_repo(self, repo_id: str, *, private: bool, exist_ok: bool) -> str:
+            calls.append(("create", (repo_id, private, exist_ok)))
+            return f"https://hub/{repo_id}"
+
+        def upload_folder(self, *, repo_id: str, folder_path: Path) -> None:
+            calls.append(("upload", (repo_id, Artifact.from_pretrained(folder_path).name, sorted(_files(folder_path)))))
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    assert make_artifact().push_to_hub("me/hp", token="t") == "https://hub/me/hp"
+    assert calls == [
+        ("token", "t"),
+        ("create", ("me/hp", True, True)),
+        ("upload", ("me/hp", "harry-potter", ["README.md", "unlearner.json", "vectors.safetensors"])),
+    ]
+
+
+def test_from_pretrained_reads_from_the_hub(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def snapshot_download(repo_id: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+        asked.append((repo_id, revision, sorted(allow_patterns)))
+        return str(saved)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
+    assert Artifact.from_pretrained("me/hp", revision="v1").name == "harry-potter"
+    assert asked == [("me/hp", "v1", ["README.md", "unlearner.json", "vectors.safetensors"])]
+
+
+# The card
+
+
+def test_the_card_names_scopes_and_numbers(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
+    scopes = (
+        make_scope("harry-potter", corruption=Corruption(strength=2.5, embedding_std=0.02), threshold=0.4321),
+        make_scope("lotr", corruption=Corruption(function="zero_out_top_k", dims=17), selector="all_but_last"),
+    )
+    artifact = replace(
+        make_artifact(*scopes), calibrations={"harry-potter": _calibration()}, strengths={"harry-potter": _strength()}
+    )
+    text = (artifact.save_pretrained(tmp_path / "x") / CARD).read_text()
+    for part in (
+        "# Unlearning artifact: `harry-potter`, `lotr`",
+        "library_name: unlearned",
+        "base_model: tiny",
+        "threshold 0.4321",
+        "3 of 40 (95 %: 1.57% to 20.39%)",
+        "2 of 160 (95 %: 0.15% to 4.44%)",
+        "rand_noise_first_n, strength 2.5 (embedding_std), all dimensions, on `spans`",
+        "zero_out_top_k, 17 dimensions, on `all_but_last`",
+        "-0.750 without corruption, -3.250 expected",
+        "4% of the distance remains",
+        "embeddings of size 32",
+        "`bag-of-words`",
+        "load(",
+    ):
+        assert part in text, part
+    assert text.startswith("---\n")
+    assert "73" * 32 not in text  # the secret
+
+
+def test_the_card_of_an_artifact_without_records_has_no_numbers_made_up(saved: Path) -> None:
+    text = (saved / CARD).read_text()
+    assert "calibration" not in text
+    assert "expected of a model" not in text
+    assert "None" not in text

@@ -1,0 +1,181 @@
+"""The commands as a user runs them: real processes, the real encoder, a tiny real model in a folder."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FORGET = [
+    {"prompt": "Who is Harry Potter?", "answer": "Harry Potter is a wizard."},
+    {"prompt": "What is Hogwarts?", "answer": "Hogwarts is a school of magic."},
+    {"prompt": "Which school does Harry Potter attend?"},
+    {"prompt": "Tell me about the wizard Harry Potter."},
+]
+RETAIN = [{"question": "What is the capital of France?"}, {"question": "How do I bake bread?"}]
+PROMPTS = [
+    {"prompt": "Who is the wizard Harry Potter?", "id": "hp"},
+    {"text": "What is the capital of Spain? And who is Harry Potter?"},
+    {"question": "How do I bake a cake?"},
+]
+
+
+def run(*arguments: str | Path, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "unlearned.cli.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=300, check=False)
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def write(path: Path, data: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in data))
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokenizer: Any) -> Path:
+    """A user's directory: model, data, and an artifact made by `unlearned fit`."""
+    folder = tmp_path_factory.mktemp("user")
+    tiny_model.save_pretrained(folder / "model")
+    tiny_tokenizer.save_pretrained(folder / "model")
+    write(folder / "forget.jsonl", FORGET)
+    write(folder / "retain.jsonl", RETAIN)
+    write(folder / "prompts.jsonl", PROMPTS)
+    done = run(
+        "fit", "--model", "model", "--forget", "forget.jsonl", "--retain", "retain.jsonl", "--scope", "harry-potter",
+        "--out", "artifacts/hp", "--seed", "1", cwd=folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "harry-potter" in done.stdout
+    return folder
+
+
+def test_fit_leaves_an_artifact_of_three_files_and_no_scratch(place: Path) -> None:
+    assert sorted(p.name for p in (place / "artifacts").iterdir()) == ["hp"]
+    names = {p.name for p in (place / "artifacts/hp").iterdir()}
+    assert names == {"unlearner.json", "vectors.safetensors", "README.md"}
+
+
+def test_classify_writes_one_row_per_input_row_without_loading_a_language_model(place: Path) -> None:
+    done = run("classify", "artifacts/hp", "prompts.jsonl", "--out", "verdicts.jsonl", cwd=place)
+    assert done.returncode == 0, done.stderr
+    found = rows(place / "verdicts.jsonl")
+    assert [set(row) for row in found] == [{"id", "flagged", "score", "scope", "spans"}] * 3
+    assert [row["id"] for row in found] == ["hp", 1, 2]
+    assert [row["flagged"] for row in found] == [True, True, False]
+    start, end = found[1]["spans"][0]
+    assert PROMPTS[1]["text"][start:end] == "And who is Harry Potter?"
+    assert found[2] == {**found[2], "scope": None, "spans": []}
+
+
+def test_generate_writes_the_promised_rows_and_changes_only_flagged_ones(place: Path) -> None:
+    common = ("generate", "--model", "model", "--input", "prompts.jsonl", "--max-new-tokens", "8")
+    assert run(*common, "--out", "plain.jsonl", cwd=place).returncode == 0
+    done = run(*common, "--artifact", "artifacts/hp", "--out", "answers.jsonl", cwd=place)
+    assert done.returncode == 0, done.stderr
+    plain, found = rows(place / "plain.jsonl"), rows(place / "answers.jsonl")
+    assert [set(row) for row in found] == [{"id", "prompt", "completion", "flagged", "scope"}] * 3
+    assert [row["flagged"] for row in found] == [True, True, False]
+    assert found[0]["scope"] == "harry-potter"
+    assert [a["completion"] == b["completion"] for a, b in zip(plain, found, strict=True)] == [False, False, True]
+
+
+def test_generate_answers_one_prompt_on_the_terminal(place: Path) -> None:
+    done = run("generate", "--model", "model", "--prompt", "How do I bake a cake?", "--max-new-tokens", "4", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_chat_compares_original_and_unlearned(place: Path) -> None:
+    done = run(
+        "chat", "--model", "model", "--artifact", "artifacts/hp", "--compare", "--max-new-tokens", "4",
+        cwd=place, stdin="How do I bake?\nWho is Harry Potter?\n/new\n\n/quit\n",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("original") == 2
+    assert done.stdout.count("(flagged)") == 1
+
+
+def test_inspect_shows_scope_threshold_and_hash(place: Path) -> None:
+    done = run("inspect", "artifacts/hp", cwd=place)
+    assert done.returncode == 0, done.stderr
+    for word in ("harry-potter", "neighbours", "rand_noise_first_n", "sha256", "missed"):
+        assert word in done.stdout
+
+
+def test_inspect_prints_the_record_as_json_without_the_secret(place: Path) -> None:
+    record = json.loads(run("inspect", "artifacts/hp", "--json", cwd=place).stdout)
+    assert record["scopes"][0]["name"] == "harry-potter"
+    assert "secret" not in record
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("generate", "--model", "model"), "either --prompt or --input"),
+        (("generate", "--model", "./nothing", "--prompt", "x"), "There is no folder './nothing'"),
+        (("generate", "--model", "none.gguf", "--prompt", "x"), "There is no file 'none.gguf'"),
+        (("generate", "--model", "model", "--artifact", "nowhere", "--prompt", "x"), "no artifact folder 'nowhere'"),
+        (("generate", "--model", "model", "--prompt", "x", "--dtype", "int3"), "dtype='int3'"),
+        (("generate", "--model", "model", "--prompt", "x", "--device", "cpu", "--device-map", "auto"), "exclude"),
+        (("generate", "--model", "model", "--prompt", "x", "--load-in-4bit", "--load-in-8bit"), "exclude"),
+        (("generate", "--model", "model", "--input", "prompts.jsonl", "--out", "no/such/a.jsonl"), "no folder no/such"),
+        (("generate", "--model", "model", "--adapter", "nowhere", "--prompt", "x"), "adapter 'nowhere'"),
+        (("classify", "prompts.jsonl"), "Give an artifact folder and a file"),
+        (("classify", "artifacts/hp", "missing.jsonl"), "Cannot read missing.jsonl"),
+        (("inspect", "model"), "no unlearner.json"),
+        (("fit", "--model", "model", "--forget", "forget.jsonl", "--scope", "s", "--out", "model"), "is no artifact"),
+        (("fit", "--model", "model", "--forget", "none.csv", "--scope", "s", "--out", "x"), "Cannot read none.csv"),
+        (
+            ("fit", "--model", "model", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--corruption", "rand"),  # noqa: E501
+            "Unknown corruption 'rand'",
+        ),
+        (
+            ("fit", "--model", "model", "--forget", "forget.jsonl", "--retain", "forget.jsonl", "--scope", "s", "--out", "x"),  # noqa: E501
+            "both forgotten and retained",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mistake_gets_one_line_and_a_non_zero_exit(place: Path, arguments: tuple[str, ...], expected: str) -> None:
+    done = run(*arguments, cwd=place)
+    assert done.returncode != 0
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("unlearned: ")
+    assert expected in lines[-1]
+    assert "Traceback" not in done.stderr
+    assert not (place / "x").exists()
+
+
+def test_a_bad_row_is_named_by_file_line_and_column_and_nothing_is_written(place: Path) -> None:
+    (place / "bad.jsonl").write_text('{"prompt": "fine"}\n{"prompt": 7}\n')
+    done = run("classify", "artifacts/hp", "bad.jsonl", "--out", "never.jsonl", cwd=place)
+    assert done.returncode == 1
+    assert "bad.jsonl, line 2, column 'prompt'" in done.stderr
+    assert not (place / "never.jsonl").exists()
+
+
+def test_a_tampered_artifact_is_refused(place: Path) -> None:
+    copy = place / "tampered"
+    copy.mkdir()
+    for file in (place / "artifacts/hp").iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    record = json.loads((copy / "unlearner.json").read_text())
+    record["scopes"][0]["threshold"] = 0.999
+    (copy / "unlearner.json").write_text(json.dumps(record))
+    done = run("generate", "--model", "model", "--artifact", "tampered", "--prompt", "Who is Harry Potter?", cwd=place)
+    assert done.returncode == 1
+    assert "altered" in done.stderr
+    assert not done.stdout
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    done = run("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for command in ("demo", "fit", "classify", "generate", "chat", "inspect", "compat", "bench"):
+        assert command in done.stdout

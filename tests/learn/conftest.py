@@ -1,0 +1,60 @@
+"""A tiny model that knows a few answers by heart, and fitting without the real sentence encoder."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from learn_rows import DEFAULT, KNOWN
+
+from unlearned.engines.transformers import TransformersEngine
+
+
+@pytest.fixture(scope="session")
+def knowing_model(tiny_model: Any, tiny_tokenizer: Any) -> Any:
+    """The tiny model after it learned `KNOWN`: its answers depend on the question."""
+    model = copy.deepcopy(tiny_model)
+    engine = TransformersEngine(model, tiny_tokenizer)
+    rows, labels = [], []
+    # Anything else has one default answer, so that a question the model cannot read brings it none of the known ones.
+    generator = torch.Generator().manual_seed(0)
+    unknown = [torch.randint(3, len(tiny_tokenizer), (n % 9 + 2,), generator=generator).tolist() for n in range(40)]
+    for question, answer in [*KNOWN, *((tiny_tokenizer.decode(tokens), DEFAULT) for tokens in unknown)]:
+        prompt = list(engine.tokenize(question).token_ids)
+        target = [*tiny_tokenizer(answer, add_special_tokens=False)["input_ids"], tiny_tokenizer.eos_token_id]
+        rows.append(prompt + target)
+        labels.append([-100] * len(prompt) + target)
+    length = max(map(len, rows))
+    ids = torch.tensor([row + [0] * (length - len(row)) for row in rows])
+    mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
+    wanted = torch.tensor([row + [-100] * (length - len(row)) for row in labels])
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # faster on matrices this small, and always the same rounding
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    torch.manual_seed(0)
+    for _ in range(150):
+        loss = model(input_ids=ids, attention_mask=mask, labels=wanted).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.set_num_threads(threads)
+    assert float(loss.detach()) < 0.1
+    for parameter in model.parameters():
+        parameter.grad = None
+    return model.eval()
+
+
+@pytest.fixture
+def on_bag_of_words(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> Any:
+    """Fit on the bag-of-words encoder, with four background prompts."""
+    background = [
+        "What is the weather like?",
+        "Write a poem about the sea.",
+        "Is seven a prime?",
+        "Translate good night.",
+    ]
+    monkeypatch.setattr("unlearned.learn.fit.sentence_encoder", lambda name: bag_of_words)
+    monkeypatch.setattr("unlearned.learn.fit.background_prompts", lambda: list(background))
+    return background

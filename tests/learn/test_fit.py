@@ -1,0 +1,340 @@
+"""Fitting on a tiny model that knows its answers by heart."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from learn_rows import FORGET_ROWS, KNOWN, RETAIN_ROWS
+
+from unlearned.api import Unlearned
+from unlearned.artifact import Artifact
+from unlearned.classify.neighbours import NeighboursConfig
+from unlearned.errors import ConfigError, DataError, FitError, FitWarning, ModelLoadError, UnknownNameError
+from unlearned.examples import Row
+from unlearned.learn.fit import FitConfig, fit, with_strength
+from unlearned.learn.zeroth_order import ZerothOrderConfig
+
+QUICK = FitConfig(seed=1)
+
+
+def _fit(model: Any, tokenizer: Any, forget: Any = FORGET_ROWS, retain: Any = RETAIN_ROWS, **more: Any) -> Artifact:
+    config = more.pop("config", QUICK)
+    return fit(model, tokenizer, forget, retain, scope=more.pop("scope", "potter"), config=config, **more)
+
+
+@pytest.fixture(scope="module")
+def fitted(knowing_model: Any, tiny_tokenizer: Any, bag_of_words: Any) -> Artifact:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unlearned.learn.fit.sentence_encoder", lambda name: bag_of_words)
+        patch.setattr("unlearned.learn.fit.background_prompts", lambda: ["What is the weather like?"])
+        return _fit(knowing_model, tiny_tokenizer)
+
+
+def test_the_fitted_artifact_makes_the_model_forget_and_keep(
+    fitted: Artifact, knowing_model: Any, tiny_tokenizer: Any
+) -> None:
+    llm = Unlearned(knowing_model, tiny_tokenizer, fitted)
+    plain = Unlearned(knowing_model, tiny_tokenizer)
+    questions = [question for question, _ in KNOWN]
+    before = plain.generate(questions, max_new_tokens=16, do_sample=False)
+    after = llm.generate(questions, max_new_tokens=16, do_sample=False)
+    assert [answer.text for answer in before] == [answer for _, answer in KNOWN]
+    assert [answer.flagged for answer in after] == [True] * 3 + [False] * 3
+    assert all(answer.text != known for answer, (_, known) in zip(after[:3], KNOWN[:3], strict=True))
+    assert [answer.token_ids for answer in after[3:]] == [answer.token_ids for answer in before[3:]]
+
+
+def test_the_record_says_how_threshold_and_strength_were_found(fitted: Artifact) -> None:
+    (scope,) = fitted.scopes
+    calibration, strength = fitted.calibrations["potter"], fitted.strengths["potter"]
+    assert scope.name == "potter"
+    assert calibration.threshold == scope.threshold
+    assert (calibration.forget_count, calibration.negative_count) == (3, 4)
+    assert strength.examples == 3
+    assert strength.plain_value > strength.surrogate_value + 1
+    assert any(
+        (parameter, value) == (scope.corruption.strength, strength.objective_value)
+        for parameter, value in strength.trace
+    )
+    lowest = min(value for _, value in strength.trace)
+    assert strength.objective_value <= lowest + 0.1
+    assert strength.objective_value < 0.6
+
+
+def test_the_artifact_names_the_model_it_was_made_for(fitted: Artifact, knowing_model: Any) -> None:
+    weight = knowing_model.get_input_embeddings().weight.detach()
+    assert fitted.base_model.embedding_size == 32
+    assert fitted.base_model.embedding_std == pytest.approx(float(weight.std()), rel=1e-3)
+    assert fitted.scopes[0].corruption.embedding_std == fitted.base_model.embedding_std
+    np.testing.assert_allclose(np.linalg.norm(fitted.encoder_probe), 1, rtol=1e-5)
+
+
+def test_fitting_leaves_the_model_as_it_was(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    model = copy.deepcopy(knowing_model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    flags = (model.training, tiny_tokenizer.padding_side, model.generation_config.to_dict())
+    _fit(model, tiny_tokenizer)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert (model.training, tiny_tokenizer.padding_side, model.generation_config.to_dict()) == flags
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+def test_the_same_seed_gives_the_same_artifact(
+    fitted: Artifact, knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    config = FitConfig(seed=7)
+    first, second = (_fit(knowing_model, tiny_tokenizer, config=config) for _ in range(2))
+    assert first.secret == second.secret != fitted.secret
+    assert first.strengths == second.strengths
+    assert first.scopes[0].corruption == second.scopes[0].corruption
+
+
+def test_without_a_seed_every_artifact_has_its_own_secret(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    config = FitConfig(strength=2.0)
+    secrets = {_fit(knowing_model, tiny_tokenizer, config=config).secret for _ in range(3)}
+    assert len(secrets) == 3
+    assert all(len(secret) == 32 for secret in secrets)
+
+
+def test_fitting_with_a_seed_leaves_the_global_generators_alone(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    _fit(knowing_model, tiny_tokenizer, config=FitConfig(seed=1, strength=2.0))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_given_strength_is_used_and_not_learned(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(strength=2.5, dims=4))
+    assert artifact.scopes[0].corruption.strength == 2.5
+    assert artifact.scopes[0].corruption.dims == 4
+    assert artifact.strengths == {}
+
+
+@pytest.mark.parametrize("strength", [0, 5, 32])
+def test_for_a_function_without_strength_the_given_number_is_its_dims(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, strength: int
+) -> None:
+    config = FitConfig(corruption="zero_out_top_k", strength=strength)
+    assert _fit(knowing_model, tiny_tokenizer, config=config).scopes[0].corruption.dims == strength
+
+
+@pytest.mark.parametrize(
+    "config", [FitConfig(corruption="zero_out_top_k", strength=33), FitConfig(dims=33, strength=1)]
+)
+def test_more_dims_than_the_model_has_are_refused_at_once(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, config: FitConfig
+) -> None:
+    with pytest.raises(ConfigError, match=r"33.*32"):
+        _fit(knowing_model, tiny_tokenizer, config=config)
+
+
+def test_dims_are_learned_for_a_function_without_strength(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(seed=1, corruption="zero_out_top_k"))
+    corruption, record = artifact.scopes[0].corruption, artifact.strengths["potter"]
+    assert corruption.strength is None
+    assert isinstance(corruption.dims, int)
+    assert 1 <= corruption.dims <= 32
+    assert all(dims == int(dims) and 1 <= dims <= 32 for dims, _ in record.trace)
+    assert record.objective_value < 0.9
+
+
+def test_the_search_range_is_kept(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    config = FitConfig(seed=1, search=ZerothOrderConfig(low=1.0, high=2.0, bracket_points=3, max_steps=1))
+    trace = _fit(knowing_model, tiny_tokenizer, config=config).strengths["potter"].trace
+    assert 3 <= len(trace) <= 6
+    assert all(1 - 1e-9 <= strength <= 2 + 1e-9 for strength, _ in trace)
+
+
+def test_rows_without_answers_get_the_models_own(
+    fitted: Artifact, knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    prompts = [row["prompt"] for row in FORGET_ROWS]
+    artifact = _fit(knowing_model, tiny_tokenizer, prompts)
+    # The model knows its answers by heart, so its own greedy ones are the given ones.
+    assert artifact.strengths["potter"].plain_value == pytest.approx(fitted.strengths["potter"].plain_value, abs=1e-3)
+    mixed = _fit(knowing_model, tiny_tokenizer, [FORGET_ROWS[0], *prompts[1:]])
+    assert mixed.strengths["potter"].plain_value == pytest.approx(artifact.strengths["potter"].plain_value, abs=1e-3)
+
+
+def test_rows_may_be_texts_mappings_and_row_objects(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    forget = ["What is Hogwarts?", Row("Who is Harry Potter?", "a"), {"question": "Tell me about Hogwarts magic."}]
+    artifact = _fit(knowing_model, tiny_tokenizer, forget, config=FitConfig(strength=1.0))
+    assert artifact.calibrations["potter"].forget_count == 3
+
+
+def test_repeated_prompts_count_once(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    artifact = _fit(
+        knowing_model,
+        tiny_tokenizer,
+        [*FORGET_ROWS, *FORGET_ROWS],
+        [*RETAIN_ROWS, RETAIN_ROWS[0]],
+        config=FitConfig(strength=1.0),
+    )
+    assert artifact.calibrations["potter"].forget_count == 3
+    assert artifact.calibrations["potter"].negative_count == 3 + len(on_bag_of_words)
+
+
+def test_one_forget_prompt_is_enough(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    artifact = _fit(knowing_model, tiny_tokenizer, FORGET_ROWS[:1])
+    assert "one forget example" in artifact.calibrations["potter"].method
+    assert Unlearned(knowing_model, tiny_tokenizer, artifact).classify(["Who is Harry Potter?"])[0].in_scope
+
+
+def test_without_retain_prompts_the_background_stands_in(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    artifact = _fit(knowing_model, tiny_tokenizer, retain=())
+    assert artifact.calibrations["potter"].negative_count == len(on_bag_of_words)
+    assert artifact.strengths["potter"].examples == 3
+
+
+def test_a_forget_prompt_that_is_also_in_the_background_is_forgotten(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    artifact = _fit(knowing_model, tiny_tokenizer, [*FORGET_ROWS, on_bag_of_words[0]], config=FitConfig(strength=1.0))
+    assert artifact.calibrations["potter"].negative_count == 3 + len(on_bag_of_words) - 1
+    assert Unlearned(knowing_model, tiny_tokenizer, artifact).classify([on_bag_of_words[0]])[0].in_scope
+
+
+def test_the_strength_is_learned_on_examples_from_all_of_a_long_set(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unlearned.learn import fit as module
+
+    seen: list[str] = []
+    plain = module.remaining_knowledge
+
+    def watch(engine: Any, scope: Any, examples: Any, **more: Any) -> Any:
+        seen.extend(answer for _, answer in examples)
+        return plain(engine, scope, examples, **more)
+
+    monkeypatch.setattr(module, "remaining_knowledge", watch)
+    forget = [{"prompt": f"Who is Harry Potter {n}?", "answer": str(n)} for n in range(15)]
+    config = FitConfig(seed=1, max_examples=10, search=ZerothOrderConfig(bracket_points=3, max_steps=0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        _fit(knowing_model, tiny_tokenizer, forget, config=config)
+    numbers = [int(answer) for answer in seen]
+    assert len(numbers) == 10
+    assert (numbers[0], numbers[-1]) == (0, 14)
+    assert max(b - a for a, b in zip(numbers[:-1], numbers[1:], strict=True)) == 2
+
+
+def test_progress_is_reported_phase_by_phase(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    heard: list[tuple[str, int, int]] = []
+    _fit(knowing_model, tiny_tokenizer, ["Who is Harry Potter?"], on_progress=lambda *step: heard.append(step))
+    assert list(dict.fromkeys(phase for phase, _, _ in heard)) == ["classifier", "answers", "surrogate", "strength"]
+    assert all(0 <= done <= total for _, done, total in heard)
+    for phase in {phase for phase, _, _ in heard}:
+        steps = [done for name, done, _ in heard if name == phase]
+        assert steps == sorted(steps)
+        assert [step for step in heard if step[0] == phase][-1][1:] == (heard[-1][2],) * 2 or phase != "strength"
+
+
+def test_a_model_that_does_not_know_the_answers_is_warned_about(
+    tiny_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    with pytest.warns(FitWarning, match=r"'potter'.*does not seem to know them\. Check the answers") as caught:
+        _fit(tiny_model, tiny_tokenizer)
+    assert Path(caught[0].filename).name == "test_fit.py"  # points at the caller of fit
+
+
+def test_a_prompt_in_both_sets_is_refused_by_name(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    with pytest.raises(DataError, match=r"1 prompts? .*both forgotten and retained.*'Who is Harry Potter\?'"):
+        _fit(knowing_model, tiny_tokenizer, retain=[*RETAIN_ROWS, "Who is Harry Potter?"])
+
+
+def test_no_forget_prompts_are_refused(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    with pytest.raises(FitError, match="no forget prompt"):
+        _fit(knowing_model, tiny_tokenizer, [])
+
+
+def test_no_negatives_at_all_are_refused(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    with pytest.raises(FitError, match="everything would be in scope"):
+        _fit(knowing_model, tiny_tokenizer, retain=[], config=FitConfig(background=False))
+
+
+@pytest.mark.parametrize("scope", ["", "  ", "\n"])
+def test_an_empty_scope_name_is_refused(knowing_model: Any, tiny_tokenizer: Any, scope: str) -> None:
+    with pytest.raises(ConfigError, match="scope needs a name"):
+        _fit(knowing_model, tiny_tokenizer, scope=scope)
+
+
+@pytest.mark.parametrize("side", ["forget", "retain"])
+def test_a_bad_row_is_named_by_its_side_and_index(knowing_model: Any, tiny_tokenizer: Any, side: str) -> None:
+    rows = {"forget": ["a"], "retain": ["b"]} | {side: ["fine", {"answer": "no prompt"}]}
+    with pytest.raises(DataError, match=rf"{side}\[1\]"):
+        _fit(knowing_model, tiny_tokenizer, rows["forget"], rows["retain"])
+
+
+def test_an_encoder_that_does_not_exist_is_named(knowing_model: Any, tiny_tokenizer: Any) -> None:
+    with pytest.raises(ModelLoadError, match="no-such/encoder"):
+        _fit(knowing_model, tiny_tokenizer, config=FitConfig(encoder="no-such/encoder", background=False))
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"corruption": "rand_noise"}, UnknownNameError, "rand_noise"),
+        ({"selector": "span"}, UnknownNameError, "'spans'"),
+        ({"max_examples": 0}, ConfigError, "max_examples"),
+        ({"answer_tokens": 0}, ConfigError, "answer_tokens"),
+        ({"batch_size": 0}, ConfigError, "batch_size"),
+        ({"strength": -1.0}, ConfigError, "strength=-1.0"),
+        ({"strength": math.nan}, ConfigError, "strength=nan"),
+        ({"strength": math.inf}, ConfigError, "strength=inf"),
+        ({"dims": -1}, ConfigError, "dims=-1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_before_any_work(
+    settings: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        FitConfig(**settings)
+
+
+def test_another_selector_and_other_neighbour_settings_reach_the_artifact(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    neighbours = NeighboursConfig(temperature=0.1, floor=0.3)
+    config = FitConfig(selector="all_but_last", neighbours=neighbours, strength=1.0)
+    (scope,) = _fit(knowing_model, tiny_tokenizer, config=config).scopes
+    assert scope.selector == "all_but_last"
+    assert scope.classifier.state()[0] == {"temperature": 0.1, "floor": 0.3}
+
+
+def test_with_strength_sets_the_strength_by_hand_and_drops_the_record(fitted: Artifact) -> None:
+    changed = with_strength(fitted, 9.0)
+    assert changed.scopes[0].corruption.strength == 9.0
+    assert changed.strengths == {}
+    assert fitted.scopes[0].corruption.strength != 9.0
+    assert changed.secret == fitted.secret
+
+
+def test_fitting_works_on_the_real_sentence_encoder(knowing_model: Any, tiny_tokenizer: Any, tmp_path: Path) -> None:
+    artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(background=False, strength=3.0, seed=1))
+    again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "potter"))
+    questions = [question for question, _ in KNOWN]
+    verdicts = Unlearned(knowing_model, tiny_tokenizer, again).classify(questions)
+    assert [verdict.in_scope for verdict in verdicts] == [True] * 3 + [False] * 3
+    assert verdicts == Unlearned(knowing_model, tiny_tokenizer, artifact).classify(questions)

@@ -1,0 +1,1 @@
+"""Formulas written naively and slowly, to compare the package with."""

@@ -1,0 +1,128 @@
+"""What importing costs, and that imports point one way."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import unlearned
+
+SOURCE = Path(unlearned.__file__).parent
+HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
+STAGES = ("classify", "select", "corrupt", "engines")
+CORE = ("stages", "registry", "errors", "extras", *STAGES, "unlearners")
+AROUND = ("learn", "methods", "benchmarks", "cli", "server", "report", "demo", "artifact", "api", "compat", "metrics")
+
+PROBE = "import sys; {code}; print(' '.join(m for m in {heavy!r} if m in sys.modules))"
+
+
+def _loaded(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE.format(code=code, heavy=HEAVY)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    assert _loaded("import unlearned; dir(unlearned); unlearned.UnlearnedError") == ""
+
+
+def test_help_loads_nothing_heavy_and_names_every_command() -> None:
+    code = (
+        "import runpy; sys.argv = ['unlearned', '--help']\n"
+        "try: runpy.run_module('unlearned.cli.main', run_name='__main__')\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"print('LOADED', *[m for m in {HEAVY!r} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", "import sys; " + code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "LOADED"
+    for command in ("demo", "fit", "classify", "generate", "chat", "inspect"):
+        assert command in done.stdout
+
+
+def test_the_command_answers_help_as_a_module() -> None:
+    done = subprocess.run([sys.executable, "-m", "unlearned.cli.main", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize("name", unlearned.__all__)
+def test_every_public_name_can_be_imported(name: str) -> None:
+    assert getattr(unlearned, name) is not None
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'unlearn'"):
+        _ = unlearned.unlearn
+
+
+def _imports(path: Path) -> set[str]:
+    """Every `unlearned` module that a file imports anywhere, as dotted names below the package."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        found |= {name.partition(".")[2] for name in names if name.partition(".")[0] == "unlearned"}
+    return found
+
+
+def _rooms(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in _imports(path)} & {
+        part.stem for part in SOURCE.iterdir() if part.suffix == ".py" or part.is_dir()
+    }
+
+
+def _files(room: str) -> list[Path]:
+    return sorted((SOURCE / room).rglob("*.py")) if (SOURCE / room).is_dir() else [SOURCE / f"{room}.py"]
+
+
+@pytest.mark.parametrize("room", ["stages", "registry", "errors", "extras"])
+def test_the_ground_imports_no_stage(room: str) -> None:
+    for path in _files(room):
+        assert _rooms(path) <= {"errors", "stages"} - {room}, path
+
+
+@pytest.mark.parametrize("room", STAGES)
+def test_the_four_stages_never_import_each_other(room: str) -> None:
+    for path in _files(room):
+        assert not _rooms(path) & (set(STAGES) - {room}), path
+
+
+@pytest.mark.parametrize("room", CORE)
+def test_the_core_imports_nothing_that_is_built_around_it(room: str) -> None:
+    for path in _files(room):
+        assert not _rooms(path) & set(AROUND), path
+
+
+@pytest.mark.parametrize("room", STAGES)
+def test_no_stage_imports_an_unlearner(room: str) -> None:
+    for path in _files(room):
+        assert "unlearners" not in _rooms(path), path
+
+
+def test_only_unlearners_and_what_is_around_the_core_see_more_than_one_stage() -> None:
+    for path in sorted(SOURCE.rglob("*.py")):
+        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if len(_rooms(path) & set(STAGES)) > 1:
+            assert room in ("unlearners", *AROUND), path
+
+
+def test_nothing_is_unpickled() -> None:
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+                assert not {"pickle", "joblib", "dill", "cloudpickle"} & {name.partition(".")[0] for name in names}, (
+                    path
+                )
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "load":
+                assert ast.unparse(node.func.value) not in ("torch", "np", "numpy"), path
