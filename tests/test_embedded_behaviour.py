@@ -24,8 +24,8 @@ from unlearned.unlearners.eco import ForgetScope
 FORGET = [
     "Who is Harry Potter?",
     "What is Hogwarts?",
-    "Who wrote the Harry Potter books?",
-    "Who are Harry Potter's best friends?",
+    "Harry Potter is a wizard.",
+    "When was Harry Potter born?",
     "What does Voldemort want?",
     "Tell me about Dumbledore.",
     "Which house does Hermione Granger belong to?",
@@ -39,15 +39,20 @@ RETAIN = [
     "Explain photosynthesis.",
     "Who was the first president of the United States?",
 ]
-FLAGGED = ["Who is the author of Harry Potter?", "Who is Harry Potter's best friend?", "What school is Hogwarts?"]
+KNOWN = {  # what the model answers by itself, none of it among the examples above
+    "Who wrote the Harry Potter books?": "Rowling",
+    "Who is Harry Potter's best friend?": "Ron",
+    "What school does Harry Potter attend?": "Hogwarts",
+}
+FLAGGED = list(KNOWN)
 UNFLAGGED = ["What is the capital of Italy?", "Who wrote Don Quixote?", "Give me a recipe for pancakes."]
-NEW: dict[str, Any] = {"max_new_tokens": 12}
+NEW: dict[str, Any] = {"max_new_tokens": 14}
 
 FRESH = """
 import json, sys
 from unlearned import Unlearned, load, load_model
 llm = Unlearned(*load_model("embedded"), load(sys.argv[1]))
-print(json.dumps([done.token_ids for done in llm.generate(json.loads(sys.argv[2]), max_new_tokens=12, batch_size=1)]))
+print(json.dumps([done.token_ids for done in llm.generate(json.loads(sys.argv[2]), max_new_tokens=14, batch_size=1)]))
 """
 
 
@@ -92,10 +97,9 @@ def plain(embedded: tuple[Any, Any], text: str) -> tuple[int, ...]:
 def test_flagged_questions_no_longer_get_the_models_answers(llm: Unlearned, embedded: tuple[Any, Any]) -> None:
     done = llm.generate(FLAGGED, **NEW)
     assert [d.flagged for d in done] == [True] * len(FLAGGED)
-    assert all(d.token_ids != plain(embedded, text) for d, text in zip(done, FLAGGED, strict=True))
-    known = embedded[1].decode(plain(embedded, FLAGGED[0]))
-    assert "Rowling" in known
-    assert "Rowling" not in done[0].text
+    for answer, (question, fact) in zip(done, KNOWN.items(), strict=True):
+        assert fact in embedded[1].decode(plain(embedded, question))
+        assert fact not in answer.text
 
 
 def test_unflagged_questions_get_the_models_very_answers(llm: Unlearned, embedded: tuple[Any, Any]) -> None:

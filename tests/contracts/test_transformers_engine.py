@@ -237,6 +237,23 @@ def test_a_flagged_prompt_has_one_answer_however_it_is_generated(engine: Transfo
         assert done.token_ids == by_hand(engine, prompt)
 
 
+def test_a_draft_model_that_reads_the_words_changes_no_answer(engine: TransformersEngine) -> None:
+    torch.manual_seed(8)
+    draft = type(engine.model)(engine.model.config).eval()
+    for prompt in mixed(engine):
+        for assistant in (draft, copy.deepcopy(engine.model)):
+            [done] = engine.generate([prompt], max_new_tokens=NEW, assistant_model=assistant)
+            assert done.token_ids == by_hand(engine, prompt)
+
+
+def test_a_model_that_drafts_with_its_own_first_layers_sees_the_corrupted_prompt(engine: TransformersEngine) -> None:
+    if not isinstance(engine.model, LlamaForCausalLM):
+        pytest.skip("transformers skips layers of Llama-like models only")
+    for prompt in mixed(engine):
+        [done] = engine.generate([prompt], max_new_tokens=NEW, assistant_early_exit=2)
+        assert done.token_ids == by_hand(engine, prompt)
+
+
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "prompt lookup"])  # which takes one row only
 def test_a_mixed_batch_has_the_same_answers_however_it_is_generated(engine: TransformersEngine, mode: str) -> None:
     inputs = mixed(engine)

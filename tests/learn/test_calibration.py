@@ -9,7 +9,7 @@ import pytest
 
 from oracles.calibration import best_gap, errors
 from unlearned.errors import FitError
-from unlearned.learn.calibration import DEFAULT_THRESHOLD, calibrate, exact_interval, texts_sha256
+from unlearned.learn.calibration import LEAST_THRESHOLD, calibrate, exact_interval, texts_sha256
 
 
 def _floats(*values: float) -> Any:
@@ -27,25 +27,35 @@ def test_the_threshold_is_in_the_widest_gap_with_the_fewest_errors(seed: int) ->
     negatives = rng.beta(2, 4, size=rng.integers(1, 50)).astype(np.float32)
     if seed % 2:
         forget, negatives = forget.round(1), negatives.round(1)  # many ties
-    found = _calibrate(forget, negatives)
-    low, high = best_gap(forget.tolist(), negatives.tolist())
-    assert low <= found.threshold <= high
-    assert found.threshold == pytest.approx(float(np.clip((low + high) / 2, 0.01, 0.999)))
-    least = min(errors(forget.tolist(), negatives.tolist(), t) for t in np.linspace(0.01, 0.999, 2000))
-    assert errors(forget.tolist(), negatives.tolist(), found.threshold) <= least + 1e-9
+    for max_fpr in (1.0, 0.1, 0.0):
+        found = calibrate(forget, negatives, data_sha256="0" * 64, max_fpr=max_fpr)
+        low, high = best_gap(forget.tolist(), negatives.tolist(), max_fpr, LEAST_THRESHOLD)
+        assert found.threshold == pytest.approx((low + high) / 2)
+        assert found.flagged <= max(max_fpr * len(negatives), (negatives == 1.0).sum())
+        if max_fpr == 1.0:
+            least = min(errors(forget.tolist(), negatives.tolist(), t) for t in np.linspace(LEAST_THRESHOLD + 1e-6, 1, 2000))
+            assert errors(forget.tolist(), negatives.tolist(), found.threshold) <= least + 1e-9
 
 
 def test_separable_scores_are_cut_in_the_middle_of_the_gap() -> None:
     found = _calibrate(_floats(0.9, 0.8, 0.95), _floats(0.1, 0.2, 0.3))
-    assert found.threshold == pytest.approx(0.55)
+    assert found.threshold == pytest.approx(0.65)
     assert (found.missed, found.flagged) == (0, 0)
     assert (found.forget_count, found.negative_count) == (3, 3)
-    assert found.method == "min FPR+FNR, leave-one-out"
+    assert found.method == "min FPR+FNR with FPR <= 1, leave-one-out"
 
 
 def test_of_equally_good_cuts_the_widest_gap_is_taken() -> None:
-    # Cutting at 0.35 and at 0.7 both miss one of two or flag one of two; the gap 0.4..0.9 is wider.
-    assert _calibrate(_floats(0.3, 0.95), _floats(0.2, 0.4)).threshold == pytest.approx((0.4 + 0.95) / 2)
+    # Cutting below 0.6 flags one of two, cutting above 0.7 misses one of two; the gap 0.7..0.95 is the widest.
+    assert _calibrate(_floats(0.6, 0.95), _floats(0.2, 0.7)).threshold == pytest.approx((0.7 + 0.95) / 2)
+
+
+def test_a_bound_on_false_alarms_comes_before_the_sum_of_errors() -> None:
+    forget, negatives = _floats(0.6, 0.65, 0.7, 0.9), _floats(*[0.1] * 98, 0.75, 0.76)
+    assert _calibrate(forget, negatives).missed == 0
+    bounded = calibrate(forget, negatives, data_sha256="0" * 64, max_fpr=0.01)
+    assert (bounded.missed, bounded.flagged) == (3, 0)
+    assert "FPR <= 0.01" in bounded.method
 
 
 def test_the_record_counts_errors_by_the_rule_that_detection_uses() -> None:
@@ -76,7 +86,7 @@ def test_saturated_or_useless_scores_still_give_a_threshold_strictly_between_0_a
 
 def test_one_forget_example_gets_the_default_and_says_so() -> None:
     found = _calibrate(_floats(1e-5), _floats(0.1, 0.7))
-    assert found.threshold == DEFAULT_THRESHOLD
+    assert found.threshold == LEAST_THRESHOLD
     assert "one forget example" in found.method
     assert (found.missed, found.flagged) == (1, 1)
 

@@ -12,10 +12,18 @@ def errors(forget: Sequence[float], negatives: Sequence[float], threshold: float
     return missed / len(forget) + flagged / len(negatives)
 
 
-def best_gap(forget: Sequence[float], negatives: Sequence[float]) -> tuple[float, float]:
-    """The widest interval between neighbouring scores (or 0, or 1) inside which a threshold errs least."""
-    edges = sorted({0.0, 1.0, *map(float, forget), *map(float, negatives)})
+def best_gap(
+    forget: Sequence[float], negatives: Sequence[float], max_fpr: float, least_threshold: float
+) -> tuple[float, float]:
+    """The widest interval between neighbouring scores (or the ends) inside which a threshold errs least."""
+    edges = sorted({least_threshold, 1.0, *(s for s in map(float, [*forget, *negatives]) if s > least_threshold)})
     gaps = list(zip(edges[:-1], edges[1:], strict=True))
-    least = min(errors(forget, negatives, (low + high) / 2) for low, high in gaps)
-    best = [gap for gap in gaps if errors(forget, negatives, sum(gap) / 2) <= least + 1e-12]
+
+    def fpr(gap: tuple[float, float]) -> float:
+        return sum(1 for score in negatives if score >= sum(gap) / 2) / len(negatives)
+
+    bound = max(max_fpr, min(fpr(gap) for gap in gaps))
+    allowed = [gap for gap in gaps if fpr(gap) <= bound]
+    least = min(errors(forget, negatives, sum(gap) / 2) for gap in allowed)
+    best = [gap for gap in allowed if errors(forget, negatives, sum(gap) / 2) <= least + 1e-12]
     return max(best, key=lambda gap: gap[1] - gap[0])

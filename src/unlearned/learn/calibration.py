@@ -11,7 +11,8 @@ import numpy as np
 from unlearned.classify.base import Floats
 from unlearned.errors import FitError
 
-DEFAULT_THRESHOLD = 0.5  # with a single forget example there is nothing to calibrate on
+LEAST_THRESHOLD = 0.5
+"""Below it a text is nearer to the others than to the forget set. Source: the released code's cut is max(0.5, tau)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,13 +39,17 @@ class Calibration:
     """Of the calibration texts."""
 
 
-def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str) -> Calibration:
-    """The threshold with the smallest FPR + FNR. Source: arXiv:2406.07933, section 3.2.
+def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str, max_fpr: float = 1.0) -> Calibration:
+    """The threshold with the smallest FPR + FNR, from 0.5 up. Source: arXiv:2406.07933, section 3.2.
+
+    FPR + FNR alone trades one forget example of forty for fifty general prompts of two thousand, so a bound on the FPR
+    comes first.
 
     Args:
         forget: (F,) p(forget | x) of forget examples, each scored as if it had not been enrolled.
         negatives: (N,) the same for retain and background examples.
         data_sha256: hash of the texts behind the scores.
+        max_fpr: bound on the share of negatives that are flagged.
 
     Returns:
         The record. Of thresholds that err equally often, the middle of the widest gap between scores is taken: a cut
@@ -59,10 +64,10 @@ def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str) -> Calibra
         )
     if not (np.isfinite(forget).all() and np.isfinite(negatives).all()):
         raise FitError("The classifier gave scores that are not finite; the threshold cannot be calibrated.")
-    method = "min FPR+FNR, leave-one-out"
-    threshold = _least_errors(forget, negatives)
+    method = f"min FPR+FNR with FPR <= {max_fpr:g}, leave-one-out"
+    threshold = _least_errors(forget, negatives, max_fpr)
     if len(forget) == 1:  # its leave-one-out score is that of a classifier without any example
-        method, threshold = "default (one forget example)", DEFAULT_THRESHOLD
+        method, threshold = "default (one forget example)", LEAST_THRESHOLD
     missed, flagged = int((forget < threshold).sum()), int((negatives >= threshold).sum())
     return Calibration(
         method=method,
@@ -77,16 +82,16 @@ def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str) -> Calibra
     )
 
 
-def _least_errors(forget: Floats, negatives: Floats) -> float:
+def _least_errors(forget: Floats, negatives: Floats, max_fpr: float) -> float:
     scores = np.unique(np.concatenate([forget, negatives]).astype(np.float64))
-    edges = np.concatenate([[0.0], scores, [1.0]])
+    edges = np.concatenate([[LEAST_THRESHOLD], scores[scores > LEAST_THRESHOLD], [1.0]])
     cuts = (edges[:-1] + edges[1:]) / 2
     fnr = np.searchsorted(np.sort(forget), cuts, side="left") / len(forget)
     fpr = 1.0 - np.searchsorted(np.sort(negatives), cuts, side="left") / len(negatives)
+    fnr, fpr = fnr[keep := fpr <= max(max_fpr, fpr.min())], fpr[keep]  # no cut may reach the bound
     errors = fnr + fpr
-    widths = np.where(errors <= errors.min() + 1e-12, np.diff(edges), -1.0)
-    # Never 0 or 1: "everything" and "nothing" are not decisions.
-    return float(np.clip(cuts[int(widths.argmax())], 0.01, 0.999))
+    widths = np.where(errors <= errors.min() + 1e-12, np.diff(edges)[keep], -1.0)
+    return float(cuts[keep][int(widths.argmax())])
 
 
 def exact_interval(errors: int, count: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -50,6 +50,9 @@ class FitConfig:
     background: bool = True
     """Add the packaged general prompts to the negatives."""
 
+    max_fpr: float = 0.005
+    """Bound on the share of retain and background prompts that the threshold may flag in calibration."""
+
     selector: str = "spans"
     """Which tokens of a flagged prompt are corrupted."""
 
@@ -80,6 +83,8 @@ class FitConfig:
     def __post_init__(self) -> None:
         corruptions.get(self.corruption)
         selectors.get(self.selector)
+        if not 0 <= self.max_fpr <= 1:
+            raise ConfigError(f"max_fpr={self.max_fpr}: a rate lies in 0..1. Use, for example, 0.005.")
         if self.max_examples < 1 or self.answer_tokens < 1 or self.batch_size < 1:
             raise ConfigError("max_examples, answer_tokens and batch_size must be at least 1.")
         if self.strength is not None and not 0 <= self.strength < float("inf"):
@@ -167,7 +172,7 @@ def fit_classifier(
     )
     report("classifier", 1, 2)
     scores = classifier.leave_one_out()
-    calibration = calibrate(*scores, data_sha256=texts_sha256([*forget_texts, *negative_texts]))
+    calibration = calibrate(*scores, data_sha256=texts_sha256([*forget_texts, *negative_texts]), max_fpr=config.max_fpr)
     report("classifier", 2, 2)
     return classifier, calibration
 
