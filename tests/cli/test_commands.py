@@ -49,15 +49,27 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokeni
     write(folder / "prompts.jsonl", PROMPTS)
     done = run(
         "fit", "--model", "model", "--forget", "forget.jsonl", "--retain", "retain.jsonl", "--scope", "harry-potter",
-        "--out", "artifacts/hp", "--seed", "1", cwd=folder,
+        "--out", "artifacts/hp", "--seed", "1", "--strength", "50", cwd=folder,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "harry-potter" in done.stdout
     return folder
 
 
+def test_fit_learns_a_strength_and_records_every_evaluation(place: Path) -> None:
+    done = run(
+        "fit", "--model", "model", "--forget", "forget.jsonl", "--retain", "retain.jsonl", "--scope", "learned",
+        "--out", "artifacts/learned", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((place / "artifacts/learned/unlearner.json").read_text())["scopes"][0]
+    tried = [parameter for parameter, _ in record["strength"]["trace"]]
+    assert len(tried) >= 7
+    assert record["corruption"]["strength"] in tried
+
+
 def test_fit_leaves_an_artifact_of_three_files_and_no_scratch(place: Path) -> None:
-    assert sorted(p.name for p in (place / "artifacts").iterdir()) == ["hp"]
+    assert {p.name for p in (place / "artifacts").iterdir()} <= {"hp", "learned"}
     names = {p.name for p in (place / "artifacts/hp").iterdir()}
     assert names == {"unlearner.json", "vectors.safetensors", "README.md"}
 

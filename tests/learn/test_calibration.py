@@ -17,7 +17,7 @@ def _floats(*values: float) -> Any:
 
 
 def _calibrate(forget: Any, negatives: Any) -> Any:
-    return calibrate(forget, negatives, data_sha256="0" * 64)
+    return calibrate(forget, negatives, _floats(), data_sha256="0" * 64)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -27,13 +27,15 @@ def test_the_threshold_is_in_the_widest_gap_with_the_fewest_errors(seed: int) ->
     negatives = rng.beta(2, 4, size=rng.integers(1, 50)).astype(np.float32)
     if seed % 2:
         forget, negatives = forget.round(1), negatives.round(1)  # many ties
+    general = rng.beta(1, 5, size=rng.integers(1, 50)).astype(np.float32)
     for max_fpr in (1.0, 0.1, 0.0):
-        found = calibrate(forget, negatives, data_sha256="0" * 64, max_fpr=max_fpr)
-        low, high = best_gap(forget.tolist(), negatives.tolist(), max_fpr, LEAST_THRESHOLD)
+        found = calibrate(forget, negatives, general, data_sha256="0" * 64, max_fpr=max_fpr)
+        low, high = best_gap(forget.tolist(), negatives.tolist(), general.tolist(), max_fpr, LEAST_THRESHOLD)
         assert found.threshold == pytest.approx((low + high) / 2)
-        assert found.flagged <= max(max_fpr * len(negatives), (negatives == 1.0).sum())
+        assert (general >= found.threshold).mean() <= max_fpr
         if max_fpr == 1.0:
-            least = min(errors(forget.tolist(), negatives.tolist(), t) for t in np.linspace(LEAST_THRESHOLD + 1e-6, 1, 2000))
+            tried = np.linspace(LEAST_THRESHOLD + 1e-6, 1, 2000)
+            least = min(errors(forget.tolist(), negatives.tolist(), t) for t in tried)
             assert errors(forget.tolist(), negatives.tolist(), found.threshold) <= least + 1e-9
 
 
@@ -42,7 +44,7 @@ def test_separable_scores_are_cut_in_the_middle_of_the_gap() -> None:
     assert found.threshold == pytest.approx(0.65)
     assert (found.missed, found.flagged) == (0, 0)
     assert (found.forget_count, found.negative_count) == (3, 3)
-    assert found.method == "min FPR+FNR with FPR <= 1, leave-one-out"
+    assert found.method == "min FPR+FNR, FPR <= 0.005 on general prompts, leave-one-out"
 
 
 def test_of_equally_good_cuts_the_widest_gap_is_taken() -> None:
@@ -50,12 +52,18 @@ def test_of_equally_good_cuts_the_widest_gap_is_taken() -> None:
     assert _calibrate(_floats(0.6, 0.95), _floats(0.2, 0.7)).threshold == pytest.approx((0.7 + 0.95) / 2)
 
 
-def test_a_bound_on_false_alarms_comes_before_the_sum_of_errors() -> None:
-    forget, negatives = _floats(0.6, 0.65, 0.7, 0.9), _floats(*[0.1] * 98, 0.75, 0.76)
-    assert _calibrate(forget, negatives).missed == 0
-    bounded = calibrate(forget, negatives, data_sha256="0" * 64, max_fpr=0.01)
-    assert (bounded.missed, bounded.flagged) == (3, 0)
+def test_general_prompts_have_a_bound_of_their_own_that_comes_before_the_sum_of_errors() -> None:
+    forget, close, general = _floats(0.6, 0.65, 0.7, 0.9), _floats(0.1), _floats(*[0.1] * 98, 0.75, 0.76)
+    loose = calibrate(forget, close, general, data_sha256="0" * 64, max_fpr=0.02)
+    assert (loose.missed, loose.flagged, loose.negative_count) == (0, 2, 101)
+    bounded = calibrate(forget, close, general, data_sha256="0" * 64, max_fpr=0.01)
+    assert (bounded.missed, bounded.flagged) == (3, 1)
     assert "FPR <= 0.01" in bounded.method
+
+
+def test_without_close_prompts_the_general_ones_stand_in() -> None:
+    found = calibrate(_floats(0.9, 0.8), _floats(), _floats(0.1, 0.6), data_sha256="0" * 64)
+    assert found.threshold == pytest.approx(0.7)
 
 
 def test_the_record_counts_errors_by_the_rule_that_detection_uses() -> None:

@@ -13,17 +13,23 @@ def errors(forget: Sequence[float], negatives: Sequence[float], threshold: float
 
 
 def best_gap(
-    forget: Sequence[float], negatives: Sequence[float], max_fpr: float, least_threshold: float
+    forget: Sequence[float],
+    close: Sequence[float],
+    general: Sequence[float],
+    max_fpr: float,
+    least_threshold: float,
 ) -> tuple[float, float]:
     """The widest interval between neighbouring scores (or the ends) inside which a threshold errs least."""
-    edges = sorted({least_threshold, 1.0, *(s for s in map(float, [*forget, *negatives]) if s > least_threshold)})
+    scores = map(float, [*forget, *close, *general])
+    edges = sorted({least_threshold, 1.0, *(score for score in scores if score > least_threshold)})
     gaps = list(zip(edges[:-1], edges[1:], strict=True))
 
     def fpr(gap: tuple[float, float]) -> float:
-        return sum(1 for score in negatives if score >= sum(gap) / 2) / len(negatives)
+        return sum(1 for score in general if score >= sum(gap) / 2) / max(1, len(general))
 
     bound = max(max_fpr, min(fpr(gap) for gap in gaps))
     allowed = [gap for gap in gaps if fpr(gap) <= bound]
-    least = min(errors(forget, negatives, sum(gap) / 2) for gap in allowed)
-    best = [gap for gap in allowed if errors(forget, negatives, sum(gap) / 2) <= least + 1e-12]
+    compared = close or general
+    least = min(errors(forget, compared, sum(gap) / 2) for gap in allowed)
+    best = [gap for gap in allowed if errors(forget, compared, sum(gap) / 2) <= least + 1e-12]
     return max(best, key=lambda gap: gap[1] - gap[0])

@@ -20,7 +20,7 @@ def fit(
     retain: Annotated[Path | None, typer.Option(help="Close prompts that must stay; the same format.")] = None,
     background: Annotated[bool, typer.Option(help="Use the packaged general prompts as negatives, too.")] = True,
     encoder: Annotated[str | None, typer.Option(help="Sentence encoder: hub id or folder.")] = None,
-    max_fpr: Annotated[float, typer.Option(min=0, max=1, help="Bound on false alarms in calibration.")] = 0.005,
+    max_fpr: Annotated[float, typer.Option(min=0, max=1, help="Bound on false alarms among general prompts.")] = 0.005,
     corruption: Annotated[str, typer.Option(help="Corruption function.")] = "rand_noise_first_n",
     dims: Annotated[int | None, typer.Option(min=0, help="Embedding coordinates to disturb; default: all.")] = None,
     strength: Annotated[float | None, typer.Option(min=0, help="Use this strength instead of learning it.")] = None,

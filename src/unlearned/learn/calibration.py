@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from unlearned.classify.base import Floats
 from unlearned.errors import FitError
@@ -39,17 +40,21 @@ class Calibration:
     """Of the calibration texts."""
 
 
-def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str, max_fpr: float = 1.0) -> Calibration:
-    """The threshold with the smallest FPR + FNR, from 0.5 up. Source: arXiv:2406.07933, section 3.2.
+def calibrate(
+    forget: Floats, retain: Floats, background: Floats, *, data_sha256: str, max_fpr: float = 0.005
+) -> Calibration:
+    """The threshold with the smallest FPR + FNR, within a bound on the FPR of general prompts.
 
-    FPR + FNR alone trades one forget example of forty for fifty general prompts of two thousand, so a bound on the FPR
-    comes first.
+    Source: arXiv:2406.07933, section 3.2. Departures: the sum weighs the forget set against the *close* prompts, which
+    are as few; against thousands of general ones it would trade a missed question for dozens of false alarms. General
+    prompts, most of what a deployed model is asked, have their own bound instead. The threshold is at least 0.5.
 
     Args:
         forget: (F,) p(forget | x) of forget examples, each scored as if it had not been enrolled.
-        negatives: (N,) the same for retain and background examples.
+        retain: (R,) the same for close prompts that must stay; may be empty.
+        background: (N,) the same for general prompts; may be empty if there are retain prompts.
         data_sha256: hash of the texts behind the scores.
-        max_fpr: bound on the share of negatives that are flagged.
+        max_fpr: bound on the share of general prompts that are flagged; kept if any threshold below 1 keeps it.
 
     Returns:
         The record. Of thresholds that err equally often, the middle of the widest gap between scores is taken: a cut
@@ -58,14 +63,15 @@ def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str, max_fpr: f
     Raises:
         FitError: there are no examples on one of the sides, or a score is not finite.
     """
+    negatives = np.concatenate([retain, background])
     if not len(forget) or not len(negatives):
         raise FitError(
             f"Calibration needs both sides, but has {len(forget)} forget and {len(negatives)} other examples."
         )
     if not (np.isfinite(forget).all() and np.isfinite(negatives).all()):
         raise FitError("The classifier gave scores that are not finite; the threshold cannot be calibrated.")
-    method = f"min FPR+FNR with FPR <= {max_fpr:g}, leave-one-out"
-    threshold = _least_errors(forget, negatives, max_fpr)
+    method = f"min FPR+FNR, FPR <= {max_fpr:g} on general prompts, leave-one-out"
+    threshold = _least_errors(forget, retain if len(retain) else background, background, max_fpr)
     if len(forget) == 1:  # its leave-one-out score is that of a classifier without any example
         method, threshold = "default (one forget example)", LEAST_THRESHOLD
     missed, flagged = int((forget < threshold).sum()), int((negatives >= threshold).sum())
@@ -82,16 +88,20 @@ def calibrate(forget: Floats, negatives: Floats, *, data_sha256: str, max_fpr: f
     )
 
 
-def _least_errors(forget: Floats, negatives: Floats, max_fpr: float) -> float:
-    scores = np.unique(np.concatenate([forget, negatives]).astype(np.float64))
+def _least_errors(forget: Floats, close: Floats, general: Floats, max_fpr: float) -> float:
+    scores = np.unique(np.concatenate([forget, close, general]).astype(np.float64))
     edges = np.concatenate([[LEAST_THRESHOLD], scores[scores > LEAST_THRESHOLD], [1.0]])
     cuts = (edges[:-1] + edges[1:]) / 2
-    fnr = np.searchsorted(np.sort(forget), cuts, side="left") / len(forget)
-    fpr = 1.0 - np.searchsorted(np.sort(negatives), cuts, side="left") / len(negatives)
-    fnr, fpr = fnr[keep := fpr <= max(max_fpr, fpr.min())], fpr[keep]  # no cut may reach the bound
-    errors = fnr + fpr
-    widths = np.where(errors <= errors.min() + 1e-12, np.diff(edges)[keep], -1.0)
-    return float(cuts[keep][int(widths.argmax())])
+    errors = (1.0 - _share_above(forget, cuts)) + _share_above(close, cuts)
+    fpr = _share_above(general, cuts) if len(general) else np.zeros_like(cuts)
+    allowed = fpr <= max(max_fpr, fpr.min()) + 1e-12  # perhaps no cut keeps the bound
+    best = allowed & (errors <= errors[allowed].min() + 1e-12)
+    return float(cuts[int(np.where(best, np.diff(edges), -1.0).argmax())])
+
+
+def _share_above(scores: Floats, cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(C,) share of the scores at or above each cut."""
+    return 1.0 - np.searchsorted(np.sort(scores), cuts, side="left") / len(scores)
 
 
 def exact_interval(errors: int, count: int, confidence: float = 0.95) -> tuple[float, float]:

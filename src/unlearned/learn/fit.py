@@ -51,7 +51,7 @@ class FitConfig:
     """Add the packaged general prompts to the negatives."""
 
     max_fpr: float = 0.005
-    """Bound on the share of retain and background prompts that the threshold may flag in calibration."""
+    """Bound on the share of the packaged general prompts that the threshold may flag in calibration."""
 
     selector: str = "spans"
     """Which tokens of a flagged prompt are corrupted."""
@@ -171,8 +171,14 @@ def fit_classifier(
         encoder, encoder.encode(forget_texts), encoder.encode(negative_texts), config.neighbours
     )
     report("classifier", 1, 2)
-    scores = classifier.leave_one_out()
-    calibration = calibrate(*scores, data_sha256=texts_sha256([*forget_texts, *negative_texts]), max_fpr=config.max_fpr)
+    forget_scores, negative_scores = classifier.leave_one_out()
+    calibration = calibrate(
+        forget_scores,
+        negative_scores[: len(retain_texts)],
+        negative_scores[len(retain_texts) :],
+        data_sha256=texts_sha256([*forget_texts, *negative_texts]),
+        max_fpr=config.max_fpr,
+    )
     report("classifier", 2, 2)
     return classifier, calibration
 
