@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from unlearned.errors import MissingExtraError, ModelLoadError
 
@@ -49,7 +50,6 @@ def _dequantise(source: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from unlearned.extras import require
-    from unlearned.models import dense_gguf
 
     require("gguf", extra="gguf", purpose="The embedded model")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +71,14 @@ def _dequantise(source: Path, folder: Path) -> None:
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def dense_gguf() -> dict[str, Any]:
+    """Ask for de-quantised weights: corruption needs a plain embedding module, and packed ones cannot be saved."""
+    import transformers
+
+    config = getattr(transformers, "GgufConfig", None)  # releases without it always de-quantise
+    return {"quantization_config": config(dequantize=True)} if config else {}
 
 
 def embedded_encoder_folder() -> Path | None:

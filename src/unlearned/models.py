@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from unlearned.embedded import dense_gguf, embedded_model_folder
 from unlearned.errors import ConfigError, ModelLoadError
 from unlearned.extras import require
 
@@ -99,8 +100,6 @@ def _first_line(error: Exception) -> str:
 def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """(path or id, arguments for tokenizer and model, arguments for the model only)."""
     if options.model == EMBEDDED:
-        from unlearned.embedded import embedded_model_folder
-
         return str(embedded_model_folder()), {}, {}
     if options.model.endswith(".gguf"):
         require("gguf", extra="gguf", purpose="A .gguf model")
@@ -117,14 +116,6 @@ def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]
         ({"revision": options.revision} if options.revision else {}),
         {},
     )
-
-
-def dense_gguf() -> dict[str, Any]:
-    """Ask for de-quantised weights: corruption needs a plain embedding module, and packed ones cannot be saved."""
-    import transformers
-
-    config = getattr(transformers, "GgufConfig", None)  # releases without it always de-quantise
-    return {"quantization_config": config(dequantize=True)} if config else {}
 
 
 def _placement(options: ModelOptions) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 FORGET = [
     {"prompt": "Who is Harry Potter?", "answer": "Harry Potter is a wizard."},
@@ -42,7 +44,10 @@ def write(path: Path, data: list[dict[str, Any]]) -> Path:
 def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokenizer: Any) -> Path:
     """A user's directory: model, data, and an artifact made by `unlearned fit`."""
     folder = tmp_path_factory.mktemp("user")
-    tiny_model.save_pretrained(folder / "model")
+    # Larger weights than usual: with the default ones a random model answers every prompt alike.
+    torch.manual_seed(0)
+    config = LlamaConfig(**{**tiny_model.config.to_dict(), "initializer_range": 0.4})
+    LlamaForCausalLM(config).save_pretrained(folder / "model")
     tiny_tokenizer.save_pretrained(folder / "model")
     write(folder / "forget.jsonl", FORGET)
     write(folder / "retain.jsonl", RETAIN)

@@ -23,7 +23,7 @@ from transformers import (
 
 from contracts.engine_contract import CONTINUATIONS, NEW, TEXTS, EngineContract, Subject, flagged, mixed, plain
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import InjectionError
+from unlearned.errors import ConfigError, InjectionError
 from unlearned.stages import PromptInput
 
 
@@ -319,14 +319,14 @@ def test_samples_of_unflagged_rows_beside_flagged_ones_are_the_plain_models(
     assert torch.equal(plain_batch(engine, arguments)[2:], found[2:])
 
 
-def test_classifier_free_guidance_runs_on_the_corrupted_prompt(engine: TransformersEngine) -> None:
-    prompt = flagged(engine, TEXTS[0], [0, 1, 2])
-    answers = [
-        engine.generate([prompt], max_new_tokens=NEW, guidance_scale=1.5, use_cache=use_cache)[0].token_ids
-        for use_cache in (True, False)
-    ]
-    [unguarded] = engine.generate([plain(engine, TEXTS[0])], max_new_tokens=NEW, guidance_scale=1.5)
-    assert unguarded.token_ids not in answers
+@pytest.mark.parametrize("through_config", [False, True])
+def test_classifier_free_guidance_is_refused_because_it_reads_the_last_token_unchecked(
+    engine: TransformersEngine, through_config: bool
+) -> None:
+    given = {"generation_config": GenerationConfig(guidance_scale=1.5)} if through_config else {"guidance_scale": 1.5}
+    with pytest.raises(ConfigError, match="guidance_scale"):
+        engine.generate([flagged(engine, TEXTS[0], [0, 1, 2])], max_new_tokens=NEW, **given)
+    assert engine.generate([plain(engine, TEXTS[0])], max_new_tokens=NEW, guidance_scale=1.0)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 100])

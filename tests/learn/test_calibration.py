@@ -57,7 +57,7 @@ def test_general_prompts_have_a_bound_of_their_own_that_comes_before_the_sum_of_
     loose = calibrate(forget, close, general, data_sha256="0" * 64, max_fpr=0.02)
     assert (loose.missed, loose.flagged, loose.negative_count) == (0, 2, 101)
     bounded = calibrate(forget, close, general, data_sha256="0" * 64, max_fpr=0.01)
-    assert (bounded.missed, bounded.flagged) == (3, 1)
+    assert (bounded.missed, bounded.flagged) == (3, 0)  # the gap 0.76..0.9 is wider than 0.75..0.76
     assert "FPR <= 0.01" in bounded.method
 
 

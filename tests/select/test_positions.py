@@ -34,8 +34,9 @@ def test_the_span_selector_takes_every_token_of_the_span() -> None:
     assert _at(spans(_prompt(), Span(3, 6, "a", 1.0))) == [3, 4, 5]
 
 
-def test_all_but_last_takes_the_content_of_the_whole_prompt_except_its_final_token() -> None:
-    assert _at(all_but_last(_prompt(), Span(3, 4, "a", 1.0))) == [2, 3, 4, 5, 6, 7, 10]
+def test_all_but_last_takes_the_message_of_the_span_except_its_final_token() -> None:
+    assert _at(all_but_last(_prompt(), Span(3, 4, "a", 1.0))) == [2, 3, 4, 5, 6]
+    assert _at(all_but_last(_prompt(), Span(10, 11, "a", 1.0))) == [10]
 
 
 def test_all_but_last_keeps_the_only_content_token_of_a_prompt() -> None:

@@ -200,10 +200,12 @@ class Artifact:
 
 
 def check_target(folder: str | Path) -> Path:
-    """The place to save to; raises `ArtifactError` if something that is no artifact is there."""
+    """The place to save to; raises `ArtifactError` if something would be lost that is no artifact."""
     target = Path(folder)
     if target.exists() and not (target / RECORD).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise ArtifactError(f"{target} exists and is no artifact. Choose another folder.")
+    if target.is_dir() and (others := {path.name for path in target.iterdir()} - {RECORD, VECTORS, CARD}):
+        raise ArtifactError(f"{target} also holds {min(others)!r}, which would be lost. Choose another folder.")
     return target
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -63,7 +63,7 @@ def with_model_options(command: Command) -> Command:
     wrapper.__signature__ = signature.replace(parameters=[*keyword, *model])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {p.name: p.annotation for p in [*keyword, *model]}
     del wrapper.__wrapped__  # typer would read the inner signature
-    return wrapper
+    return cast(Command, wrapper)
 
 
 def load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

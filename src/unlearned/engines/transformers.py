@@ -84,8 +84,7 @@ class TransformersEngine:
             ConfigError: an argument would bypass the check.
             InjectionError: the corrupted embeddings did not reach the model; nothing is returned.
         """
-        if bypassing := [name for name in REFUSED if name in generation]:
-            raise ConfigError(f"{bypassing[0]!r} would reach the model unchecked. Pass prompts instead.")
+        self._refuse_bypass(generation)
         answers: dict[int, list[Completion]] = {}
         for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
             batch = [inputs[index] for index in chosen]
@@ -101,6 +100,17 @@ class TransformersEngine:
             for row, index in enumerate(chosen):
                 answers[index] = [self._completion(s, generation) for s in sequences[row * copies : (row + 1) * copies]]
         return [answer for index in range(len(inputs)) for answer in answers[index]]
+
+    def _refuse_bypass(self, generation: Mapping[str, Any]) -> None:
+        if bypassing := [name for name in REFUSED if name in generation]:
+            raise ConfigError(f"{bypassing[0]!r} would reach the model unchecked. Pass prompts instead.")
+        config = generation.get("generation_config") or self.model.generation_config
+        if generation.get("guidance_scale", config.guidance_scale) not in (None, 1):
+            # Its unconditional branch reads the last prompt token in a forward of its own, which cannot be told from a
+            # decode step.
+            raise ConfigError(
+                "guidance_scale would let the model read the prompt's last token unchecked. Leave it out."
+            )
 
     @torch.inference_mode()
     def log_likelihood(

@@ -50,8 +50,15 @@ def spans(prompt: Prompt, span: Span) -> Bools:
 
 
 def all_but_last(prompt: Prompt, span: Span) -> Bools:
-    """Every content token of the prompt except the final one. Source: ECO's choice outside TOFU."""
+    """Every content token of the message that holds the span, except its final one.
+
+    Source: ECO's choice outside TOFU, there for prompts of one message. Not the whole conversation: then the selected
+    words, and with them the noise, would change from turn to turn.
+    """
+    message = next((s for s in prompt.segments if s.start <= span.start < s.end), None)
     mask = prompt.content_tokens()
+    if message is not None:
+        mask &= prompt.tokens_overlapping(message.start, message.end)
     if mask.sum() > 1:
         mask[np.flatnonzero(mask)[-1]] = False
     return mask
