@@ -23,7 +23,7 @@ def group() -> None:
 def speed(
     options: ModelOptions,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
-    repeats: Annotated[int, typer.Option(min=2, help="Pairs per ratio.")] = 7,
+    repeats: Annotated[int, typer.Option(min=2, help="Pairs per ratio.")] = 5,
 ) -> None:
     """What enforcing an artifact costs: throughput, detection, fit time."""
     import json

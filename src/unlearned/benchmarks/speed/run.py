@@ -24,7 +24,7 @@ from unlearned.stages import Prompt, text_only
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-NEW_TOKENS = 24
+NEW_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Ratio:
 
 
 def measure_speed(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, repeats: int = 7, on_progress: Progress | None = None
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, repeats: int = 5, on_progress: Progress | None = None
 ) -> dict[str, Any]:
     """Everything that `make bench` prints, as JSON-ready values."""
     report = on_progress or (lambda phase, done, total: None)
@@ -175,7 +175,8 @@ def _paired(
 def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, count: int, report: Progress) -> dict[str, Any]:
     """Wall time of `fit` by phase, on general prompts with the model's own answers (the strength sees 40 at most)."""
     sentence_encoder().encode(["warm up"])
-    prompts = background_prompts()
+    general = background_prompts()
+    prompts = [f"{general[n % len(general)]} (variant {n // len(general)})" for n in range(2 * count)]
     seconds: dict[str, float] = {}
     phase, since = "classifier", time.perf_counter()
 
@@ -187,7 +188,7 @@ def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, count: int,
         report(f"fit, {count} prompts: {name}", done, total)
 
     start = time.perf_counter()
-    forget, retain = prompts[:count], prompts[count : 2 * count]
+    forget, retain = prompts[:count], prompts[count:]
     fit(model, tokenizer, forget, retain, scope="bench", config=FitConfig(background=False, seed=0), on_progress=clock)
     return {
         "forget_prompts": count,
