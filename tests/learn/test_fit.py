@@ -338,3 +338,13 @@ def test_fitting_works_on_the_real_sentence_encoder(knowing_model: Any, tiny_tok
     verdicts = Unlearned(knowing_model, tiny_tokenizer, again).classify(questions)
     assert [verdict.in_scope for verdict in verdicts] == [True] * 3 + [False] * 3
     assert verdicts == Unlearned(knowing_model, tiny_tokenizer, artifact).classify(questions)
+
+
+def test_noise_on_fewer_coordinates_is_searched_at_a_larger_strength(knowing_model: Any, tiny_tokenizer: Any) -> None:
+    def tried(dims: int | None) -> list[float]:
+        artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(background=False, dims=dims, seed=0))
+        return sorted(parameter for parameter, _ in artifact.strengths["potter"].trace)
+
+    everywhere, one = tried(None), tried(1)
+    assert min(one) / min(everywhere) == pytest.approx(knowing_model.config.hidden_size**0.5)
+    assert max(one) / max(everywhere) == pytest.approx(knowing_model.config.hidden_size**0.5)

@@ -252,10 +252,13 @@ def _learn_strength(
 
 
 def _default_search(scope: ForgetScope, engine: TransformersEngine) -> ZerothOrderConfig:
-    if scope.corruption.strength is not None:
-        return ZerothOrderConfig()
     width = engine.embed([engine.substitute_id]).shape[1]
-    return ZerothOrderConfig(low=1, high=width, integer=True)
+    if scope.corruption.strength is None:
+        return ZerothOrderConfig(low=1, high=width, integer=True)
+    # The default range is for noise on all coordinates; on fewer, each needs more for the same length of the noise.
+    scale = (width / max(1, scope.corruption.dims or width)) ** 0.5
+    default = ZerothOrderConfig()
+    return replace(default, low=default.low * scale, high=default.high * scale)
 
 
 def _with_answers(engine: TransformersEngine, rows: list[Row], config: FitConfig, report: Progress) -> list[Example]:
