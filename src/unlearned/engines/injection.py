@@ -105,9 +105,10 @@ class EmbeddingInjection:
             )
 
     def _before_forward(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        if threading.get_ident() != self._thread:
+        # torch marks a hook as taking kwargs after it has added it: another thread's forward may call it without.
+        if threading.get_ident() != self._thread or kwargs is None:
             return None
         self._refuse_pending()
         ids = kwargs.get("input_ids", args[0] if args else None)
@@ -167,10 +168,11 @@ class EmbeddingInjection:
         index[self.mask] = torch.arange(len(self.vectors))
         return mask, self.vectors[index[:, start:stop].repeat_interleave(copies, dim=0)[covered]]
 
-    def _after_embedding(
-        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
-    ) -> Tensor | None:
-        if self._pending is None or threading.get_ident() != self._thread or not isinstance(output, Tensor):
+    def _after_embedding(self, module: nn.Module, args: tuple[Any, ...], *rest: Any) -> Tensor | None:
+        if threading.get_ident() != self._thread or self._pending is None:
+            return None  # `rest` may be short here, see above
+        kwargs, output = rest
+        if not isinstance(output, Tensor):
             return None
         looked_up = next((value for value in (*args, *kwargs.values()) if isinstance(value, Tensor)), None)
         if looked_up is None:
