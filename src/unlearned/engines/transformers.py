@@ -104,8 +104,7 @@ class TransformersEngine:
     def _refuse_bypass(self, generation: Mapping[str, Any]) -> None:
         if bypassing := [name for name in REFUSED if name in generation]:
             raise ConfigError(f"{bypassing[0]!r} would reach the model unchecked. Pass prompts instead.")
-        config = generation.get("generation_config") or self.model.generation_config
-        if generation.get("guidance_scale", config.guidance_scale) not in (None, 1):
+        if self._setting("guidance_scale", generation) not in (None, 1):
             # Its unconditional branch reads the last prompt token in a forward of its own, which cannot be told from a
             # decode step.
             raise ConfigError(
