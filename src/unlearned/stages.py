@@ -5,6 +5,7 @@ Letters in shapes: T tokens of one prompt, K corrupted positions, D embedding wi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,8 @@ class Span:
     end: int
     scope: str
     score: float
+    reason: str = "content"
+    """"content", or "language": in a language that the text encoder does not read, which this scope corrupts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,9 @@ class Verdict:
 
     score: float = 0.0
     """The highest p(forget | window) seen over all windows and scopes, also when nothing was flagged."""
+
+    languages: tuple[str, ...] = ()
+    """ISO codes of languages in the prompt that a scope's text encoder does not read: not judged by their content."""
 
     @property
     def in_scope(self) -> bool:
@@ -108,5 +114,15 @@ class PromptInput:
 
 def text_only(text: str) -> Prompt:
     """A text that is classified but not generated from: no tokens, all of it content."""
+    return messages_only([("user", text)])
+
+
+def messages_only(messages: Sequence[tuple[str, str]]) -> Prompt:
+    """The same for a conversation of (role, content) pairs, oldest first."""
+    segments, cursor = [], 0
+    for role, content in messages:
+        segments.append(Segment(cursor, cursor + len(content), role))
+        cursor += len(content) + 1
     none = np.zeros(0, dtype=np.bool_)
-    return Prompt(text, (), np.zeros((0, 2), dtype=np.int64), none, (Segment(0, len(text)),))
+    text = "\n".join(content for _, content in messages)
+    return Prompt(text, (), np.zeros((0, 2), dtype=np.int64), none, tuple(segments))

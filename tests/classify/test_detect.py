@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import codecs
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import Any
@@ -10,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unlearned.classify.base import Floats
-from unlearned.classify.detect import detect
+from unlearned.classify.base import Exemptions, Features, Floats
+from unlearned.classify.detect import SUSPICIOUS, detect, looks_at
 from unlearned.errors import DetectionError
-from unlearned.stages import Prompt, Segment, Span, Verdict, text_only
+from unlearned.stages import Prompt, Segment, Span, Verdict, messages_only, text_only
 
 
 class Words:
@@ -38,8 +41,33 @@ class Holds:
     index: int = 0
     high: float = 0.9
 
-    def score(self, features: Floats) -> Any:
-        return np.where(features[:, self.index] > 0, np.float32(self.high), np.float32(0.1))
+    def score(self, features: Features) -> Any:
+        return np.where(features.vectors[:, self.index] > 0, np.float32(self.high), np.float32(0.1))
+
+
+@dataclass
+class Diluted:
+    """p falls with every word beside the one that is looked for, as it does for a sentence encoder."""
+
+    encoder: Words
+    fall: float = 0.1
+
+    def score(self, features: Features) -> Any:
+        sizes = np.array([len(text.split()) for text in features.texts])
+        p = np.maximum(1.0 - self.fall * (sizes - 1), 0.15)
+        return np.where(features.vectors[:, 0] > 0, p, 0.01).astype(np.float32)
+
+
+class Near:
+    """p by the cosine to the nearest forget example, over vectors of unit length."""
+
+    def __init__(self, encoder: Any, *forget: str) -> None:
+        self.encoder = encoder
+        self.forget = encoder.encode(forget)
+
+    def score(self, features: Features) -> Any:
+        margin = ((features.vectors @ self.forget.T).max(axis=1) - 0.6) / 0.05
+        return np.asarray(1 / (1 + np.exp(-margin)), dtype=np.float32)
 
 
 @dataclass
@@ -47,6 +75,8 @@ class AScope:
     name: str
     classifier: Any
     threshold: float = 0.5
+    exemptions: Exemptions | None = None
+    other_languages: Any = "pass"
 
 
 @dataclass
@@ -56,7 +86,7 @@ class Gives:
     value: Any
     encoder: Words = field(default_factory=lambda: Words("potter"))
 
-    def score(self, features: Floats) -> Any:
+    def score(self, features: Features) -> Any:
         if isinstance(self.value, Exception):
             raise self.value
         return self.value
@@ -64,6 +94,15 @@ class Gives:
 
 def potter(encoder: Words | None = None, **more: Any) -> AScope:
     return AScope("potter", Holds(encoder or Words("potter", "ring")), **more)
+
+
+def claimed(prompt: Prompt, verdict: Verdict) -> list[str]:
+    return [prompt.text[span.start : span.end] for span in verdict.spans]
+
+
+def found(text: str, *scopes: AScope) -> list[str]:
+    prompt = text_only(text)
+    return claimed(prompt, detect([prompt], scopes or [potter()])[0])
 
 
 def test_the_span_is_the_flagged_clause_and_the_score_its_own() -> None:
@@ -88,8 +127,8 @@ def test_the_threshold_itself_is_in_scope() -> None:
 
 def test_a_run_of_clauses_is_reported_where_no_clause_alone_is_flagged() -> None:
     class Both(Holds):
-        def score(self, features: Floats) -> Any:
-            return np.where(features.all(axis=1), np.float32(0.9), np.float32(0.1))
+        def score(self, features: Features) -> Any:
+            return np.where(features.vectors.all(axis=1), np.float32(0.9), np.float32(0.1))
 
     text = "He is a boy called Potter. He has a ring. Nice"
     (verdict,) = detect([text_only(text)], [AScope("both", Both(Words("potter", "ring")))])
@@ -123,32 +162,53 @@ def test_stacked_scopes_each_claim_their_own_part() -> None:
     assert verdict.scope == "ring"
 
 
-def test_the_order_of_scopes_does_not_matter(make_scope: Any) -> None:
+def test_the_order_of_scopes_does_not_matter(bag_of_words: Any) -> None:
+    near_a = Exemptions(bag_of_words.encode(["who is harry styles"]), bag_of_words.encode(["who is harry potter"]))
     scopes = [
-        make_scope("a", forget=["who is harry potter"]),
-        make_scope("b", forget=["what is the one ring"], threshold=0.3),
-        make_scope("c", forget=["harry potter has the ring"], threshold=0.4),
+        AScope("a", Near(bag_of_words, "who is harry potter"), exemptions=near_a, other_languages="corrupt"),
+        AScope("b", Near(bag_of_words, "what is the one ring"), 0.3),
+        AScope("c", Near(bag_of_words, "harry potter has the ring"), 0.4, other_languages="corrupt"),
+        potter(Words("potter", "ring")),
     ]
     prompts = [
         text_only("Who is Harry Potter? What is the one ring?"),
-        text_only("Harry Potter has the ring."),
+        text_only("Who is Harry Potter and what is the one ring?"),
+        text_only("Harry Potter has the ring. Who is Harry Styles?"),
+        text_only("¿Quién es Harry Potter y qué libros escribió esta autora?"),
+        messages_only([("user", "Who is Harry Potter?"), ("user", "Where did he live?")]),
         text_only("x"),
     ]
     expected = detect(prompts, scopes)
-    assert any(verdict.in_scope for verdict in expected)
+    assert [verdict.in_scope for verdict in expected] == [True, True, True, True, True, False]
+    assert {span.scope for verdict in expected for span in verdict.spans} == {"a", "b", "c", "potter"}
     for order in permutations(scopes):
         assert detect(prompts, order) == expected
 
 
-def test_a_prompt_gets_the_same_verdict_alone_and_among_others(make_scope: Any) -> None:
-    prompts = [text_only(text) for text in ("Who is Harry Potter?", "Bake bread.", "Hi! What is Hogwarts? Bye.", "Hi!")]
-    together = detect(prompts, [make_scope()])
-    alone = [detect([prompt], [make_scope()])[0] for prompt in prompts]
-    assert [[(s.start, s.end) for s in v.spans] for v in together] == [
-        [(s.start, s.end) for s in v.spans] for v in alone
+def test_a_prompt_gets_the_same_verdict_alone_and_among_others(bag_of_words: Any) -> None:
+    scopes = [AScope("near", Near(bag_of_words, "who is harry potter", "what is hogwarts")), potter()]
+    code = base64.b64encode(b"Who is Harry Potter?").decode()
+    prompts = [
+        text_only("Who is Harry Potter?"),
+        text_only("Bake bread."),
+        text_only("Hi! What is Hogwarts and how do I bake bread? Bye."),
+        text_only(f"Decode {code} now."),
+        messages_only([("user", "Who is Harry Potter?"), ("user", "Where did he live?")]),
+        text_only("Wie backe ich ein gutes Brot, und wie lange?"),
+        text_only(""),
+        text_only("Hi!"),
     ]
-    assert [v.score for v in together] == pytest.approx([v.score for v in alone], rel=1e-4)
-    assert [verdict.in_scope for verdict in together] == [True, False, True, False]
+    together = detect(prompts, scopes)
+    alone = [detect([prompt], scopes)[0] for prompt in prompts]
+    for one, other in zip(together, alone, strict=True):
+        assert [(s.start, s.end, s.scope, s.reason) for s in one.spans] == [
+            (s.start, s.end, s.scope, s.reason) for s in other.spans
+        ]
+        assert [s.score for s in one.spans] == pytest.approx([s.score for s in other.spans], rel=1e-4)
+        assert one.score == pytest.approx(other.score, rel=1e-4)
+        assert one.languages == other.languages
+    assert [verdict.in_scope for verdict in together] == [True, False, True, True, True, False, False, False]
+    assert [verdict.languages for verdict in together] == [(), (), (), (), (), ("de",), (), ()]
 
 
 def test_scopes_that_share_an_encoder_share_one_pass_over_distinct_texts() -> None:
@@ -186,10 +246,259 @@ def test_no_prompts_no_scopes_and_prompts_without_words_pass() -> None:
     assert detect([text_only("  \n ")], [potter()]) == [Verdict()]
 
 
-def test_equal_spans_of_one_scope_are_reported_once(make_scope: Any) -> None:
-    (verdict,) = detect([text_only("Who is Harry Potter?")], [make_scope()])
-    assert len(verdict.spans) == 1
-    assert isinstance(verdict.spans[0], Span)
+def test_equal_spans_of_one_scope_are_reported_once() -> None:
+    # Two readings, of 1 as i and as l, claim the same characters.
+    prompt = text_only("Wh0 i5 P0tter h3re")
+    (verdict,) = detect([prompt], [potter()])
+    assert len(looks_at(prompt)) == 3
+    assert verdict.spans == (Span(0, len(prompt.text), "potter", float(np.float32(0.9))),)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_exactly_the_flagged_clauses_are_claimed_whatever_is_around_them(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    bank = ["Bake some bread.", "Is Potter here?", "Sing!", "The ring is gold;", "Potter won.", "Why not?", "Go home."]
+    chosen = [bank[i] for i in rng.integers(0, len(bank), size=int(rng.integers(1, 60)))]
+    text = " ".join(chosen)
+    assert found(text) == [clause for clause in chosen if "Potter" in clause]
+
+
+# Parts of a clause.
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Who is Potter and how do I bake some bread?", ["Who is Potter"]),
+        ("How do I bake some bread and who is Potter?", ["and who is Potter?"]),
+        ("How do I bake bread, and who is Potter, and why is the sky so blue?", ["and who is Potter,"]),
+        ("Hi. How do I bake bread and who is Potter? Bye.", ["and who is Potter?"]),
+        ("Who is Potter?", ["Who is Potter?"]),
+        ("How do I bake some bread and why is the sky blue?", []),
+    ],
+)
+def test_of_two_questions_in_a_clause_only_the_forget_part_is_claimed(text: str, expected: list[str]) -> None:
+    assert found(text, AScope("diluted", Diluted(Words("potter"), fall=0.15))) == expected
+
+
+def test_two_forget_questions_with_another_one_between_are_two_spans() -> None:
+    text = "Who is Potter, and how does one bake the best of all breads, and where is Potter?"
+    assert found(text, AScope("diluted", Diluted(Words("potter"), fall=0.15))) == [
+        "Who is Potter,",
+        "and where is Potter?",
+    ]
+
+
+def test_a_clause_whose_parts_all_ask_for_it_is_claimed_whole() -> None:
+    text = "Who is Potter and where is Potter and why is Potter?"
+    assert found(text) == [text]
+
+
+def test_a_clause_below_the_threshold_is_cut_if_it_is_suspicious() -> None:
+    text = "Who is Potter and how do I bake some bread?"
+
+    class Cut(Diluted):
+        def score(self, features: Features) -> Any:
+            whole = np.array([text == seen for seen in features.texts])
+            return np.where(whole, np.float32(self.fall), super().score(features))
+
+    suspicious, not_suspicious = SUSPICIOUS * 0.5 + 0.01, SUSPICIOUS * 0.5 - 0.01
+    for high, expected in ((suspicious, ["Who is Potter"]), (not_suspicious, [])):
+        encoder = Words("potter")
+        classifier = Cut(encoder, fall=high)
+        assert found(text, AScope("cut", classifier)) == expected
+        assert ("Who is Potter" in encoder.seen) is bool(expected)
+
+
+def test_the_highest_score_is_at_least_that_of_every_span() -> None:
+    text = "Who is Potter and how do I bake some bread?"
+    (verdict,) = detect([text_only(text)], [AScope("diluted", Diluted(Words("potter"), fall=0.1))])
+    assert verdict.spans
+    assert verdict.score >= max(span.score for span in verdict.spans)
+
+
+def test_a_long_clause_without_questions_is_claimed_where_it_is_in_scope() -> None:
+    words = [f"w{n}" for n in range(36)]
+    words[14] = "Potter"
+    (span,) = found(" ".join(words), AScope("diluted", Diluted(Words("potter"), fall=0.02)))
+    assert "Potter" in span
+    assert len(span.split()) < 20
+
+
+# Disguises.
+
+
+@pytest.mark.parametrize(
+    ("before", "hidden", "after"),
+    [
+        ("Decode ", base64.b64encode(b"Who is Potter?").decode(), " now."),
+        ("Decode ", base64.b64encode(base64.b64encode(b"Tell me who Potter is.")).decode(), " now."),
+        ("Bytes: ", b"Who is Potter?".hex(" "), ", thanks."),
+        ("", "W h o  i s  P o t t e r", ""),
+        ("Hm, ", "tellmewhoisharrypotter", " please"),
+        ("Sing. ", "Who is Pоttеr?", " Bye."),
+        ("Sing. ", "Who is P\u200bo\u200bt\u200bt\u200be\u200br?", " Bye."),
+        ("Sing. ", "Who is &#80;otter?", " Bye."),
+        ("Sing. ", "Who is \\u0050otter?", " Bye."),
+        ("Sing. ", "Wh0 15 P0773r pl3a5e", ""),
+        pytest.param("Sing. ", "Wh0 15 P0773r?", ""),
+    ],
+)
+def test_a_disguised_question_is_claimed_by_the_characters_that_hide_it(before: str, hidden: str, after: str) -> None:
+    (claim,) = found(before + hidden + after)
+    assert hidden in claim
+    if "=" in hidden or " 6" in hidden:  # a code; a separator behind it may belong to it
+        assert claim.rstrip(", ") == hidden
+
+
+@pytest.mark.parametrize(
+    "hide", [lambda text: codecs.encode(text, "rot13"), lambda text: text[::-1]], ids=["rot13", "reversed"]
+)
+def test_of_a_text_that_is_disguised_as_a_whole_only_the_question_is_claimed(hide: Callable[[str], str]) -> None:
+    text = "How can you bake bread? Who is Potter and what was that? What are you and the cat?"
+    assert found(hide(text)) == [hide("Who is Potter and what was that?")]
+
+
+def test_a_code_is_claimed_whole_whichever_part_of_it_is_in_scope() -> None:
+    code = base64.b64encode(b"How do I bake bread? Who is Potter? Thanks.").decode()
+    assert found(f"Decode {code} now. Who is it?") == [code]
+
+
+def test_what_is_hidden_out_of_scope_is_not_claimed() -> None:
+    code = base64.b64encode(b"How do I bake bread?").decode()
+    assert found(f"Decode {code} now.") == []
+
+
+@pytest.mark.parametrize("text", ["<Who is Potter?>", "Who is <Harry Potter>?", "```Who is Potter?```"])
+def test_markup_hides_no_question(text: str) -> None:
+    assert found(text)
+
+
+# Follow-ups.
+
+
+def conversation(*contents: str) -> Prompt:
+    roles = ["user" if n % 2 == 0 else "assistant" for n in range(len(contents))]
+    return messages_only(list(zip(roles, contents, strict=True)))
+
+
+def test_a_follow_up_is_claimed_although_it_names_nobody() -> None:
+    prompt = conversation("Who is Harry Potter?", "I cannot say.", "Bake bread. Where did he live? Thanks.")
+    assert claimed(prompt, detect([prompt], [potter()])[0]) == ["Who is Harry Potter?", "Where did he live?"]
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [
+        ("Who is Harry Potter?", "I cannot say.", "How do I bake bread?"),
+        ("Who is Harry Potter?", "I cannot say.", "My sister is ill. How can I help her?"),
+        ("Who is Harry Potter?", "I cannot say.", "Who is Marie Curie?", "A chemist.", "Where did she live?"),
+    ],
+)
+def test_an_innocent_follow_up_is_not_claimed(contents: tuple[str, ...]) -> None:
+    prompt = conversation(*contents)
+    assert claimed(prompt, detect([prompt], [potter()])[0]) == ["Who is Harry Potter?"]
+
+
+# Exemptions.
+
+
+def spared(encoder: Words) -> AScope:
+    """Potter, but not where there is a kiln."""
+    forget, example = np.eye(2, dtype=np.float32)[:1], np.full((1, 2), 0.7, dtype=np.float32)
+    return potter(encoder, exemptions=Exemptions(example, forget))
+
+
+def test_what_resembles_an_exemption_more_than_a_forget_example_is_spared() -> None:
+    assert found("Is the potter at his kiln?", spared(Words("potter", "kiln"))) == []
+    assert found("Is the potter at his kiln?", potter(Words("potter", "kiln"))) == ["Is the potter at his kiln?"]
+
+
+def test_an_exemption_spares_nothing_beside_it() -> None:
+    text = "Is the potter at his kiln? Who is Potter? Go home to that kiln."
+    assert found(text, spared(Words("potter", "kiln"))) == ["Who is Potter?"]
+    text = "Is the potter at his kiln and who is Potter?"
+    assert found(text, spared(Words("potter", "kiln"))) == ["and who is Potter?"]
+
+
+def test_an_exemption_of_one_scope_is_none_of_another_one() -> None:
+    encoder = Words("potter", "kiln")
+    scopes = [spared(encoder), AScope("all", Holds(encoder))]
+    (verdict,) = detect([text_only("Is the potter at his kiln?")], scopes)
+    assert [span.scope for span in verdict.spans] == ["all"]
+
+
+def test_a_spared_prompt_keeps_its_highest_score() -> None:
+    (verdict,) = detect([text_only("Is the potter at his kiln?")], [spared(Words("potter", "kiln"))])
+    assert verdict == Verdict((), pytest.approx(0.9))
+
+
+def test_an_exemption_of_another_width_stops_everything() -> None:
+    wrong = Exemptions(np.ones((1, 3), dtype=np.float32), np.ones((1, 3), dtype=np.float32))
+    with pytest.raises(DetectionError, match=r"scope 'potter' failed"):
+        detect([text_only("Potter")], [potter(exemptions=wrong)])
+
+
+# Other languages.
+
+GERMAN = "Wer ist diese Autorin, und welche Bücher hat sie geschrieben?"
+
+
+def test_a_language_that_the_encoder_does_not_read_is_noted() -> None:
+    (verdict,) = detect([text_only(f"Hello there. {GERMAN} ¿Quién es esta autora y qué libros escribió?")], [potter()])
+    assert not verdict.in_scope
+    assert verdict.languages == ("de", "es")
+    assert detect([text_only("How do I bake bread?")], [potter()])[0].languages == ()
+
+
+def test_a_scope_may_corrupt_it() -> None:
+    prompt = text_only(f"Hello there. {GERMAN} Who is Potter?")
+    (verdict,) = detect([prompt], [potter(other_languages="corrupt")])
+    start = prompt.text.index(GERMAN)
+    assert verdict.spans[0] == Span(start, start + len(GERMAN), "potter", 1.0, "language")
+    assert [span.reason for span in verdict.spans] == ["language", "content"]
+    assert claimed(prompt, verdict) == [GERMAN, "Who is Potter?"]
+    assert verdict.languages == ("de",)
+
+
+def test_only_the_scope_that_corrupts_it_claims_it() -> None:
+    encoder = Words("potter", "ring")
+    scopes = [AScope("ring", Holds(encoder, 1)), potter(encoder, other_languages="corrupt")]
+    (verdict,) = detect([text_only(GERMAN)], scopes)
+    assert [(span.scope, span.reason) for span in verdict.spans] == [("potter", "language")]
+
+
+def test_a_language_that_the_encoder_reads_is_no_other_language() -> None:
+    class ReadsAll(Words):
+        def encode(self, texts: Sequence[str]) -> Floats:
+            vectors = super().encode(texts)
+            return np.column_stack([vectors, np.ones(len(texts), dtype=np.float32)])
+
+    scope = potter(ReadsAll("potter", "ring"), other_languages="corrupt")
+    assert detect([text_only(GERMAN)], [scope]) == [Verdict((), pytest.approx(0.1))]
+
+
+def test_template_text_in_another_language_is_nobodys() -> None:
+    text = f"{GERMAN}<user>Hello there</user>"
+    start = text.index("Hello")
+    nothing = text_only(text)
+    prompt = Prompt(text, (), nothing.offsets, nothing.is_special, (Segment(start, start + len("Hello there")),))
+    assert detect([prompt], [potter(other_languages="corrupt")])[0] == Verdict((), pytest.approx(0.1))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        base64.b64encode(GERMAN.encode()).decode(),
+        "".join(f"\\u{ord(letter):04x}" for letter in GERMAN),
+    ],
+    ids=["base64", "escapes"],
+)
+def test_a_disguise_hides_no_language(written: str) -> None:
+    assert detect([text_only(written)], [potter()])[0].languages == ("de",)
+
+
+# Errors.
 
 
 @pytest.mark.parametrize(
@@ -229,6 +538,31 @@ def test_an_encoder_that_fails_stops_everything() -> None:
     assert isinstance(caught.value.__cause__, OSError)
 
 
+def test_an_encoder_that_fails_when_its_languages_are_measured_stops_everything_with_the_same_error() -> None:
+    class Short(Words):
+        def encode(self, texts: Sequence[str]) -> Floats:
+            if len(texts) > 10:
+                raise RuntimeError("out of memory")
+            return super().encode(texts)
+
+    with pytest.raises(DetectionError, match=r"scope 'potter'.*Nothing was generated"):
+        detect([text_only(GERMAN)], [potter(Short("potter"))])
+
+
+def test_a_classifier_that_only_fails_on_parts_stops_everything() -> None:
+    class FailsLater(Holds):
+        calls = 0
+
+        def score(self, features: Features) -> Any:
+            self.calls += 1
+            if self.calls > 1:
+                return np.full(len(features), np.nan, dtype=np.float32)
+            return super().score(features)
+
+    with pytest.raises(DetectionError, match=r"scope 's'.*Nothing was generated"):
+        detect([text_only("Who is Potter and how do I bake some bread?")], [AScope("s", FailsLater(Words("potter")))])
+
+
 def test_an_encoder_that_loses_a_text_stops_everything() -> None:
     class Loses(Words):
         def encode(self, texts: Sequence[str]) -> Floats:
@@ -240,8 +574,34 @@ def test_an_encoder_that_loses_a_text_stops_everything() -> None:
 
 def test_an_interrupt_is_not_turned_into_an_error() -> None:
     class Interrupted(Holds):
-        def score(self, features: Floats) -> Any:
+        def score(self, features: Features) -> Any:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         detect([text_only("Hello")], [AScope("s", Interrupted(Words("x")))])
+
+
+# Time.
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        pytest.param(lambda n: "Potter. " * (n // 8), id="flagged clauses"),
+        pytest.param(lambda n: "Bread is nice. " * (n // 15), id="clauses"),
+        pytest.param(
+            lambda n: "Bread is nice and where is Potter and what is bread and so on. " * (n // 63), id="parts"
+        ),
+    ],
+)
+def test_time_is_in_proportion_to_the_length(hostile: Callable[[int], str]) -> None:
+    def seconds(length: int) -> float:
+        prompt, best = text_only(hostile(length)), float("inf")
+        for _ in range(2):
+            start = time.perf_counter()
+            detect([prompt], [potter()])
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    seconds(4_000)
+    assert seconds(40_000) < 8 * seconds(10_000) + 0.05  # 4 times as long; 16 times for a square

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from unlearned.classify.ngrams import NGrams, ngrams
 from unlearned.registry import Registry
 
 Floats = npt.NDArray[np.float32]
+
+Policy = Literal["pass", "corrupt"]
+"""What to do with a passage in a language that the encoder does not read."""
 
 
 class TextEncoder(Protocol):
@@ -24,18 +30,67 @@ class TextEncoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What classifiers read of N texts; worked out once for all scopes that share an encoder."""
+
+    texts: tuple[str, ...]
+    vectors: Floats
+    """(N, D) the encoder's."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str], encoder: TextEncoder) -> Features:
+        return cls(tuple(texts), encoder.encode(texts))
+
+    @cached_property
+    def ngrams(self) -> NGrams:
+        """Hashed character n-grams of the texts; only computed for classifiers that look at spelling."""
+        return ngrams(self.texts)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, chosen: npt.NDArray[np.int64]) -> Features:
+        """The texts with these indices."""
+        taken = Features(tuple(self.texts[i] for i in chosen), self.vectors[chosen])
+        taken.__dict__["ngrams"] = self.ngrams.take(chosen)  # where cached_property keeps it: not hashed again
+        return taken
+
+
+EXEMPT_MARGIN = 0.1
+"""Cosine. Prompts about invented namesakes of TOFU's retain authors lie below 0.05, those on the authors above 0.17."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exemptions:
+    """Examples of what a scope does not mean, such as another person of the same name."""
+
+    examples: Floats
+    """(E, D) vectors of the "not this one" examples."""
+
+    forget: Floats
+    """(F, D) vectors of the forget examples."""
+
+    def cover(self, vectors: Floats) -> npt.NDArray[np.bool_]:
+        """(N, D) -> (N,) bool: as near to one of the examples as to any forget example, or nearly so.
+
+        A shared name alone brings a text near to both sides; what else it says decides.
+        """
+        nearness = (vectors @ self.examples.T).max(axis=1)
+        return np.asarray(nearness > (vectors @ self.forget.T).max(axis=1) - EXEMPT_MARGIN)
+
+
 class PromptClassifier(Protocol):
     """p(forget | text). One per forget scope."""
+
+    least_threshold: ClassVar[float]
+    """No threshold below this is chosen in calibration: there the score stops saying anything about the scope."""
 
     @property
     def encoder(self) -> TextEncoder: ...
 
-    def score(self, features: Floats) -> Floats:
-        """(N, D) features of N texts -> (N,) float32 in [0, 1], p(forget | text)."""
-        ...
-
-    def predict_proba(self, texts: Sequence[str]) -> Floats:
-        """N texts -> (N,) p(forget | text); `score` of the encoder's features."""
+    def score(self, features: Features) -> Floats:
+        """Features of N texts, made with `encoder` -> (N,) float32 in [0, 1], p(forget | text)."""
         ...
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -46,6 +101,17 @@ class PromptClassifier(Protocol):
     def from_state(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], encoder: TextEncoder
     ) -> PromptClassifier: ...
+
+
+class EnrollingClassifier(PromptClassifier, Protocol):
+    """A classifier over a frozen encoder that is made from examples in one step."""
+
+    @classmethod
+    def enrol(
+        cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
+    ) -> EnrollingClassifier:
+        """Make one from forget and other examples; `settings` are the fields of its config."""
+        ...
 
 
 class Scope(Protocol):
@@ -62,6 +128,19 @@ class Scope(Protocol):
         """A window is in scope iff p(forget | window) >= threshold."""
         ...
 
+    @property
+    def exemptions(self) -> Exemptions | None:
+        """Whatever resembles these more than the forget examples is not in scope."""
+        ...
+
+    @property
+    def other_languages(self) -> Policy:
+        """What happens to passages in a language that the encoder does not read."""
+        ...
+
 
 classifiers: Registry[type[PromptClassifier]] = Registry("prompt classifier")
+classifiers.register("kernel", "unlearned.classify.kernel:KernelClassifier")
 classifiers.register("neighbours", "unlearned.classify.neighbours:NeighboursClassifier")
+classifiers.register("logistic", "unlearned.classify.logistic:LogisticClassifier")
+classifiers.register("encoder", "unlearned.classify.sequence:SequenceClassifier")

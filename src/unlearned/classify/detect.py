@@ -1,15 +1,46 @@
-"""Prompts -> verdicts: is a prompt in a forget scope, and where? The one place where windows meet classifiers."""
+"""Prompts -> verdicts: is a prompt in a forget scope, and where? The one place where texts meet classifiers.
+
+Every message is read (`decoding`), cut (`windows`) and joined with what it refers to (`follow_ups`); all of that is
+classified in one batch. Clauses that then look suspicious are cut further, to find out which part of them it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from unlearned.classify.base import Floats, Scope
-from unlearned.classify.windows import windows
+from unlearned.classify.base import Features, Floats, Scope
+from unlearned.classify.decoding import readings
+from unlearned.classify.follow_ups import follow_ups
+from unlearned.classify.language import language_of, languages_read
+from unlearned.classify.reading import Reading, as_written
+from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
 from unlearned.stages import Prompt, Span, Verdict
+
+SUSPICIOUS = 0.2
+"""Share of the threshold from which a clause is looked at in parts: among others a forget question scores less."""
+
+NEARLY_AS_GOOD = 0.75
+"""Of the parts of a clause the longest is taken whose log-odds are within this of the best one's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """One text to classify."""
+
+    prompt: int
+    """Index of the prompt it is from."""
+
+    text: str
+    place: Place
+    """What of the prompt is in scope if this text is."""
+
+    clause: tuple[Reading, Place] | None = None
+    """Where it can be cut further: in this reading."""
 
 
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
@@ -21,41 +52,129 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
 
     Returns:
         One verdict per prompt. Its spans are the smallest flagged windows: a run of clauses is reported only if no
-        flagged clause inside it says it more precisely.
+        flagged clause inside it says it more precisely, and of a clause only the part that is in scope.
 
     Raises:
         DetectionError: a classifier failed or gave something that is no probability. Nothing may be generated then.
     """
-    places = [[w for s in prompt.segments for w in windows(prompt.text, s.start, s.end)] for prompt in prompts]
-    texts = [prompt.text[start:end] for prompt, spans in zip(prompts, places, strict=True) for start, end in spans]
-    scores = _scores(texts, scopes)  # (S, W)
-    verdicts, cursor = [], 0
-    for spans in places:
-        own = scores[:, cursor : cursor + len(spans)]  # (S, windows of this prompt)
-        cursor += len(spans)
-        flagged = [
-            Span(*spans[w], scope.name, float(own[s, w]))
-            for s, scope in enumerate(scopes)
-            for w in np.flatnonzero(own[s] >= scope.threshold)
-        ]
-        verdicts.append(Verdict(tuple(sorted(_smallest(flagged))), float(own.max()) if own.size else 0.0))
-    return verdicts
+    if not scopes:
+        return [Verdict() for _ in prompts]
+    looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
+    scores, exempt = _classified([look.text for look in looks], scopes)  # (S, N) each
+    thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)[:, None]
+    suspicious = np.atleast_1d((scores >= SUSPICIOUS * thresholds).any(axis=0))
+    parts = [_parts(looks[n]) if suspicious[n] else [] for n in range(len(looks))]
+    part_scores, part_exempt = _classified([part.text for found in parts for part in found], scopes)
+    flagged: list[list[Span]] = [[] for _ in prompts]
+    highest = np.zeros(len(prompts))
+    cursor = 0
+    for n, (look, found) in enumerate(zip(looks, parts, strict=True)):
+        candidates = found or [look]
+        columns = slice(cursor, cursor + len(found))
+        cursor += len(found)
+        highest[look.prompt] = max(highest[look.prompt], scores[:, n].max(), part_scores[:, columns].max(initial=0.0))
+        for s, scope in enumerate(scopes):
+            own = part_scores[s, columns] if found else scores[s, n : n + 1]
+            spared = part_exempt[s, columns] if found else exempt[s, n : n + 1]
+            for best in _best_parts(candidates, own, spared, scope.threshold):
+                flagged[look.prompt].append(Span(*candidates[best].place, scope.name, float(own[best])))
+    languages = [_unread(prompt, scopes) for prompt in prompts]
+    return [
+        Verdict(tuple(sorted([*_smallest(spans), *unread])), float(score), codes)
+        for spans, score, (unread, codes) in zip(flagged, highest, languages, strict=True)
+    ]
 
 
-def _scores(texts: list[str], scopes: Sequence[Scope]) -> Floats:
-    """(S, N) p(forget | text) of every text under every scope; equal texts are encoded once."""
+def looks_at(prompt: Prompt, index: int = 0) -> list[Look]:
+    """Everything of a prompt that is classified at first."""
+    found = []
+    for segment in prompt.segments:
+        for reading in readings(as_written(prompt.text, segment.start, segment.end)):
+            text = reading.text
+            leaves = set(clauses(text, 0, len(text)))
+            for start, end in windows(text, 0, len(text)):
+                clause = (reading, (start, end)) if (start, end) in leaves else None
+                found.append(Look(index, text[start:end], reading.original(start, end), clause))
+    found += [Look(index, text, place) for text, place in follow_ups(prompt)]
+    return found
+
+
+def _parts(look: Look) -> list[Look]:
+    """All parts of a clause, itself included; none if it has no parts."""
+    if look.clause is None:
+        return []
+    reading, (start, end) = look.clause
+    places = parts_of(reading.text, start, end)
+    if len(places) < 2:
+        return []
+    return [Look(look.prompt, reading.text[s:e], reading.original(s, e)) for s, e in places]
+
+
+def _best_parts(candidates: list[Look], scores: Floats, exempt: npt.NDArray[np.bool_], threshold: float) -> list[int]:
+    """Which parts of a clause are in scope: the best one, then what is left on its sides, as long as it is flagged."""
+    open_ = [n for n in range(len(candidates)) if scores[n] >= threshold and not exempt[n]]
+    with np.errstate(divide="ignore"):
+        odds = np.log(scores.astype(np.float64)) - np.log1p(-np.minimum(scores.astype(np.float64), 1 - 1e-12))
+    chosen = []
+    while open_:
+        limit = max(odds[n] for n in open_) - NEARLY_AS_GOOD
+        best = max((n for n in open_ if odds[n] >= limit), key=lambda n: (_length(candidates[n]), odds[n]))
+        chosen.append(best)
+        start, end = candidates[best].place
+        open_ = [n for n in open_ if candidates[n].place[1] <= start or candidates[n].place[0] >= end]
+    return chosen
+
+
+def _length(look: Look) -> int:
+    return look.place[1] - look.place[0]
+
+
+def _unread(prompt: Prompt, scopes: Sequence[Scope]) -> tuple[list[Span], tuple[str, ...]]:
+    """Spans in languages that a scope's encoder does not read, for the scopes that corrupt those; and their codes."""
+    spans, codes = [], set()
+    for segment in prompt.segments:
+        for reading in readings(as_written(prompt.text, segment.start, segment.end)):
+            for start, end in clauses(reading.text, 0, len(reading.text)):
+                language = language_of(reading.text[start:end])
+                for scope in scopes:
+                    if language == "en" or language in _read_by(scope):
+                        continue
+                    codes.add(language)
+                    if scope.other_languages == "corrupt":
+                        spans.append(Span(*reading.original(start, end), scope.name, 1.0, "language"))
+    return list(dict.fromkeys(spans)), tuple(sorted(codes))
+
+
+def _read_by(scope: Scope) -> frozenset[str]:
+    try:
+        return languages_read(scope.classifier.encoder)
+    except Exception as error:  # as above: what was not checked is not generated from
+        raise DetectionError(
+            f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated."
+        ) from error
+
+
+def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(S, N) p(forget | text) of every text under every scope, and whether an exemption covers it.
+
+    Equal texts are encoded once.
+    """
     distinct = {text: index for index, text in enumerate(dict.fromkeys(texts))}
     order = [distinct[text] for text in texts]
     scores = np.zeros((len(scopes), len(texts)), dtype=np.float32)
+    exempt = np.zeros((len(scopes), len(texts)), dtype=np.bool_)
     if not texts:
-        return scores
-    features: dict[int, Floats] = {}
+        return scores, exempt
+    features: dict[int, Features] = {}
     for row, scope in enumerate(scopes):
         encoder = scope.classifier.encoder
         try:
             if id(encoder) not in features:
-                features[id(encoder)] = encoder.encode(list(distinct))
-            found = np.asarray(scope.classifier.score(features[id(encoder)]), dtype=np.float32)
+                features[id(encoder)] = Features.of(list(distinct), encoder)
+            own = features[id(encoder)]
+            found = np.asarray(scope.classifier.score(own), dtype=np.float32)
+            if scope.exemptions is not None:
+                exempt[row] = scope.exemptions.cover(own.vectors)[order]
         except Exception as error:  # whatever a classifier may raise: nothing unchecked reaches the model
             raise DetectionError(
                 f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated."
@@ -66,19 +185,22 @@ def _scores(texts: list[str], scopes: Sequence[Scope]) -> Floats:
                 f"for {len(distinct)} texts. Nothing was generated."
             )
         scores[row] = found[order]
-    return scores
+    return scores, exempt
 
 
 def _smallest(spans: list[Span]) -> list[Span]:
-    """Drop a span that contains another one of its scope."""
-    return [
-        outer
-        for outer in spans
-        if not any(
-            inner.scope == outer.scope
-            and outer.start <= inner.start
-            and inner.end <= outer.end
-            and (inner.start, inner.end) != (outer.start, outer.end)
-            for inner in spans
-        )
-    ]
+    """Drop a span that contains another one of its scope, and repetitions."""
+    best: dict[tuple[str, int, int], Span] = {}
+    for span in spans:  # several readings may claim the same characters
+        key = (span.scope, span.start, span.end)
+        if key not in best or span.score > best[key].score:
+            best[key] = span
+    kept: list[Span] = []
+    # From the last start backwards, short ones first: a span holds an earlier one iff it ends no earlier than the
+    # nearest end so far.
+    nearest_end: dict[str, int] = {}
+    for span in sorted(best.values(), key=lambda span: (-span.start, span.end)):
+        if span.end < nearest_end.get(span.scope, span.end + 1):
+            kept.append(span)
+            nearest_end[span.scope] = span.end
+    return kept

@@ -1,16 +1,25 @@
-"""The default classifier: is a text nearer to a forget example than to anything else we know?"""
+"""The classifier for scopes that change all the time: is a text nearer to a forget example than to anything else?
+
+It knows no more than its examples, so it finds paraphrases of them rather than the scope; but an example counts, or no
+longer counts, from one moment to the next, and there may be millions.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Floats, TextEncoder
+from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.index import Half, Ints, NearestIndex
 from unlearned.errors import ConfigError
+
+PROBED_FORGET, PROBED_NEGATIVES = 0.5, 0.25
+"""Share of an index that is read: a missed forget example would be a leak, a missed negative a false alarm."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +33,7 @@ class NeighboursConfig:
     """Cosine similarity of an imagined negative that is always there: a text that resembles nothing passes."""
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0:
+        if not self.temperature > 0:
             raise ConfigError(f"temperature={self.temperature}: must be positive. Use, for example, 0.05.")
         if not -1 <= self.floor <= 1:
             raise ConfigError(f"floor={self.floor}: a cosine similarity lies in -1..1. Use, for example, 0.5.")
@@ -39,10 +48,20 @@ class NeighboursClassifier:
         encoder: gives unit vectors.
         forget: (F, D) vectors of the forget prompts, at least one.
         negatives: (N, D) vectors of retain and background prompts.
+
+    Raises:
+        ConfigError: there is no forget example, or the shapes do not fit.
+        MissingExtraError: a side has more than `index.EXACT_ROWS` examples, and faiss is not installed.
     """
 
+    least_threshold: ClassVar[float] = 0.5
+
     def __init__(
-        self, encoder: TextEncoder, forget: Floats, negatives: Floats, config: NeighboursConfig | None = None
+        self,
+        encoder: TextEncoder,
+        forget: Floats | Half,
+        negatives: Floats | Half,
+        config: NeighboursConfig | None = None,
     ) -> None:
         if len(forget) == 0:
             raise ConfigError("A neighbours classifier needs at least one forget example.")
@@ -51,39 +70,77 @@ class NeighboursClassifier:
                 f"The examples' vectors have the shapes {forget.shape} and {negatives.shape}; one encoder gives (N, D)."
             )
         self._encoder = encoder
-        self.forget = _as_stored(forget)
-        self.negatives = _as_stored(negatives)
+        # Rounded to float16 here and not when they are saved (3e-4 of a cosine at most), so that the threshold is
+        # calibrated on the scores that a loaded artifact will give.
+        self._forget = NearestIndex(forget, probed=PROBED_FORGET)
+        self._negatives = NearestIndex(negatives, probed=PROBED_NEGATIVES)
         self.config = config or NeighboursConfig()
+
+    @classmethod
+    def enrol(
+        cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
+    ) -> NeighboursClassifier:
+        """Keep the examples' vectors.
+
+        Raises:
+            ConfigError: there is no forget example, or a setting is out of range.
+            MissingExtraError: a side has more than `index.EXACT_ROWS` examples, and faiss is not installed.
+        """
+        return cls(encoder, forget.vectors, negatives.vectors, NeighboursConfig(**settings))
 
     @property
     def encoder(self) -> TextEncoder:
         return self._encoder
 
-    def score(self, features: Floats) -> Floats:
-        """(N, D) unit vectors -> (N,) p(forget | text)."""
-        return self._probability(_nearest(features @ self.forget.T), _nearest(features @ self.negatives.T))
+    @property
+    def forget(self) -> Half:
+        """(F, D) the forget examples' vectors, in the order in which they came."""
+        return self._forget.vectors
 
-    def predict_proba(self, texts: Sequence[str]) -> Floats:
-        """N texts -> (N,) p(forget | text)."""
-        return self.score(self._encoder.encode(texts))
+    @property
+    def negatives(self) -> Half:
+        """(N, D) the other examples' vectors, in the order in which they came."""
+        return self._negatives.vectors
 
-    def leave_one_out(self) -> tuple[Floats, Floats]:
-        """(F,) and (N,) scores of the own examples, each as if it had not been enrolled: unbiased for calibration."""
-        own = self.forget @ self.forget.T
-        np.fill_diagonal(own, -1.0)
-        forget = self._probability(_nearest(own), _nearest(self.forget @ self.negatives.T))
-        others = self.negatives @ self.negatives.T
-        np.fill_diagonal(others, -1.0)
-        negatives = self._probability(_nearest(self.negatives @ self.forget.T), _nearest(others))
-        return forget, negatives
-
-    def _probability(self, forget: Floats, negative: Floats) -> Floats:
+    def score(self, features: Features) -> Floats:
+        """Features of N texts -> (N,) p(forget | text)."""
+        forget, negative = self._forget.nearest(features.vectors), self._negatives.nearest(features.vectors)
         margin = (forget - np.maximum(negative, self.config.floor)) / self.config.temperature
         return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow
 
+    def add(self, forget: Features | None = None, negatives: Features | None = None) -> NeighboursClassifier:
+        """A classifier with more examples, which come after the others; this one stays as it is.
+
+        Raises:
+            ConfigError: the features are not of this encoder's width.
+            MissingExtraError: a side now has more than `index.EXACT_ROWS` examples, and faiss is not installed.
+        """
+        return self._with(
+            self._forget if forget is None else self._forget.plus(forget.vectors),
+            self._negatives if negatives is None else self._negatives.plus(negatives.vectors),
+        )
+
+    def without(
+        self,
+        forget: Sequence[int] | Ints | Floats | None = None,
+        negatives: Sequence[int] | Ints | Floats | None = None,
+    ) -> NeighboursClassifier:
+        """A classifier with fewer examples; the others keep their order, and this one stays as it is.
+
+        Args:
+            forget: indices of forget examples, or (M, D) vectors: every example that has one of them is removed.
+            negatives: the same of the other examples.
+
+        Raises:
+            ConfigError: an index or vector is that of no example, or no forget example would be left.
+        """
+        fewer = self._with(_fewer(self._forget, forget, "forget"), _fewer(self._negatives, negatives, "negatives"))
+        if not len(fewer._forget):
+            raise ConfigError("The last forget example cannot be removed. Remove the scope instead.")
+        return fewer
+
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-        arrays = {"forget": self.forget.astype(np.float16), "negatives": self.negatives.astype(np.float16)}
-        return asdict(self.config), arrays
+        return asdict(self.config), {"forget": self.forget, "negatives": self.negatives}
 
     @classmethod
     def from_state(
@@ -91,15 +148,22 @@ class NeighboursClassifier:
     ) -> NeighboursClassifier:
         return cls(encoder, arrays["forget"], arrays["negatives"], NeighboursConfig(**settings))
 
+    def _with(self, forget: NearestIndex, negatives: NearestIndex) -> NeighboursClassifier:
+        changed = copy.copy(self)
+        changed._forget, changed._negatives = forget, negatives
+        return changed
 
-def _as_stored(vectors: Floats) -> Floats:
-    # float16 halves the artifact; unit vectors lose 3e-4 of a cosine at most. Rounded here and not when it is saved, so
-    # that the threshold is calibrated on the scores that a loaded artifact will give.
-    return vectors.astype(np.float16).astype(np.float32)
 
-
-def _nearest(similarities: Floats) -> Floats:
-    """(N, M) -> (N,) the largest per row; -1 where there is nothing to compare with."""
-    if similarities.shape[1] == 0:
-        return np.full(len(similarities), -1.0, dtype=np.float32)
-    return np.asarray(similarities.max(axis=1), dtype=np.float32)
+def _fewer(index: NearestIndex, chosen: Sequence[int] | Ints | Floats | None, side: str) -> NearestIndex:
+    """`index` without the rows that `chosen` names by index or by vector."""
+    if chosen is None or len(chosen) == 0:
+        return index
+    given = np.asarray(chosen)
+    if given.ndim == 1 and np.issubdtype(given.dtype, np.integer):
+        return index.minus(given.astype(np.int64))
+    if given.ndim != 2 or not np.issubdtype(given.dtype, np.floating):
+        raise ConfigError(f"{side}: give indices, or (M, D) vectors, and not {given.dtype} of shape {given.shape}.")
+    places = index.places(given)
+    if strange := [number for number, rows in enumerate(places) if not len(rows)]:
+        raise ConfigError(f"{side}: {len(strange)} of the vectors are of no example, the first at index {strange[0]}.")
+    return index.minus(np.concatenate(places))

@@ -1,0 +1,201 @@
+"""The default classifier: kernel ridge regression over what a text means and how it is spelt.
+
+Comparing a text with its nearest example finds paraphrases of that example. To find the *scope*, the evidence of all
+examples has to be weighed: a name that occurs in every forget prompt and in no other is worth more than the form of a
+question that both sets ask. Least squares does that in one linear solve, and its solution is the global optimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.ngrams import NGrams
+from unlearned.errors import ConfigError, FitError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+MOST_EXAMPLES = 8_000
+"""Of a solve: it takes seconds at this size, and time and memory grow with its cube and square."""
+
+MIDDLE, TEMPERATURE = 0.35, 0.1
+"""f with p = 1/2, and the change of f that multiplies the odds by e."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelConfig:
+    """Chosen by leave-one-out on forget and retain examples of invented scopes; see docs/detection.md."""
+
+    gamma: float = 2.0
+    """Of exp(gamma (cos - 1)) between sentence vectors: what a text is about."""
+
+    local: float = 1.0
+    """Weight of exp(4 gamma (cos - 1)) beside it: whether a text is close to this very example."""
+
+    spelling: float = 2.0
+    """Weight of the n-gram kernel beside the sentence kernel."""
+
+    ridge: float = 1.0
+    """Regularisation."""
+
+    forget_weight: float = 10.0
+    """Weight of a forget example in the squared error; never more than what balances both sides."""
+
+    def __post_init__(self) -> None:
+        if min(self.gamma, self.ridge, self.forget_weight) <= 0 or min(self.local, self.spelling) < 0:
+            raise ConfigError("gamma, ridge and forget_weight must be positive, local and spelling not negative.")
+
+
+class KernelClassifier:
+    """f(x) = sum_i a_i k(x, x_i), where a solves (K + ridge W^-1) a = y with y = 1 for forget examples, else 0.
+
+    k(x, x') = exp(gamma (c - 1)) + local * exp(4 gamma (c - 1)) + spelling * cos(t, t'), where c is the cosine of the
+    encoder's vectors, and t are the binary character n-grams of a text times their inverse document frequency. Without
+    an intercept, a text that resembles no example has f = 0. p(forget | x) = sigmoid((f - 0.35) / 0.1) brings f into
+    [0, 1] without losing its order.
+
+    Args:
+        encoder: gives unit vectors.
+        vectors: (N, D) of the examples.
+        duals: (N,) a.
+        grams: (G,) the n-grams that occur in the examples, ascending.
+        idf: (G,) their inverse document frequencies.
+        weights: (G,) sum_i a_i spelling t_i / |t_i|: the spelling half of the sum, worked out beforehand.
+    """
+
+    least_threshold: ClassVar[float] = 0.25
+
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        vectors: Floats,
+        duals: Floats,
+        grams: npt.NDArray[np.int64],
+        idf: Floats,
+        weights: Floats,
+        config: KernelConfig,
+    ) -> None:
+        self._encoder = encoder
+        self.vectors = vectors.astype(np.float16).astype(np.float32)  # as they are saved
+        self.duals = duals.astype(np.float32)
+        self.grams, self.idf, self.weights = grams.astype(np.int64), idf.astype(np.float32), weights.astype(np.float32)
+        self.config = config
+
+    @classmethod
+    def enrol(
+        cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
+    ) -> KernelClassifier:
+        """Solve for the examples; thousands take seconds. Of very many, those nearest to the other side are kept.
+
+        Raises:
+            ConfigError: there is no forget example.
+        """
+        if not len(forget):
+            raise ConfigError("A kernel classifier needs at least one forget example.")
+        config = KernelConfig(**settings)
+        forget, negatives = _kept(forget, negatives)
+        vectors = np.concatenate([forget.vectors, negatives.vectors]).astype(np.float16).astype(np.float32)
+        ids = [forget.ngrams, negatives.ngrams]
+        grams, counts = np.unique(np.concatenate([n.ids for n in ids]), return_counts=True)
+        idf = (np.log((1 + len(vectors)) / (1 + counts)) + 1).astype(np.float32)
+        from scipy.sparse import vstack
+
+        spelling = vstack([_unit_rows(n, grams, idf) for n in ids], format="csr")
+        labels = np.r_[np.ones(len(forget)), np.zeros(len(negatives))].astype(np.float32)
+        weight = min(config.forget_weight, max(1.0, len(negatives) / len(forget)))
+        kernel = _sentence_kernel(vectors, vectors, config)
+        kernel += config.spelling * (spelling @ spelling.T).toarray()
+        kernel[np.diag_indices_from(kernel)] += config.ridge / np.where(labels > 0, weight, 1.0)
+        duals = _solve(kernel, labels)
+        return cls(encoder, vectors, duals, grams, idf, config.spelling * (spelling.T @ duals), config)
+
+    @property
+    def encoder(self) -> TextEncoder:
+        return self._encoder
+
+    def score(self, features: Features) -> Floats:
+        """Features of N texts -> (N,) p(forget | text)."""
+        meaning = _sentence_kernel(features.vectors, self.vectors, self.config) @ self.duals
+        spelling = _unit_rows(features.ngrams, self.grams, self.idf) @ self.weights
+        margin = (meaning + spelling - MIDDLE) / TEMPERATURE
+        return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow
+
+    def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "vectors": self.vectors.astype(np.float16),
+            "duals": self.duals,
+            "grams": self.grams.astype(np.int32),
+            "idf": self.idf,
+            "weights": self.weights,
+        }
+        return asdict(self.config), arrays
+
+    @classmethod
+    def from_state(
+        cls, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], encoder: TextEncoder
+    ) -> KernelClassifier:
+        return cls(encoder, config=KernelConfig(**settings), **{name: arrays[name] for name in _ARRAYS})
+
+
+_ARRAYS = ("vectors", "duals", "grams", "idf", "weights")
+
+
+def _sentence_kernel(left: Floats, right: Floats, config: KernelConfig) -> Floats:
+    kernel = left @ right.T
+    kernel -= 1.0
+    kernel *= config.gamma
+    np.exp(kernel, out=kernel)
+    local = np.square(kernel)
+    np.square(local, out=local)  # exp(4 x) = exp(x) ** 4
+    local *= config.local
+    return np.asarray(np.add(kernel, local, out=kernel))
+
+
+def _unit_rows(found: NGrams, grams: npt.NDArray[np.int64], idf: Floats) -> csr_matrix:
+    """(N, G) known n-grams of every text, weighted by idf, each row of unit length (or empty)."""
+    from scipy.sparse import csr_matrix
+
+    columns = np.searchsorted(grams, found.ids)
+    known = columns < len(grams)
+    known[known] = grams[columns[known]] == found.ids[known]
+    rows, columns = found.rows[known], columns[known]
+    values = idf[columns]
+    norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(found)))
+    starts = np.zeros(len(found) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=len(found)), out=starts[1:])
+    return csr_matrix((values / norms[rows].astype(np.float32), columns, starts), shape=(len(found), len(grams)))
+
+
+def _solve(kernel: Floats, labels: Floats) -> Floats:
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    try:
+        factor = cho_factor(kernel, lower=True, overwrite_a=True, check_finite=True)
+    except (LinAlgError, ValueError) as error:
+        raise FitError(f"The classifier's equations cannot be solved ({error}). Raise `ridge`.") from error
+    return np.asarray(cho_solve(factor, labels), dtype=np.float32)
+
+
+def _kept(forget: Features, negatives: Features) -> tuple[Features, Features]:
+    """At most `MOST_EXAMPLES`: forget examples evenly, then half the negatives by nearness to them and half evenly."""
+    if len(forget) + len(negatives) <= MOST_EXAMPLES:
+        return forget, negatives
+    if len(forget) > MOST_EXAMPLES // 2:
+        forget = forget.take(_evenly(np.arange(len(forget)), MOST_EXAMPLES // 2))
+    room = MOST_EXAMPLES - len(forget)
+    if len(negatives) > room:
+        nearness = (negatives.vectors @ forget.vectors.T).max(axis=1)
+        order = np.argsort(-nearness, kind="stable")
+        near, rest = order[: room // 2], np.sort(order[room // 2 :])
+        negatives = negatives.take(np.sort(np.concatenate([near, _evenly(rest, room - len(near))])))
+    return forget, negatives
+
+
+def _evenly(indices: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    return indices[np.linspace(0, len(indices) - 1, num=count).round().astype(np.int64)]
