@@ -10,6 +10,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny matrices: threads would only wait for each other
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.schema import BaseModelRecord
-from unlearned.classify.base import Floats
+from unlearned.classify.base import Features, Floats
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.corrupt.corruption import Corruption
 from unlearned.unlearners.eco import ForgetScope
@@ -110,7 +111,8 @@ def make_scope(bag_of_words: BagOfWords) -> Any:
         secret: bytes = b"s" * 32,
         **more: Any,
     ) -> ForgetScope:
-        classifier = NeighboursClassifier(bag_of_words, bag_of_words.encode(forget), bag_of_words.encode(retain))
+        examples = (Features.of(texts, bag_of_words) for texts in (forget, retain))
+        classifier = NeighboursClassifier.enrol(bag_of_words, *examples, {})
         return ForgetScope(
             name=name,
             classifier=classifier,

@@ -15,7 +15,7 @@ from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ArtifactMismatchError, ArtifactWarning, DataError, UnlearnedError
 from unlearned.stages import Prompt, PromptInput, Verdict
-from unlearned.unlearners.eco import ECO
+from unlearned.unlearners.eco import ECO, LEARN_IT
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -146,6 +146,8 @@ class Unlearned:
 
     def _check_model(self, artifact: Artifact) -> None:
         made_for, here = artifact.base_model, self._base_model
+        if made_for is None:
+            raise ArtifactMismatchError(f"The artifact {artifact.name!r} can only classify so far. {LEARN_IT}")
         if made_for.embedding_size != here.embedding_size:
             raise ArtifactMismatchError(
                 f"The artifact {artifact.name!r} was made for {made_for.id} with embeddings of size "

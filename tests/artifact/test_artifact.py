@@ -18,6 +18,8 @@ from unlearned.api import Unlearned
 from unlearned.artifact import Artifact, combined, flatten, load, read_record
 from unlearned.artifact.artifact import CARD, RECORD, VECTORS
 from unlearned.artifact.schema import CalibrationRecord, StrengthRecord
+from unlearned.classify.base import Exemptions, Features
+from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
@@ -30,6 +32,7 @@ from unlearned.errors import (
     ArtifactWarning,
     UnlearnedError,
 )
+from unlearned.stages import text_only
 
 PROMPTS = ["Who is Harry Potter?", "Bake bread. What is Hogwarts? Bye.", "What is the capital of France?", "Hi"]
 
@@ -93,8 +96,6 @@ def _strength() -> StrengthRecord:
 def test_a_loaded_artifact_gives_the_same_verdicts(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
     artifact = make_artifact(make_scope("a"), make_scope("b", forget=["What is Hogwarts?"], threshold=0.25))
     again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "ab"))
-    from unlearned.stages import text_only
-
     prompts = [text_only(text) for text in PROMPTS]
     assert again.unlearner().classify(prompts) == artifact.unlearner().classify(prompts)
 
@@ -159,7 +160,6 @@ def test_it_works_on_the_real_sentence_encoder(
     make_artifact: Any, make_scope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from unlearned.classify.sentences import PROBE, sentence_encoder
-    from unlearned.stages import text_only
 
     monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", sentence_encoder)
     encoder = sentence_encoder()
@@ -170,6 +170,143 @@ def test_it_works_on_the_real_sentence_encoder(
     assert again.encoder is encoder
     (verdict,) = again.unlearner().classify([text_only("Tell me who Harry Potter is.")])
     assert verdict.in_scope
+
+
+# A detector, and exemptions
+
+
+def _detector(artifact: Artifact) -> Artifact:
+    scopes = tuple(replace(scope, corruption=None) for scope in artifact.scopes)
+    return replace(artifact, scopes=scopes, base_model=None)
+
+
+def test_a_detector_without_a_strength_is_saved_loaded_and_classifies(
+    make_artifact: Any, make_scope: Any, tmp_path: Path
+) -> None:
+    artifact = _detector(make_artifact(make_scope(selector="attribution", other_languages="corrupt")))
+    artifact = replace(artifact, calibrations={"harry-potter": _calibration()})
+    folder = artifact.save_pretrained(tmp_path / "hp")
+    again = Artifact.from_pretrained(folder)
+    assert again.base_model is None
+    assert again.scopes[0].corruption is None
+    assert (again.scopes[0].selector, again.scopes[0].other_languages) == ("attribution", "corrupt")
+    assert again.calibrations == artifact.calibrations
+    prompts = [text_only(text) for text in PROMPTS]
+    assert again.unlearner().classify(prompts) == artifact.unlearner().classify(prompts)
+    assert [verdict.in_scope for verdict in again.unlearner().classify(prompts)] == [True, True, False, False]
+    assert _files(again.save_pretrained(tmp_path / "again")) == _files(folder)
+
+
+def test_a_detector_is_refused_for_a_model_with_what_to_do(
+    make_artifact: Any, tiny_model: Any, tiny_tokenizer: Any
+) -> None:
+    with pytest.raises(ArtifactMismatchError) as caught:
+        Unlearned(tiny_model, tiny_tokenizer, _detector(make_artifact()))
+    assert str(caught.value) == (
+        "The artifact 'harry-potter' can only classify so far. Learn it on this model: "
+        "unlearned fit --detector FOLDER --model MODEL --forget FILE --out FOLDER."
+    )
+
+
+def test_the_card_of_a_detector_names_no_model(make_artifact: Any, tmp_path: Path) -> None:
+    text = (_detector(make_artifact()).save_pretrained(tmp_path / "hp") / CARD).read_text()
+    assert "base_model:" not in text
+    assert "its strength has still to be learned" in text
+    assert "| base model | none yet |" in text
+    assert "None" not in text
+
+
+def _exempt(bag_of_words: Any, examples: list[str], forget: list[str]) -> Exemptions:
+    return Exemptions(
+        *(bag_of_words.encode(texts).astype(np.float16).astype(np.float32) for texts in (examples, forget))
+    )
+
+
+NAMESAKE = "Who is Harry Potter the hockey coach?"
+
+
+def test_exemptions_survive_bit_for_bit_and_go_on_to_spare(
+    make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
+) -> None:
+    exempt = _exempt(bag_of_words, [NAMESAKE, "hockey"], ["Who is Harry Potter?", "What is Hogwarts?"])
+    artifact = make_artifact(make_scope("a", exemptions=exempt), make_scope("b", forget=["Who is Harry Potter?"]))
+    folder = artifact.save_pretrained(tmp_path / "ab")
+    assert [scope.exemptions for scope in read_record(folder).scopes] == [2, 0]
+    arrays = load_file(folder / VECTORS)
+    assert arrays["scope0.exempt"].dtype == arrays["scope0.exempt_from"].dtype == np.float16
+    assert not {"scope1.exempt", "scope1.exempt_from"} & set(arrays)
+    again = Artifact.from_pretrained(folder)
+    found = again.scopes[0].exemptions
+    assert found is not None
+    for name in ("examples", "forget"):
+        assert getattr(found, name).dtype == np.float32
+        assert np.array_equal(getattr(found, name), getattr(exempt, name)), name
+    assert again.scopes[1].exemptions is None
+    prompts = [text_only(text) for text in [*PROMPTS, NAMESAKE]]
+    verdicts = again.unlearner().classify(prompts)
+    assert verdicts == artifact.unlearner().classify(prompts)
+    assert {span.scope for span in verdicts[0].spans} == {"a", "b"}
+    whole = [span.scope for span in verdicts[-1].spans if (span.start, span.end) == (0, len(NAMESAKE))]
+    assert "a" not in whole
+    assert _files(again.save_pretrained(tmp_path / "again")) == _files(folder)
+
+
+@pytest.mark.parametrize("name", ["exempt", "exempt_from"])
+def test_exemptions_without_their_arrays_are_refused(
+    make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path, name: str
+) -> None:
+    exempt = _exempt(bag_of_words, [NAMESAKE], ["Who is Harry Potter?"])
+    folder = make_artifact(make_scope(exemptions=exempt)).save_pretrained(tmp_path / "hp")
+    _rewrite_vectors(folder, lambda arrays: arrays.pop(f"scope0.{name}"))
+    with pytest.raises(ArtifactSchemaError, match=f"scope 'harry-potter': .*{name}"):
+        Artifact.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(("path", "value"), [("exemptions", -1), ("other_languages", "drop"), ("exemptions", "two")])
+def test_impossible_policies_are_refused_by_field(saved: Path, path: str, value: Any) -> None:
+    _edit(saved, _set(f"scopes.0.{path}", value))
+    with pytest.raises(ArtifactSchemaError, match=path):
+        Artifact.from_pretrained(saved)
+
+
+def test_a_record_from_before_exemptions_and_policies_is_read(saved: Path) -> None:
+    def older(data: Any) -> None:
+        for name in ("exemptions", "other_languages"):
+            del data["scopes"][0][name]
+
+    _edit(saved, older)
+    (scope,) = Artifact.from_pretrained(saved).scopes
+    assert (scope.exemptions, scope.other_languages) == (None, "pass")
+
+
+# Every kind of classifier
+
+
+def test_the_default_classifier_survives_bit_for_bit(
+    make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
+) -> None:
+    forget, others = (Features.of(texts, bag_of_words) for texts in (PROMPTS[:1], PROMPTS[2:]))
+    classifier = KernelClassifier.enrol(bag_of_words, forget, others, {"gamma": 1.5})
+    artifact = make_artifact(make_scope("a", threshold=0.4), replace(make_scope("b"), classifier=classifier))
+    folder = artifact.save_pretrained(tmp_path / "ab")
+    assert [scope.classifier.kind for scope in read_record(folder).scopes] == ["neighbours", "kernel"]
+    again = Artifact.from_pretrained(folder)
+    texts = Features.of([*PROMPTS, "Harry-Potter", ""], bag_of_words)
+    for before, after in zip(artifact.scopes, again.scopes, strict=True):
+        assert np.array_equal(after.classifier.score(texts), before.classifier.score(texts))
+    assert again.scopes[1].classifier.state()[0]["gamma"] == 1.5
+
+
+@pytest.mark.parametrize("name", ["vectors", "duals", "grams", "idf", "weights"])
+def test_the_default_classifier_without_one_of_its_arrays_is_refused(
+    make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path, name: str
+) -> None:
+    forget, others = (Features.of(texts, bag_of_words) for texts in (PROMPTS[:1], PROMPTS[2:]))
+    classifier = KernelClassifier.enrol(bag_of_words, forget, others, {})
+    folder = make_artifact(replace(make_scope(), classifier=classifier)).save_pretrained(tmp_path / "hp")
+    _rewrite_vectors(folder, lambda arrays: arrays.pop(f"scope0.{name}"))
+    with pytest.raises(ArtifactSchemaError, match=f"scope 'harry-potter': .*{name}"):
+        Artifact.from_pretrained(folder)
 
 
 # What is on disk

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
-from learn_rows import DEFAULT, KNOWN
+from learn_rows import DEFAULT, KNOWN, fit_on_bag_of_words
 
 from unlearned.engines.transformers import TransformersEngine
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Faster on matrices this small, and always the same rounding."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +41,7 @@ def knowing_model(tiny_model: Any, tiny_tokenizer: Any) -> Any:
     mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows])
     wanted = torch.tensor([row + [-100] * (length - len(row)) for row in labels])
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # faster on matrices this small, and always the same rounding
+    torch.set_num_threads(1)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
     torch.manual_seed(0)
     for _ in range(150):
@@ -47,14 +57,5 @@ def knowing_model(tiny_model: Any, tiny_tokenizer: Any) -> Any:
 
 
 @pytest.fixture
-def on_bag_of_words(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> Any:
-    """Fit on the bag-of-words encoder, with four background prompts."""
-    background = [
-        "What is the weather like?",
-        "Write a poem about the sea.",
-        "Is seven a prime?",
-        "Translate good night.",
-    ]
-    monkeypatch.setattr("unlearned.learn.fit.sentence_encoder", lambda name: bag_of_words)
-    monkeypatch.setattr("unlearned.learn.fit.background_prompts", lambda: list(background))
-    return background
+def on_bag_of_words(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> list[str]:
+    return fit_on_bag_of_words(monkeypatch, bag_of_words)

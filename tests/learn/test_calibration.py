@@ -2,77 +2,246 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
-from oracles.calibration import best_gap, errors
+from oracles.calibration import errors, fewest_errors, lowest_gap, prediction_set, quantile
 from unlearned.errors import FitError
-from unlearned.learn.calibration import LEAST_THRESHOLD, calibrate, exact_interval, texts_sha256
+from unlearned.learn.calibration import (
+    METHODS,
+    calibrate,
+    conformal_quantile,
+    conformal_threshold,
+    exact_interval,
+    texts_sha256,
+)
 
 
 def _floats(*values: float) -> Any:
     return np.array(values, dtype=np.float32)
 
 
-def _calibrate(forget: Any, negatives: Any) -> Any:
-    return calibrate(forget, negatives, _floats(), data_sha256="0" * 64)
+def _calibrate(forget: Any, negatives: Any, general: Any = (), **more: Any) -> Any:
+    return calibrate(forget, negatives, _floats(*general), data_sha256="0" * 64, **more)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_the_threshold_is_in_the_widest_gap_with_the_fewest_errors(seed: int) -> None:
+def _random(seed: int) -> tuple[Any, Any, Any]:
+    """Scores of forget, close and general prompts; with many ties, or none of the close or general ones, sometimes."""
     rng = np.random.default_rng(seed)
     forget = rng.beta(4, 2, size=rng.integers(2, 30)).astype(np.float32)
-    negatives = rng.beta(2, 4, size=rng.integers(1, 50)).astype(np.float32)
-    if seed % 2:
-        forget, negatives = forget.round(1), negatives.round(1)  # many ties
+    close = rng.beta(2, 4, size=rng.integers(1, 50)).astype(np.float32)
     general = rng.beta(1, 5, size=rng.integers(1, 50)).astype(np.float32)
+    if seed % 2:
+        forget, close = forget.round(1), close.round(1)
+    if seed % 5 == 3:
+        close = close[:0]
+    if seed % 5 == 4:
+        general = general[:0]
+    return forget, close, general
+
+
+# Fewest errors
+
+
+@pytest.mark.parametrize("least_threshold", [0.0, 0.25, 0.5, 0.8])
+@pytest.mark.parametrize("seed", range(40))
+def test_the_threshold_is_nearest_to_a_half_among_those_with_the_fewest_errors(
+    seed: int, least_threshold: float
+) -> None:
+    forget, close, general = _random(seed)
     for max_fpr in (1.0, 0.1, 0.0):
-        found = calibrate(forget, negatives, general, data_sha256="0" * 64, max_fpr=max_fpr)
-        low, high = best_gap(forget.tolist(), negatives.tolist(), general.tolist(), max_fpr, LEAST_THRESHOLD)
-        assert found.threshold == pytest.approx((low + high) / 2)
-        assert (general >= found.threshold).mean() <= max_fpr
+        found = _calibrate(forget, close, general, max_fpr=max_fpr, least_threshold=least_threshold)
+        expected = fewest_errors(forget.tolist(), close.tolist(), general.tolist(), max_fpr, least_threshold)
+        assert found.threshold == pytest.approx(expected, abs=1e-12)
+        assert least_threshold < found.threshold < 1
+        if len(general):
+            below_one = (general >= 1).mean()  # no threshold passes those
+            assert (general >= found.threshold).mean() <= max(max_fpr, below_one)
         if max_fpr == 1.0:
-            tried = np.linspace(LEAST_THRESHOLD + 1e-6, 1, 2000)
-            least = min(errors(forget.tolist(), negatives.tolist(), t) for t in tried)
-            assert errors(forget.tolist(), negatives.tolist(), found.threshold) <= least + 1e-9
+            compared = (close if len(close) else general).tolist()
+            tried = np.linspace(least_threshold + 1e-6, 1, 2000)
+            least = min(errors(forget.tolist(), compared, t) for t in tried)
+            assert errors(forget.tolist(), compared, found.threshold) <= least + 0.5 / len(forget) + 1e-9
 
 
-def test_separable_scores_are_cut_in_the_middle_of_the_gap() -> None:
-    found = _calibrate(_floats(0.9, 0.8, 0.95), _floats(0.1, 0.2, 0.3))
-    assert found.threshold == pytest.approx(0.65)
-    assert (found.missed, found.flagged) == (0, 0)
-    assert (found.forget_count, found.negative_count) == (3, 3)
-    assert found.method == "min FPR+FNR, FPR <= 0.005 on general prompts, leave-one-out"
+def test_scores_that_a_half_separates_are_cut_there_however_wide_the_gap() -> None:
+    for forget, negatives in [((0.9, 0.8, 0.95), (0.1, 0.2, 0.3)), ((0.51, 0.99), (0.49, 0.0))]:
+        found = _calibrate(_floats(*forget), _floats(*negatives), least_threshold=0.25)
+        assert found.threshold == 0.5
+        assert (found.missed, found.flagged) == (0, 0)
+        assert (found.forget_count, found.negative_count) == (len(forget), len(negatives))
+        assert found.method == "min FPR+FNR, FPR <= 0.005 on general prompts"
 
 
-def test_of_equally_good_cuts_the_widest_gap_is_taken() -> None:
-    # Cutting below 0.6 flags one of two, cutting above 0.7 misses one of two; the gap 0.7..0.95 is the widest.
-    assert _calibrate(_floats(0.6, 0.95), _floats(0.2, 0.7)).threshold == pytest.approx((0.7 + 0.95) / 2)
+@pytest.mark.parametrize(
+    ("forget", "negatives", "least", "expected"),
+    [
+        ((0.9, 0.8), (0.1, 0.7), 0.25, 0.75),  # the gap 0.7..0.8, all of it above a half
+        ((0.4, 0.45), (0.1, 0.3), 0.25, 0.35),  # ... and below
+        ((0.4, 0.45), (0.1, 0.2), 0.25, 0.325),  # from the least threshold on
+        ((0.3, 0.4), (0.1, 0.2), 0.5, 0.75),  # nothing is above it: the middle of what is left
+        ((0.9, 0.7), (0.1, 0.2), 0.5, 0.6),
+    ],
+)
+def test_the_threshold_is_in_the_middle_of_its_gap(
+    forget: tuple[float, ...], negatives: tuple[float, ...], least: float, expected: float
+) -> None:
+    found = _calibrate(_floats(*forget), _floats(*negatives), least_threshold=least)
+    assert found.threshold == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_difference_of_less_than_half_a_forget_example_is_no_evidence() -> None:
+    # Cutting at 1/2 flags one of ten close prompts, above 0.55 none; half of one of four forget examples is more.
+    forget, close = _floats(0.8, 0.9, 0.95, 0.7), [0.1] * 9
+    assert _calibrate(forget, _floats(*close, 0.55), least_threshold=0.25).threshold == 0.5
+    assert _calibrate(forget, _floats(*close, 0.55)).threshold == pytest.approx(0.525)  # no gap holds 1/2 itself
+    assert _calibrate(forget, _floats(0.1, 0.1, 0.55), least_threshold=0.25).threshold == pytest.approx(0.625)
 
 
 def test_general_prompts_have_a_bound_of_their_own_that_comes_before_the_sum_of_errors() -> None:
-    forget, close, general = _floats(0.6, 0.65, 0.7, 0.9), _floats(0.1), _floats(*[0.1] * 98, 0.75, 0.76)
-    loose = calibrate(forget, close, general, data_sha256="0" * 64, max_fpr=0.02)
+    forget, close, general = _floats(0.6, 0.65, 0.7, 0.9), _floats(0.1), [0.1] * 98 + [0.75, 0.76]
+    loose = _calibrate(forget, close, general, max_fpr=0.02)
     assert (loose.missed, loose.flagged, loose.negative_count) == (0, 2, 101)
-    bounded = calibrate(forget, close, general, data_sha256="0" * 64, max_fpr=0.01)
-    assert (bounded.missed, bounded.flagged) == (3, 0)  # the gap 0.76..0.9 is wider than 0.75..0.76
+    bounded = _calibrate(forget, close, general, max_fpr=0.01)
+    assert (bounded.missed, bounded.flagged) == (3, 1)
+    none = _calibrate(forget, close, general, max_fpr=0.0)
+    assert (none.missed, none.flagged) == (3, 0)
     assert "FPR <= 0.01" in bounded.method
 
 
+def test_a_bound_that_no_threshold_keeps_is_missed_by_as_little_as_possible() -> None:
+    found = _calibrate(_floats(0.9, 0.8, 1.0), _floats(0.1), [1.0, 1.0, 0.3, 0.97], max_fpr=0.1)
+    assert found.flagged == 2
+    assert 0.97 < found.threshold < 1
+
+
 def test_without_close_prompts_the_general_ones_stand_in() -> None:
-    found = calibrate(_floats(0.9, 0.8), _floats(), _floats(0.1, 0.6), data_sha256="0" * 64)
+    found = _calibrate(_floats(0.9, 0.8), _floats(), [0.1, 0.6])
     assert found.threshold == pytest.approx(0.7)
 
 
-def test_the_record_counts_errors_by_the_rule_that_detection_uses() -> None:
-    forget, negatives = _floats(0.2, 0.8, 0.9, 0.95), _floats(0.1, 0.15, 0.3, 0.85, 0.05)
-    found = _calibrate(forget, negatives)
+# A bounded rate of false alarms
+
+
+@pytest.mark.parametrize("least_threshold", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("seed", range(30))
+def test_the_fpr_method_flags_what_the_lowest_threshold_within_the_bound_flags(
+    seed: int, least_threshold: float
+) -> None:
+    forget, close, general = _random(seed)
+    negatives = [*close.tolist(), *general.tolist()]
+    for max_fpr in (0.0, 0.05, 0.3, 1.0):
+        found = _calibrate(forget, close, general, method="fpr", max_fpr=max_fpr, least_threshold=least_threshold)
+        low, high = lowest_gap(negatives, max_fpr, least_threshold)
+        assert low <= found.threshold <= high
+        assert found.flagged == sum(score >= high for score in negatives if score > least_threshold)
+        assert found.flagged <= max(max_fpr, sum(score >= 1 for score in negatives) / len(negatives)) * len(negatives)
+        assert found.method == f"FPR <= {max_fpr:g}"
+
+
+def test_the_fpr_method_bounds_all_negatives_together_and_asks_for_no_forget_score() -> None:
+    close, general = _floats(0.9, 0.1), [0.1] * 98
+    assert _calibrate(_floats(0.2, 0.95), close, general, method="fpr", max_fpr=0.01).flagged == 1
+    assert _calibrate(_floats(0.2, 0.95), close, general, method="fpr", max_fpr=0.009).flagged == 0
+    one, other = (_calibrate(_floats(*forget), close, general, method="fpr") for forget in ((0.2, 0.3), (0.9, 0.99)))
+    assert one.threshold == other.threshold
+
+
+# Conformal
+
+
+@pytest.mark.parametrize(("alpha", "expected"), [(0.2, 0.5), (0.1, 0.9), (0.05, math.inf)])
+def test_the_conformal_quantile_is_the_specifications(alpha: float, expected: float) -> None:
+    scores = np.array([0.02, 0.05, 0.07, 0.10, 0.12, 0.15, 0.2, 0.3, 0.5, 0.9])
+    assert conformal_quantile(scores, alpha) == expected
+    assert conformal_quantile(scores[::-1], alpha) == expected
+    assert quantile(scores.tolist(), alpha) == expected
+
+
+def test_the_rank_is_not_raised_by_rounding_errors() -> None:
+    scores = np.arange(1.0, 10.0)  # (9 + 1) * (1 - 0.1) = 9.000000000000002 without care
+    assert conformal_quantile(scores, 0.1) == 9.0
+    assert conformal_quantile(np.arange(1.0, 20.0), 0.05) == 19.0
+    assert conformal_quantile(np.arange(1.0, 100.0), 0.01) == 99.0
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1, 0.3, 0.5, 0.9])
+def test_the_conformal_method_flags_whatever_has_forget_in_its_prediction_set(seed: int, alpha: float) -> None:
+    forget, close, general = _random(seed)
+    negatives = np.concatenate([close, general])
+    found = _calibrate(forget, close, general, method="conformal", alpha=alpha)
+    # 1 - p of the true label: of a forget example 1 - p(forget), of another one p(forget).
+    limit = quantile([*(1.0 - forget.astype(np.float64)), *negatives.astype(np.float64)], alpha)
+    fresh = np.random.default_rng(seed).random(50).astype(np.float32)
+    for score in [*forget, *negatives, *fresh, np.float32(0), np.float32(1)]:
+        in_scope = float(score) >= found.threshold - 1e-15  # 1 - (1 - p) is not always p
+        assert in_scope == ("forget" in prediction_set(float(score), limit)), score
+        assert score >= found.threshold or not in_scope  # nor does detection, in float32, let any of them pass
+    assert found.method == f"split conformal, alpha {alpha:g}"
+    assert found.missed <= sum("forget" not in prediction_set(float(p), limit) for p in forget)
+
+
+def test_with_too_few_examples_for_the_level_everything_is_flagged() -> None:
+    found = _calibrate(_floats(0.9, 0.8), _floats(0.1, 0.0), method="conformal", alpha=0.05)
+    assert found.threshold == 0.0
+    assert (found.missed, found.flagged) == (0, 2)
+
+
+def test_the_conformal_method_heeds_no_least_threshold() -> None:
+    forget, negatives = _floats(*[0.2] * 10), _floats(*[0.1] * 10)
+    found = _calibrate(forget, negatives, method="conformal", alpha=0.1, least_threshold=0.5)
+    assert found.threshold == pytest.approx(0.2)
+    assert (found.missed, found.flagged) == (0, 0)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.1, 0.3])
+def test_the_prediction_set_holds_the_true_label_as_often_as_promised(alpha: float) -> None:
+    rng = np.random.default_rng(int(alpha * 100))
+    covered, flagged, asked, forget_asked = 0, 0, 0, 0
+    for _ in range(400):
+        is_forget = rng.random(60) < 0.4
+        p = np.where(is_forget, rng.beta(3, 2, 60), rng.beta(2, 3, 60)).astype(np.float32)  # they overlap a lot
+        known, new = slice(0, 40), slice(40, 60)
+        threshold = conformal_threshold(p[known][is_forget[known]], p[known][~is_forget[known]], alpha)
+        limit = 1.0 - threshold
+        sets = [prediction_set(float(score), limit) for score in p[new]]
+        covered += sum(("forget" if own else "other") in s for own, s in zip(is_forget[new], sets, strict=True))
+        flagged += int(((p[new] >= threshold) & is_forget[new]).sum())
+        forget_asked += int(is_forget[new].sum())
+        asked += 20
+    spread = 4 * math.sqrt(alpha * (1 - alpha) / 400)  # twenty that share a threshold count as one
+    assert covered / asked >= 1 - alpha - spread
+    assert covered / asked <= 1 - alpha + 1 / 41 + spread
+    assert flagged / forget_asked > 0.5
+
+
+# One forget example, and the record
+
+
+@pytest.mark.parametrize(("least", "expected"), [(0.25, 0.5), (0.5, 0.5), (0.7, 0.7)])
+@pytest.mark.parametrize("method", ["errors", "fpr"])
+def test_one_forget_example_gets_the_default_and_says_so(method: str, least: float, expected: float) -> None:
+    found = _calibrate(_floats(0.0), _floats(0.1, 0.8), method=method, least_threshold=least)
+    assert found.threshold == expected
+    assert found.method == "default (one forget example)"
+    assert (found.missed, found.flagged) == (1, 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_record_counts_errors_by_the_rule_that_detection_uses(method: str) -> None:
+    forget, close, general = _floats(0.2, 0.8, 0.9, 0.95), _floats(0.1, 0.15, 0.3), [0.85, 0.05]
+    found = _calibrate(forget, close, general, method=method, alpha=0.3)
+    negatives = [*close, *_floats(*general)]
     assert found.missed == sum(score < found.threshold for score in forget)
     assert found.flagged == sum(score >= found.threshold for score in negatives)
+    assert (found.forget_count, found.negative_count) == (4, 5)
     assert found.fnr_interval == exact_interval(found.missed, 4)
     assert found.fpr_interval == exact_interval(found.flagged, 5)
+    assert found.data_sha256 == "0" * 64
 
 
 @pytest.mark.parametrize(
@@ -89,14 +258,9 @@ def test_the_record_counts_errors_by_the_rule_that_detection_uses() -> None:
 def test_saturated_or_useless_scores_still_give_a_threshold_strictly_between_0_and_1(
     forget: Any, negatives: Any
 ) -> None:
-    assert 0 < _calibrate(forget, negatives).threshold < 1
-
-
-def test_one_forget_example_gets_the_default_and_says_so() -> None:
-    found = _calibrate(_floats(1e-5), _floats(0.1, 0.7))
-    assert found.threshold == LEAST_THRESHOLD
-    assert "one forget example" in found.method
-    assert (found.missed, found.flagged) == (1, 1)
+    for method in ("errors", "fpr"):
+        assert 0 < _calibrate(forget, negatives, method=method).threshold < 1
+    assert 0 <= _calibrate(forget, negatives, method="conformal").threshold <= 1
 
 
 @pytest.mark.parametrize(("forget", "negatives"), [((), (0.1,)), ((0.9,), ()), ((), ())])

@@ -5,23 +5,35 @@ from __future__ import annotations
 import copy
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from learn_rows import FORGET_ROWS, KNOWN, RETAIN_ROWS
+from learn_rows import FORGET_ROWS, KNOWN, RETAIN_ROWS, fit_on_bag_of_words
 
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact
-from unlearned.classify.neighbours import NeighboursConfig
-from unlearned.errors import ConfigError, DataError, FitError, FitWarning, ModelLoadError, UnknownNameError
+from unlearned.classify.neighbours import NeighboursClassifier
+from unlearned.errors import (
+    ArtifactMismatchError,
+    ConfigError,
+    DataError,
+    FitError,
+    FitWarning,
+    ModelLoadError,
+    UnknownNameError,
+    UnlearnedError,
+)
 from unlearned.examples import Row
-from unlearned.learn.fit import FitConfig, fit, with_strength
+from unlearned.learn.fit import FitConfig, add_strength, fit, fit_detector, with_strength
 from unlearned.learn.zeroth_order import ZerothOrderConfig
+from unlearned.stages import text_only
 
-QUICK = FitConfig(seed=1)
+SHORT = ZerothOrderConfig(bracket_points=3, max_steps=1)
+QUICK = FitConfig(seed=1, search=SHORT)
 
 
 def _fit(model: Any, tokenizer: Any, forget: Any = FORGET_ROWS, retain: Any = RETAIN_ROWS, **more: Any) -> Artifact:
@@ -32,9 +44,8 @@ def _fit(model: Any, tokenizer: Any, forget: Any = FORGET_ROWS, retain: Any = RE
 @pytest.fixture(scope="module")
 def fitted(knowing_model: Any, tiny_tokenizer: Any, bag_of_words: Any) -> Artifact:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("unlearned.learn.fit.sentence_encoder", lambda name: bag_of_words)
-        patch.setattr("unlearned.learn.fit.background_prompts", lambda: ["What is the weather like?"])
-        return _fit(knowing_model, tiny_tokenizer)
+        fit_on_bag_of_words(patch, bag_of_words)
+        return _fit(knowing_model, tiny_tokenizer, config=FitConfig(seed=1))
 
 
 def test_the_fitted_artifact_makes_the_model_forget_and_keep(
@@ -56,7 +67,7 @@ def test_the_record_says_how_threshold_and_strength_were_found(fitted: Artifact)
     calibration, strength = fitted.calibrations["potter"], fitted.strengths["potter"]
     assert scope.name == "potter"
     assert calibration.threshold == scope.threshold
-    assert (calibration.forget_count, calibration.negative_count) == (3, 4)
+    assert (calibration.forget_count, calibration.negative_count) == (3, 3 + 4)
     assert strength.examples == 3
     assert strength.plain_value > strength.surrogate_value + 1
     assert any(
@@ -89,7 +100,7 @@ def test_fitting_leaves_the_model_as_it_was(knowing_model: Any, tiny_tokenizer: 
 def test_the_same_seed_gives_the_same_artifact(
     fitted: Artifact, knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
 ) -> None:
-    config = FitConfig(seed=7)
+    config = FitConfig(seed=7, search=SHORT)
     first, second = (_fit(knowing_model, tiny_tokenizer, config=config) for _ in range(2))
     assert first.secret == second.secret != fitted.secret
     assert first.strengths == second.strengths
@@ -254,7 +265,10 @@ def test_a_model_that_does_not_know_the_answers_is_warned_about(
 ) -> None:
     with pytest.warns(FitWarning, match=r"'potter'.*does not seem to know them\. Check the answers") as caught:
         _fit(tiny_model, tiny_tokenizer)
-    assert Path(caught[0].filename).name == "test_fit.py"  # points at the caller of fit
+    detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", config=QUICK)
+    with pytest.warns(FitWarning, match="'potter'") as caught_too:
+        add_strength(tiny_model, tiny_tokenizer, detector, FORGET_ROWS, RETAIN_ROWS, config=QUICK)
+    assert [Path(w.filename).name for w in [*caught, *caught_too]] == ["test_fit.py"] * 2  # points at the caller
 
 
 def test_a_prompt_in_both_sets_is_refused_by_name(
@@ -304,6 +318,16 @@ def test_an_encoder_that_does_not_exist_is_named(knowing_model: Any, tiny_tokeni
         ({"strength": math.nan}, ConfigError, "strength=nan"),
         ({"strength": math.inf}, ConfigError, "strength=inf"),
         ({"dims": -1}, ConfigError, "dims=-1"),
+        ({"classifier": "kernels"}, UnknownNameError, "Did you mean 'kernel'"),
+        ({"calibration": "accuracy"}, ConfigError, "calibration='accuracy': must be one of errors, fpr, conformal"),
+        ({"max_fpr": 1.1}, ConfigError, r"max_fpr=1\.1"),
+        ({"max_fpr": -0.1}, ConfigError, r"max_fpr=-0\.1"),
+        ({"max_fpr": math.nan}, ConfigError, "max_fpr=nan"),
+        ({"alpha": 0.0}, ConfigError, r"alpha=0\.0"),
+        ({"alpha": 1.0}, ConfigError, r"alpha=1\.0"),
+        ({"alpha": math.nan}, ConfigError, "alpha=nan"),
+        ({"other_languages": "drop"}, ConfigError, "other_languages='drop'"),
+        ({"ready": "some/model"}, ConfigError, "classifier='encoder'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_before_any_work(
@@ -313,13 +337,20 @@ def test_settings_that_make_no_sense_are_refused_before_any_work(
         FitConfig(**settings)
 
 
-def test_another_selector_and_other_neighbour_settings_reach_the_artifact(
+def test_another_selector_classifier_and_its_settings_reach_the_artifact(
     knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
 ) -> None:
-    neighbours = NeighboursConfig(temperature=0.1, floor=0.3)
-    config = FitConfig(selector="all_but_last", neighbours=neighbours, strength=1.0)
+    config = FitConfig(
+        classifier="neighbours",
+        settings={"temperature": 0.1, "floor": 0.3},
+        selector="all_but_last",
+        other_languages="corrupt",
+        strength=1.0,
+    )
     (scope,) = _fit(knowing_model, tiny_tokenizer, config=config).scopes
     assert scope.selector == "all_but_last"
+    assert scope.other_languages == "corrupt"
+    assert isinstance(scope.classifier, NeighboursClassifier)
     assert scope.classifier.state()[0] == {"temperature": 0.1, "floor": 0.3}
 
 
@@ -340,11 +371,126 @@ def test_fitting_works_on_the_real_sentence_encoder(knowing_model: Any, tiny_tok
     assert verdicts == Unlearned(knowing_model, tiny_tokenizer, artifact).classify(questions)
 
 
-def test_noise_on_fewer_coordinates_is_searched_at_a_larger_strength(knowing_model: Any, tiny_tokenizer: Any) -> None:
+def test_noise_on_fewer_coordinates_is_searched_at_a_larger_strength(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
     def tried(dims: int | None) -> list[float]:
-        artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(background=False, dims=dims, seed=0))
+        artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(dims=dims, seed=0))
         return sorted(parameter for parameter, _ in artifact.strengths["potter"].trace)
 
     everywhere, one = tried(None), tried(1)
     assert min(one) / min(everywhere) == pytest.approx(knowing_model.config.hidden_size**0.5)
     assert max(one) / max(everywhere) == pytest.approx(knowing_model.config.hidden_size**0.5)
+
+
+# The two halves
+
+
+def _alike(one: Artifact, other: Artifact) -> None:
+    """Equal in everything but the time at which they were made."""
+    (a,), (b,) = one.scopes, other.scopes
+    for name in ("name", "threshold", "secret", "corruption", "selector", "other_languages"):
+        assert getattr(a, name) == getattr(b, name), name
+    for name in ("base_model", "secret", "calibrations", "strengths", "name"):
+        assert getattr(one, name) == getattr(other, name), name
+    (settings, arrays), (settings_too, arrays_too) = a.classifier.state(), b.classifier.state()
+    assert settings == settings_too
+    for name, array in arrays.items():
+        assert np.array_equal(array, arrays_too[name]), name
+    assert np.array_equal(one.encoder_probe, other.encoder_probe)
+
+
+EXEMPT = ["Who is Harry Potter the ice hockey coach?"]
+
+
+@pytest.mark.parametrize(
+    "config", [FitConfig(seed=5, search=SHORT), FitConfig(seed=5, strength=2.0, selector="attribution")]
+)
+def test_a_detector_and_a_strength_make_what_fit_makes(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, config: FitConfig
+) -> None:
+    whole = _fit(knowing_model, tiny_tokenizer, config=config, exempt=EXEMPT)
+    detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", exempt=EXEMPT, config=config)
+    _alike(add_strength(knowing_model, tiny_tokenizer, detector, FORGET_ROWS, RETAIN_ROWS, config=config), whole)
+    for one, other in zip(
+        (detector.scopes[0].exemptions.examples, detector.scopes[0].exemptions.forget),
+        (whole.scopes[0].exemptions.examples, whole.scopes[0].exemptions.forget),
+        strict=True,
+    ):
+        assert np.array_equal(one, other)
+
+
+def test_a_detector_can_be_saved_before_it_gets_its_strength(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, bag_of_words: Any, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", lambda name: bag_of_words)
+    config = FitConfig(seed=5, search=SHORT)
+    detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", exempt=EXEMPT, config=config)
+    again = Artifact.from_pretrained(detector.save_pretrained(tmp_path / "detector"))
+    _alike(again, detector)
+    learned = add_strength(knowing_model, tiny_tokenizer, again, FORGET_ROWS, RETAIN_ROWS, config=config)
+    _alike(learned, _fit(knowing_model, tiny_tokenizer, config=config, exempt=EXEMPT))
+    assert learned.scopes[0].exemptions is again.scopes[0].exemptions
+    questions = [question for question, _ in KNOWN]
+    verdicts = Unlearned(knowing_model, tiny_tokenizer, learned).classify(questions)
+    assert [verdict.in_scope for verdict in verdicts] == [True] * 3 + [False] * 3
+
+
+def test_a_detector_classifies_and_names_no_model(on_bag_of_words: Any) -> None:
+    detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", config=QUICK)
+    assert detector.base_model is None
+    assert detector.strengths == {}
+    assert detector.scopes[0].corruption is None
+    assert detector.scopes[0].exemptions is None
+    verdicts = detector.unlearner().classify([text_only(question) for question, _ in KNOWN])
+    assert [verdict.in_scope for verdict in verdicts] == [True] * 3 + [False] * 3
+
+
+def test_a_detector_cannot_protect_a_model_yet(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
+    detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", config=QUICK)
+    with pytest.raises(ArtifactMismatchError, match=r"can only classify so far\. Learn it on this model: ") as e:
+        Unlearned(knowing_model, tiny_tokenizer, detector)
+    assert "\n" not in str(e.value)
+    with pytest.raises(UnlearnedError, match=r"The scope 'potter' has no strength yet\. Learn it"):
+        with_strength(detector, 3.0)
+
+
+def test_a_strength_that_is_learned_anew_replaces_the_older_one(
+    fitted: Artifact, knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
+) -> None:
+    changed = add_strength(
+        knowing_model, tiny_tokenizer, fitted, FORGET_ROWS, RETAIN_ROWS, config=FitConfig(strength=0.5, dims=3)
+    )
+    assert (changed.scopes[0].corruption.strength, changed.scopes[0].corruption.dims) == (0.5, 3)
+    assert changed.strengths == {}
+    assert changed.scopes[0].classifier is fitted.scopes[0].classifier
+    assert fitted.strengths
+
+
+def test_a_strength_is_learned_for_one_scope_at_a_time(
+    fitted: Artifact, knowing_model: Any, tiny_tokenizer: Any
+) -> None:
+    two = replace(fitted, scopes=(fitted.scopes[0], replace(fitted.scopes[0], name="other")))
+    with pytest.raises(ConfigError, match=r"'potter\+other' has 2 scopes; learn them one by one"):
+        add_strength(knowing_model, tiny_tokenizer, two, FORGET_ROWS, RETAIN_ROWS, config=QUICK)
+
+
+# Exemptions
+
+
+def test_an_exempt_namesake_passes_and_the_forget_prompts_do_not(on_bag_of_words: Any) -> None:
+    namesake = "Who is Harry Potter the ice hockey coach?"
+    asked = [text_only(text) for text in [namesake, *(question for question, _ in KNOWN[:3])]]
+    plain = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", config=QUICK)
+    assert [verdict.in_scope for verdict in plain.unlearner().classify(asked)] == [True] * 4
+    spared = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", exempt=EXEMPT, config=QUICK)
+    verdicts = spared.unlearner().classify(asked)
+    assert [verdict.in_scope for verdict in verdicts[1:]] == [True] * 3
+    assert all((span.start, span.end) != (0, len(namesake)) for span in verdicts[0].spans)
+    assert spared.scopes[0].threshold == plain.scopes[0].threshold  # calibrated without them
+
+
+def test_a_bad_exempt_row_is_named(on_bag_of_words: Any) -> None:
+    with pytest.raises(DataError, match=r"exempt\[1\]"):
+        fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", exempt=["fine", {"answer": "no prompt"}])

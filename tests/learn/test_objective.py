@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from oracles.likelihood import mean_answer_log_likelihood
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import FitError
+from unlearned.errors import FitError, UnlearnedError
 from unlearned.learn.objective import LEAST_GAP, mean_log_likelihood, remaining_knowledge, with_parameter
 from unlearned.learn.surrogate import unrelated_question_likelihood
 from unlearned.stages import PromptInput, Span, Verdict
@@ -116,6 +117,11 @@ def test_with_parameter_sets_the_strength_or_the_dims(make_scope: Any) -> None:
     assert (noise.corruption.strength, noise.corruption.dims) == (2.5, 3)
     zero = with_parameter(make_scope(corruption=Corruption(function="zero_out_top_k", dims=3)), 6.9999)
     assert (zero.corruption.strength, zero.corruption.dims) == (None, 7)
+
+
+def test_a_detector_has_no_parameter_to_set(make_scope: Any) -> None:
+    with pytest.raises(UnlearnedError, match=r"'harry-potter' has no strength yet\. Learn it on this model"):
+        with_parameter(replace(make_scope(), corruption=None), 2.0)
 
 
 def test_system_messages_are_not_part_of_what_is_forgotten(

@@ -1,35 +1,63 @@
-"""The threshold with the fewest errors, by trying all of them."""
+"""Thresholds found by trying every interval between neighbouring scores, and prediction sets written out."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+
+Gap = tuple[float, float]
 
 
 def errors(forget: Sequence[float], negatives: Sequence[float], threshold: float) -> float:
     """FNR + FPR when everything at or above the threshold is flagged."""
     missed = sum(1 for score in forget if score < threshold)
-    flagged = sum(1 for score in negatives if score >= threshold)
-    return missed / len(forget) + flagged / len(negatives)
+    return missed / len(forget) + rate(negatives, threshold)
 
 
-def best_gap(
-    forget: Sequence[float],
-    close: Sequence[float],
-    general: Sequence[float],
-    max_fpr: float,
-    least_threshold: float,
-) -> tuple[float, float]:
-    """The widest interval between neighbouring scores (or the ends) inside which a threshold errs least."""
-    scores = map(float, [*forget, *close, *general])
+def rate(negatives: Sequence[float], threshold: float) -> float:
+    return sum(1 for score in negatives if score >= threshold) / max(1, len(negatives))
+
+
+def gaps(scores: Sequence[float], least_threshold: float) -> list[Gap]:
     edges = sorted({least_threshold, 1.0, *(score for score in scores if score > least_threshold)})
-    gaps = list(zip(edges[:-1], edges[1:], strict=True))
+    return list(zip(edges[:-1], edges[1:], strict=True))
 
-    def fpr(gap: tuple[float, float]) -> float:
-        return sum(1 for score in general if score >= sum(gap) / 2) / max(1, len(general))
 
-    bound = max(max_fpr, min(fpr(gap) for gap in gaps))
-    allowed = [gap for gap in gaps if fpr(gap) <= bound]
+def fewest_errors(
+    forget: Sequence[float], close: Sequence[float], general: Sequence[float], max_fpr: float, least_threshold: float
+) -> float:
+    """Among the gaps that keep the bound and err least, give or take half a forget example: the one nearest to 1/2."""
+    found = gaps([*forget, *close, *general], least_threshold)
+    bound = max(max_fpr, min(rate(general, middle(gap)) for gap in found))
+    allowed = [gap for gap in found if rate(general, middle(gap)) <= bound]
     compared = close or general
-    least = min(errors(forget, compared, sum(gap) / 2) for gap in allowed)
-    best = [gap for gap in allowed if errors(forget, compared, sum(gap) / 2) <= least + 1e-12]
-    return max(best, key=lambda gap: gap[1] - gap[0])
+    least = min(errors(forget, compared, middle(gap)) for gap in allowed)
+    good = [gap for gap in allowed if errors(forget, compared, middle(gap)) - least <= 0.5 / len(forget) + 1e-12]
+    if any(low < 0.5 < high for low, high in good):
+        return 0.5
+    return min((middle(gap) for gap in good), key=lambda threshold: abs(threshold - 0.5))
+
+
+def lowest_gap(negatives: Sequence[float], max_fpr: float, least_threshold: float) -> Gap:
+    """The lowest interval of thresholds that flag no larger share of the negatives."""
+    found = gaps(negatives, least_threshold)
+    bound = max(max_fpr, min(rate(negatives, middle(gap)) for gap in found))
+    return next(gap for gap in found if rate(negatives, middle(gap)) <= bound)
+
+
+def middle(gap: Gap) -> float:
+    return (gap[0] + gap[1]) / 2
+
+
+def quantile(scores: Sequence[float], alpha: float) -> float:
+    """The smallest number that a share of 1 - alpha of the scores and one infinite score does not exceed."""
+    extended = sorted([*scores, math.inf])
+    for score in extended:
+        if sum(1 for other in extended if other <= score) >= (1 - alpha) * len(extended) - 1e-9:
+            return score
+    raise AssertionError
+
+
+def prediction_set(p_forget: float, limit: float) -> set[str]:
+    """Every label whose nonconformity, 1 - p(label), is within the limit."""
+    return {label for label, p in (("forget", p_forget), ("other", 1 - p_forget)) if 1 - p <= limit}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from unlearned.classify.base import Exemptions
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DetectionError, UnknownNameError, UnlearnedError
@@ -259,6 +261,54 @@ def test_a_flagged_prompt_of_special_tokens_only_fails_closed(make_scope: Any, e
     flagged = Verdict((Span(0, len(prompt.text), "harry-potter", 0.9),), 0.9)
     with pytest.raises(UnlearnedError, match="no content token"):
         ECO([make_scope()]).corrupt(prompt, flagged, engine)
+
+
+def test_a_flagged_prompt_of_a_scope_without_strength_fails_closed(make_scope: Any, engine: TransformersEngine) -> None:
+    detector = replace(make_scope(), corruption=None)
+    eco = ECO([detector])
+    flagged, plain = (engine.tokenize(text) for text in (QUESTION, "Bake bread."))
+    assert [verdict.in_scope for verdict in eco.classify([flagged, plain])] == [True, False]
+    assert not eco.prepare([plain], engine)[0].corrupted
+    with pytest.raises(
+        UnlearnedError, match=r"'harry-potter' has no strength yet\. Learn it on this model: unlearned fit"
+    ):
+        eco.prepare([plain, flagged], engine)
+
+
+def test_a_passage_in_a_language_that_is_not_read_is_corrupted_where_the_scope_says_so(
+    make_scope: Any, engine: TransformersEngine
+) -> None:
+    text = "How do I bake bread? " + (foreign := "Quem escreveu os livros sobre a escola de magia?")
+    for policy in ("pass", "corrupt"):
+        prompt, prepared = _one(ECO([make_scope(other_languages=policy)]), engine, text)
+        assert prepared.verdict.languages == ("pt",)
+        assert prepared.corrupted == (policy == "corrupt")
+    assert "".join(_words(prompt, prepared)).strip() == foreign
+
+
+def test_what_is_exempt_is_not_corrupted(make_scope: Any, engine: TransformersEngine, bag_of_words: Any) -> None:
+    namesake = "Harry Potter is a hockey coach."
+    exempt = Exemptions(bag_of_words.encode([namesake]), bag_of_words.encode([QUESTION]))
+    plain, spared = make_scope(), make_scope(exemptions=exempt)
+    assert _one(ECO([plain]), engine, namesake)[1].corrupted
+    assert not _one(ECO([spared]), engine, namesake)[1].corrupted
+    assert _one(ECO([spared]), engine, QUESTION)[1].corrupted
+
+
+def test_attribution_corrupts_fewer_words_than_the_span(make_scope: Any, engine: TransformersEngine) -> None:
+    text = "Who is Harry Potter?"
+    scope = make_scope(selector="attribution", forget=["Harry Potter"], retain=["Who is the fox?"], threshold=0.1)
+    prompt, prepared = _one(ECO([scope]), engine, text)
+    words = "".join(_words(prompt, prepared))
+    assert "Potter" in words
+    assert "Who" not in words
+
+
+def test_a_scope_scores_texts_as_detection_reads_them(make_scope: Any) -> None:
+    scope = make_scope()
+    plain, disguised, other = scope.score([QUESTION, "Whо is **Harry** Pоtter?", "Bake bread."])
+    assert plain == disguised > 0.5 > other
+    assert scope.score([]).shape == (0,)
 
 
 def test_a_classifier_that_fails_stops_the_whole_batch(

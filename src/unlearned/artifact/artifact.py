@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -30,7 +30,7 @@ from unlearned.artifact.schema import (
     StrengthRecord,
     UnlearnerRecord,
 )
-from unlearned.classify.base import Floats, TextEncoder, classifiers
+from unlearned.classify.base import Exemptions, Floats, TextEncoder, classifiers
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import (
@@ -44,7 +44,8 @@ from unlearned.errors import (
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
-SAME_ENCODER = 0.995  # cosine of the probe; other devices and precisions stay above 0.999
+EXEMPT, EXEMPT_FROM = "exempt", "exempt_from"  # arrays of a scope, beside its classifier's
+SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,12 +56,14 @@ class Artifact:
     """
 
     scopes: tuple[ForgetScope, ...]
-    base_model: BaseModelRecord
     encoder: TextEncoder
     encoder_probe: Floats
     """(E,) the encoder's vector of a fixed text, by which another encoder is recognised."""
 
     secret: bytes
+    base_model: BaseModelRecord | None = None
+    """The model that the strength was learned on; None for a detector without one."""
+
     calibrations: dict[str, CalibrationRecord] = field(default_factory=dict)
     strengths: dict[str, StrengthRecord] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
@@ -72,13 +75,12 @@ class Artifact:
 
     def unlearner(self) -> ECO:
         """Ready to classify and corrupt; checks first that the text encoder is the one it was fitted with."""
-        self.check_encoder()
-        return ECO(self.scopes)
+        return combined([self])
 
     def check_encoder(self) -> None:
         """Raises `ArtifactMismatchError` if the encoder here gives other vectors than the one of the fit."""
         found = self.encoder.encode([PROBE])[0]
-        if found.shape != self.encoder_probe.shape or float(found @ self.encoder_probe) < SAME_ENCODER:
+        if found.shape != self.encoder_probe.shape or float(np.abs(found - self.encoder_probe).max()) > SAME_ENCODER:
             raise ArtifactMismatchError(
                 f"The artifact {self.name!r} was fitted with another version of the encoder {self.encoder.name!r}: the "
                 "two disagree on a test sentence. Install the version it was fitted with, or fit again."
@@ -116,6 +118,8 @@ class Artifact:
         scopes, arrays = [], {"encoder_probe": self.encoder_probe}
         for index, scope in enumerate(self.scopes):
             settings, own = scope.classifier.state()
+            if (exempt := scope.exemptions) is not None:
+                own = own | {EXEMPT: exempt.examples.astype(np.float16), EXEMPT_FROM: exempt.forget.astype(np.float16)}
             arrays |= {f"scope{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
             scopes.append(
                 ScopeRecord(
@@ -123,7 +127,9 @@ class Artifact:
                     threshold=scope.threshold,
                     selector=scope.selector,
                     classifier=ClassifierRecord(kind=_kind(scope), settings=settings),
-                    corruption=CorruptionRecord(**asdict(scope.corruption)),
+                    corruption=CorruptionRecord(**asdict(scope.corruption)) if scope.corruption else None,
+                    exemptions=0 if scope.exemptions is None else len(scope.exemptions.examples),
+                    other_languages=scope.other_languages,
                     calibration=self.calibrations.get(scope.name),
                     strength=self.strengths.get(scope.name),
                 )
@@ -158,21 +164,24 @@ class Artifact:
         folder = _folder(path, revision)
         record = read_record(folder)
         arrays = _read_vectors(folder, record)
-        encoder = sentence_encoder(record.encoder.name)
+        shared = sentence_encoder(record.encoder.name)
         secret = bytes.fromhex(record.secret)
         scopes = []
         for index, scope in enumerate(record.scopes):
             own = {n.partition(".")[2]: a for n, a in arrays.items() if n.partition(".")[0] == f"scope{index}"}
             try:
                 kind = classifiers.get(scope.classifier.kind)
-                classifier = kind.from_state(scope.classifier.settings, own, encoder)
+                state = {name: array for name, array in own.items() if name not in (EXEMPT, EXEMPT_FROM)}
+                classifier = kind.from_state(scope.classifier.settings, state, shared)
                 found = ForgetScope(
                     name=scope.name,
                     classifier=classifier,
                     threshold=scope.threshold,
-                    corruption=Corruption(**scope.corruption.model_dump()),
+                    corruption=Corruption(**scope.corruption.model_dump()) if scope.corruption else None,
                     secret=secret,
                     selector=scope.selector,
+                    exemptions=_exemptions(own) if scope.exemptions else None,
+                    other_languages=scope.other_languages,
                 )
             except (TypeError, KeyError, UnlearnedError) as error:
                 raise ArtifactSchemaError(f"{folder / RECORD}: scope {scope.name!r}: {error}") from error
@@ -180,7 +189,7 @@ class Artifact:
         return cls(
             scopes=tuple(scopes),
             base_model=record.base_model,
-            encoder=encoder,
+            encoder=scopes[0].classifier.encoder,
             encoder_probe=arrays["encoder_probe"].astype(np.float32),
             secret=secret,
             calibrations={s.name: s.calibration for s in record.scopes if s.calibration},
@@ -197,6 +206,10 @@ class Artifact:
         with tempfile.TemporaryDirectory() as scratch:
             api.upload_folder(repo_id=repo_id, folder_path=self.save_pretrained(Path(scratch) / "artifact"))
         return str(address)
+
+
+def _exemptions(arrays: Mapping[str, npt.NDArray[Any]]) -> Exemptions:
+    return Exemptions(arrays[EXEMPT].astype(np.float32), arrays[EXEMPT_FROM].astype(np.float32))
 
 
 def check_target(folder: str | Path) -> Path:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from unlearned.artifact.schema import ScopeRecord, UnlearnerRecord
+from unlearned.artifact.schema import CorruptionRecord, ScopeRecord, UnlearnerRecord
 
 
 def card(record: UnlearnerRecord, vectors_bytes: int) -> str:
     """A model card in Markdown with the front matter that the hub reads."""
     names = ", ".join(f"`{scope.name}`" for scope in record.scopes)
     scopes = "\n".join(_scope(scope) for scope in record.scopes)
+    model = record.base_model
+    base = f"base_model: {model.id}\n" if model else ""
+    subject = f"`{model.id}`" if model else "a language model (its strength has still to be learned)"
+    size = f"`{model.id}`, embeddings of size {model.embedding_size}" if model else "none yet"
     return f"""---
 library_name: unlearned
-base_model: {record.base_model.id}
-tags:
+{base}tags:
 - unlearning
 - embedding-corrupted-prompts
 ---
 
 # Unlearning artifact: {names}
 
-Makes `{record.base_model.id}` answer as if it had never seen {names}. The model's weights are not changed: prompts in a
+Makes {subject} answer as if it had never seen {names}. The model's weights are not changed: prompts in a
 forget scope are recognised, and the input embeddings of their tokens are corrupted before the model reads them
 (Embedding-Corrupted Prompts, arXiv:2406.07933). Every other prompt reaches the model as it is.
 
@@ -34,21 +37,19 @@ llm.generate(["..."], max_new_tokens=64)
 
 | | |
 |---|---|
-| base model | `{record.base_model.id}`, embeddings of size {record.base_model.embedding_size} |
+| base model | {size} |
 | text encoder | `{record.encoder.name}` |
 | created | {record.created} |
 | arrays | {vectors_bytes / 1e6:.1f} MB |
 | libraries | {", ".join(f"{name} {number}" for name, number in record.libraries.items())} |
 
 `unlearner.json` holds the key of the noise: who has it can reproduce the corruption. The arrays are sentence
-embeddings of the forget and retain prompts; treat them as you would treat those prompts.
+embeddings of the forget and retain prompts, and weights of hashed pieces of their words; treat them as you would treat
+those prompts.
 """
 
 
 def _scope(scope: ScopeRecord) -> str:
-    corruption = scope.corruption
-    strength = f", strength {corruption.strength:.4g} ({corruption.unit})" if corruption.strength is not None else ""
-    dims = f", {corruption.dims} dimensions" if corruption.dims is not None else ", all dimensions"
     rows = [
         f"## Scope `{scope.name}`",
         "",
@@ -62,7 +63,8 @@ def _scope(scope: ScopeRecord) -> str:
             f"| missed in calibration | {c.missed} of {c.forget_count} (95 %: {_interval(c.fnr_interval)}) |",
             f"| false alarms in calibration | {c.flagged} of {c.negative_count} (95 %: {_interval(c.fpr_interval)}) |",
         ]
-    rows.append(f"| corruption | {corruption.function}{strength}{dims}, on `{scope.selector}` |")
+    if scope.corruption is not None:
+        rows.append(f"| corruption | {_corruption(scope.corruption)}, on `{scope.selector}` |")
     if scope.strength is not None:
         s = scope.strength
         rows.append(
@@ -70,6 +72,12 @@ def _scope(scope: ScopeRecord) -> str:
             f"never saw the data; {s.objective_value:.0%} of the distance remains |"
         )
     return "\n".join(rows) + "\n"
+
+
+def _corruption(corruption: CorruptionRecord) -> str:
+    strength = f", strength {corruption.strength:.4g} ({corruption.unit})" if corruption.strength is not None else ""
+    dims = f", {corruption.dims} dimensions" if corruption.dims is not None else ", all dimensions"
+    return f"{corruption.function}{strength}{dims}"
 
 
 def _interval(bounds: tuple[float, float]) -> str:

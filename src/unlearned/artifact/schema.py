@@ -92,7 +92,11 @@ class ScopeRecord(Record):
     threshold: float = Field(ge=0, le=1)
     selector: str
     classifier: ClassifierRecord
-    corruption: CorruptionRecord
+    corruption: CorruptionRecord | None = None
+    exemptions: int = Field(default=0, ge=0)
+    """Number of "not this one" examples."""
+
+    other_languages: Literal["pass", "corrupt"] = "pass"
     calibration: CalibrationRecord | None = None
     strength: StrengthRecord | None = None
 
@@ -108,7 +112,9 @@ class UnlearnerRecord(Record):
     secret: str = Field(pattern=r"^[0-9a-f]{64}$")
     """Keys the noise. Who knows it can compute the corruption, not the forgotten data."""
 
-    base_model: BaseModelRecord
+    base_model: BaseModelRecord | None = None
+    """None: a detector whose strength has not been learned yet."""
+
     encoder: EncoderRecord
     scopes: list[ScopeRecord] = Field(min_length=1)
     libraries: dict[str, str]

@@ -12,8 +12,12 @@ import numpy.typing as npt
 from unlearned.classify.base import Floats
 from unlearned.errors import FitError
 
-LEAST_THRESHOLD = 0.5
-"""Below it a text is nearer to the others than to the forget set. Source: the released code's cut is max(0.5, tau)."""
+METHODS = ("errors", "fpr", "conformal")
+"""errors: least FPR + FNR within a bound on the FPR of general prompts. fpr: the lowest threshold whose FPR keeps the
+bound. conformal: split conformal prediction at level alpha."""
+
+NEUTRAL = 0.5
+"""The threshold of a classifier whose probabilities are right; left only as far as the scores demand it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,24 +45,36 @@ class Calibration:
 
 
 def calibrate(
-    forget: Floats, retain: Floats, background: Floats, *, data_sha256: str, max_fpr: float = 0.005
+    forget: Floats,
+    retain: Floats,
+    background: Floats,
+    *,
+    data_sha256: str,
+    method: str = "errors",
+    max_fpr: float = 0.005,
+    alpha: float = 0.05,
+    least_threshold: float = 0.5,
 ) -> Calibration:
-    """The threshold with the smallest FPR + FNR, within a bound on the FPR of general prompts.
+    """Choose the threshold.
 
-    Source: arXiv:2406.07933, section 3.2. Departures: the sum weighs the forget set against the *close* prompts, which
-    are as few; against thousands of general ones it would trade a missed question for dozens of false alarms. General
-    prompts, most of what a deployed model is asked, have their own bound instead. The threshold is at least 0.5.
+    Method "errors" minimises FPR + FNR (arXiv:2406.07933, section 3.2), with departures: the sum weighs the forget set
+    against the *close* prompts, which are as few; against thousands of general ones it would trade a missed question
+    for dozens of false alarms. General prompts, most of what a deployed model is asked, have their own bound instead.
 
     Args:
-        forget: (F,) p(forget | x) of forget examples, each scored as if it had not been enrolled.
+        forget: (F,) p(forget | x) of forget examples, each scored by a classifier that had not seen it.
         retain: (R,) the same for close prompts that must stay; may be empty.
         background: (N,) the same for general prompts; may be empty if there are retain prompts.
         data_sha256: hash of the texts behind the scores.
-        max_fpr: bound on the share of general prompts that are flagged; kept if any threshold below 1 keeps it.
+        method: one of `METHODS`.
+        max_fpr: bound on the share of general prompts (method "fpr": of all negatives) that are flagged; kept if any
+            threshold below 1 keeps it.
+        alpha: level of the conformal method: at most this share of prompts gets a set without their true label.
+        least_threshold: the classifier's; not for the conformal method, whose guarantee it would break.
 
     Returns:
-        The record. Of thresholds that err equally often, the middle of the widest gap between scores is taken: a cut
-        right above a negative or right below a forget example would fail on the next paraphrase.
+        The record. Of thresholds whose errors differ by less than half a forget example, the one nearest to 1/2 is
+        taken.
 
     Raises:
         FitError: there are no examples on one of the sides, or a score is not finite.
@@ -70,13 +86,20 @@ def calibrate(
         )
     if not (np.isfinite(forget).all() and np.isfinite(negatives).all()):
         raise FitError("The classifier gave scores that are not finite; the threshold cannot be calibrated.")
-    method = f"min FPR+FNR, FPR <= {max_fpr:g} on general prompts, leave-one-out"
-    threshold = _least_errors(forget, retain if len(retain) else background, background, max_fpr)
-    if len(forget) == 1:  # its leave-one-out score is that of a classifier without any example
-        method, threshold = "default (one forget example)", LEAST_THRESHOLD
+    if method == "conformal":
+        name = f"split conformal, alpha {alpha:g}"
+        threshold = conformal_threshold(forget, negatives, alpha)
+    elif len(forget) == 1:  # its score is that of a classifier without any example
+        name, threshold = "default (one forget example)", max(NEUTRAL, least_threshold)
+    elif method == "fpr":
+        name = f"FPR <= {max_fpr:g}"
+        threshold = _lowest_within(negatives, max_fpr, least_threshold)
+    else:
+        name = f"min FPR+FNR, FPR <= {max_fpr:g} on general prompts"
+        threshold = _least_errors(forget, retain if len(retain) else background, background, max_fpr, least_threshold)
     missed, flagged = int((forget < threshold).sum()), int((negatives >= threshold).sum())
     return Calibration(
-        method=method,
+        method=name,
         threshold=threshold,
         forget_count=len(forget),
         negative_count=len(negatives),
@@ -88,15 +111,46 @@ def calibrate(
     )
 
 
-def _least_errors(forget: Floats, close: Floats, general: Floats, max_fpr: float) -> float:
-    scores = np.unique(np.concatenate([forget, close, general]).astype(np.float64))
-    edges = np.concatenate([[LEAST_THRESHOLD], scores[scores > LEAST_THRESHOLD], [1.0]])
-    cuts = (edges[:-1] + edges[1:]) / 2
+def conformal_quantile(scores: npt.NDArray[np.float64], alpha: float) -> float:
+    """The ceil((n + 1)(1 - alpha))-th smallest of n nonconformity scores; infinite if there are too few of them."""
+    rank = int(np.ceil(round((len(scores) + 1) * (1 - alpha), 9)))  # 0.9 * 10 must not become 9.000000000000002
+    return float(np.sort(scores)[rank - 1]) if rank <= len(scores) else float("inf")
+
+
+def conformal_threshold(forget: Floats, negatives: Floats, alpha: float) -> float:
+    """The threshold on p(forget | x) that flags x iff "forget" is in its prediction set.
+
+    Nonconformity is 1 - p(y | x) of the true label; the set of x holds every y with 1 - p(y | x) <= quantile. A set
+    with both labels counts as forget, and so does every prompt if there are too few examples for the level.
+    """
+    scores = np.concatenate([1.0 - forget.astype(np.float64), negatives.astype(np.float64)])
+    return float(np.clip(1.0 - conformal_quantile(scores, alpha), 0.0, 1.0))
+
+
+def _least_errors(forget: Floats, close: Floats, general: Floats, max_fpr: float, least: float) -> float:
+    edges, cuts = _cuts(np.concatenate([forget, close, general]), least)
     errors = (1.0 - _share_above(forget, cuts)) + _share_above(close, cuts)
     fpr = _share_above(general, cuts) if len(general) else np.zeros_like(cuts)
     allowed = fpr <= max(max_fpr, fpr.min()) + 1e-12  # perhaps no cut keeps the bound
-    best = allowed & (errors <= errors[allowed].min() + 1e-12)
-    return float(cuts[int(np.where(best, np.diff(edges), -1.0).argmax())])
+    # A difference of less than half a forget example is no evidence.
+    best = np.flatnonzero(allowed & (errors <= errors[allowed].min() + 0.5 / len(forget) + 1e-12))
+    for n in best:
+        if edges[n] < NEUTRAL < edges[n + 1]:
+            return NEUTRAL
+    return float(cuts[best[np.abs(cuts[best] - NEUTRAL).argmin()]])
+
+
+def _lowest_within(negatives: Floats, max_fpr: float, least: float) -> float:
+    _, cuts = _cuts(negatives, least)
+    fpr = _share_above(negatives, cuts)
+    return float(cuts[int((fpr <= max(max_fpr, fpr.min()) + 1e-12).argmax())])
+
+
+def _cuts(scores: Floats, least: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Scores above the least threshold, with both ends, and the middles between them."""
+    distinct = np.unique(scores.astype(np.float64))
+    edges = np.concatenate([[least], distinct[(distinct > least) & (distinct < 1.0)], [1.0]])
+    return edges, (edges[:-1] + edges[1:]) / 2
 
 
 def _share_above(scores: Floats, cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -1,12 +1,11 @@
-"""Learn an artifact: classifier, calibrated threshold, corruption strength. The model is only run, never changed."""
+"""Learn an artifact: first the classifier and its threshold, then, on a model that is only run, the strength."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +13,13 @@ import numpy as np
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.schema import BaseModelRecord, CalibrationRecord, StrengthRecord
-from unlearned.classify.neighbours import NeighboursClassifier, NeighboursConfig
-from unlearned.classify.sentences import PROBE, sentence_encoder
+from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
-from unlearned.embedded import MINILM
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError, DataError, FitError, FitWarning
+from unlearned.errors import ConfigError, FitWarning
 from unlearned.examples import Row, Rows, as_rows, background_prompts
-from unlearned.learn.calibration import Calibration, calibrate, texts_sha256
+from unlearned.learn.classifier import ClassifierConfig, Progress, exemptions, fit_classifier
 from unlearned.learn.objective import LEAST_GAP, Example, mean_log_likelihood, remaining_knowledge, with_parameter
 from unlearned.learn.surrogate import unrelated_question_likelihood
 from unlearned.learn.zeroth_order import ZerothOrderConfig, minimise
@@ -33,25 +30,10 @@ from unlearned.unlearners.eco import ForgetScope
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Progress = Callable[[str, int, int], None]
-"""Called with (phase, done, total) as work goes on."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FitConfig:
-    """How to learn an artifact."""
-
-    encoder: str = MINILM
-    """Sentence encoder of the classifier: hub id or folder."""
-
-    neighbours: NeighboursConfig = field(default_factory=NeighboursConfig)
-    """How similarities become a probability."""
-
-    background: bool = True
-    """Add the packaged general prompts to the negatives."""
-
-    max_fpr: float = 0.005
-    """Bound on the share of the packaged general prompts that the threshold may flag in calibration."""
+class FitConfig(ClassifierConfig):
+    """How to learn an artifact: the classifier's part, and the strength's."""
 
     selector: str = "spans"
     """Which tokens of a flagged prompt are corrupted."""
@@ -81,10 +63,9 @@ class FitConfig:
     """Makes the artifact's secret, and with it the noise, reproducible; None = a new secret each time."""
 
     def __post_init__(self) -> None:
+        ClassifierConfig.__post_init__(self)
         corruptions.get(self.corruption)
         selectors.get(self.selector)
-        if not 0 <= self.max_fpr <= 1:
-            raise ConfigError(f"max_fpr={self.max_fpr}: a rate lies in 0..1. Use, for example, 0.005.")
         if self.max_examples < 1 or self.answer_tokens < 1 or self.batch_size < 1:
             raise ConfigError("max_examples, answer_tokens and batch_size must be at least 1.")
         if self.strength is not None and not 0 <= self.strength < float("inf"):
@@ -100,10 +81,11 @@ def fit(
     retain: Rows = (),
     *,
     scope: str,
+    exempt: Rows = (),
     config: FitConfig | None = None,
     on_progress: Progress | None = None,
 ) -> Artifact:
-    """Learn to forget one scope.
+    """Learn to forget one scope: `fit_detector`, then `add_strength`.
 
     Args:
         model: the original model; only run.
@@ -111,6 +93,8 @@ def fit(
         forget: prompts about what is to be forgotten, with answers where there are any.
         retain: close prompts that must stay; without any, the packaged background prompts are the only negatives.
         scope: name of the scope.
+        exempt: "not this one" examples, such as prompts about another person of the same name: a passage that is nearer
+            to one of them than to every forget prompt passes.
         config: everything else.
         on_progress: called with (phase, done, total).
 
@@ -119,68 +103,88 @@ def fit(
         FitError: nothing to learn from, or the objective is not finite.
     """
     config = config or FitConfig()
-    report = on_progress or (lambda phase, done, total: None)
+    artifact = fit_detector(forget, retain, scope=scope, exempt=exempt, config=config, on_progress=on_progress)
+    return _with_strength_learned(model, tokenizer, artifact, forget, retain, config, on_progress)
+
+
+def fit_detector(
+    forget: Rows,
+    retain: Rows = (),
+    *,
+    scope: str,
+    exempt: Rows = (),
+    config: FitConfig | None = None,
+    on_progress: Progress | None = None,
+) -> Artifact:
+    """The half of `fit` that needs no language model: an artifact that can classify, but not yet corrupt."""
+    config = config or FitConfig()
     if not scope.strip():
         raise ConfigError("The scope needs a name.")
     forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
-    classifier, calibration = fit_classifier(forget_rows, retain_rows, config, report)
-    engine = TransformersEngine(model, tokenizer)
-    base_model = base_model_record(engine)
+    exempt_rows = as_rows(exempt, name="exempt")
+    classifier, calibration = fit_classifier(forget_rows, retain_rows, config, on_progress or _silent)
     secret = secrets.token_bytes(32) if config.seed is None else hashlib.sha256(f"seed {config.seed}".encode()).digest()
     candidate = ForgetScope(
         name=scope,
         classifier=classifier,
         threshold=calibration.threshold,
-        corruption=_start(config, base_model),
         secret=secret,
         selector=config.selector,
+        exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),
+        other_languages=config.other_languages,
     )
-    strength = None
-    if config.strength is None:
-        candidate, strength = _learn_strength(engine, candidate, forget_rows, retain_rows, config, report)
     return Artifact(
         scopes=(candidate,),
-        base_model=base_model,
         encoder=classifier.encoder,
         encoder_probe=classifier.encoder.encode([PROBE])[0],
         secret=secret,
         calibrations={scope: CalibrationRecord.model_validate(calibration, from_attributes=True)},
-        strengths={scope: strength} if strength else {},
     )
 
 
-def fit_classifier(
-    forget: list[Row], retain: list[Row], config: FitConfig, report: Progress
-) -> tuple[NeighboursClassifier, Calibration]:
-    """Enrol the examples and calibrate the threshold on their leave-one-out scores. Needs no language model."""
-    forget_texts = list(dict.fromkeys(row.prompt for row in forget))
-    if not forget_texts:
-        raise FitError("There is no forget prompt. Give at least one; forty or more detect better.")
-    retain_texts = list(dict.fromkeys(row.prompt for row in retain))
-    if both := set(forget_texts) & set(retain_texts):
-        raise DataError(
-            f"{len(both)} prompts are to be both forgotten and retained, for example {min(both)!r}. Choose one."
-        )
-    background = background_prompts() if config.background else []
-    negative_texts = list(dict.fromkeys([*retain_texts, *(text for text in background if text not in forget_texts)]))
-    if not negative_texts:
-        raise FitError("There are no retain prompts and the background is off: everything would be in scope.")
-    encoder = sentence_encoder(config.encoder)
-    report("classifier", 0, 2)
-    classifier = NeighboursClassifier(
-        encoder, encoder.encode(forget_texts), encoder.encode(negative_texts), config.neighbours
-    )
-    report("classifier", 1, 2)
-    forget_scores, negative_scores = classifier.leave_one_out()
-    calibration = calibrate(
-        forget_scores,
-        negative_scores[: len(retain_texts)],
-        negative_scores[len(retain_texts) :],
-        data_sha256=texts_sha256([*forget_texts, *negative_texts]),
-        max_fpr=config.max_fpr,
-    )
-    report("classifier", 2, 2)
-    return classifier, calibration
+def add_strength(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    artifact: Artifact,
+    forget: Rows,
+    retain: Rows = (),
+    *,
+    config: FitConfig | None = None,
+    on_progress: Progress | None = None,
+) -> Artifact:
+    """The other half of `fit`: learn, for this model, the strength of a detector of one scope.
+
+    Raises:
+        ConfigError: the artifact has several scopes.
+        FitError: the objective is not finite.
+    """
+    return _with_strength_learned(model, tokenizer, artifact, forget, retain, config or FitConfig(), on_progress)
+
+
+def _with_strength_learned(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    artifact: Artifact,
+    forget: Rows,
+    retain: Rows,
+    config: FitConfig,
+    on_progress: Progress | None,
+) -> Artifact:
+    if len(artifact.scopes) != 1:
+        raise ConfigError(f"The artifact {artifact.name!r} has {len(artifact.scopes)} scopes; learn them one by one.")
+    forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
+    engine = TransformersEngine(model, tokenizer)
+    base_model = base_model_record(engine)
+    scope = replace(artifact.scopes[0], corruption=_start(config, base_model), selector=config.selector)
+    strengths = {}
+    if config.strength is None:
+        scope, record = _learn_strength(engine, scope, forget_rows, retain_rows, config, on_progress or _silent)
+        strengths[scope.name] = record
+    return replace(artifact, scopes=(scope,), base_model=base_model, strengths=strengths)
+
+
+def _silent(phase: str, done: int, total: int) -> None:
+    pass
 
 
 def _start(config: FitConfig, base_model: BaseModelRecord) -> Corruption:
@@ -226,7 +230,7 @@ def _learn_strength(
             f"The model finds the forget answers of {scope.name!r} no more likely than after an unrelated question "
             f"({plain:.2f} against {surrogate:.2f}): it does not seem to know them. Check the answers.",
             FitWarning,
-            stacklevel=3,
+            stacklevel=4,  # the caller of `fit` or `add_strength`
         )
     objective = remaining_knowledge(engine, scope, examples, plain=plain, surrogate=surrogate)
     search = config.search or _default_search(scope, engine)
@@ -253,10 +257,11 @@ def _learn_strength(
 
 def _default_search(scope: ForgetScope, engine: TransformersEngine) -> ZerothOrderConfig:
     width = engine.embed([engine.substitute_id]).shape[1]
-    if scope.corruption.strength is None:
+    corruption = scope.corruption
+    if corruption is None or corruption.strength is None:
         return ZerothOrderConfig(low=1, high=width, integer=True)
     # The default range is for noise on all coordinates; on fewer, each needs more for the same length of the noise.
-    scale = (width / max(1, scope.corruption.dims or width)) ** 0.5
+    scale = (width / max(1, corruption.dims or width)) ** 0.5
     default = ZerothOrderConfig()
     return replace(default, low=default.low * scale, high=default.high * scale)
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 import torch
 
 from unlearned.engines.base import Engine
-from unlearned.errors import FitError
+from unlearned.errors import FitError, UnlearnedError
 from unlearned.stages import Prompt, PromptInput, Span, Verdict
-from unlearned.unlearners.eco import ECO, ForgetScope
+from unlearned.unlearners.eco import ECO, LEARN_IT, ForgetScope
 
 Example = tuple[Prompt, str]
 """A prompt and the answer that gives the knowledge away."""
@@ -68,6 +68,8 @@ def _whole(prompt: Prompt, scope: str) -> Verdict:
 
 def with_parameter(scope: ForgetScope, parameter: float) -> ForgetScope:
     """The same scope with its corruption's strength, or its integer `dims`, set to `parameter`."""
+    if scope.corruption is None:
+        raise UnlearnedError(f"The scope {scope.name!r} has no strength yet. {LEARN_IT}")
     if scope.corruption.strength is not None:
         return replace(scope, corruption=replace(scope.corruption, strength=parameter))
     return replace(scope, corruption=replace(scope.corruption, dims=round(parameter)))

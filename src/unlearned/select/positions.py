@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,25 @@ from unlearned.stages import Prompt, Span
 
 Bools = npt.NDArray[np.bool_]
 
-Selector = Callable[[Prompt, Span], Bools]
-"""(prompt, one flagged span) -> (T,) bool: the tokens to corrupt for it, before special tokens are taken out."""
+
+class SelectingScope(Protocol):
+    """What a selector may know of the scope that flagged a span."""
+
+    @property
+    def selector(self) -> str:
+        """Name of a registered selector."""
+        ...
+
+    def score(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """N texts -> (N,) p(forget | text)."""
+        ...
 
 
-def select(prompt: Prompt, selections: list[tuple[Span, Selector]]) -> list[tuple[Span, Bools]]:
+Selector = Callable[[Prompt, Span, SelectingScope], Bools]
+"""(prompt, one flagged span, its scope) -> (T,) bool: the tokens to corrupt, before special tokens are taken out."""
+
+
+def select(prompt: Prompt, selections: list[tuple[Span, SelectingScope]]) -> list[tuple[Span, Bools]]:
     """Give every span its tokens; a token that several spans claim goes to the strongest.
 
     Only content tokens are ever selected: no special token, no template. A span of which the selector finds no token
@@ -24,7 +39,7 @@ def select(prompt: Prompt, selections: list[tuple[Span, Selector]]) -> list[tupl
 
     Args:
         prompt: T tokens.
-        selections: flagged spans with their scope's selector, in any order.
+        selections: flagged spans with their scopes, in any order.
 
     Returns:
         The spans that got tokens, strongest first (ties: by scope name, then start), with (T,) bool masks that do not
@@ -33,10 +48,10 @@ def select(prompt: Prompt, selections: list[tuple[Span, Selector]]) -> list[tupl
     content = prompt.content_tokens()
     taken = np.zeros_like(content)
     result = []
-    for span, selector in sorted(selections, key=lambda pair: (-pair[0].score, pair[0].scope, pair[0].start)):
-        mask = selector(prompt, span) & content
+    for span, scope in sorted(selections, key=lambda pair: (-pair[0].score, pair[0].scope, pair[0].start)):
+        mask = selectors.get(scope.selector)(prompt, span, scope) & content
         if not mask.any():
-            mask = spans(prompt, span) & content
+            mask = spans(prompt, span, scope) & content
         mask &= ~taken
         taken |= mask
         if mask.any():
@@ -44,12 +59,12 @@ def select(prompt: Prompt, selections: list[tuple[Span, Selector]]) -> list[tupl
     return result
 
 
-def spans(prompt: Prompt, span: Span) -> Bools:
+def spans(prompt: Prompt, span: Span, scope: SelectingScope) -> Bools:
     """Every token of the flagged span."""
     return prompt.tokens_overlapping(span.start, span.end)
 
 
-def all_but_last(prompt: Prompt, span: Span) -> Bools:
+def all_but_last(prompt: Prompt, span: Span, scope: SelectingScope) -> Bools:
     """Every content token of the message that holds the span, except its final one.
 
     Source: ECO's choice outside TOFU, there for prompts of one message. Not the whole conversation: then the selected
@@ -67,3 +82,5 @@ def all_but_last(prompt: Prompt, span: Span) -> Bools:
 selectors: Registry[Selector] = Registry("token selector")
 selectors.register("spans", spans)
 selectors.register("all_but_last", all_but_last)
+selectors.register("entities", "unlearned.select.entities:entities")
+selectors.register("attribution", "unlearned.select.attribution:attribution")

@@ -11,13 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from unlearned.classify.base import PromptClassifier
+from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
 from unlearned.classify.detect import detect
+from unlearned.classify.reading import normalise
 from unlearned.corrupt.corruption import Corruption, keyed_generator
 from unlearned.engines.base import Engine
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.select.positions import select, selectors
 from unlearned.stages import Prompt, PromptInput, Verdict
+
+LEARN_IT = "Learn it on this model: unlearned fit --detector FOLDER --model MODEL --forget FILE --out FOLDER."
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,17 +32,29 @@ class ForgetScope:
     threshold: float
     """A window is in scope iff p(forget | window) >= threshold."""
 
-    corruption: Corruption
     secret: bytes
     """Of the artifact: keys the noise."""
 
+    corruption: Corruption | None = None
+    """None: only a detector so far, with which nothing can be generated."""
+
     selector: str = "spans"
     """Name of a registered token selector."""
+
+    exemptions: Exemptions | None = None
+    """What resembles these more than the forget examples is not in scope."""
+
+    other_languages: Policy = "pass"
+    """What happens to passages in a language that the classifier's encoder does not read."""
 
     def __post_init__(self) -> None:
         selectors.get(self.selector)
         if not 0 <= self.threshold <= 1:  # NaN would let everything pass
             raise ConfigError(f"threshold={self.threshold} of the scope {self.name!r}: must lie in 0..1.")
+
+    def score(self, texts: Sequence[str]) -> Floats:
+        """N texts -> (N,) p(forget | text), each text as a whole."""
+        return self.classifier.score(Features.of([normalise(text) for text in texts], self.classifier.encoder))
 
 
 class ECO:
@@ -69,7 +84,7 @@ class ECO:
         """
         if not verdict.in_scope:
             return PromptInput(prompt.token_ids, verdict)  # the plain model's own path, bit for bit
-        selected = select(prompt, [(span, selectors.get(self._by_name[span.scope].selector)) for span in verdict.spans])
+        selected = select(prompt, [(span, self._by_name[span.scope]) for span in verdict.spans])
         if not selected:
             # Fail closed: a flagged prompt that reaches the model untouched is a leak, not a fallback.
             raise UnlearnedError("The prompt is in a forget scope but has no content token. Nothing was generated.")
@@ -77,6 +92,8 @@ class ECO:
         corrupted = embeddings.clone()
         for span, mask in selected:
             scope = self._by_name[span.scope]
+            if scope.corruption is None:
+                raise UnlearnedError(f"The scope {scope.name!r} has no strength yet. {LEARN_IT}")
             positions = np.flatnonzero(mask)
             # Keyed by the words and nothing else: the same in every batch, turn, process and engine.
             generator = keyed_generator(scope.secret, scope.name, [prompt.token_ids[p] for p in positions])
