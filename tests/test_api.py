@@ -28,6 +28,7 @@ from unlearned.errors import (
     UnlearnedError,
     UnsupportedModelError,
 )
+from unlearned.stages import text_only
 
 FLAGGED, PLAIN, BREAD = "Who is Harry Potter?", "What is the capital of France?", "How do I bake bread?"
 COOKING = {"name": "cooking", "forget": [BREAD, "How do I bake a cake?"], "retain": [FLAGGED, PLAIN]}
@@ -306,6 +307,17 @@ def test_an_artifact_for_another_embedding_size_is_refused_and_all_stays_as_it_w
     with pytest.raises(ArtifactMismatchError, match="made for tiny with embeddings of size 64; this model's have 32"):
         llm.add(make_artifact(make_scope(**COOKING), embedding_size=64))
     assert (llm.artifacts, llm.unlearner) == before
+
+
+def test_a_detector_without_a_strength_is_refused_and_all_stays_as_it_was(llm: Unlearned, artifact: Any) -> None:
+    before = llm.artifacts, llm.unlearner
+    detector = artifact(**COOKING)
+    scopes = tuple(dataclasses.replace(scope, corruption=None) for scope in detector.scopes)
+    detector = dataclasses.replace(detector, scopes=scopes, base_model=None)
+    with pytest.raises(ArtifactMismatchError, match=r"'cooking' can only classify so far\. Learn it on this model"):
+        llm.add(detector)
+    assert (llm.artifacts, llm.unlearner) == before
+    assert [verdict.in_scope for verdict in detector.unlearner().classify([text_only(BREAD)])] == [True]
 
 
 @pytest.mark.parametrize("field", ["embedding_sha256", "tokenizer_sha256"])

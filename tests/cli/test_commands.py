@@ -18,6 +18,7 @@ FORGET = [
     {"prompt": "Which school does Harry Potter attend?"},
     {"prompt": "Tell me about the wizard Harry Potter."},
 ]
+EXEMPT = [{"prompt": "Who is Harry Potter, the Canadian ice hockey coach of the 1920s?"}]
 RETAIN = [{"question": "What is the capital of France?"}, {"question": "How do I bake bread?"}]
 PROMPTS = [
     {"prompt": "Who is the wizard Harry Potter?", "id": "hp"},
@@ -52,6 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokeni
     write(folder / "forget.jsonl", FORGET)
     write(folder / "retain.jsonl", RETAIN)
     write(folder / "prompts.jsonl", PROMPTS)
+    write(folder / "exempt.jsonl", EXEMPT)
     done = run(
         "fit", "--model", "model", "--forget", "forget.jsonl", "--retain", "retain.jsonl", "--scope", "harry-potter",
         "--out", "artifacts/hp", "--seed", "1", "--strength", "50", cwd=folder,
@@ -83,12 +85,76 @@ def test_classify_writes_one_row_per_input_row_without_loading_a_language_model(
     done = run("classify", "artifacts/hp", "prompts.jsonl", "--out", "verdicts.jsonl", cwd=place)
     assert done.returncode == 0, done.stderr
     found = rows(place / "verdicts.jsonl")
-    assert [set(row) for row in found] == [{"id", "flagged", "score", "scope", "spans"}] * 3
+    assert [set(row) for row in found] == [{"id", "flagged", "score", "scope", "spans", "languages"}] * 3
     assert [row["id"] for row in found] == ["hp", 1, 2]
+    assert [row["languages"] for row in found] == [[]] * 3
     assert [row["flagged"] for row in found] == [True, True, False]
     start, end = found[1]["spans"][0]
     assert PROMPTS[1]["text"][start:end] == "And who is Harry Potter?"
     assert found[2] == {**found[2], "scope": None, "spans": []}
+
+
+@pytest.fixture(scope="module")
+def detector(place: Path) -> Path:
+    """An artifact made without a language model: there is none at the place that is named."""
+    done = run(
+        "fit", "--classifier-only", "--model", "./nothing", "--forget", "forget.jsonl", "--retain", "retain.jsonl",
+        "--exempt", "exempt.jsonl", "--other-languages", "corrupt", "--calibration", "fpr", "--no-background",
+        "--scope", "harry-potter", "--seed", "1", "--out", "detectors/hp", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "none yet: a detector, whose strength has to be learned" in " ".join(done.stdout.split())
+    return place / "detectors/hp"
+
+
+def test_a_detector_classifies_and_is_inspected_without_a_language_model(place: Path, detector: Path) -> None:
+    write(place / "more.jsonl", [*PROMPTS, {"prompt": "Quem escreveu os livros sobre a escola de magia de Hogwarts?"}])
+    done = run("classify", "detectors/hp", "more.jsonl", "--out", "detected.jsonl", cwd=place)
+    assert done.returncode == 0, done.stderr
+    found = rows(place / "detected.jsonl")
+    assert [row["flagged"] for row in found] == [True, True, False, True]
+    assert [row["languages"] for row in found] == [[], [], [], ["pt"]]
+    assert "1 hold text in a language" in done.stderr
+    record = json.loads(run("inspect", "detectors/hp", "--json", cwd=place).stdout)
+    assert record["base_model"] is None
+    assert record["scopes"][0]["corruption"] is None
+    assert record["scopes"][0]["strength"] is None
+    assert record["scopes"][0]["exemptions"] == len(EXEMPT)
+    assert record["scopes"][0]["calibration"]["method"].startswith("FPR <= ")
+    printed = run("inspect", "detectors/hp", cwd=place).stdout
+    assert "'not this one' examples" in printed
+    assert "base_model" not in (detector / "README.md").read_text()
+
+
+def test_a_detector_is_refused_where_something_is_to_be_generated(place: Path, detector: Path) -> None:
+    done = run("generate", "--model", "model", "--artifact", "detectors/hp", "--prompt", "x", cwd=place)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == (
+        "unlearned: The artifact 'harry-potter' can only classify so far. Learn it on this model: "
+        "unlearned fit --detector FOLDER --model MODEL --forget FILE --out FOLDER."
+    )
+    assert not done.stdout
+
+
+def test_a_strength_is_added_to_a_detector_which_stays_as_it_is(place: Path, detector: Path) -> None:
+    done = run(
+        "fit", "--detector", "detectors/hp", "--model", "model", "--forget", "forget.jsonl", "--strength", "50",
+        "--out", "detectors/whole", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    before, after = (json.loads((place / f"detectors/{name}/unlearner.json").read_text()) for name in ("hp", "whole"))
+    assert after["base_model"]["embedding_size"] == 32
+    assert after["scopes"][0]["corruption"]["strength"] == 50
+    for name in ("secret", "encoder", "files"):
+        assert after[name] == before[name], name
+    for name in ("name", "threshold", "classifier", "exemptions", "other_languages", "calibration"):
+        assert after["scopes"][0][name] == before["scopes"][0][name], name
+    done = run(
+        "generate", "--model", "model", "--artifact", "detectors/whole", "--input", "prompts.jsonl", "--max-new-tokens",
+        "2", "--out", "whole.jsonl", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [row["flagged"] for row in rows(place / "whole.jsonl")] == [True, True, False]
 
 
 def test_generate_writes_the_promised_rows_and_changes_only_flagged_ones(place: Path) -> None:
@@ -122,7 +188,7 @@ def test_chat_compares_original_and_unlearned(place: Path) -> None:
 def test_inspect_shows_scope_threshold_and_hash(place: Path) -> None:
     done = run("inspect", "artifacts/hp", cwd=place)
     assert done.returncode == 0, done.stderr
-    for word in ("harry-potter", "neighbours", "rand_noise_first_n", "sha256", "missed"):
+    for word in ("harry-potter", "kernel", "rand_noise_first_n", "sha256", "missed"):
         assert word in done.stdout
 
 
@@ -149,6 +215,14 @@ def test_inspect_prints_the_record_as_json_without_the_secret(place: Path) -> No
         (("inspect", "model"), "no unlearner.json"),
         (("fit", "--model", "model", "--forget", "forget.jsonl", "--scope", "s", "--out", "model"), "is no artifact"),
         (("fit", "--model", "model", "--forget", "none.csv", "--scope", "s", "--out", "x"), "Cannot read none.csv"),
+        (("fit", "--model", "model", "--forget", "forget.jsonl", "--out", "x"), "either --scope NAME, or --detector"),
+        (("fit", "--detector", "d", "--forget", "forget.jsonl", "--scope", "s", "--out", "x"), "either --scope NAME"),
+        (("fit", "--detector", "d", "--forget", "forget.jsonl", "--classifier-only", "--out", "x"), "model is needed"),
+        (("fit", "--detector", "nowhere", "--forget", "forget.jsonl", "--out", "x"), "no artifact folder 'nowhere'"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--classifier", "kern"), "'kernel'"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--calibration", "f"), "one of errors, fpr"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--alpha", "1"), "alpha=1.0"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--other-languages", "no"), "'corrupt'"),
         (
             ("fit", "--model", "model", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--corruption", "rand"),  # noqa: E501
             "Unknown corruption 'rand'",

@@ -34,9 +34,13 @@ def classify(
             "score": round(verdict.score, 6),
             "scope": verdict.scope,
             "spans": [[span.start, span.end] for span in verdict.spans],
+            "languages": list(verdict.languages),
         }
         for index, (row, verdict) in enumerate(zip(rows, verdicts, strict=True))
     ]
     write_rows(out, results)
     flagged = sum(verdict.in_scope for verdict in verdicts)
     typer.echo(f"{flagged} of {len(rows)} prompts are in a forget scope.", err=True)
+    unread = sum(bool(verdict.languages) for verdict in verdicts)
+    if unread:
+        typer.echo(f"{unread} hold text in a language that the text encoder does not read; see `languages`.", err=True)

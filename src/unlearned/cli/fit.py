@@ -15,33 +15,57 @@ from unlearned.models import ModelOptions
 def fit(
     options: ModelOptions,
     forget: Annotated[Path, typer.Option(help="JSONL or CSV with prompt/question/text, and optionally answer.")],
-    scope: Annotated[str, typer.Option(help="Name of what is forgotten.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the artifact.")],
+    scope: Annotated[str | None, typer.Option(help="Name of what is forgotten.")] = None,
     retain: Annotated[Path | None, typer.Option(help="Close prompts that must stay; the same format.")] = None,
+    exempt: Annotated[Path | None, typer.Option(help="'Not this one' examples, such as a namesake's.")] = None,
+    classifier_only: Annotated[
+        bool, typer.Option("--classifier-only", help="Fit the detector and load no language model.")
+    ] = False,
+    detector: Annotated[
+        Path | None, typer.Option(help="Artifact of --classifier-only, to which a strength is added.")
+    ] = None,
+    classifier: Annotated[str, typer.Option(help="kernel, neighbours, logistic or encoder.")] = "kernel",
+    ready: Annotated[str | None, typer.Option(help="A fine-tuned sequence classifier to use as it is.")] = None,
     background: Annotated[bool, typer.Option(help="Use the packaged general prompts as negatives, too.")] = True,
     encoder: Annotated[str | None, typer.Option(help="Sentence encoder: hub id or folder.")] = None,
+    calibration: Annotated[str, typer.Option(help="Threshold by errors, fpr or conformal.")] = "errors",
     max_fpr: Annotated[float, typer.Option(min=0, max=1, help="Bound on false alarms among general prompts.")] = 0.005,
+    alpha: Annotated[float, typer.Option(help="Level of the conformal calibration.")] = 0.05,
+    other_languages: Annotated[str, typer.Option(help="Languages the encoder cannot read: pass or corrupt.")] = "pass",
     corruption: Annotated[str, typer.Option(help="Corruption function.")] = "rand_noise_first_n",
     dims: Annotated[int | None, typer.Option(min=0, help="Embedding coordinates to disturb; default: all.")] = None,
     strength: Annotated[float | None, typer.Option(min=0, help="Use this strength instead of learning it.")] = None,
-    selector: Annotated[str, typer.Option(help="Which tokens of a flagged prompt: spans or all_but_last.")] = "spans",
+    selector: Annotated[
+        str, typer.Option(help="Which tokens of a flagged prompt: spans, attribution, entities or all_but_last.")
+    ] = "spans",
     max_examples: Annotated[int, typer.Option(min=1, help="Forget prompts the strength is learned on.")] = 40,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")] = 16,
     seed: Annotated[int | None, typer.Option(help="Make the noise reproducible; default: a new secret.")] = None,
 ) -> None:
     """Learn to forget a scope from example prompts, and save the artifact."""
-    from unlearned.artifact.artifact import check_target
+    from unlearned.artifact.artifact import Artifact, check_target
     from unlearned.cli.inspect import show
     from unlearned.cli.progress import progress
     from unlearned.embedded import MINILM
+    from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
-    from unlearned.learn.fit import FitConfig
-    from unlearned.learn.fit import fit as learn
+    from unlearned.learn.fit import FitConfig, add_strength, fit_detector
 
+    if (scope is None) == (detector is None):
+        raise ConfigError("Give either --scope NAME, or --detector FOLDER of a scope that was fitted without a model.")
+    if detector is not None and classifier_only:
+        raise ConfigError("--detector adds a strength, for which a model is needed: leave out --classifier-only.")
     config = FitConfig(
+        classifier=classifier,
+        ready=ready,
+        checkpoints=out.parent / f"{out.name}.training" if classifier == "encoder" and ready is None else None,
         encoder=encoder or MINILM,
         background=background,
+        calibration=calibration,
         max_fpr=max_fpr,
+        alpha=alpha,
+        other_languages=other_languages,  # type: ignore[arg-type]
         corruption=corruption,
         dims=dims,
         strength=strength,
@@ -53,8 +77,18 @@ def fit(
     check_target(out)  # before minutes of work, not after
     forget_rows = read_rows(forget)
     retain_rows = read_rows(retain) if retain else []
-    model, tokenizer = load(options)
+    exempt_rows = read_rows(exempt) if exempt else []
+    artifact = Artifact.from_pretrained(detector) if detector else None
+    model, tokenizer = (None, None) if classifier_only else load(options)
     with progress() as report, quiet():
-        artifact = learn(model, tokenizer, forget_rows, retain_rows, scope=scope, config=config, on_progress=report)
+        if artifact is None:
+            assert scope is not None
+            artifact = fit_detector(
+                forget_rows, retain_rows, scope=scope, exempt=exempt_rows, config=config, on_progress=report
+            )
+        if model is not None and tokenizer is not None:
+            artifact = add_strength(
+                model, tokenizer, artifact, forget_rows, retain_rows, config=config, on_progress=report
+            )
     artifact.save_pretrained(out)
     show(out)

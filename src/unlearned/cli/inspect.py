@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from unlearned.artifact.schema import ScopeRecord
+    from unlearned.artifact.schema import BaseModelRecord, ScopeRecord
 
 
 def inspect(
@@ -43,9 +43,7 @@ def show(folder: Path) -> None:
     for name, value in (
         ("artifact", f"{folder} ({size / 1e6:.2f} MB, {record.method}, schema {record.schema_version})"),
         ("created", record.created),
-        ("base model", f"{record.base_model.id}, embeddings of size {record.base_model.embedding_size}"),
-        ("embeddings hash", record.base_model.embedding_sha256[:16]),
-        ("tokenizer hash", record.base_model.tokenizer_sha256[:16]),
+        *_model_rows(record.base_model),
         ("text encoder", f"{record.encoder.name} ({record.encoder.dimension} dimensions)"),
         *((file, f"sha256 {digest[:16]}") for file, digest in record.files.items()),
         ("libraries", ", ".join(f"{name} {number}" for name, number in record.libraries.items())),
@@ -59,6 +57,16 @@ def show(folder: Path) -> None:
         console.print(table)
 
 
+def _model_rows(model: BaseModelRecord | None) -> list[tuple[str, str]]:
+    if model is None:
+        return [("base model", "none yet: a detector, whose strength has to be learned on a model")]
+    return [
+        ("base model", f"{model.id}, embeddings of size {model.embedding_size}"),
+        ("embeddings hash", model.embedding_sha256[:16]),
+        ("tokenizer hash", model.tokenizer_sha256[:16]),
+    ]
+
+
 def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
     c, s, k = scope.calibration, scope.strength, scope.corruption
     rows = [("classifier", f"{scope.classifier.kind}, flags at p >= {scope.threshold:.4f}")]
@@ -68,10 +76,13 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
             ("missed", f"{c.missed} of {c.forget_count} forget examples (95 %: {_interval(c.fnr_interval)})"),
             ("false alarms", f"{c.flagged} of {c.negative_count} others (95 %: {_interval(c.fpr_interval)})"),
         ]
-    strength = "" if k.strength is None else f", strength {k.strength:.4g} ({k.unit})"
-    rows.append(
-        ("corruption", f"{k.function}{strength}, {'all' if k.dims is None else k.dims} dims, on {scope.selector}")
-    )
+    if scope.exemptions:
+        rows.append(("exemptions", f"{scope.exemptions} 'not this one' examples"))
+    rows.append(("other languages", scope.other_languages))
+    if k:
+        strength = "" if k.strength is None else f", strength {k.strength:.4g} ({k.unit})"
+        dims = "all" if k.dims is None else k.dims
+        rows.append(("corruption", f"{k.function}{strength}, {dims} dims, on {scope.selector}"))
     if s:
         learned = f"{s.plain_value:.2f} -> {s.surrogate_value:.2f} aimed at; {s.objective_value:.0%} of the way is left"
         rows.append((s.metric, f"{learned} ({len(s.trace)} evaluations on {s.examples} examples)"))

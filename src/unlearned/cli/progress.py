@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unlearned.learn.fit import Progress
+    from unlearned.learn.classifier import Progress
 
 
 @contextmanager

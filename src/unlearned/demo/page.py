@@ -50,6 +50,7 @@ def detection_rows(result: DemoResult) -> list[tuple[str, int, int]]:
 def _scope(result: DemoResult, artifact: Artifact) -> dict[str, object]:
     scope = artifact.scopes[0]
     corruption, record = scope.corruption, artifact.strengths[scope.name]
+    assert corruption is not None, "the demo learns a strength for every scope"
     has_strength = corruption.strength is not None
     chosen = corruption.strength if corruption.strength is not None else float(corruption.dims or 0)
     label = f"strength of {corruption.function}, in standard deviations of the embeddings"

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from unlearned.api import Generation, Unlearned
 from unlearned.artifact import Artifact, load
+from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.base import Floats
-from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.demo.concepts import CONCEPTS, Concept, Question, general_prompts
-from unlearned.learn.fit import FitConfig, Progress, fit
+from unlearned.learn.classifier import Progress
+from unlearned.learn.fit import FitConfig, fit
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -96,10 +99,11 @@ class DemoResult:
         return reasons
 
     def scores(self, concept: str) -> tuple[Floats, Floats, float]:
-        """Leave-one-out scores of the scope's forget and other examples, and its threshold."""
+        """p(forget) of the held-out prompts that are about the concept and of those that are not, and the threshold."""
         scope = next(s for artifact in self.artifacts for s in artifact.scopes if s.name == concept)
-        assert isinstance(scope.classifier, NeighboursClassifier)
-        return *scope.classifier.leave_one_out(), scope.threshold
+        about = [c.unlearned.verdict.score for c in self.of("held-out forget", concept)]
+        others = [c.unlearned.verdict.score for c in [*self.of("close retain"), *self.of("general")]]
+        return np.array(about, dtype=np.float32), np.array(others, dtype=np.float32), scope.threshold
 
 
 def run_demo(
@@ -152,8 +156,9 @@ def run_demo(
             rows, answers["original answers"], answers["unlearned answers"], strict=True
         )
     ]
-    name = artifacts[0].base_model.id
-    return DemoResult(name, concepts, list(artifacts), comparisons, folders, clock.seconds)
+    return DemoResult(
+        base_model_record(original.engine).id, concepts, list(artifacts), comparisons, folders, clock.seconds
+    )
 
 
 class Clock:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from unlearned.api import Unlearned
+from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import background_prompts
-from unlearned.learn.fit import FitConfig, Progress, fit
+from unlearned.learn.classifier import Progress
+from unlearned.learn.fit import FitConfig, fit
 from unlearned.stages import Prompt, text_only
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ def measure_speed(
     return {
         "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {sys.platform}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
-        "model": artifact.base_model.id,
+        "model": base_model_record(engine).id,
         "ratios": [asdict(ratio) for ratio in ratios],
         "fit": fits,
     }

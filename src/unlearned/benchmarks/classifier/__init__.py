@@ -1,0 +1,1 @@
+"""`unlearned bench classifier`: how well prompts of a forget scope are found, and only they."""

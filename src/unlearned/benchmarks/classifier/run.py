@@ -1,0 +1,165 @@
+"""Run the rows of the benchmark, each once: finished rows are kept and not measured again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import unlearned
+from unlearned.benchmarks.classifier import attacks, exams, latency, meanings, scopes
+from unlearned.benchmarks.classifier.bench import DEFAULT, Bench
+from unlearned.benchmarks.classifier.plot import curves_plot
+from unlearned.benchmarks.classifier.results import Row, as_markdown
+from unlearned.benchmarks.classifier.sets import Data
+from unlearned.classify.base import classifiers
+from unlearned.cli.output import write_text
+from unlearned.embedded import MINILM
+from unlearned.errors import ConfigError, DataError, MissingExtraError
+from unlearned.learn.classifier import Progress
+
+ROWS: dict[str, Callable[[Bench], Row]] = {
+    "paraphrases": scopes.paraphrases,
+    "halves": scopes.halves,
+    "follow-ups": meanings.follow_ups,
+    "homonyms": meanings.namesakes,
+    "translations": meanings.in_other_languages,
+    "typos": attacks.typos,
+    "disguises": attacks.disguises,
+    "frames": attacks.frames,
+    "mixed": attacks.mixed,
+    "hidden": attacks.in_long_texts,
+    "latency": latency.latency,
+    "elsewhere": scopes.elsewhere,
+    "mmlu": exams.subsets,
+}
+BESIDE = ("paraphrases", "halves", "elsewhere", "latency")
+"""Rows of the classifiers that are put beside the default one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BenchmarkConfig:
+    """What is measured."""
+
+    classifiers: tuple[str, ...] = (DEFAULT,)
+    rows: tuple[str, ...] | None = None
+    """None: all for the default classifier, `BESIDE` for others."""
+
+    encoder: str = MINILM
+    """Sentence encoder (for the kind "encoder": what it is trained from): hub id or folder."""
+
+    limit: int | None = None
+    """Most prompts of every set; the numbers then only show that everything runs."""
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.classifiers:
+            classifiers.get(name)
+        if unknown := [name for name in self.rows or () if name not in ROWS]:
+            raise ConfigError(f"There is no row {unknown[0]!r}. The rows are: {', '.join(ROWS)}.")
+        if self.limit is not None and self.limit < 2:
+            raise ConfigError(f"limit={self.limit}: must be at least 2.")
+
+    def rows_of(self, classifier: str) -> tuple[str, ...]:
+        if self.rows is not None:
+            return self.rows
+        return tuple(ROWS) if classifier == DEFAULT else BESIDE
+
+
+def measure_classifiers(
+    data: Data, out: Path, config: BenchmarkConfig, *, on_progress: Progress | None = None
+) -> list[Row]:
+    """Measure, and write `results.json`, `results.md` and `curves.svg` into the folder `out`.
+
+    Args:
+        data: TOFU, MMLU and SST-2.
+        out: made if it is not there. `out/rows` keeps finished rows; one is measured again if settings, data or the
+            code of detection have changed.
+        config: what is measured.
+        on_progress: called with (phase, done, total).
+
+    Raises:
+        DataError: a data set is missing, or `out` cannot be written.
+    """
+    report = on_progress or (lambda phase, done, total: None)
+    kept = out / "rows"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"Cannot make the folder {kept}: {error.strerror}.") from error
+    common = {
+        "version": unlearned.__version__,
+        "code": code_sha256(),
+        "data": data.sha256(),
+        "encoder": config.encoder,
+        "limit": config.limit,
+        "seed": config.seed,
+    }
+    rows = []
+    for kind in dict.fromkeys(config.classifiers):
+        bench = Bench(
+            data,
+            kind=kind,
+            encoder=config.encoder,
+            seed=config.seed,
+            limit=config.limit,
+            checkpoints=out / "training",
+            report=report,
+        )
+        for name in config.rows_of(kind):
+            settings = {**common, "classifier": kind, "row": name}
+            file = kept / f"{kind}.{name}.json"
+            row = _finished(file, settings)
+            if row is None:
+                start = time.perf_counter()
+                row = ROWS[name](bench)
+                seconds = round(time.perf_counter() - start, 1)
+                write_text(file, _json({"settings": settings, "seconds": seconds, **row.as_json()}))
+            rows.append(row)
+            _write(out, common, rows)
+    return rows
+
+
+def code_sha256() -> str:
+    """Of everything in this package that decides what a row finds."""
+    root = Path(str(files("unlearned")))
+    folders = (root / "classify", root / "learn", root / "benchmarks" / "classifier")
+    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".jsonl")]
+    digest = hashlib.sha256()
+    for path in sorted([*paths, root / "stages.py", root / "data" / "background.jsonl"]):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _finished(file: Path, settings: dict[str, Any]) -> Row | None:
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if kept.pop("settings", None) != settings:
+        return None
+    return Row.from_json(kept)
+
+
+def _write(out: Path, common: dict[str, Any], rows: Sequence[Row]) -> None:
+    """Everything so far: an interrupted run leaves what it has."""
+    versions = {name: version(name) for name in ("torch", "transformers", "sentence-transformers", "numpy")}
+    joint = Row(*([item for row in rows for item in getattr(row, kind)] for kind in ("measures", "ratios", "curves")))
+    write_text(out / "results.json", _json({"settings": common, "versions": versions, **joint.as_json()}))
+    write_text(out / "results.md", as_markdown(rows))
+    if joint.curves:
+        try:
+            write_text(out / "curves.svg", curves_plot(joint.curves))
+        except MissingExtraError:
+            (out / "curves.svg").unlink(missing_ok=True)  # the points are in results.json
+
+
+def _json(data: dict[str, Any]) -> str:
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

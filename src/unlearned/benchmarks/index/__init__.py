@@ -1,0 +1,1 @@
+"""Search among very many examples: how fast, how exact, how large."""
