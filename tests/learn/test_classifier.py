@@ -352,3 +352,14 @@ def test_the_nearest_example_of_each_side_decides() -> None:
     expected = [max(float(x @ e) for e in examples) > max(float(x @ f) for f in forget) - EXEMPT_MARGIN for x in asked]
     assert found.tolist() == expected
     assert 0 < sum(expected) < 60
+
+
+def test_a_prompt_cannot_be_both_forgotten_and_exempt(bag_of_words: Any) -> None:
+    with pytest.raises(DataError, match="both forgotten and exempt"):
+        exemptions([Row("Who is Anna?")], [Row("Who is Anna?"), Row("Where is Anna?")], bag_of_words)
+
+
+def test_a_prompt_that_reads_as_nothing_is_left_out() -> None:
+    texts = module._texts([Row("\u200b"), Row("Who is Anna?")], [Row("\u200b\u200d")], ClassifierConfig())
+    assert texts.forget == ["Who is Anna?"]
+    assert texts.retain == []

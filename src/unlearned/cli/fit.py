@@ -23,7 +23,7 @@ def fit(
         bool, typer.Option("--classifier-only", help="Fit the detector and load no language model.")
     ] = False,
     detector: Annotated[
-        Path | None, typer.Option(help="Artifact of --classifier-only, to which a strength is added.")
+        Path | None, typer.Option(help="Artifact of --classifier-only that gets a strength and else stays as it is.")
     ] = None,
     classifier: Annotated[str, typer.Option(help="kernel, neighbours, logistic or encoder.")] = "kernel",
     ready: Annotated[str | None, typer.Option(help="A fine-tuned sequence classifier to use as it is.")] = None,

@@ -142,10 +142,16 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
 
     Raises:
         ConfigError: the classifier's encoder gives no vectors that could be compared.
+        DataError: a prompt is both exempt and to be forgotten.
     """
     if not exempt:
         return None
-    examples = encoder.encode([normalise(row.prompt) for row in exempt])
+    texts = [normalise(row.prompt) for row in exempt]
+    if both := set(texts) & {normalise(row.prompt) for row in forget}:
+        raise DataError(
+            f"{len(both)} prompts are to be both forgotten and exempt, for example {min(both)!r}. Choose one."
+        )
+    examples = encoder.encode(texts)
     if examples.shape[1] < 2:
         raise ConfigError(f"{encoder.name!r} is a classifier, not a sentence encoder: it cannot compare exemptions.")
     of_scope = encoder.encode([normalise(row.prompt) for row in forget])
@@ -154,10 +160,11 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
 
 
 def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Texts:
-    forget_texts = list(dict.fromkeys(normalise(row.prompt) for row in forget))
+    # A prompt of invisible characters reads as nothing.
+    forget_texts = [text for text in dict.fromkeys(normalise(row.prompt) for row in forget) if text.strip()]
     if not forget_texts:
         raise FitError("There is no forget prompt. Give at least one; forty or more detect better.")
-    retain_texts = list(dict.fromkeys(normalise(row.prompt) for row in retain))
+    retain_texts = [text for text in dict.fromkeys(normalise(row.prompt) for row in retain) if text.strip()]
     taken = set(forget_texts)
     if both := taken & set(retain_texts):
         raise DataError(

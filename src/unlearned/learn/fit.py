@@ -154,6 +154,8 @@ def add_strength(
 ) -> Artifact:
     """The other half of `fit`: learn, for this model, the strength of a detector of one scope.
 
+    What the detector was fitted with stays: classifier, threshold, exemptions, token selector.
+
     Raises:
         ConfigError: the artifact has several scopes.
         FitError: the objective is not finite.
@@ -175,7 +177,7 @@ def _with_strength_learned(
     forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
     engine = TransformersEngine(model, tokenizer)
     base_model = base_model_record(engine)
-    scope = replace(artifact.scopes[0], corruption=_start(config, base_model), selector=config.selector)
+    scope = replace(artifact.scopes[0], corruption=_start(config, base_model))
     strengths = {}
     if config.strength is None:
         scope, record = _learn_strength(engine, scope, forget_rows, retain_rows, config, on_progress or _silent)
