@@ -280,7 +280,7 @@ def test_an_exam_prompt_has_the_header_only_if_asked() -> None:
 @pytest.mark.parametrize("subject", ["economics", "physics", "law"])
 def test_packaged_exam_questions_are_at_most_300(subject: str) -> None:
     exams = synthetic(subject)
-    assert 40 <= len(exams) <= 300
+    assert 100 <= len(exams) <= 300
     assert all(len(exam.choices) == 4 for exam in exams)
 
 
