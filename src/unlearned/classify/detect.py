@@ -78,10 +78,10 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
             spared = part_exempt[s, columns] if found else exempt[s, n : n + 1]
             for best in _best_parts(candidates, own, spared, scope.threshold):
                 flagged[look.prompt].append(Span(*candidates[best].place, scope.name, float(own[best])))
-    languages = [_unread(prompt, scopes) for prompt in prompts]
+    unread, languages = _unread(looks, scopes, len(prompts))
     return [
-        Verdict(tuple(sorted([*_smallest(spans), *unread])), float(score), codes)
-        for spans, score, (unread, codes) in zip(flagged, highest, languages, strict=True)
+        Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)))
+        for spans, foreign, score, codes in zip(flagged, unread, highest, languages, strict=True)
     ]
 
 
@@ -129,29 +129,32 @@ def _length(look: Look) -> int:
     return look.place[1] - look.place[0]
 
 
-def _unread(prompt: Prompt, scopes: Sequence[Scope]) -> tuple[list[Span], tuple[str, ...]]:
-    """Spans in languages that a scope's encoder does not read, for the scopes that corrupt those; and their codes."""
-    spans, codes = [], set()
-    for segment in prompt.segments:
-        for reading in readings(as_written(prompt.text, segment.start, segment.end)):
-            for start, end in clauses(reading.text, 0, len(reading.text)):
-                language = language_of(reading.text[start:end])
-                for scope in scopes:
-                    if language == "en" or language in _read_by(scope):
-                        continue
-                    codes.add(language)
-                    if scope.other_languages == "corrupt":
-                        spans.append(Span(*reading.original(start, end), scope.name, 1.0, "language"))
-    return list(dict.fromkeys(spans)), tuple(sorted(codes))
+def _unread(looks: Sequence[Look], scopes: Sequence[Scope], prompts: int) -> tuple[list[list[Span]], list[set[str]]]:
+    """Per prompt, languages that a scope's encoder does not read: spans, where the scope corrupts those, and codes."""
+    spans: list[dict[Span, None]] = [{} for _ in range(prompts)]
+    codes: list[set[str]] = [set() for _ in range(prompts)]
+    for look in looks:
+        if look.clause is None or (language := language_of(look.text)) == "en":
+            continue
+        for scope in scopes:
+            if language in _read_by(scope):
+                continue
+            codes[look.prompt].add(language)
+            if scope.other_languages == "corrupt":
+                spans[look.prompt][Span(*look.place, scope.name, 1.0, "language")] = None
+    return [list(own) for own in spans], codes
 
 
 def _read_by(scope: Scope) -> frozenset[str]:
     try:
         return languages_read(scope.classifier.encoder)
-    except Exception as error:  # as above: what was not checked is not generated from
-        raise DetectionError(
-            f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated."
-        ) from error
+    except Exception as error:
+        raise _failed(scope, error) from error
+
+
+def _failed(scope: Scope, error: Exception) -> DetectionError:
+    """Whatever a classifier or encoder may raise: nothing unchecked reaches the model."""
+    return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
 
 
 def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.NDArray[np.bool_]]:
@@ -175,10 +178,8 @@ def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.
             found = np.asarray(scope.classifier.score(own), dtype=np.float32)
             if scope.exemptions is not None:
                 exempt[row] = scope.exemptions.cover(own.vectors)[order]
-        except Exception as error:  # whatever a classifier may raise: nothing unchecked reaches the model
-            raise DetectionError(
-                f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated."
-            ) from error
+        except Exception as error:
+            raise _failed(scope, error) from error
         if found.shape != (len(distinct),) or not ((found >= 0) & (found <= 1)).all():
             raise DetectionError(
                 f"The classifier of the scope {scope.name!r} gave {found.shape} values, not all of them in [0, 1], "

@@ -84,7 +84,7 @@ def refers_back(before: str, clause: str) -> bool:
             if re.search(rf"\b{re.escape(match['role'])}\b", before, re.IGNORECASE):
                 continue
             context = before  # "the author" may be introduced in the same message, not in the same clause
-        if _names(context) or _PERSON.search(context):
+        if _introduces(context):
             continue
         if match["plural"] is not None and _PLURAL_NOUN.search(context):
             continue
@@ -95,32 +95,37 @@ def refers_back(before: str, clause: str) -> bool:
 def _antecedent(earlier: list[tuple[str, Segment]]) -> str | None:
     """The last earlier clause that names or introduces somebody, first among the user's own, else among all."""
     recent = earlier[-LOOK_BACK:]
-    for of_user in (True, False):
-        for clause, segment in reversed(recent):
-            if (segment.role == "user") == of_user and (_names(clause) or _PERSON.search(clause)):
+    asked = [clause for clause, segment in reversed(recent) if segment.role == "user"]
+    answered = [clause for clause, segment in reversed(recent) if segment.role != "user"]
+    for candidates, fits in (
+        (asked, _introduces),
+        (asked, _ASKS.search),  # nobody writes capitals in a hurry: the last thing that was asked about, then
+        (answered, _introduces),
+    ):
+        for clause in candidates:
+            if fits(clause):
                 return clause
-        # Nobody writes capitals in a hurry: the last thing that was asked about, then.
-        for clause, segment in reversed(recent):
-            if of_user and segment.role == "user" and _ASKS.search(clause):
-                return clause
-    return next((clause for clause, segment in reversed(recent) if segment.role == "user"), None)
+    return asked[0] if asked else None
 
 
-def _names(text: str) -> list[str]:
-    """Capitalised words that are no ordinary beginning of a sentence, and no single word that names a place."""
-    found = []
+def _introduces(text: str) -> bool:
+    """Whether a text names somebody, or says what somebody is."""
+    return _names_somebody(text) or _PERSON.search(text) is not None
+
+
+def _names_somebody(text: str) -> bool:
+    """Whether a capitalised word is no ordinary beginning of a sentence, and no single word that names a place."""
     for match in _NAME.finditer(text):
         words = [word for word in match[0].split() if word not in _NOT_NAMES]
         if not words:
             continue
+        if len(words) > 1 or "-" in words[0]:
+            return True
         context = text[max(0, match.start() - 12) : match.start()]
-        if len(words) == 1 and "-" not in words[0]:
-            if _PLACE.search(context):
-                continue
-            if _SENTENCE_START.search(context) and not _VERB.match(text, match.end()):
-                continue
-        found.append(" ".join(words))
-    return found
+        begins_sentence = _SENTENCE_START.search(context) and not _VERB.match(text, match.end())
+        if not _PLACE.search(context) and not begins_sentence:
+            return True
+    return False
 
 
 _ASKS = re.compile(r"\b(?:who|about|know|tell|read|by|what)\b", re.IGNORECASE)

@@ -56,7 +56,8 @@ def windows(text: str, start: int, end: int) -> list[Place]:
     words instead would let a question hide behind numbers, or in a script without spaces, past the last token that the
     encoder reads.
     """
-    return sorted({*clauses(text, start, end), *runs(text, start, end)})
+    parts = clauses(text, start, end)
+    return sorted({*parts, *_runs(text, parts)})
 
 
 def runs(text: str, start: int, end: int) -> list[Place]:
