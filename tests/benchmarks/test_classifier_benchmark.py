@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from unlearned.benchmarks.classifier import carriers, disguises, run, scopes
-from unlearned.benchmarks.classifier.bench import Bench, RememberingEncoder, _batches, covered, spills
+from unlearned.benchmarks.classifier.bench import Bench, _batches, covered, spills
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
 from unlearned.benchmarks.classifier.disguises import DISGUISES, typing_errors
 from unlearned.benchmarks.classifier.plot import curves_plot
@@ -36,6 +36,7 @@ from unlearned.benchmarks.classifier.sets import (
     translations,
 )
 from unlearned.classify.base import Floats
+from unlearned.classify.remembering import RememberingEncoder
 from unlearned.errors import ConfigError, DataError
 from unlearned.stages import Span, Verdict
 
@@ -252,11 +253,11 @@ def test_batches_hold_every_prompt_once(monkeypatch: pytest.MonkeyPatch) -> None
     assert _batches([]) == []
 
 
-def test_an_encoder_that_remembers_gives_the_same_vectors(bag_of_words: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unlearned.benchmarks.classifier.bench.MOST_REMEMBERED", 3)
-    encoder = RememberingEncoder(bag_of_words)
+def test_an_encoder_that_remembers_gives_the_same_vectors(bag_of_words: Any) -> None:
+    encoder = RememberingEncoder(bag_of_words, most=3)
     for texts in (["a b", "c", "a b"], ["c", "d"], ["e", "f", "c"]):
         assert np.array_equal(encoder.encode(texts), bag_of_words.encode(texts))
+        assert len(encoder.known) <= 3
 
 
 def test_halves_of_an_author_are_disjoint_and_seeded(folder: Path) -> None:

@@ -53,7 +53,8 @@ class Features:
     def take(self, chosen: npt.NDArray[np.int64]) -> Features:
         """The texts with these indices."""
         taken = Features(tuple(self.texts[i] for i in chosen), self.vectors[chosen])
-        taken.__dict__["ngrams"] = self.ngrams.take(chosen)  # where cached_property keeps it: not hashed again
+        if "ngrams" in self.__dict__:  # where cached_property keeps it: not hashed again
+            taken.__dict__["ngrams"] = self.ngrams.take(chosen)
         return taken
 
 
@@ -130,7 +131,7 @@ class Scope(Protocol):
 
     @property
     def exemptions(self) -> Exemptions | None:
-        """Whatever resembles these more than the forget examples is not in scope."""
+        """Whatever resembles these about as much as the forget examples is not in scope; see `Exemptions.cover`."""
         ...
 
     @property

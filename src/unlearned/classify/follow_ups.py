@@ -27,7 +27,7 @@ _ROLE = (
     r"characters?|books?|novels?|works?|films?|movies?|series|stor(?:y|ies)|poems?|compan(?:y|ies)|place|subject|topic"
 )
 _REFERENCE = re.compile(
-    rf"\b(?:(?P<singular>{_SINGULAR})|(?P<plural>{_PLURAL})|(?:the|this|that|these|those|said|same)\s+(?:\w+\s+)?(?P<role>{_ROLE}))\b",
+    rf"\b(?:{_SINGULAR}|(?P<plural>{_PLURAL})|(?:the|this|that|these|those|said|same)\s+(?:\w+\s+)?(?P<role>{_ROLE}))\b",
     re.IGNORECASE,
 )
 # Persons by what they are: they explain a pronoun that follows.

@@ -32,8 +32,9 @@ def speed(
     from rich.table import Table
 
     from unlearned.benchmarks.speed.run import measure_speed
-    from unlearned.cli.output import check_writable, write_text
+    from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
+    from unlearned.files import write_text
 
     check_writable(out)
     model, tokenizer = load(options)
@@ -137,8 +138,9 @@ def index(
     from dataclasses import asdict
 
     from unlearned.benchmarks.index.run import measure_enrolment, measure_index
-    from unlearned.cli.output import check_writable, write_text
+    from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
+    from unlearned.files import write_text
 
     check_writable(out)
     with progress() as report, quiet():

@@ -31,10 +31,11 @@ def compat(
     """
     from rich.console import Console
 
-    from unlearned.cli.output import check_writable, write_text
+    from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.compat import model_types, run_all
     from unlearned.compat.exceptions import EXCEPTIONS
+    from unlearned.files import write_text
 
     check_writable(json_file)
     chosen = model_types() if types is None else [name.strip() for name in types.split(",") if name.strip()]

@@ -25,11 +25,11 @@ def demo(
     """Forget two things that the embedded model knows, and show before and after. Exit status 1 if it did not work."""
     from rich.console import Console
 
-    from unlearned.cli.output import write_text
     from unlearned.cli.progress import progress
     from unlearned.demo.run import run_demo
     from unlearned.errors import FitError
     from unlearned.extras import require
+    from unlearned.files import write_text
 
     require("matplotlib", extra="report", purpose="The report")
     require("jinja2", extra="report", purpose="The report")

@@ -1,15 +1,15 @@
-"""Writing results: a file appears whole or not at all, and never over something else by accident."""
+"""Where results go: a file, or the terminal."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from unlearned.errors import DataError
+from unlearned.files import write_text
 
 
 def check_writable(path: Path | None) -> None:
@@ -22,18 +22,6 @@ def check_writable(path: Path | None) -> None:
         raise DataError(f"There is no folder {path.parent}. Create it first.")
     if not os.access(path.parent, os.W_OK):
         raise DataError(f"The folder {path.parent} cannot be written to.")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file atomically."""
-    handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(scratch).chmod(0o644)
-        os.replace(scratch, path)
-    finally:
-        Path(scratch).unlink(missing_ok=True)
 
 
 def write_rows(path: Path | None, rows: Iterable[dict[str, Any]]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+import io
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from unlearned.classify.reading import normalise
 from unlearned.classify.sentences import PROBE
 from unlearned.embedded import cache_folder
 from unlearned.examples import background_prompts
+from unlearned.files import write_bytes
 from unlearned.stages import text_only
 
 BATCH = 64
@@ -54,11 +54,10 @@ def _read(path: Path, shape: tuple[int, int]) -> Floats | None:
 
 
 def _write(path: Path, vectors: Floats) -> None:
+    content = io.BytesIO()
+    np.save(content, vectors)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, vectors)
-        os.replace(scratch, path)
+        write_bytes(path, content.getvalue())
     except OSError:  # a cache that cannot be written costs time, nothing else
         return

@@ -22,6 +22,7 @@ from unlearned.classify.base import (
 )
 from unlearned.classify.detect import detect
 from unlearned.classify.reading import normalise
+from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.classify.windows import runs
 from unlearned.embedded import MINILM
@@ -144,33 +145,24 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
         ConfigError: the classifier's encoder gives no vectors that could be compared.
         DataError: a prompt is both exempt and to be forgotten.
     """
-    if not exempt:
+    texts, forget_texts = _distinct(exempt), _distinct(forget)
+    if not texts:
         return None
-    texts = [normalise(row.prompt) for row in exempt]
-    if both := set(texts) & {normalise(row.prompt) for row in forget}:
-        raise DataError(
-            f"{len(both)} prompts are to be both forgotten and exempt, for example {min(both)!r}. Choose one."
-        )
+    _refuse_both(forget_texts, texts, "exempt")
     examples = encoder.encode(texts)
     if examples.shape[1] < 2:
         raise ConfigError(f"{encoder.name!r} is a classifier, not a sentence encoder: it cannot compare exemptions.")
-    of_scope = encoder.encode([normalise(row.prompt) for row in forget])
+    of_scope = encoder.encode(forget_texts)
     # As they are saved, so that a loaded artifact decides alike.
     return Exemptions(*(vectors.astype(np.float16).astype(np.float32) for vectors in (examples, of_scope)))
 
 
 def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Texts:
-    # A prompt of invisible characters reads as nothing.
-    forget_texts = [text for text in dict.fromkeys(normalise(row.prompt) for row in forget) if text.strip()]
+    forget_texts, retain_texts = _distinct(forget), _distinct(retain)
     if not forget_texts:
         raise FitError("There is no forget prompt. Give at least one; forty or more detect better.")
-    retain_texts = [text for text in dict.fromkeys(normalise(row.prompt) for row in retain) if text.strip()]
-    taken = set(forget_texts)
-    if both := taken & set(retain_texts):
-        raise DataError(
-            f"{len(both)} prompts are to be both forgotten and retained, for example {min(both)!r}. Choose one."
-        )
-    taken |= set(retain_texts)
+    _refuse_both(forget_texts, retain_texts, "retained")
+    taken = {*forget_texts, *retain_texts}
     background = map(normalise, background_prompts()) if config.background else []
     texts = Texts(forget_texts, retain_texts, [text for text in dict.fromkeys(background) if text not in taken])
     if not texts.negatives:
@@ -178,9 +170,21 @@ def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfi
     return texts
 
 
+def _distinct(rows: Sequence[Row]) -> list[str]:
+    """The prompts as detection reads them; one of invisible characters reads as nothing and is left out."""
+    return [text for text in dict.fromkeys(normalise(row.prompt) for row in rows) if text.strip()]
+
+
+def _refuse_both(forget: list[str], others: list[str], what: str) -> None:
+    if both := set(forget) & set(others):
+        raise DataError(
+            f"{len(both)} prompts are to be both forgotten and {what}, for example {min(both)!r}. Choose one."
+        )
+
+
 def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple[PromptClassifier, Floats]:
     kind = cast(type[EnrollingClassifier], classifiers.get(config.classifier))
-    encoder = _Remembering(sentence_encoder(config.encoder))
+    encoder = RememberingEncoder(sentence_encoder(config.encoder))
     if config.background:
         encoder.known |= background_vectors(encoder.inner)
     everything = [*texts.forget, *texts.negatives]
@@ -246,7 +250,7 @@ def _sequence_classifier(texts: Texts, config: ClassifierConfig, report: Progres
 
 
 def _folds(texts: Texts) -> npt.NDArray[np.int64]:
-    """A fold for every text: each of the three sets is dealt out evenly, in an order that only depends on the set."""
+    """A fold for every text: each of the three sets is dealt out evenly, in a fixed order."""
     folds = []
     for group in (texts.forget, texts.retain, texts.background):
         order = np.random.default_rng(0).permutation(len(group))
@@ -272,22 +276,3 @@ def _peaks(texts: list[str], classifier: PromptClassifier) -> Floats:
     """Per prompt the highest p(forget | window), as in detection."""
     verdicts = detect([text_only(text) for text in texts], [_Candidate(classifier)])
     return np.array([verdict.score for verdict in verdicts], dtype=np.float32)
-
-
-class _Remembering:
-    """A text encoder that encodes no text twice: most windows of the examples are the examples themselves."""
-
-    def __init__(self, inner: TextEncoder) -> None:
-        self.inner = inner
-        self.known: dict[str, Floats] = {}
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    def encode(self, texts: Sequence[str]) -> Floats:
-        if new := [text for text in dict.fromkeys(texts) if text not in self.known]:
-            self.known |= dict(zip(new, self.inner.encode(new), strict=True))
-        if not texts:
-            return self.inner.encode([])
-        return np.stack([self.known[text] for text in texts])

@@ -19,22 +19,22 @@ BINS = 40
 
 def score_distribution(forget: Floats, others: Floats, threshold: float) -> str:
     """Histogram of p(forget | x) for forget and other examples, with the threshold; logarithmic counts."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     edges = [index / BINS for index in range(BINS + 1)]
     axes.hist(
         [others, forget], bins=edges, color=[OTHER, FORGET], label=["other examples", "forget examples"], stacked=True
     )
     axes.axvline(threshold, color=LINE, linestyle="--", label=f"threshold {threshold:.3f}")
     axes.set_yscale("log")
-    axes.set_xlabel("p(forget | prompt), each example scored as if not enrolled")
+    axes.set_xlabel("p(forget | prompt)")
     axes.set_ylabel("examples")
     axes.legend(frameon=False, labelcolor=LINE)
-    return _svg(figure)
+    return as_svg(figure)
 
 
 def strength_trace(trace: Sequence[tuple[float, float]], chosen: float, label: str) -> str:
     """The objective against the corruption's parameter, every evaluation, with the chosen value."""
-    figure, axes = _figure()
+    figure, axes = new_figure()
     ordered = sorted(trace)
     axes.plot([p for p, _ in ordered], [v for _, v in ordered], color=OTHER, marker="o", markersize=4)
     axes.axvline(chosen, color=FORGET, linestyle="--", label=f"chosen: {chosen:.3g}")
@@ -43,10 +43,11 @@ def strength_trace(trace: Sequence[tuple[float, float]], chosen: float, label: s
     axes.set_xlabel(label)
     axes.set_ylabel("knowledge that remains")
     axes.legend(frameon=False, labelcolor=LINE)
-    return _svg(figure)
+    return as_svg(figure)
 
 
-def _figure() -> tuple[Figure, Any]:
+def new_figure() -> tuple[Figure, Any]:
+    """An empty figure and its axes, in the style of all plots."""
     figure_module = require("matplotlib.figure", extra="report", purpose="The report")
     # Not pyplot: that would pick a window system and keep every figure alive.
     figure = figure_module.Figure(figsize=(6, 3), layout="constrained")
@@ -63,7 +64,8 @@ def _figure() -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """The figure as an inline `<svg>` element that scales with its container."""
     matplotlib = require("matplotlib", extra="report", purpose="The report")
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "unlearned"}):

@@ -42,7 +42,7 @@ class ForgetScope:
     """Name of a registered token selector."""
 
     exemptions: Exemptions | None = None
-    """What resembles these more than the forget examples is not in scope."""
+    """What resembles these about as much as the forget examples is not in scope."""
 
     other_languages: Policy = "pass"
     """What happens to passages in a language that the classifier's encoder does not read."""

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.benchmarks.classifier.sets import Data, evenly
-from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier, TextEncoder
+from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
 from unlearned.classify.detect import detect
+from unlearned.classify.remembering import RememberingEncoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row
 from unlearned.learn.classifier import ClassifierConfig, Progress, fit_classifier
@@ -32,33 +33,6 @@ RETAIN_PER_FORGET = 5
 """Retain prompts that a run with a limit fits, for each of its forget prompts."""
 
 Item = TypeVar("Item")
-
-
-class RememberingEncoder:
-    """Encodes no text twice: rows and scopes look at the same windows again and again."""
-
-    def __init__(self, inner: TextEncoder) -> None:
-        self.inner = inner
-        self._known: dict[str, Floats] = {}
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    def encode(self, texts: Sequence[str]) -> Floats:
-        if not texts:
-            return self.inner.encode([])
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if len(self._known) + len(new) > MOST_REMEMBERED:
-            self._known.clear()
-            new = list(dict.fromkeys(texts))
-        if new:
-            self._known |= dict(zip(new, self.inner.encode(new), strict=True))
-        return np.stack([self._known[text] for text in texts])
-
-    def clear(self) -> None:
-        """Make room for a large row."""
-        self._known.clear()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +115,7 @@ class Bench:
             lambda phase, done, total: self.report(f"fit {name}", done, total),
         )
         encoder = classifier.encoder
-        remembering = self._encoders.setdefault(id(encoder), RememberingEncoder(encoder))
+        remembering = self._encoders.setdefault(id(encoder), RememberingEncoder(encoder, MOST_REMEMBERED))
         shared: PromptClassifier = Remembering(classifier, remembering)  # type: ignore[assignment]
         return Fitted(name, shared, calibration.threshold, tuple(forget))
 
@@ -164,7 +138,7 @@ class Bench:
     def make_room(self) -> None:
         """Drop the vectors of earlier rows."""
         for encoder in self._encoders.values():
-            encoder.clear()
+            encoder.known.clear()
 
     def flagged(self, label: str, prompts: Sequence[Prompt], scope: Fitted) -> list[bool]:
         """Whether each prompt is in scope."""

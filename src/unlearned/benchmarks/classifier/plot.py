@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unlearned.benchmarks.classifier.results import Curve
-from unlearned.report.plots import LINE, _figure, _svg
+from unlearned.report.plots import LINE, as_svg, new_figure
 
 LEAST_FPR = 1e-4
 """Where the logarithmic axis begins: nothing flagged is drawn there."""
@@ -19,7 +19,7 @@ def curves_plot(curves: Sequence[Curve]) -> str:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    figure, axes = _figure()
+    figure, axes = new_figure()
     figure.set_size_inches(7, 4.5)
     shown = [curve for curve in curves if curve.name.endswith("without header")]
     for index, curve in enumerate(shown):
@@ -35,4 +35,4 @@ def curves_plot(curves: Sequence[Curve]) -> str:
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("recall")
     axes.legend(frameon=False, labelcolor=LINE, fontsize="small", loc="lower right")
-    return _svg(figure)
+    return as_svg(figure)

@@ -19,9 +19,9 @@ from unlearned.benchmarks.classifier.plot import curves_plot
 from unlearned.benchmarks.classifier.results import Row, as_markdown
 from unlearned.benchmarks.classifier.sets import Data
 from unlearned.classify.base import classifiers
-from unlearned.cli.output import write_text
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, MissingExtraError
+from unlearned.files import write_text
 from unlearned.learn.classifier import Progress
 
 ROWS: dict[str, Callable[[Bench], Row]] = {

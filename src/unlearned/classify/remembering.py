@@ -1,0 +1,39 @@
+"""A text encoder that encodes no text twice: fits and benchmarks look at the same windows again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unlearned.classify.base import Floats, TextEncoder
+
+
+class RememberingEncoder:
+    """Gives the vectors of another encoder.
+
+    Args:
+        inner: the encoder that is asked for new texts.
+        most: vectors that are kept; when more would be, all are dropped first. None = all.
+    """
+
+    def __init__(self, inner: TextEncoder, most: int | None = None) -> None:
+        self.inner = inner
+        self.most = most
+        self.known: dict[str, Floats] = {}
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(N, D) as the inner encoder gives them."""
+        if not texts:
+            return self.inner.encode([])
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if self.most is not None and len(self.known) + len(new) > self.most:
+            self.known.clear()
+            new = list(dict.fromkeys(texts))
+        if new:
+            self.known |= dict(zip(new, self.inner.encode(new), strict=True))
+        return np.stack([self.known[text] for text in texts])
