@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,43 @@ def test_strength_is_in_standard_deviations_of_the_embeddings_unless_absolute() 
     assert Corruption(function="zero_out_top_k", dims=2).sigma is None
 
 
+@pytest.mark.parametrize("unit", ["absolute", "embedding_std"])
+def test_a_share_is_the_same_in_every_unit(unit: Any) -> None:
+    bank = np.ones((1, 4), dtype=np.float32)
+    corruption = Corruption(function="semantic", strength=0.5, unit=unit, embedding_std=0.02, stored={"bank": bank})
+    assert corruption.sigma == 0.5
+    found = corruption.apply(torch.zeros(2, 4), keyed_generator(SECRET, "s", [1]))
+    assert torch.equal(found, torch.full((2, 4), 0.5))
+
+
+def test_a_step_is_in_standard_deviations_as_noise_is() -> None:
+    corruption = Corruption(
+        function="adversarial", strength=3.0, embedding_std=0.5, stored={"direction": np.eye(4, dtype=np.float32)[1]}
+    )
+    found = corruption.apply(torch.zeros(1, 4), keyed_generator(SECRET, "s", [1]))
+    assert found.tolist() == [[0.0, 3.0, 0.0, 0.0]]  # 3 * 0.5 * sqrt(4)
+
+
+def test_stored_arrays_are_not_part_of_equality_hash_or_text() -> None:
+    one, other = (
+        Corruption(function="semantic", strength=0.5, stored={"bank": np.full((2, 4), value, dtype=np.float32)})
+        for value in (1.0, 2.0)
+    )
+    assert one == other
+    assert hash(one) == hash(other)
+    assert "bank" not in repr(one)
+    assert replace(one, strength=0.25).stored is one.stored
+
+
+@pytest.mark.parametrize("function", ["shuffle", "reverse_order"])
+def test_a_change_of_order_takes_no_parameter(function: str) -> None:
+    found = Corruption(function=function).apply(torch.tensor([[1.0], [2.0]]), keyed_generator(SECRET, "s", [1]))
+    assert found.tolist() == [[2.0], [1.0]]
+    for settings in ({"strength": 0.0}, {"strength": 1.0}, {"dims": 0}, {"dims": 3}):
+        with pytest.raises(ConfigError, match=f"{function} has no parameter"):
+            Corruption(function=function, **settings)
+
+
 def test_applied_noise_has_the_asked_size_on_all_dimensions_by_default() -> None:
     corruption = Corruption(strength=4.0, embedding_std=0.05)
     noise = corruption.apply(torch.zeros(100, 300), keyed_generator(SECRET, "s", [1]))
@@ -124,6 +162,12 @@ def test_more_dims_than_the_model_has_are_refused_when_applied() -> None:
         ({"strength": float("nan")}, "nan"),
         ({"strength": float("inf")}, "inf"),
         ({"function": "zero_out_top_k", "strength": 1.0}, "has no strength; its parameter is `dims`"),
+        ({"function": "add_value_first_n"}, "needs a strength"),
+        ({"function": "semantic"}, "needs a strength of at least 0, not None"),
+        ({"function": "semantic", "strength": -0.1}, "at least 0, not -0.1"),
+        ({"function": "semantic", "strength": 1.01}, "at most 1, a share, not 1.01"),
+        ({"function": "semantic", "strength": 0.5, "dims": 3}, "changes all coordinates. Leave dims=3 out"),
+        ({"function": "adversarial", "strength": 0.5, "dims": 3}, "changes all coordinates. Leave dims=3 out"),
         ({"strength": 1.0, "dims": -1}, "dims=-1"),
         ({"strength": 1.0, "embedding_std": 0.0}, "embedding_std=0.0"),
         ({"strength": 1.0, "embedding_std": -1.0}, "embedding_std=-1.0"),

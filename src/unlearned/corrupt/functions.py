@@ -1,85 +1,92 @@
 """Corruption functions: pure, on the selected vectors of one prompt. They cannot touch what was not selected.
 
-Letters: N selected tokens, D embedding width.
+A new one is a function `(vectors, *, ...) -> vectors` in a file of its own and one line at the end of this one. Its
+keyword arguments say what it takes: `sigma`, `dims`, `generator`; any other name is an array stored in the artifact.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
-import numpy as np
-import torch
 from torch import Tensor
 
-from unlearned.errors import CorruptionError
+from unlearned.corrupt.fixed import (
+    add_value_first_n,
+    add_value_least_k,
+    flip_sign_first_n,
+    flip_sign_top_k,
+    sub_value_first_n,
+    sub_value_top_k,
+    zero_out_first_n,
+    zero_out_top_k,
+)
+from unlearned.corrupt.noise import rand_noise_first_n, rand_noise_rand_n, rand_noise_top_k, set_rand_noise_first_n
+from unlearned.corrupt.order import reverse_order, shuffle
+from unlearned.corrupt.substitutes import adversarial, check_bank, check_direction, semantic
 from unlearned.registry import Registry
-
-
-def rand_noise_first_n(vectors: Tensor, *, sigma: float, dims: int, generator: np.random.Generator) -> Tensor:
-    """Add N(0, sigma^2) noise to the first `dims` coordinates of every token.
-
-    Source: ECO-RN in Liu et al. 2024, arXiv:2406.07933, section 3.1 (`Corrupt(e; sigma)`); the paper uses dims = 1.
-
-    Args:
-        vectors: (N, D) float, as the embedding module returns them; never written to.
-        sigma: standard deviation, in the units of the entries.
-        dims: how many leading coordinates to disturb, 0..D.
-        generator: keyed by artifact, scope and span, so that asking twice gives one answer.
-
-    Returns:
-        (N, D), same dtype and device.
-
-    Raises:
-        CorruptionError: `dims` is outside 0..D, or the noise would overflow the dtype.
-    """
-    _check(vectors, dims)
-    if not 6 * sigma <= torch.finfo(vectors.dtype).max:  # P(|noise| > 6 sigma) = 2e-9; also refuses NaN
-        raise CorruptionError(f"sigma={sigma:g} overflows {vectors.dtype}. Load the model in bfloat16 or lower it.")
-    # Drawn for this prompt alone and on the CPU: noise drawn for a padded batch on the GPU would change with the
-    # neighbours in the batch, so the same question would get another answer under load.
-    noise = torch.from_numpy(sigma * generator.standard_normal((len(vectors), dims))).to(vectors.device)
-    corrupted = vectors.clone()
-    corrupted[:, :dims] = (vectors[:, :dims].double() + noise).to(vectors.dtype)
-    return corrupted
-
-
-def zero_out_top_k(vectors: Tensor, *, dims: int) -> Tensor:
-    """Set the `dims` coordinates of largest absolute value to zero, for each token on its own.
-
-    Source: ECO-ZO in Liu et al. 2024, arXiv:2406.07933, section 3.1.
-
-    Args:
-        vectors: (N, D) float; never written to.
-        dims: how many coordinates, 0..D. Equal values: the lower index goes first.
-
-    Returns:
-        (N, D), same dtype and device.
-
-    Raises:
-        CorruptionError: `dims` is outside 0..D.
-    """
-    _check(vectors, dims)
-    largest = vectors.abs().argsort(dim=1, descending=True, stable=True)[:, :dims]
-    return vectors.scatter(1, largest, 0.0)
-
-
-def _check(vectors: Tensor, dims: int) -> None:
-    if vectors.dim() != 2:
-        raise CorruptionError(f"Expected the vectors of one prompt, (N, D), but got {tuple(vectors.shape)}.")
-    if not 0 <= dims <= vectors.shape[1]:
-        raise CorruptionError(f"dims={dims}, but the embeddings have {vectors.shape[1]} coordinates. Lower it.")
 
 
 @dataclass(frozen=True, slots=True)
 class CorruptionFunction:
-    """A function and the parameters it takes besides `dims`."""
+    """A function and what it takes."""
 
     function: Callable[..., Tensor]
-    takes_sigma: bool
-    takes_generator: bool
+
+    relative: bool = True
+    """sigma is a size, comparable over models in multiples of `embedding_std`. False: a share, 0..1."""
+
+    check: Callable[..., None] | None = None
+    """Takes the stored arrays by name; raises `ConfigError` for what the function cannot use."""
+
+    parameters: tuple[str, ...] = field(init=False)
+    """Names of the arguments after the vectors."""
+
+    def __post_init__(self) -> None:
+        _, *names = inspect.signature(self.function).parameters
+        object.__setattr__(self, "parameters", tuple(names))
+
+    @property
+    def takes_sigma(self) -> bool:
+        return "sigma" in self.parameters
+
+    @property
+    def takes_dims(self) -> bool:
+        return "dims" in self.parameters
+
+    @property
+    def takes_generator(self) -> bool:
+        return "generator" in self.parameters
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Names of the arrays it needs from the artifact."""
+        return tuple(name for name in self.parameters if name not in ("sigma", "dims", "generator"))
+
+    @property
+    def parameter(self) -> Literal["sigma", "dims"] | None:
+        """What is learned."""
+        if self.takes_sigma:
+            return "sigma"
+        return "dims" if self.takes_dims else None
 
 
 corruptions: Registry[CorruptionFunction] = Registry("corruption")
-corruptions.register("rand_noise_first_n", CorruptionFunction(rand_noise_first_n, True, True))
-corruptions.register("zero_out_top_k", CorruptionFunction(zero_out_top_k, False, False))
+corruptions.register("rand_noise_first_n", CorruptionFunction(rand_noise_first_n))
+corruptions.register("rand_noise_rand_n", CorruptionFunction(rand_noise_rand_n))
+corruptions.register("rand_noise_top_k", CorruptionFunction(rand_noise_top_k))
+corruptions.register("set_rand_noise_first_n", CorruptionFunction(set_rand_noise_first_n))
+corruptions.register("zero_out_first_n", CorruptionFunction(zero_out_first_n))
+corruptions.register("zero_out_top_k", CorruptionFunction(zero_out_top_k))
+corruptions.register("flip_sign_first_n", CorruptionFunction(flip_sign_first_n))
+corruptions.register("flip_sign_top_k", CorruptionFunction(flip_sign_top_k))
+corruptions.register("add_value_first_n", CorruptionFunction(add_value_first_n))
+corruptions.register("sub_value_first_n", CorruptionFunction(sub_value_first_n))
+corruptions.register("add_value_least_k", CorruptionFunction(add_value_least_k))
+corruptions.register("sub_value_top_k", CorruptionFunction(sub_value_top_k))
+corruptions.register("shuffle", CorruptionFunction(shuffle))
+corruptions.register("reverse_order", CorruptionFunction(reverse_order))
+corruptions.register("semantic", CorruptionFunction(semantic, relative=False, check=check_bank))
+corruptions.register("adversarial", CorruptionFunction(adversarial, check=check_direction))
