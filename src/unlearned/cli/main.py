@@ -14,6 +14,7 @@ from unlearned.cli.demo import demo
 from unlearned.cli.fit import fit
 from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
+from unlearned.cli.score import score
 from unlearned.errors import UnlearnedError
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 for command in (demo, fit, classify, generate, chat, inspect, compat):
     app.command()(command)
 app.add_typer(bench, name="bench")
+app.add_typer(score, name="score")
 
 
 @app.callback(invoke_without_command=True)
