@@ -1,4 +1,5 @@
-"""Input rows: JSONL or CSV with a `prompt`/`question`/`text` column, and optionally `answer` and `id`."""
+"""Input rows: JSONL or CSV with a `prompt`/`question`/`text` column, and optionally `answer`, `id` and what else the
+objectives of a strength read: `choices`, `paraphrased_answer`, `wrong_answers`."""
 
 from __future__ import annotations
 
@@ -9,11 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
+
+import numpy as np
 
 from unlearned.errors import DataError
 
+T = TypeVar("T")
+
 PROMPT_COLUMNS = ("prompt", "question", "text")
+WRONG_COLUMNS = ("wrong_answers", "perturbed_answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,14 @@ class Row:
     prompt: str
     answer: str | None = None
     id: str | int | None = None
+    choices: tuple[str, ...] = ()
+    """The options of a multiple-choice question; `answer` is one of them. The prompt does not list them."""
+
+    paraphrased_answer: str | None = None
+    """The answer in other words."""
+
+    wrong_answers: tuple[str, ...] = ()
+    """Answers of the same form that are false."""
 
 
 Rows = Sequence[str | Row | Mapping[str, Any]]
@@ -64,6 +78,13 @@ def as_rows(examples: Rows, *, name: str) -> list[Row]:
             example = asdict(example)
         rows.append(_row({"prompt": example} if isinstance(example, str) else example, f"{name}[{index}]"))
     return rows
+
+
+def evenly(items: Sequence[T], most: int | None) -> list[T]:
+    """At most so many of the items, evenly spread, in their order."""
+    if most is None or len(items) <= most:
+        return list(items)
+    return [items[round(index)] for index in np.linspace(0, len(items) - 1, num=most)]
 
 
 def background_prompts() -> list[str]:
@@ -114,11 +135,46 @@ def _row(data: Any, place: str) -> Row:
     prompt, answer, identifier = data[present[0]], data.get("answer"), data.get("id")
     if not _is_text(prompt) or not prompt.strip():
         raise DataError(f"{place}, column {present[0]!r}: must be a text that is not empty, not {prompt!r}.")
+    choices = _texts(data, ("choices",), place)
+    if choices:
+        answer = _chosen(answer, choices, place)
     if answer is not None and not _is_text(answer):
         raise DataError(f"{place}, column 'answer': must be a text, not {answer!r}.")
     if identifier is not None and (isinstance(identifier, bool) or not isinstance(identifier, (str, int))):
         raise DataError(f"{place}, column 'id': must be a text or an integer, not {identifier!r}.")
-    return Row(prompt, answer or None, identifier)
+    paraphrased = data.get("paraphrased_answer")
+    if paraphrased is not None and not _is_text(paraphrased):
+        raise DataError(f"{place}, column 'paraphrased_answer': must be a text, not {paraphrased!r}.")
+    return Row(prompt, answer or None, identifier, choices, paraphrased or None, _texts(data, WRONG_COLUMNS, place))
+
+
+def _texts(data: Mapping[str, Any], columns: Sequence[str], place: str) -> tuple[str, ...]:
+    """A column that holds a list of texts; in CSV, as JSON."""
+    column = next((name for name in columns if data.get(name)), None)
+    if column is None:
+        return ()
+    value = data[column]
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{place}, column {column!r}: not a JSON list ({error.msg}).") from error
+    if not isinstance(value, (list, tuple)) or not all(_is_text(item) and item for item in value):
+        raise DataError(f"{place}, column {column!r}: must be a list of texts, not {value!r}.")
+    return tuple(value)
+
+
+def _chosen(answer: Any, choices: tuple[str, ...], place: str) -> str:
+    """The right option, given by its index from 0, its letter or itself."""
+    if isinstance(answer, str) and answer in choices:
+        return answer
+    if isinstance(answer, str) and len(answer) == 1 and "A" <= answer.upper() < chr(ord("A") + len(choices)):
+        return choices[ord(answer.upper()) - ord("A")]
+    if isinstance(answer, str) and answer.isdecimal():
+        answer = int(answer)
+    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(choices):
+        return choices[answer]
+    raise DataError(f"{place}, column 'answer': must name one of the {len(choices)} choices, not {answer!r}.")
 
 
 def _is_text(value: Any) -> TypeGuard[str]:

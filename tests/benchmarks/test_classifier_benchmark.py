@@ -29,7 +29,6 @@ from unlearned.benchmarks.classifier.sets import (
     Data,
     Exam,
     data_folder,
-    evenly,
     homonyms,
     synthetic,
     talks,
@@ -38,6 +37,7 @@ from unlearned.benchmarks.classifier.sets import (
 from unlearned.classify.base import Floats
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.errors import ConfigError, DataError
+from unlearned.examples import evenly
 from unlearned.stages import Span, Verdict
 
 QUESTION = 'Which book by Ana Ruiz-Ito, "The 7 Quiet Rivers", won a prize in 1998?'

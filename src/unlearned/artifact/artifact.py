@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,6 +45,7 @@ from unlearned.unlearners.eco import ECO, ForgetScope
 
 RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
 EXEMPT, EXEMPT_FROM = "exempt", "exempt_from"  # arrays of a scope, beside its classifier's
+STORED = "corruption_"  # prefix of the arrays of a corruption
 SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
 
 
@@ -120,6 +121,8 @@ class Artifact:
             settings, own = scope.classifier.state()
             if (exempt := scope.exemptions) is not None:
                 own = own | {EXEMPT: exempt.examples.astype(np.float16), EXEMPT_FROM: exempt.forget.astype(np.float16)}
+            if scope.corruption is not None:
+                own = own | {STORED + name: array for name, array in scope.corruption.stored.items()}
             arrays |= {f"scope{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
             scopes.append(
                 ScopeRecord(
@@ -127,7 +130,7 @@ class Artifact:
                     threshold=scope.threshold,
                     selector=scope.selector,
                     classifier=ClassifierRecord(kind=_kind(scope), settings=settings),
-                    corruption=CorruptionRecord(**asdict(scope.corruption)) if scope.corruption else None,
+                    corruption=_corruption_record(scope),
                     exemptions=0 if scope.exemptions is None else len(scope.exemptions.examples),
                     other_languages=scope.other_languages,
                     calibration=self.calibrations.get(scope.name),
@@ -171,13 +174,14 @@ class Artifact:
             own = {n.partition(".")[2]: a for n, a in arrays.items() if n.partition(".")[0] == f"scope{index}"}
             try:
                 kind = classifiers.get(scope.classifier.kind)
+                stored = {name.removeprefix(STORED): own.pop(name) for name in list(own) if name.startswith(STORED)}
                 state = {name: array for name, array in own.items() if name not in (EXEMPT, EXEMPT_FROM)}
                 classifier = kind.from_state(scope.classifier.settings, state, shared)
                 found = ForgetScope(
                     name=scope.name,
                     classifier=classifier,
                     threshold=scope.threshold,
-                    corruption=Corruption(**scope.corruption.model_dump()) if scope.corruption else None,
+                    corruption=_corruption(scope, stored),
                     secret=secret,
                     selector=scope.selector,
                     exemptions=_exemptions(own) if scope.exemptions else None,
@@ -206,6 +210,19 @@ class Artifact:
         with tempfile.TemporaryDirectory() as scratch:
             api.upload_folder(repo_id=repo_id, folder_path=self.save_pretrained(Path(scratch) / "artifact"))
         return str(address)
+
+
+def _corruption_record(scope: ForgetScope) -> CorruptionRecord | None:
+    if scope.corruption is None:
+        return None
+    return CorruptionRecord.model_validate(scope.corruption, from_attributes=True)
+
+
+def _corruption(scope: ScopeRecord, stored: Mapping[str, npt.NDArray[Any]]) -> Corruption | None:
+    if scope.corruption is None:
+        return None
+    arrays = {name: array.astype(np.float32) for name, array in stored.items()}
+    return Corruption(**scope.corruption.model_dump(), stored=arrays)
 
 
 def _exemptions(arrays: Mapping[str, npt.NDArray[Any]]) -> Exemptions:

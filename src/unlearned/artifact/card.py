@@ -67,10 +67,17 @@ def _scope(scope: ScopeRecord) -> str:
         rows.append(f"| corruption | {_corruption(scope.corruption)}, on `{scope.selector}` |")
     if scope.strength is not None:
         s = scope.strength
-        rows.append(
-            f"| {s.metric} | {s.plain_value:.3f} without corruption, {s.surrogate_value:.3f} expected of a model that "
-            f"never saw the data; {s.objective_value:.0%} of the distance remains |"
-        )
+        rows += [
+            f"| {m.name} | {m.plain:.3f} without corruption, {m.surrogate:.3f} expected of a model that never saw the "
+            f"data, {m.found:.3f} found |"
+            for m in s.measures
+        ]
+        rows.append(f"| distance that remains | {s.chosen.distance:.0%} |")
+        if s.reference_perplexity is not None and s.chosen.perplexity is not None:
+            rows.append(
+                f"| answers | perplexity {s.chosen.perplexity:.1f} ({s.reference_perplexity:.1f} about invented "
+                f"subjects without corruption), {s.chosen.degenerate:.0%} empty or repeating |"
+            )
     return "\n".join(rows) + "\n"
 
 

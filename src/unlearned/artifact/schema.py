@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class Record(BaseModel):
@@ -66,23 +66,66 @@ class CorruptionRecord(Record):
     dims: int | None
 
 
+class EvaluationRecord(Record):
+    """The objective at one parameter; see `learn.objective.Evaluation`."""
+
+    parameter: float
+    value: float
+    """What was minimised: distance + penalty."""
+
+    distance: float
+    gap: float
+    error: float
+    penalty: float
+    per_item: float | None
+    degenerate: float
+    perplexity: float | None
+    values: dict[str, float]
+    seconds: float
+
+
+class MeasureRecord(Record):
+    """One measure of the objective, as a mean over the examples."""
+
+    name: str
+    plain: float
+    """Without corruption."""
+
+    surrogate: float
+    """Expected of a model that never saw the data."""
+
+    found: float
+    """With the corruption that was chosen."""
+
+
+class CandidateRecord(Record):
+    """A corruption function and token selector that was tried."""
+
+    function: str
+    selector: str
+    chosen: EvaluationRecord
+    pareto: bool
+    """No other candidate is at least as good in forgetting, fluency and closeness per item, and better in one."""
+
+    evaluations: int
+
+
 class StrengthRecord(Record):
     """How the strength was learned."""
 
-    objective: str
-    metric: str
-    """m of the objective; the values below are its."""
-
-    surrogate: str
-    surrogate_value: float
-    plain_value: float
-    """The same metric without corruption."""
-
-    objective_value: float
-    trace: list[tuple[float, float]]
-    """Every evaluation: (parameter, objective)."""
-
+    measures: list[MeasureRecord] = Field(min_length=1)
+    surrogate: str | float
+    optimiser: str
     examples: int
+    chosen: EvaluationRecord
+    reference_perplexity: float | None
+    """Of the plain model's answers about invented subjects; None without the fluency guard."""
+
+    trace: list[EvaluationRecord]
+    """Every evaluation of the chosen function and selector, by parameter."""
+
+    candidates: list[CandidateRecord] = Field(default_factory=list)
+    """All that were tried, where the function was chosen too."""
 
 
 class ScopeRecord(Record):
@@ -104,7 +147,7 @@ class ScopeRecord(Record):
 class UnlearnerRecord(Record):
     """The whole file."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     method: Literal["eco"]
     created: str
     """UTC, ISO 8601."""

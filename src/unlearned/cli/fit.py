@@ -33,9 +33,20 @@ def fit(
     max_fpr: Annotated[float, typer.Option(min=0, max=1, help="Bound on false alarms among general prompts.")] = 0.005,
     alpha: Annotated[float, typer.Option(help="Level of the conformal calibration.")] = 0.05,
     other_languages: Annotated[str, typer.Option(help="Languages the encoder cannot read: pass or corrupt.")] = "pass",
-    corruption: Annotated[str, typer.Option(help="Corruption function.")] = "rand_noise_first_n",
+    corruption: Annotated[
+        str, typer.Option(help="Corruption function; auto = choose it, and the tokens, among several.")
+    ] = "rand_noise_first_n",
     dims: Annotated[int | None, typer.Option(min=0, help="Embedding coordinates to disturb; default: all.")] = None,
+    unit: Annotated[str, typer.Option(help="Of the strength: embedding_std or absolute.")] = "embedding_std",
     strength: Annotated[float | None, typer.Option(min=0, help="Use this strength instead of learning it.")] = None,
+    objective: Annotated[
+        str, typer.Option(help="likelihood, truth_ratio, accuracy, rouge, refusal; several separated by commas.")
+    ] = "likelihood",
+    surrogate: Annotated[
+        str, typer.Option(help="What a model without the knowledge would score: unrelated, invented or a number.")
+    ] = "unrelated",
+    fluency: Annotated[bool, typer.Option(help="Keep the answers fluent.")] = True,
+    optimiser: Annotated[str, typer.Option(help="bracketing, finite_difference (the paper's) or tpe.")] = "bracketing",
     selector: Annotated[
         str, typer.Option(help="Which tokens of a flagged prompt: spans, attribution, entities or all_but_last.")
     ] = "spans",
@@ -51,6 +62,7 @@ def fit(
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
     from unlearned.learn.fit import FitConfig, add_strength, fit_detector
+    from unlearned.learn.fit import fit as fit_both
 
     if (scope is None) == (detector is None):
         raise ConfigError("Give either --scope NAME, or --detector FOLDER of a scope that was fitted without a model.")
@@ -59,7 +71,7 @@ def fit(
     config = FitConfig(
         classifier=classifier,
         ready=ready,
-        checkpoints=out.parent / f"{out.name}.training" if classifier == "encoder" and ready is None else None,
+        checkpoints=out.parent / f"{out.name}.unfinished",
         encoder=encoder or MINILM,
         background=background,
         calibration=calibration,
@@ -68,7 +80,12 @@ def fit(
         other_languages=other_languages,  # type: ignore[arg-type]
         corruption=corruption,
         dims=dims,
+        unit=unit,  # type: ignore[arg-type]
         strength=strength,
+        objectives=tuple(name.strip() for name in objective.split(",") if name.strip()),
+        surrogate=surrogate,
+        fluency=fluency,
+        optimiser=optimiser,
         selector=selector,
         max_examples=max_examples,
         batch_size=batch_size,
@@ -78,17 +95,27 @@ def fit(
     forget_rows = read_rows(forget)
     retain_rows = read_rows(retain) if retain else []
     exempt_rows = read_rows(exempt) if exempt else []
-    artifact = Artifact.from_pretrained(detector) if detector else None
+    given = Artifact.from_pretrained(detector) if detector else None
     model, tokenizer = (None, None) if classifier_only else load(options)
     with progress() as report, quiet():
-        if artifact is None:
-            assert scope is not None
-            artifact = fit_detector(
-                forget_rows, retain_rows, scope=scope, exempt=exempt_rows, config=config, on_progress=report
-            )
-        if model is not None and tokenizer is not None:
+        if given is not None and model is not None and tokenizer is not None:
             artifact = add_strength(
-                model, tokenizer, artifact, forget_rows, retain_rows, config=config, on_progress=report
+                model, tokenizer, given, forget_rows, retain_rows, config=config, on_progress=report
+            )
+        elif model is not None and tokenizer is not None:
+            artifact = fit_both(
+                model,
+                tokenizer,
+                forget_rows,
+                retain_rows,
+                scope=scope or "",
+                exempt=exempt_rows,
+                config=config,
+                on_progress=report,
+            )
+        else:
+            artifact = fit_detector(
+                forget_rows, retain_rows, scope=scope or "", exempt=exempt_rows, config=config, on_progress=report
             )
     artifact.save_pretrained(out)
     show(out)

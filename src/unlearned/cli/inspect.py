@@ -84,8 +84,15 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
         dims = "all" if k.dims is None else k.dims
         rows.append(("corruption", f"{k.function}{strength}, {dims} dims, on {scope.selector}"))
     if s:
-        learned = f"{s.plain_value:.2f} -> {s.surrogate_value:.2f} aimed at; {s.objective_value:.0%} of the way is left"
-        rows.append((s.metric, f"{learned} ({len(s.trace)} evaluations on {s.examples} examples)"))
+        for m in s.measures:
+            rows.append((m.name, f"{m.plain:.2f} -> {m.found:.2f}, {m.surrogate:.2f} aimed at ({s.surrogate})"))
+        rows.append(("distance left", f"{s.chosen.distance:.0%} ({len(s.trace)} evaluations on {s.examples} examples)"))
+        if s.reference_perplexity is not None and s.chosen.perplexity is not None:
+            fluent = f"perplexity {s.chosen.perplexity:.1f} against {s.reference_perplexity:.1f}"
+            rows.append(("answers", f"{fluent} of not knowing, {s.chosen.degenerate:.0%} empty or repeating"))
+        if s.candidates:
+            best = ", ".join(f"{c.function} on {c.selector} {c.chosen.value:.2f}" for c in s.candidates if c.pareto)
+            rows.append(("chosen among", f"{len(s.candidates)}; not dominated: {best}"))
     return rows
 
 

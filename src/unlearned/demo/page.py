@@ -54,9 +54,10 @@ def _scope(result: DemoResult, artifact: Artifact) -> dict[str, object]:
     has_strength = corruption.strength is not None
     chosen = corruption.strength if corruption.strength is not None else float(corruption.dims or 0)
     label = f"strength of {corruption.function}, in standard deviations of the embeddings"
+    trace = [(evaluation.parameter, evaluation.value) for evaluation in record.trace]
     return {
         "name": scope.name,
         "scores": score_distribution(*result.scores(scope.name)),
-        "trace": strength_trace(record.trace, chosen, label if has_strength else f"dims of {corruption.function}"),
+        "trace": strength_trace(trace, chosen, label if has_strength else f"dims of {corruption.function}"),
         "evaluations": len(record.trace),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from unlearned.engines.base import Completion
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
+from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
 from unlearned.errors import ConfigError
 from unlearned.stages import Prompt, PromptInput
@@ -124,29 +126,97 @@ class TransformersEngine:
         Returns:
             N tensors (n,) float32 on the CPU.
         """
-        targets = [
-            self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in continuations
-        ]
+        targets = self._targets(continuations)
+        prefix = shared_prefix(self.model, inputs)
         scores: dict[int, Tensor] = {}
-        lengths = [len(p.token_ids) + len(t) for p, t in zip(inputs, targets, strict=True)]
-        for chosen in _by_length(lengths, batch_size):
-            batch = [inputs[index] for index in chosen]
-            rows = [[*inputs[index].token_ids, *targets[index]] for index in chosen]
-            ids, attention = self._right_padded(rows)
-            # Only positions that predict a continuation token go through the output head.
-            first_needed = min(len(prompt.token_ids) for prompt in batch) - 1
-            arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": attention, "use_cache": False}
-            if "logits_to_keep" in self._forward_names:
-                arguments["logits_to_keep"] = ids.shape[1] - first_needed
-            with self._armed(ids, batch, [0] * len(batch)):
-                logits = self.model(**arguments).logits
-            skipped = ids.shape[1] - logits.shape[1]
-            for row, index in enumerate(chosen):
-                start, count = len(inputs[index].token_ids) - 1 - skipped, len(targets[index])
-                predicted = logits[row, start : start + count].float().log_softmax(-1)
-                wanted = torch.tensor(targets[index], device=predicted.device, dtype=torch.long)
-                scores[index] = predicted.gather(1, wanted[:, None])[:, 0].cpu()
+        for chosen in self._scoring_batches(inputs, targets, batch_size):
+            batch, wanted = [inputs[index] for index in chosen], [targets[index] for index in chosen]
+            scores |= zip(chosen, (row.cpu() for row in self._scores(batch, wanted, prefix)), strict=True)
         return [scores[index] for index in range(len(inputs))]
+
+    @torch.inference_mode()
+    def next_token_scores(
+        self, inputs: Sequence[PromptInput], token_ids: Sequence[int], *, batch_size: int = 16
+    ) -> Tensor:
+        """(N, K) logits, float32 on the CPU, of K candidate tokens right after each of N prompts."""
+        columns = torch.tensor(list(token_ids), dtype=torch.long)
+        prefix = shared_prefix(self.model, inputs)
+        scores = torch.empty((len(inputs), len(columns)))
+        for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
+            batch = [inputs[index] for index in chosen]
+            logits, skipped = self._logits([prompt.token_ids for prompt in batch], batch, prefix)
+            last = torch.tensor([len(prompt.token_ids) - 1 - skipped for prompt in batch], device=logits.device)
+            rows = logits[torch.arange(len(batch), device=logits.device), last]
+            scores[chosen] = rows[:, columns.to(logits.device)].float().cpu()
+        return scores
+
+    def likelihood_gradients(
+        self, inputs: Sequence[PromptInput], continuations: Sequence[str], *, batch_size: int = 16
+    ) -> list[Tensor]:
+        """Gradient of each continuation's mean log-probability with respect to the prompt's corrupted vectors.
+
+        The only place where gradients are taken, and none of them reaches the model's own parameters.
+
+        Args:
+            inputs: N corrupted prompts, of K_i positions.
+            continuations: N texts of at least one token.
+
+        Returns:
+            N tensors (K_i, D) float32 on the CPU.
+        """
+        targets = self._targets(continuations)
+        gradients: dict[int, Tensor] = {}
+        for chosen in self._scoring_batches(inputs, targets, batch_size):
+            with torch.enable_grad():
+                batch = [
+                    replace(inputs[index], vectors=inputs[index].vectors.detach().clone().requires_grad_())  # type: ignore[union-attr]
+                    for index in chosen
+                ]
+                total = sum(row.mean() for row in self._scores(batch, [targets[index] for index in chosen]))
+                vectors = [prompt.vectors for prompt in batch if prompt.vectors is not None]
+                found = torch.autograd.grad(total, vectors)  # type: ignore[arg-type]
+            gradients |= zip(chosen, (gradient.float().cpu() for gradient in found), strict=True)
+        return [gradients[index] for index in range(len(inputs))]
+
+    def _targets(self, continuations: Sequence[str]) -> list[list[int]]:
+        return [self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in continuations]
+
+    def _scoring_batches(
+        self, inputs: Sequence[PromptInput], targets: Sequence[Sequence[int]], batch_size: int
+    ) -> Iterator[list[int]]:
+        return _by_length([len(p.token_ids) + len(t) for p, t in zip(inputs, targets, strict=True)], batch_size)
+
+    def _scores(
+        self, batch: Sequence[PromptInput], targets: Sequence[Sequence[int]], prefix: SharedPrefix | None = None
+    ) -> Iterator[Tensor]:
+        """Per row the (n,) log-probabilities of its target tokens."""
+        rows = [[*prompt.token_ids, *target] for prompt, target in zip(batch, targets, strict=True)]
+        logits, skipped = self._logits(rows, batch, prefix)
+        for row, (prompt, target) in enumerate(zip(batch, targets, strict=True)):
+            start = len(prompt.token_ids) - 1 - skipped
+            predicted = logits[row, start : start + len(target)].float().log_softmax(-1)
+            wanted = torch.tensor(target, device=predicted.device, dtype=torch.long)
+            yield predicted.gather(1, wanted[:, None])[:, 0]
+
+    def _logits(
+        self, rows: Sequence[Sequence[int]], batch: Sequence[PromptInput], prefix: SharedPrefix | None
+    ) -> tuple[Tensor, int]:
+        """One forward of right-padded rows -> (B, S, V) logits, and how many leading positions they leave out.
+
+        Only positions from the last prompt token on go through the output head.
+        """
+        ids, attention = self._right_padded(rows)
+        first_needed = min(len(prompt.token_ids) for prompt in batch) - 1
+        arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": attention, "use_cache": False}
+        if "logits_to_keep" in self._forward_names:
+            arguments["logits_to_keep"] = ids.shape[1] - first_needed
+        if prefix is not None:
+            # The mask still covers the prefix; where the rest begins, model and injection read from the cache.
+            arguments |= {"input_ids": ids[:, prefix.length :], "use_cache": True}
+            arguments["past_key_values"] = prefix.repeated(len(batch))
+        with self._armed(ids, batch, [0] * len(batch)):
+            logits: Tensor = self.model(**arguments).logits
+        return logits, ids.shape[1] - logits.shape[1]
 
     def _armed(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
         if not any(prompt.corrupted for prompt in batch):

@@ -56,7 +56,7 @@ class ClassifierConfig:
     """Kind "encoder": a fine-tuned sequence classifier (hub id or folder; LABEL_1 = forget) that is used as it is."""
 
     checkpoints: Path | None = None
-    """Kind "encoder": folder for checkpoints, from which an interrupted training goes on."""
+    """Folder that keeps an unfinished fit (for kind "encoder", its training), which then goes on; None = none."""
 
     misspellings: bool = True
     """Enrol misspelt copies, too; kinds over a frozen encoder."""

@@ -2,74 +2,151 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 
-import torch
+import numpy as np
 
-from unlearned.engines.base import Engine
-from unlearned.errors import FitError, UnlearnedError
-from unlearned.stages import Prompt, PromptInput, Span, Verdict
-from unlearned.unlearners.eco import ECO, LEARN_IT, ForgetScope
+from unlearned.corrupt.corruption import Corruption
+from unlearned.engines.base import Completion
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.learn.fluency import Fluency, FluencyGuard, fluency
+from unlearned.learn.measures import Doubles, Measure
+from unlearned.learn.probe import Probe
+from unlearned.stages import PromptInput
 
-Example = tuple[Prompt, str]
-"""A prompt and the answer that gives the knowledge away."""
-
-LEAST_GAP = 0.1  # nats per token; a model that knows no more than this has nothing to forget
-
-
-def mean_log_likelihood(engine: Engine, inputs: Sequence[PromptInput], answers: Sequence[str]) -> float:
-    """Mean over answers of the mean log-probability of their tokens: long and short answers count alike."""
-    scores = [tokens.mean() for tokens in engine.log_likelihood(inputs, answers) if len(tokens)]
-    if not scores:
-        raise FitError("None of the answers has a token, so there is nothing to measure forgetting on.")
-    return float(torch.stack(scores).mean())
+TOLERANCE = 0.05
+"""Of the objective: what is left below this is as good as nothing, and smaller differences do not count."""
 
 
-def remaining_knowledge(
-    engine: Engine, scope: ForgetScope, examples: Sequence[Example], *, plain: float, surrogate: float
-) -> Callable[[ForgetScope], float]:
-    """The objective `d = |m - v_hat|` of arXiv:2406.07933, section 3.3, with m = mean answer log-likelihood.
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The objective at one parameter."""
 
-    It is divided by the same distance of the original model: 1 = remembers everything, 0 = as if never seen. So one
-    tolerance fits every scope and model.
+    parameter: float
+    distance: float
+    """d: 1 = remembers everything, 0 = on average as if never seen."""
 
-    Only the corruption of the scope varies between calls, so verdicts are taken once: each training prompt is in scope
-    as a whole, as it would be at inference.
+    gap: float
+    """The same with its sign: below 0, less than a model that never saw the data would know."""
 
-    Args:
-        engine: runs the original model.
-        scope: only its name is read here.
-        examples: forget prompts with their answers.
-        plain: the mean log-likelihood of the answers without corruption.
-        surrogate: v_hat, the one that a model without the knowledge would give.
+    error: float = 0.0
+    """Standard error of `gap` over the examples."""
 
-    Returns:
-        scope (with the corruption to try) -> d.
+    penalty: float = 0.0
+    """Of the fluency guard; 0 = fluent."""
+
+    per_item: float = math.nan
+    """Mean over examples of each one's own distance; NaN where v_hat is a constant."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    """Mean of every measure."""
+
+    degenerate: float = 0.0
+    """Share of answers that are empty or repeat themselves."""
+
+    perplexity: float = math.nan
+    """Of the answers, under the plain model."""
+
+    seconds: float = 0.0
+
+    @property
+    def value(self) -> float:
+        """What is minimised."""
+        return self.distance + self.penalty
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Target:
+    """One measure, and between which values it moves."""
+
+    measure: Measure
+    plain: Doubles
+    """(N,) of the original model."""
+
+    surrogate: Doubles
+    """(N,) v_hat: of a model that never saw the data; equal entries where it is a constant."""
+
+    @property
+    def scale(self) -> float:
+        """The distance of the original model, so that one tolerance fits every measure, scope and model."""
+        whole = float(self.plain.mean() - self.surrogate.mean())
+        return math.copysign(max(abs(whole), self.measure.least_gap), whole)
+
+    @property
+    def per_item(self) -> bool:
+        return self.measure.constant is None and bool(np.ptp(self.surrogate) > 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Generated answers to some of the prompts, for the guard and for measures that read text."""
+
+    engine: TransformersEngine
+    chosen: Sequence[int]
+    """Indices of the prompts that are answered."""
+
+    max_new_tokens: int
+    batch_size: int
+
+    def __call__(self, runs: Sequence[Sequence[PromptInput]]) -> list[list[Completion]]:
+        asked = [run[index] for run in runs for index in self.chosen]
+        # More at once than the user's batch: short prompts, short answers.
+        given = self.engine.generate(
+            asked, max_new_tokens=self.max_new_tokens, do_sample=False, batch_size=4 * self.batch_size
+        )
+        size = len(self.chosen)
+        return [given[start : start + size] for start in range(0, len(given), size)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Objective:
+    """`d = mean_i |m_i - v_hat_i|` (arXiv:2406.07933, section 3.3) plus the fluency guard.
+
+    Each term is divided by the same distance of the original model: 1 = remembers everything, 0 = as if never seen.
     """
-    prompts = [prompt for prompt, _ in examples]
-    answers = [answer for _, answer in examples]
-    verdicts = [_whole(prompt, scope.name) for prompt in prompts]
 
-    whole = max(abs(plain - surrogate), LEAST_GAP)
+    probe: Probe
+    targets: Sequence[Target]
+    with_parameter: Callable[[float], Corruption]
+    answers: Answers | None = None
+    guard: FluencyGuard | None = None
 
-    def distance(candidate: ForgetScope) -> float:
-        eco = ECO([candidate])
-        inputs = [eco.corrupt(prompt, verdict, engine) for prompt, verdict in zip(prompts, verdicts, strict=True)]
-        return abs(mean_log_likelihood(engine, inputs, answers) - surrogate) / whole
+    def __call__(self, parameters: Sequence[float]) -> list[Evaluation]:
+        """All candidates in one batch. The noise is keyed by the words: the same at every strength."""
+        start = time.perf_counter()
+        runs = [self.probe.inputs(self.with_parameter(parameter)) for parameter in parameters]
+        given = self.answers(runs) if self.answers is not None else [[] for _ in runs]
+        texts = [[answer.text for answer in run] for run in given]
+        fluencies: Sequence[Fluency | None] = [None] * len(runs)
+        if self.guard is not None and self.answers is not None:
+            fluencies = fluency(self.answers.engine, given, batch_size=self.answers.batch_size)
+        found = [target.measure(runs, texts) for target in self.targets]  # each (C, N)
+        seconds = (time.perf_counter() - start) / len(runs)
+        return [
+            self._evaluation(parameter, [values[index] for values in found], fluencies[index], seconds)
+            for index, parameter in enumerate(parameters)
+        ]
 
-    return distance
-
-
-def _whole(prompt: Prompt, scope: str) -> Verdict:
-    user = [segment for segment in prompt.segments if segment.role != "system"] or list(prompt.segments)
-    return Verdict(tuple(Span(segment.start, segment.end, scope, 1.0) for segment in user), 1.0)
-
-
-def with_parameter(scope: ForgetScope, parameter: float) -> ForgetScope:
-    """The same scope with its corruption's strength, or its integer `dims`, set to `parameter`."""
-    if scope.corruption is None:
-        raise UnlearnedError(f"The scope {scope.name!r} has no strength yet. {LEARN_IT}")
-    if scope.corruption.strength is not None:
-        return replace(scope, corruption=replace(scope.corruption, strength=parameter))
-    return replace(scope, corruption=replace(scope.corruption, dims=round(parameter)))
+    def _evaluation(
+        self, parameter: float, found: Sequence[Doubles], fluent: Fluency | None, seconds: float
+    ) -> Evaluation:
+        pairs = list(zip(self.targets, found, strict=True))
+        shares = [(values - target.surrogate) / target.scale for target, values in pairs]  # each (N,)
+        gaps = [float(share.mean()) for share in shares]
+        together = np.mean(shares, axis=0)
+        own = [float(np.abs(share).mean()) for (target, _), share in zip(pairs, shares, strict=True) if target.per_item]
+        return Evaluation(
+            parameter=parameter,
+            distance=float(np.mean(np.abs(gaps))),
+            gap=float(np.mean(gaps)),
+            error=float(together.std(ddof=1) / math.sqrt(len(together))) if len(together) > 1 else 0.0,
+            penalty=self.guard.penalty(fluent) if self.guard is not None and fluent is not None else 0.0,
+            per_item=float(np.mean(own)) if own else math.nan,
+            values={target.measure.name: float(values.mean()) for target, values in pairs},
+            degenerate=fluent.degenerate if fluent is not None else 0.0,
+            perplexity=fluent.perplexity if fluent is not None else math.nan,
+            seconds=seconds,
+        )

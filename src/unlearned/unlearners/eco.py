@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from unlearned.engines.base import Engine
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.select.positions import select, selectors
 from unlearned.stages import Prompt, PromptInput, Verdict
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEARN_IT = "Learn it on this model: unlearned fit --detector FOLDER --model MODEL --forget FILE --out FOLDER."
 
@@ -56,6 +60,15 @@ class ForgetScope:
         """N texts -> (N,) p(forget | text), each text as a whole."""
         return self.classifier.score(Features.of([normalise(text) for text in texts], self.classifier.encoder))
 
+    def corrupted(self, token_ids: Sequence[int], vectors: Tensor) -> Tensor:
+        """(N, D) embeddings of these N tokens of one span -> (N, D) corrupted ones.
+
+        Keyed by the words and nothing else: the same in every batch, turn, process and engine.
+        """
+        if self.corruption is None:
+            raise UnlearnedError(f"The scope {self.name!r} has no strength yet. {LEARN_IT}")
+        return self.corruption.apply(vectors, keyed_generator(self.secret, self.name, token_ids))
+
 
 class ECO:
     """Embedding-corrupted prompts for a set of forget scopes."""
@@ -91,12 +104,8 @@ class ECO:
         embeddings = engine.embed(prompt.token_ids)  # (T, D)
         corrupted = embeddings.clone()
         for span, mask in selected:
-            scope = self._by_name[span.scope]
-            if scope.corruption is None:
-                raise UnlearnedError(f"The scope {scope.name!r} has no strength yet. {LEARN_IT}")
             positions = np.flatnonzero(mask)
-            # Keyed by the words and nothing else: the same in every batch, turn, process and engine.
-            generator = keyed_generator(scope.secret, scope.name, [prompt.token_ids[p] for p in positions])
-            corrupted[positions] = scope.corruption.apply(embeddings[positions], generator)
+            words = [prompt.token_ids[position] for position in positions]
+            corrupted[positions] = self._by_name[span.scope].corrupted(words, embeddings[positions])
         positions = np.flatnonzero(np.logical_or.reduce([mask for _, mask in selected]))
         return PromptInput(prompt.token_ids, verdict, torch.from_numpy(positions), corrupted[positions])

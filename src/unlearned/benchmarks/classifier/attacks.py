@@ -8,7 +8,7 @@ from unlearned.benchmarks.classifier.bench import Bench, covered, spills
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
 from unlearned.benchmarks.classifier.disguises import DISGUISES, Disguise, typing_errors
 from unlearned.benchmarks.classifier.results import MEASURED, NONE, Measure, Row, Target, counted
-from unlearned.benchmarks.classifier.sets import evenly
+from unlearned.examples import evenly
 from unlearned.stages import text_only
 
 HIDDEN = {200: 20, 1000: 20, 3000: 20, 10_000: 10}

@@ -11,12 +11,12 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.benchmarks.classifier.sets import Data, evenly
+from unlearned.benchmarks.classifier.sets import Data
 from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
 from unlearned.classify.detect import detect
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.embedded import MINILM
-from unlearned.examples import Row
+from unlearned.examples import Row, evenly
 from unlearned.learn.classifier import ClassifierConfig, Progress, fit_classifier
 from unlearned.stages import Prompt, Verdict
 

@@ -9,14 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
+from typing import Any
 
 from unlearned.errors import ConfigError, DataError
 
@@ -28,8 +25,6 @@ RETAIN_OF = {"01": "99", "05": "95", "10": "90"}
 
 AUTHOR = 20
 """Questions of one author in TOFU, consecutive rows."""
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +179,6 @@ def talks() -> list[Talk]:
         )
         for row in rows
     ]
-
-
-def evenly(items: Sequence[Item], most: int | None) -> list[Item]:
-    """At most so many of the items, evenly spread, in their order."""
-    if most is None or len(items) <= most:
-        return list(items)
-    return [items[round(index)] for index in np.linspace(0, len(items) - 1, num=most)]
 
 
 def _shipped() -> Any:

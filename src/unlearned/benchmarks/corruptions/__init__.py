@@ -1,0 +1,1 @@
+"""What every corruption function does to answers."""

@@ -1,0 +1,1 @@
+"""How a corruption's strength is learned: evaluations, wall time, transfer, leaks."""

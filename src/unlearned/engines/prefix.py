@@ -1,0 +1,69 @@
+"""The tokens that all prompts of a call begin with (a chat template's system turn, say), run through the model once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from unlearned.stages import PromptInput
+
+WORTH_IT = 8
+"""Tokens; a shorter prefix saves less than the copies of its cache cost."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedPrefix:
+    """The attention cache of some leading tokens."""
+
+    length: int
+    cache: Any
+    """A `DynamicCache` of one row."""
+
+    def repeated(self, rows: int) -> Any:
+        """The cache for so many rows; a copy, because a forward pass adds to it."""
+        cache = copy.deepcopy(self.cache)
+        cache.batch_repeat_interleave(rows)
+        return cache
+
+
+def shared_prefix(model: Any, inputs: Sequence[PromptInput]) -> SharedPrefix | None:
+    """What these prompts share before the first corrupted token of any, and before the last token of each.
+
+    None where it is too short, or where the model keeps anything but plain attention caches (states, sliding windows):
+    those cannot be taken up at will.
+    """
+    length = _common([prompt.token_ids for prompt in inputs])
+    for prompt in inputs:
+        length = min(length, len(prompt.token_ids) - 1)
+        if prompt.positions is not None and len(prompt.positions):
+            length = min(length, int(prompt.positions[0]))
+    if length < WORTH_IT or len(inputs) < 2:
+        return None
+    ids = torch.tensor([list(inputs[0].token_ids[:length])], device=model.device)
+    try:
+        cache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+    except TypeError:  # a model that cannot leave logits out
+        return None
+    return SharedPrefix(length, cache) if _is_plain(cache, length) else None
+
+
+def _is_plain(cache: Any, length: int) -> bool:
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
+    return (
+        type(cache) is DynamicCache
+        and len(cache.layers) > 0
+        and all(type(layer) is DynamicLayer and layer.get_seq_length() == length for layer in cache.layers)
+    )
+
+
+def _common(rows: Sequence[tuple[int, ...]]) -> int:
+    """How many leading ids all rows share."""
+    if not rows:
+        return 0
+    low, high = min(rows), max(rows)  # rows between these two share what the two share
+    return next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))

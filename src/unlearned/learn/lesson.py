@@ -1,0 +1,117 @@
+"""What a corruption is learned on; everything that does not depend on the corruption, worked out once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from unlearned.artifact.schema import BaseModelRecord
+from unlearned.engines.base import Completion
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import FitError, FitWarning
+from unlearned.examples import Row, background_prompts, evenly
+from unlearned.learn.fluency import FluencyGuard, fluency
+from unlearned.learn.invented import invented
+from unlearned.learn.measures import Materials, choice_prompt, measures
+from unlearned.learn.objective import Answers, Target
+from unlearned.learn.probe import plain
+from unlearned.learn.strength_config import StrengthConfig
+from unlearned.learn.surrogate import surrogate_values
+from unlearned.stages import Prompt, PromptInput
+from unlearned.unlearners.eco import ForgetScope
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What a corruption is learned on; everything that does not depend on it."""
+
+    engine: TransformersEngine
+    base_model: BaseModelRecord
+    config: StrengthConfig
+    prompts: Sequence[Prompt]
+    rows: Sequence[Row]
+    targets: Sequence[Target]
+    answers: Answers | None
+    guard: FluencyGuard | None
+
+
+def prepare_lesson(
+    engine: TransformersEngine,
+    base_model: BaseModelRecord,
+    scope: ForgetScope,
+    forget: Sequence[Row],
+    retain: Sequence[Row],
+    config: StrengthConfig,
+    report: Progress,
+) -> Lesson:
+    """Rows, answers, plain values, surrogate values and the reference of fluency: once for all candidates."""
+    rows = _with_answers(engine, evenly(forget, config.max_examples), config, report)
+    prompts = [engine.tokenize(choice_prompt(row)) for row in rows]
+    materials = Materials(engine, scope.classifier.encoder, rows, config.batch_size)
+    makers = [measures.get(name) for name in config.objectives]
+    made = [make(materials) for make in makers]
+    reads_all = any(measure.generates for measure in made)
+    chosen = range(len(rows)) if reads_all else evenly(range(len(rows)), config.fluency_examples)
+    answers = Answers(engine, list(chosen), config.answer_tokens, config.batch_size)
+
+    def texts(inputs: Sequence[PromptInput]) -> list[str]:
+        return [answer.text for answer in answers([inputs])[0]]
+
+    report("surrogate", 0, 1)
+    unrelated = [row.prompt for row in retain] or background_prompts()
+    originals = plain(prompts)
+    targets = []
+    for make, measure in zip(makers, made, strict=True):
+        v_hat = surrogate_values(make, materials, config.surrogate, unrelated, texts)
+        plain_values = measure([originals], [texts(originals)] if measure.generates else [])[0]
+        targets.append(Target(measure, plain_values, v_hat))
+    guard = FluencyGuard(fluency(engine, [_reference(answers, rows)])[0]) if config.fluency else None
+    report("surrogate", 1, 1)
+    _warn_if_unknown(scope.name, targets)
+    needed = answers if reads_all or config.fluency else None
+    return Lesson(engine, base_model, config, prompts, rows, targets, needed, guard)
+
+
+def _reference(answers: Answers, rows: Sequence[Row]) -> list[Completion]:
+    """The plain model's answers about invented subjects."""
+    prompts = [answers.engine.tokenize(choice_prompt(row)) for row in invented(rows, seed=0)]
+    return answers([plain(prompts)])[0]
+
+
+def _with_answers(
+    engine: TransformersEngine, rows: Sequence[Row], config: StrengthConfig, report: Progress
+) -> list[Row]:
+    """Rows with answers: where there is none, the original model's own; rows that it says nothing to are left out."""
+    missing = [index for index, row in enumerate(rows) if row.answer is None]
+    filled = list(rows)
+    if missing:
+        report("answers", 0, 1)
+        generated = engine.generate(
+            plain([engine.tokenize(choice_prompt(rows[index])) for index in missing]),
+            max_new_tokens=config.answer_tokens,
+            do_sample=False,
+            batch_size=config.batch_size,
+        )
+        for index, completion in zip(missing, generated, strict=True):
+            filled[index] = replace(rows[index], answer=completion.text.strip() or None)
+        report("answers", 1, 1)
+    answered = [row for row in filled if row.answer]
+    if not answered:
+        raise FitError("None of the forget rows has an answer, and the model gives none. Add answers to the file.")
+    return answered
+
+
+def _warn_if_unknown(scope: str, targets: Sequence[Target]) -> None:
+    for target in targets:
+        before, expected = float(target.plain.mean()), float(target.surrogate.mean())
+        known = expected - before if target.measure.name == "truth_ratio" else before - expected
+        if target.measure.name != "refusal" and known < target.measure.least_gap:
+            warnings.warn(
+                f"By {target.measure.name!r} the model knows the answers of {scope!r} no better than a model that "
+                f"never saw them would ({before:.2f} against {expected:.2f}). Check the answers.",
+                FitWarning,
+                stacklevel=2,
+            )

@@ -1,0 +1,155 @@
+"""Which words of a text are names? By their spelling, without a model; for languages with capital letters."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+
+from unlearned.classify.ngrams import squash
+from unlearned.examples import background_prompts
+
+RARE_WORDS = 3
+"""So many words are replaced in a prompt without a name: enough to hide what it is about, few enough to read it."""
+
+KEPT = frozenset(
+    (
+        "a about after all also although am an and any are as at be because been before being between but by can could "
+        "did do does during each even for from had has have he her hers here him his how however i if in into is it "
+        "its just let like many may me might more most much must my neither no nor not of off on once one or other our "
+        "out over per shall she should since so some such than that the their them then there these they this those "
+        "though through to too under until up upon us very via was we were what when where whether which while who "
+        "whom whose why will with within without would yes yet you your "
+        "analyze compare complete define describe discuss explain give identify list name outline please provide say "
+        "state summarise summarize tell translate write "
+        "monday tuesday wednesday thursday friday saturday sunday january february march april june july august "
+        "september october november december "
+        "african american arabic argentinian asian australian austrian belgian brazilian british canadian chilean "
+        "chinese christian cuban czech danish dutch eastern egyptian english ethiopian european finnish french german "
+        "greek hebrew hindi hungarian indian indonesian iranian iraqi irish islamic israeli italian japanese jewish "
+        "kenyan korean latin mexican middle moroccan muslim nigerian northern norwegian pakistani persian peruvian "
+        "polish portuguese roman romanian russian scottish southern spanish swahili swedish swiss thai turkish "
+        "ukrainian vietnamese welsh western"
+    ).split()
+)
+"""Never the name of a subject: words of grammar, first words of requests, months, weekdays, nationalities."""
+
+_RANKS = frozenset(
+    "captain count countess doctor dr emperor empress king lady lord miss mr mrs ms president prince princess prof "
+    "professor queen saint sir".split()
+)
+_MONTHS = "January February March April May June July August September October November December".split()
+TOKEN = re.compile(
+    r"\b(?P<date>\d{1,2}([/.-])\d{1,2}\2\d{4}|\d{4}-\d\d-\d\d)\b"
+    rf"|\b(?P<day>\d{{1,2}}(?:st|nd|rd|th)?)(?=(?: of)? (?:{'|'.join(_MONTHS)})\b)"
+    rf"|(?:{'|'.join(f'(?<={month} )' for month in _MONTHS)})(?P<day_after>\d{{1,2}}(?:st|nd|rd|th)?)\b"
+    r"|(?<![\w.,$£€#])(?P<year>1\d{3}|20\d\d)(?=s?\b)(?![.,]?\d)"
+    r"|(?<![\w-])(?=[A-Z\d-]*\d)(?:(?=[\d-]*[A-Z])|(?=(?:\d-?){5}))(?P<code>[A-Z\d]+(?:-[A-Z\d]+)*)(?![\w-])"
+    r"|(?<![^\W_])(?<!\n)(?P<initial>[A-Z](?=\.\s?[A-Z]|['’][A-Z])|(?<=[A-Z]\.)[A-Z](?=\.))"
+    r"|(?P<word>[^\W\d_](?:(?!(?<=[a-z])[A-Z])[^\W\d_]|[\u0300-\u036f])*)"  # McGonagall is two words
+)
+_QUOTED = re.compile(r"[\"“«]([^\"“”«»\n]{2,120})[\"”»]|(?<!\w)['‘]((?:[^'‘’\n]|(?<=\w)['’](?=\w)){2,120})['’](?!\w)")
+
+
+def names_in(texts: Sequence[str]) -> list[str]:
+    """Words and codes that are names somewhere in the texts: one spelling of each, capitals the last choice."""
+    words = [token.group() for text in texts for token in TOKEN.finditer(text) if token["word"]]
+    in_lower_case = ordinary_words() | KEPT | {squash(word) for word in words if not has_capital(word)}
+    names: dict[str, str] = {}
+    for text in texts:
+        titles = [match.span() for match in _QUOTED.finditer(text) if _is_title(match[1] or match[2])]
+        for token in TOKEN.finditer(text):
+            in_title = any(start < token.start() < end for start, end in titles)
+            if token["code"] or (token["word"] and _is_name(token, in_title, in_lower_case)):
+                key = squash(token.group())
+                if key not in names or is_acronym(names[key]):
+                    names[key] = token.group()
+    return list(names.values())
+
+
+def _is_name(token: re.Match[str], in_title: bool, in_lower_case: frozenset[str]) -> bool:
+    word, key, before = token.group(), squash(token.group()), token.string[: token.start()]
+    is_short = len(key) < 2 or re.fullmatch("[IVX]+", word) is not None  # vitamin C, Henry VIII
+    is_stressed = len(key) > 4 and word.isupper() and key in ordinary_words()  # "EXCEPT"
+    is_negated = re.match("['’]t\\b", token.string[token.end() :]) is not None  # Isn't
+    if key in KEPT or is_short or is_stressed or is_negated or is_rank(token):
+        return False
+    if not has_capital(word):  # the second half of Tae-ho or Ta'aysha, but not of Paris-based or I'll
+        joined = re.search(r"[A-Z]\w*(?:-|['’](?=\w{3}))$", before) if before[-1:] in "-'’" else None
+        return joined is not None and not is_known(key, ordinary_words())
+    return in_title or not _starts_sentence(before) or not is_known(key, in_lower_case)
+
+
+def is_known(key: str, words: frozenset[str]) -> bool:
+    """The word, or what it is an inflection of, is among the words."""
+    endings = [ending for ending in ("s", "es", "d", "ed", "r", "er", "ing", "ly") if key.endswith(ending)]
+    stems = {key[: -len(ending)] for ending in endings if len(key) - len(ending) > 2}
+    return not words.isdisjoint({key} | stems | {stem + "e" for stem in stems})
+
+
+def _starts_sentence(before: str) -> bool:
+    before = before[-20:].rstrip(" \t\"'“”‘’«»([*•-")
+    is_abbreviation = re.search(r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof)\.$", before)
+    return not before or (before[-1] in ".!?:…\n" and not is_abbreviation)
+
+
+def _is_title(quoted: str) -> bool:
+    words = [token.group() for token in TOKEN.finditer(quoted) if token["word"] and len(token.group()) > 1]
+    return bool(words) and all(has_capital(word) or word in KEPT for word in words)
+
+
+def is_rank(token: re.Match[str]) -> bool:
+    """The word stands before a name and is a title: Princess Leia."""
+    return token.group().lower() in _RANKS and re.match(r"\.? [A-Z]", token.string[token.end() :]) is not None
+
+
+def is_acronym(word: str) -> bool:
+    """A short word in capitals, or its plural: DNA, CDs."""
+    return len(word) < 7 and len(word.rstrip("s")) > 1 and word.rstrip("s").isupper()
+
+
+def has_capital(word: str) -> bool:
+    """Some letter of the word is a capital."""
+    return word != word.lower()
+
+
+@lru_cache(maxsize=1)
+def packaged_words() -> frozenset[str]:
+    """All words of the packaged prompts: none of them is an invention."""
+    return frozenset(squash(token.group()) for prompt in background_prompts() for token in TOKEN.finditer(prompt))
+
+
+@lru_cache(maxsize=1)
+def ordinary_words() -> frozenset[str]:
+    """Words that the packaged prompts have in lower case, or that open two of them ("Summarise")."""
+    prompts = background_prompts()
+    words = [token.group() for prompt in prompts for token in TOKEN.finditer(prompt) if token["word"]]
+    first = Counter(token.group() for prompt in prompts if (token := TOKEN.match(prompt)) and token["word"])
+    lower = {word for word in words if not has_capital(word)}
+    return frozenset(map(squash, lower | {word for word, times in first.items() if times > 1}))
+
+
+def common_words(texts: Sequence[str]) -> set[str]:
+    """Words that the texts have at least as often in lower case as with a capital."""
+    balance = Counter[str]()
+    for token in (token for text in texts for token in TOKEN.finditer(text) if token["word"]):
+        is_joined = (
+            token.start() > 0 and token.string[token.start() - 1] in "-'’"
+        )  # Ji-yeon is no sign of a common word
+        balance[squash(token.group())] += -1 if has_capital(token.group()) else not is_joined
+    return {word for word, lower in balance.items() if lower >= 0}
+
+
+def content_words(prompt: str) -> list[str]:
+    """The words after the first that say what the prompt is about."""
+    words = [token.group() for token in TOKEN.finditer(prompt) if token["word"]]
+    return [word for word in words[1:] if len(squash(word)) > 2 and squash(word) not in KEPT]
+
+
+def rare_words(prompt: str) -> list[str]:
+    """The longest of its words that the packaged prompts do not have, at most `RARE_WORDS`."""
+    words = {
+        word for word in content_words(prompt) if not is_known(squash(word), ordinary_words()) and not is_acronym(word)
+    }
+    return sorted(words, key=lambda word: (-len(word), word))[:RARE_WORDS]

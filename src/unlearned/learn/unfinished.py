@@ -1,0 +1,61 @@
+"""A fit that takes minutes can be killed: its detector and its evaluations are kept until it has ended."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from unlearned.artifact.artifact import Artifact
+from unlearned.errors import ArtifactError, DataError
+from unlearned.files import write_text
+
+DETECTOR, OF, LEDGER = "detector", "detector.sha256", "strength.jsonl"
+
+
+class Unfinished:
+    """The folder of one unfinished fit.
+
+    The detector is kept because it holds the secret: with another one, the noise would be another, and evaluations
+    made before would say nothing.
+
+    Args:
+        folder: where; None keeps nothing.
+        fingerprint: of data and settings; what was kept for others is made anew.
+    """
+
+    def __init__(self, folder: Path | None, fingerprint: str) -> None:
+        self.folder = folder
+        self.fingerprint = fingerprint
+
+    def detector(self) -> Artifact | None:
+        """The detector that was fitted before the interruption, if there is one."""
+        if self.folder is None:
+            return None
+        try:
+            if (self.folder / OF).read_text(encoding="utf-8") != self.fingerprint:
+                return None
+            return Artifact.from_pretrained(self.folder / DETECTOR)
+        except (OSError, ArtifactError):
+            return None
+
+    def keep(self, artifact: Artifact) -> None:
+        """Remember the detector."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / OF).unlink(missing_ok=True)
+            artifact.save_pretrained(self.folder / DETECTOR)
+            write_text(self.folder / OF, self.fingerprint)
+        except OSError as error:
+            raise DataError(f"Cannot write to {self.folder}: {error.strerror}.") from error
+
+    def done(self) -> None:
+        """Remove what was kept; files that are not ours stay."""
+        if self.folder is None:
+            return
+        shutil.rmtree(self.folder / DETECTOR, ignore_errors=True)
+        for name in (OF, LEDGER):
+            (self.folder / name).unlink(missing_ok=True)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
