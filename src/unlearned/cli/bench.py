@@ -167,11 +167,16 @@ def strength(
     parts: Annotated[str, typer.Option(help="Of cost, transfer, leaks, search.")] = "cost,transfer,leaks,search",
     points: Annotated[int, typer.Option(min=3, help="Of the grid that optimisers are measured against.")] = 200,
     examples: Annotated[int, typer.Option(min=2, help="Forget prompts per scope in the search part.")] = 8,
+    start: Annotated[str | None, typer.Option(help="Adapter that saw TOFU's forget01, to judge surrogates by.")] = None,
+    retained: Annotated[str | None, typer.Option(help="Adapter that saw all that --start saw but forget01.")] = None,
+    tofu: Annotated[Path, typer.Option(help="Folder of TOFU's splits, with --start and --retained.")] = Path("tofu"),
 ) -> None:
     """How a strength is learned: wall time, evaluations against a grid, transfer to other scopes, leaks."""
     import json
+    from dataclasses import asdict
 
     from unlearned.benchmarks.strength.run import PARTS, measure_strength
+    from unlearned.benchmarks.strength.surrogates import measure_surrogates
     from unlearned.benchmarks.strength.tables import as_markdown
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
@@ -180,12 +185,17 @@ def strength(
 
     if unknown := [name for name in _names(parts) if name not in PARTS]:
         raise ConfigError(f"There is no part {unknown[0]!r}. The parts are: {', '.join(PARTS)}.")
+    if (start is None) != (retained is None):
+        raise ConfigError("Give both --start and --retained, or neither.")
     check_writable(out)
     model, tokenizer = load(options)
     with progress() as report, quiet():
         results = measure_strength(
             model, tokenizer, parts=_names(parts), points=points, examples=examples, on_progress=report
         )
+        if start is not None and retained is not None:
+            found = measure_surrogates(options, start, retained, tofu, report)
+            results["surrogates"] = [asdict(row) for row in found]
     if out is not None:
         write_text(out, json.dumps(results, indent=2) + "\n")
     typer.echo(as_markdown(results))

@@ -18,6 +18,8 @@ def as_markdown(results: Mapping[str, Any]) -> str:
         parts.append(_transfer(results["transfer"]))
     if "leaks" in results:
         parts.append(_leaks(results["leaks"]))
+    if "surrogates" in results:
+        parts.append(_surrogates(results["surrogates"]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,6 +68,20 @@ def _transfer(rows: Sequence[Mapping[str, Any]]) -> str:
         f"{row['gap']:+.1%} | {row['penalty']:.2f} |"
         for row in rows
     ]
+    return "\n".join(lines)
+
+
+def _surrogates(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = [
+        "| measure | surrogate | mean | retained model | mean difference per question | Spearman |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        rho = "" if row["spearman"] is None else f"{row['spearman']:.2f}"
+        lines.append(
+            f"| {row['measure']} | {row['surrogate']} | {row['mean']:.2f} | {row['retained_mean']:.2f} | "
+            f"{row['per_item_difference']:.2f} | {rho} |"
+        )
     return "\n".join(lines)
 
 
