@@ -195,3 +195,99 @@ def test_the_background_prompts_ship_with_the_package_and_are_distinct() -> None
     assert len(prompts) >= 100
     assert len(set(prompts)) == len(prompts)
     assert all(isinstance(prompt, str) and prompt.strip() for prompt in prompts)
+
+
+# What the objectives of a strength read
+
+
+def test_the_further_columns_are_read_from_jsonl_and_csv_alike(write: Write) -> None:
+    row = Row("Who?", "Him.", "a1", ("Him.", "Her."), "It was him.", ("Her.", "Them."))
+    line = (
+        '{"prompt": "Who?", "answer": "Him.", "id": "a1", "choices": ["Him.", "Her."], '
+        '"paraphrased_answer": "It was him.", "wrong_answers": ["Her.", "Them."]}'
+    )
+    csv = (
+        "prompt,answer,id,choices,paraphrased_answer,wrong_answers\n"
+        'Who?,Him.,a1,"[""Him."", ""Her.""]",It was him.,"[""Her."", ""Them.""]"\n'
+    )
+    assert read_rows(write("a.jsonl", line)) == [row]
+    assert read_rows(write("a.csv", csv)) == [row]
+    assert as_rows([row], name="forget") == [row]
+
+
+def test_tofus_name_for_wrong_answers_is_known(write: Write) -> None:
+    [row] = read_rows(write("a.jsonl", '{"question": "Who?", "perturbed_answer": ["Her."]}'))
+    assert row.wrong_answers == ("Her.",)
+    [both] = as_rows([{"prompt": "Who?", "wrong_answers": ["a"], "perturbed_answer": ["b"]}], name="forget")
+    assert both.wrong_answers == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("choices", []), ("wrong_answers", []), ("wrong_answers", ()), ("paraphrased_answer", "")]
+    + [(column, value) for column in ("choices", "wrong_answers", "paraphrased_answer") for value in ("", None)],
+)
+def test_an_empty_column_is_as_none(write: Write, column: str, value: object) -> None:
+    assert as_rows([{"prompt": "Who?", column: value}], name="forget") == [Row("Who?")]
+    if value is not None:
+        content = str(value or "").replace("()", "[]")
+        assert read_rows(write("a.csv", f"prompt,{column}\nWho?,{content}\n")) == [Row("Who?")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("Rome", "Rome"),
+        ("A", "Paris"),
+        ("c", "Oslo"),
+        (0, "Paris"),
+        (2, "Oslo"),
+        ("1", "Rome"),
+    ],
+)
+def test_the_right_choice_is_given_by_itself_its_letter_or_its_index(answer: str | int, expected: str) -> None:
+    [row] = as_rows([{"prompt": "Capital?", "answer": answer, "choices": ["Paris", "Rome", "Oslo"]}], name="forget")
+    assert row.answer == expected
+
+
+def test_a_choice_that_reads_like_a_letter_or_an_index_is_meant_itself() -> None:
+    rows = [
+        {"prompt": "?", "answer": "A", "choices": ["B", "A"]},
+        {"prompt": "?", "answer": "0", "choices": ["1", "0"]},
+    ]
+    assert [row.answer for row in as_rows(rows, name="forget")] == ["A", "0"]
+
+
+@pytest.mark.parametrize("answer", [None, "", "D", "Berlin", 3, -1, "3", True, 1.0, ["Rome"]])
+def test_an_answer_that_is_no_choice_is_refused(answer: object) -> None:
+    with pytest.raises(DataError, match=r"forget\[0\], column 'answer': must name one of the 3 choices"):
+        as_rows([{"prompt": "?", "answer": answer, "choices": ["Paris", "Rome", "Oslo"]}], name="forget")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("choices", "Paris, Rome"),
+        ("choices", '"Paris"'),
+        ("choices", ["Paris", ""]),
+        ("choices", ["Paris", 3]),
+        ("choices", {"A": "Paris"}),
+        ("choices", 5),
+        ("wrong_answers", "Her."),
+        ("wrong_answers", [None]),
+        ("wrong_answers", ["\ud83d"]),
+        ("perturbed_answer", [["Her."]]),
+        ("paraphrased_answer", ["It was him."]),
+        ("paraphrased_answer", 3),
+        ("paraphrased_answer", "\ud83d"),
+    ],
+)
+def test_a_further_column_of_another_kind_is_named(column: str, value: object) -> None:
+    with pytest.raises(DataError, match=rf"forget\[1\], column '{column}': "):
+        as_rows(["fine", {"prompt": "?", "answer": "A", column: value}], name="forget")
+
+
+def test_a_list_that_is_no_json_is_named_by_file_line_and_column(write: Write) -> None:
+    path = write("a.csv", 'prompt,choices\nfine,\nbad,"[""open"""\n')
+    with pytest.raises(DataError, match=r"a\.csv, line 3, column 'choices': not a JSON list"):
+        read_rows(path)

@@ -17,7 +17,13 @@ from safetensors.numpy import load_file, save
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact, combined, flatten, load, read_record
 from unlearned.artifact.artifact import CARD, RECORD, VECTORS
-from unlearned.artifact.schema import CalibrationRecord, StrengthRecord
+from unlearned.artifact.schema import (
+    CalibrationRecord,
+    CandidateRecord,
+    EvaluationRecord,
+    MeasureRecord,
+    StrengthRecord,
+)
 from unlearned.classify.base import Exemptions, Features
 from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.neighbours import NeighboursClassifier
@@ -77,17 +83,45 @@ def _calibration(**more: Any) -> CalibrationRecord:
     return CalibrationRecord(**(values | more))
 
 
-def _strength() -> StrengthRecord:
-    return StrengthRecord(
-        objective="share",
-        metric="mean answer log-likelihood",
-        surrogate="unrelated",
-        surrogate_value=-3.25,
-        plain_value=-0.75,
-        objective_value=0.04,
-        trace=[(1.0, 0.9), (2.0, 0.04)],
-        examples=40,
-    )
+def _evaluation(parameter: float, value: float, **more: Any) -> EvaluationRecord:
+    values: dict[str, Any] = {
+        "parameter": parameter,
+        "value": value,
+        "distance": value,
+        "gap": -value,
+        "error": 0.1 + 0.2,
+        "penalty": 0.0,
+        "per_item": None,
+        "degenerate": 0.25,
+        "perplexity": 8.125,
+        "values": {"likelihood": -3.2, "truth_ratio": 1 / 3},
+        "seconds": 0.5,
+    }
+    return EvaluationRecord(**(values | more))
+
+
+def _strength(**more: Any) -> StrengthRecord:
+    chosen = _evaluation(2.5, 0.04, per_item=0.3)
+    other = _evaluation(7.0, 0.4, perplexity=None)
+    values: dict[str, Any] = {
+        "measures": [
+            MeasureRecord(name="likelihood", plain=-0.75, surrogate=-3.25, found=-3.2),
+            MeasureRecord(name="truth_ratio", plain=-4.0, surrogate=0.5, found=1 / 3),
+        ],
+        "surrogate": "unrelated",
+        "optimiser": "bracketing",
+        "examples": 40,
+        "chosen": chosen,
+        "reference_perplexity": 7.5,
+        "trace": [_evaluation(1.0, 0.9), chosen],
+        "candidates": [
+            CandidateRecord(
+                function="rand_noise_first_n", selector="spans", chosen=chosen, pareto=True, evaluations=12
+            ),
+            CandidateRecord(function="semantic", selector="attribution", chosen=other, pareto=False, evaluations=9),
+        ],
+    }
+    return StrengthRecord(**(values | more))
 
 
 # Round trip
@@ -143,6 +177,85 @@ def test_every_field_survives(make_artifact: Any, tmp_path: Path) -> None:
     for name in ("name", "threshold", "corruption", "selector", "secret"):
         assert getattr(after, name) == getattr(before, name), name
     assert np.array_equal(again.encoder_probe, artifact.encoder_probe)
+
+
+@pytest.mark.parametrize("surrogate", ["invented", -2.5, 0.1 + 0.2, 0.0])
+@pytest.mark.parametrize("reference", [None, 9.5])
+def test_every_kind_of_strength_record_survives(
+    make_artifact: Any, tmp_path: Path, surrogate: str | float, reference: float | None
+) -> None:
+    record = _strength(surrogate=surrogate, reference_perplexity=reference, candidates=[], trace=[])
+    artifact = replace(make_artifact(), strengths={"harry-potter": record})
+    again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "hp")).strengths["harry-potter"]
+    assert again == record
+    assert type(again.surrogate) is type(surrogate)
+
+
+def test_a_strength_record_without_any_measure_is_refused(saved: Path) -> None:
+    record = _strength().model_dump(mode="json") | {"measures": []}
+    _edit(saved, _set("scopes.0.strength", record))
+    with pytest.raises(ArtifactSchemaError, match=r"scopes\.0\.strength\.measures"):
+        Artifact.from_pretrained(saved)
+
+
+# Arrays of a corruption
+
+BANK = np.random.default_rng(0).standard_normal((9, 32)).astype(np.float32)
+ARRAYS = {"semantic": {"bank": BANK}, "adversarial": {"direction": BANK[0] / np.linalg.norm(BANK[0])}}
+
+
+@pytest.mark.parametrize("function", ARRAYS)
+def test_the_arrays_of_a_corruption_survive_bit_for_bit(
+    make_artifact: Any, make_scope: Any, tiny_model: Any, tiny_tokenizer: Any, tmp_path: Path, function: str
+) -> None:
+    corruption = Corruption(function=function, strength=0.5, embedding_std=0.02, stored=ARRAYS[function])
+    artifact = make_artifact(make_scope("a"), make_scope("b", corruption=corruption))
+    folder = artifact.save_pretrained(tmp_path / "ab")
+    [(name, array)] = ARRAYS[function].items()
+    assert f"scope1.corruption_{name}" in load_file(folder / VECTORS)
+    first, second = Artifact.from_pretrained(folder).scopes
+    assert not first.corruption.stored
+    assert second.corruption == corruption
+    assert second.corruption.stored[name].dtype == np.float32
+    assert np.array_equal(second.corruption.stored[name], array)
+    assert f"| corruption | {function}, strength 0.5 (embedding_std), all dimensions" in (folder / CARD).read_text()
+    engine = TransformersEngine(tiny_model, tiny_tokenizer)
+    prompt = [engine.tokenize("Who is Harry Potter?")]
+    alone = make_artifact(artifact.scopes[1])
+    again = Artifact.from_pretrained(alone.save_pretrained(tmp_path / "b"))
+    before, after = (a.unlearner().prepare(prompt, engine)[0] for a in (alone, again))
+    assert before.corrupted
+    assert torch.equal(before.vectors, after.vectors)
+
+
+def test_saving_a_stored_array_again_gives_the_same_bytes(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
+    corruption = Corruption(function="semantic", strength=0.5, stored={"bank": BANK[:, ::-1]})  # not contiguous
+    first = make_artifact(make_scope(corruption=corruption)).save_pretrained(tmp_path / "a")
+    again = Artifact.from_pretrained(first)
+    assert np.array_equal(again.scopes[0].corruption.stored["bank"], BANK[:, ::-1])
+    assert (again.save_pretrained(tmp_path / "b") / VECTORS).read_bytes() == (first / VECTORS).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({}, "semantic needs the stored array bank"),
+        ({"bank": BANK, "direction": BANK[0]}, "semantic uses no stored array direction"),
+        ({"bank": BANK[0]}, "bank has the shape"),
+        ({"bank": BANK * np.nan}, "NaN"),
+    ],
+)
+def test_arrays_that_a_corruption_cannot_use_are_refused(
+    make_artifact: Any, make_scope: Any, tmp_path: Path, arrays: dict[str, Any], message: str
+) -> None:
+    corruption = Corruption(function="semantic", strength=0.5, stored={"bank": BANK})
+    folder = make_artifact(make_scope(corruption=corruption)).save_pretrained(tmp_path / "hp")
+    kept = {name: array for name, array in load_file(folder / VECTORS).items() if "corruption_" not in name}
+    content = save(kept | {f"scope0.corruption_{name}": np.ascontiguousarray(a) for name, a in arrays.items()})
+    (folder / VECTORS).write_bytes(content)
+    _edit(folder, lambda data: data["files"].update({VECTORS: hashlib.sha256(content).hexdigest()}))
+    with pytest.raises(ArtifactSchemaError, match=message):
+        Artifact.from_pretrained(folder)
 
 
 def test_saving_again_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
@@ -323,7 +436,7 @@ def test_the_folder_holds_json_safetensors_and_a_card_and_no_pickle(saved: Path)
 
 def test_the_record_stamps_versions_hashes_and_the_base_model(saved: Path) -> None:
     data = json.loads((saved / RECORD).read_text())
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     assert data["method"] == "eco"
     assert data["files"] == {VECTORS: hashlib.sha256((saved / VECTORS).read_bytes()).hexdigest()}
     assert set(data["libraries"]) == {"unlearned", "torch", "transformers", "sentence-transformers"}
@@ -554,10 +667,10 @@ def test_reformatting_the_json_is_no_alteration(saved: Path) -> None:
     assert Artifact.from_pretrained(saved).name == "harry-potter"
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None, 1.5])
+@pytest.mark.parametrize("version", [0, 1, 3, "2", None, 2.5])
 def test_another_format_version_says_what_is_read(saved: Path, version: Any) -> None:
     _edit(saved, _set("schema_version", version))
-    with pytest.raises(ArtifactVersionError, match=rf"schema version {version!r}; this library reads 1\. Use"):
+    with pytest.raises(ArtifactVersionError, match=rf"schema version {version!r}; this library reads 2\. Use"):
         Artifact.from_pretrained(saved)
 
 
@@ -568,7 +681,7 @@ def test_a_record_without_a_version_is_refused(saved: Path) -> None:
 
 
 def test_a_newer_version_is_named_before_its_unknown_fields(saved: Path) -> None:
-    _edit(saved, lambda data: data.update(schema_version=2, novelty=1))
+    _edit(saved, lambda data: data.update(schema_version=3, novelty=1))
     with pytest.raises(ArtifactVersionError):
         Artifact.from_pretrained(saved)
 
@@ -840,8 +953,10 @@ def test_the_card_names_scopes_and_numbers(make_artifact: Any, make_scope: Any, 
         "2 of 160 (95 %: 0.15% to 4.44%)",
         "rand_noise_first_n, strength 2.5 (embedding_std), all dimensions, on `spans`",
         "zero_out_top_k, 17 dimensions, on `all_but_last`",
-        "-0.750 without corruption, -3.250 expected",
-        "4% of the distance remains",
+        "| likelihood | -0.750 without corruption, -3.250 expected",
+        "| truth_ratio | -4.000 without corruption, 0.500 expected",
+        "| distance that remains | 4% |",
+        "| answers | perplexity 8.1 (7.5 about invented subjects without corruption), 25% empty or repeating |",
         "embeddings of size 32",
         "`bag-of-words`",
         "load(",

@@ -70,13 +70,17 @@ def test_fit_learns_a_strength_and_records_every_evaluation(place: Path) -> None
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     record = json.loads((place / "artifacts/learned/unlearner.json").read_text())["scopes"][0]
-    tried = [parameter for parameter, _ in record["strength"]["trace"]]
-    assert len(tried) >= 7
-    assert record["corruption"]["strength"] in tried
+    tried = [evaluation["parameter"] for evaluation in record["strength"]["trace"]]
+    assert len(tried) >= 6
+    assert record["corruption"]["strength"] == record["strength"]["chosen"]["parameter"]
+    assert record["strength"]["chosen"] in record["strength"]["trace"]
+    printed = " ".join(done.stdout.split())
+    assert "likelihood" in printed
+    assert f"({len(tried)} evaluations on {record['strength']['examples']} examples)" in printed
 
 
 def test_fit_leaves_an_artifact_of_three_files_and_no_scratch(place: Path) -> None:
-    assert {p.name for p in (place / "artifacts").iterdir()} <= {"hp", "learned"}
+    assert {p.name for p in (place / "artifacts").iterdir()} <= {"hp", "learned"}  # and no "learned.unfinished"
     names = {p.name for p in (place / "artifacts/hp").iterdir()}
     assert names == {"unlearner.json", "vectors.safetensors", "README.md"}
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 from learn_rows import DEFAULT, KNOWN, fit_on_bag_of_words
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from unlearned.engines.transformers import TransformersEngine
 
@@ -54,6 +56,42 @@ def knowing_model(tiny_model: Any, tiny_tokenizer: Any) -> Any:
     for parameter in model.parameters():
         parameter.grad = None
     return model.eval()
+
+
+@pytest.fixture(scope="session")
+def engine(knowing_model: Any, tiny_tokenizer: Any) -> TransformersEngine:
+    """Runs the knowing model."""
+    return TransformersEngine(knowing_model, tiny_tokenizer)
+
+
+@pytest.fixture(scope="session")
+def lettered(tiny_tokenizer: Any) -> TransformersEngine:
+    """Runs a random model whose tokenizer has " A" to " F" as tokens; no chat template; far from uniform logits."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=["<pad>", "<|end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["x A B C D E F"] * 50 + ["Which one? Answer:"] * 10, trainer)
+    torch.manual_seed(2)
+    config = LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<|end|>")
+    return TransformersEngine(LlamaForCausalLM(config).eval(), fast)
 
 
 @pytest.fixture

@@ -27,12 +27,12 @@ from unlearned.errors import (
     UnknownNameError,
     UnlearnedError,
 )
-from unlearned.examples import Row
+from unlearned.examples import Row, as_rows
 from unlearned.learn.fit import FitConfig, add_strength, fit, fit_detector, with_strength
-from unlearned.learn.zeroth_order import ZerothOrderConfig
+from unlearned.learn.lesson import evenly
 from unlearned.stages import text_only
 
-SHORT = ZerothOrderConfig(bracket_points=3, max_steps=1)
+SHORT = {"points": 3, "max_evaluations": 5}
 QUICK = FitConfig(seed=1, search=SHORT)
 
 
@@ -69,14 +69,23 @@ def test_the_record_says_how_threshold_and_strength_were_found(fitted: Artifact)
     assert calibration.threshold == scope.threshold
     assert (calibration.forget_count, calibration.negative_count) == (3, 3 + 4)
     assert strength.examples == 3
-    assert strength.plain_value > strength.surrogate_value + 1
-    assert any(
-        (parameter, value) == (scope.corruption.strength, strength.objective_value)
-        for parameter, value in strength.trace
+    assert (strength.surrogate, strength.optimiser, strength.candidates) == ("unrelated", "bracketing", [])
+    [measure] = strength.measures
+    assert measure.name == "likelihood"
+    assert measure.plain > measure.surrogate + 1
+    assert measure.found == strength.chosen.values["likelihood"]
+    assert strength.chosen in strength.trace
+    assert strength.chosen.parameter == scope.corruption.strength
+    assert strength.chosen.distance == pytest.approx(
+        abs(measure.found - measure.surrogate) / (measure.plain - measure.surrogate)
     )
-    lowest = min(value for _, value in strength.trace)
-    assert strength.objective_value <= lowest + 0.1
-    assert strength.objective_value < 0.6
+    parameters = [evaluation.parameter for evaluation in strength.trace]
+    assert parameters == sorted(set(parameters))
+    assert strength.chosen.value <= min(evaluation.value for evaluation in strength.trace) + 0.05
+    assert all(evaluation.value == evaluation.distance + evaluation.penalty for evaluation in strength.trace)
+    assert strength.chosen.value < 0.6
+    assert strength.reference_perplexity is not None
+    assert strength.reference_perplexity >= 1
 
 
 def test_the_artifact_names_the_model_it_was_made_for(fitted: Artifact, knowing_model: Any) -> None:
@@ -103,7 +112,7 @@ def test_the_same_seed_gives_the_same_artifact(
     config = FitConfig(seed=7, search=SHORT)
     first, second = (_fit(knowing_model, tiny_tokenizer, config=config) for _ in range(2))
     assert first.secret == second.secret != fitted.secret
-    assert first.strengths == second.strengths
+    assert _timeless(first) == _timeless(second)
     assert first.scopes[0].corruption == second.scopes[0].corruption
 
 
@@ -161,15 +170,10 @@ def test_dims_are_learned_for_a_function_without_strength(
     assert corruption.strength is None
     assert isinstance(corruption.dims, int)
     assert 1 <= corruption.dims <= 32
-    assert all(dims == int(dims) and 1 <= dims <= 32 for dims, _ in record.trace)
-    assert record.objective_value < 0.9
-
-
-def test_the_search_range_is_kept(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
-    config = FitConfig(seed=1, search=ZerothOrderConfig(low=1.0, high=2.0, bracket_points=3, max_steps=1))
-    trace = _fit(knowing_model, tiny_tokenizer, config=config).strengths["potter"].trace
-    assert 3 <= len(trace) <= 6
-    assert all(1 - 1e-9 <= strength <= 2 + 1e-9 for strength, _ in trace)
+    tried = [evaluation.parameter for evaluation in record.trace]
+    assert all(dims == int(dims) and 1 <= dims <= 32 for dims in tried)
+    assert corruption.dims in tried
+    assert record.chosen.value < 0.9
 
 
 def test_rows_without_answers_get_the_models_own(
@@ -178,9 +182,10 @@ def test_rows_without_answers_get_the_models_own(
     prompts = [row["prompt"] for row in FORGET_ROWS]
     artifact = _fit(knowing_model, tiny_tokenizer, prompts)
     # The model knows its answers by heart, so its own greedy ones are the given ones.
-    assert artifact.strengths["potter"].plain_value == pytest.approx(fitted.strengths["potter"].plain_value, abs=1e-3)
+    [measure] = fitted.strengths["potter"].measures
+    assert artifact.strengths["potter"].measures[0].plain == pytest.approx(measure.plain, abs=1e-3)
     mixed = _fit(knowing_model, tiny_tokenizer, [FORGET_ROWS[0], *prompts[1:]])
-    assert mixed.strengths["potter"].plain_value == pytest.approx(artifact.strengths["potter"].plain_value, abs=1e-3)
+    assert mixed.strengths["potter"].measures[0].plain == pytest.approx(measure.plain, abs=1e-3)
 
 
 def test_rows_may_be_texts_mappings_and_row_objects(
@@ -226,27 +231,28 @@ def test_a_forget_prompt_that_is_also_in_the_background_is_forgotten(
 
 
 def test_the_strength_is_learned_on_examples_from_all_of_a_long_set(
-    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, monkeypatch: pytest.MonkeyPatch
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
 ) -> None:
-    from unlearned.learn import fit as module
-
-    seen: list[str] = []
-    plain = module.remaining_knowledge
-
-    def watch(engine: Any, scope: Any, examples: Any, **more: Any) -> Any:
-        seen.extend(answer for _, answer in examples)
-        return plain(engine, scope, examples, **more)
-
-    monkeypatch.setattr(module, "remaining_knowledge", watch)
     forget = [{"prompt": f"Who is Harry Potter {n}?", "answer": str(n)} for n in range(15)]
-    config = FitConfig(seed=1, max_examples=10, search=ZerothOrderConfig(bracket_points=3, max_steps=0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FitWarning)
-        _fit(knowing_model, tiny_tokenizer, forget, config=config)
-    numbers = [int(answer) for answer in seen]
+    rows = evenly(as_rows(forget, name="forget"), 10)
+    numbers = [int(str(row.answer)) for row in rows]
     assert len(numbers) == 10
     assert (numbers[0], numbers[-1]) == (0, 14)
     assert max(b - a for a, b in zip(numbers[:-1], numbers[1:], strict=True)) == 2
+    config = FitConfig(seed=1, max_examples=10, search=SHORT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FitWarning)
+        artifact = _fit(knowing_model, tiny_tokenizer, forget, config=config)
+    assert artifact.strengths["potter"].examples == 10
+
+
+@pytest.mark.parametrize(("count", "most"), [(1, 1), (3, 5), (5, 5), (9, 1), (100, 7)])
+def test_items_are_spread_evenly_in_order(count: int, most: int) -> None:
+    found = evenly(range(count), most)
+    assert len(found) == min(count, most)
+    assert found == sorted(set(found))
+    assert found[0] == 0
+    assert most == 1 or found[-1] == count - 1
 
 
 def test_progress_is_reported_phase_by_phase(knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any) -> None:
@@ -263,11 +269,14 @@ def test_progress_is_reported_phase_by_phase(knowing_model: Any, tiny_tokenizer:
 def test_a_model_that_does_not_know_the_answers_is_warned_about(
     tiny_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
 ) -> None:
-    with pytest.warns(FitWarning, match=r"'potter'.*does not seem to know them\. Check the answers") as caught:
-        _fit(tiny_model, tiny_tokenizer)
+    silent = replace(QUICK, fluency=False)
+    with pytest.warns(
+        FitWarning, match=r"'potter'.*no better than a model that never saw them would .*Check the answers"
+    ) as caught:
+        _fit(tiny_model, tiny_tokenizer, config=silent)
     detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", config=QUICK)
     with pytest.warns(FitWarning, match="'potter'") as caught_too:
-        add_strength(tiny_model, tiny_tokenizer, detector, FORGET_ROWS, RETAIN_ROWS, config=QUICK)
+        add_strength(tiny_model, tiny_tokenizer, detector, FORGET_ROWS, RETAIN_ROWS, config=silent)
     assert [Path(w.filename).name for w in [*caught, *caught_too]] == ["test_fit.py"] * 2  # points at the caller
 
 
@@ -318,6 +327,16 @@ def test_an_encoder_that_does_not_exist_is_named(knowing_model: Any, tiny_tokeni
         ({"strength": math.nan}, ConfigError, "strength=nan"),
         ({"strength": math.inf}, ConfigError, "strength=inf"),
         ({"dims": -1}, ConfigError, "dims=-1"),
+        ({"fluency_examples": 0}, ConfigError, "fluency_examples"),
+        ({"corruption": "auto", "strength": 1.0}, ConfigError, "'auto' chooses the strength"),
+        ({"objectives": ()}, ConfigError, "At least one objective"),
+        ({"objectives": ("likelihood", "truth")}, UnknownNameError, "'truth_ratio'"),
+        ({"surrogate": "unrelatd"}, ConfigError, "surrogate='unrelatd'"),
+        ({"surrogate": math.nan}, ConfigError, "surrogate=nan"),
+        ({"optimiser": "brackets"}, UnknownNameError, "'bracketing'"),
+        ({"search": {"points": 2}}, ConfigError, "points=2"),
+        ({"search": {"pionts": 9}}, ConfigError, r"search=\{'pionts': 9\}: .*pionts"),
+        ({"search": {"points": 6}, "optimiser": "tpe"}, ConfigError, r"search=\{'points': 6\}"),
         ({"classifier": "kernels"}, UnknownNameError, "Did you mean 'kernel'"),
         ({"calibration": "accuracy"}, ConfigError, "calibration='accuracy': must be one of errors, fpr, conformal"),
         ({"max_fpr": 1.1}, ConfigError, r"max_fpr=1\.1"),
@@ -375,8 +394,8 @@ def test_noise_on_fewer_coordinates_is_searched_at_a_larger_strength(
     knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
 ) -> None:
     def tried(dims: int | None) -> list[float]:
-        artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(dims=dims, seed=0))
-        return sorted(parameter for parameter, _ in artifact.strengths["potter"].trace)
+        artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(dims=dims, seed=0, search=SHORT))
+        return [evaluation.parameter for evaluation in artifact.strengths["potter"].trace]
 
     everywhere, one = tried(None), tried(1)
     assert min(one) / min(everywhere) == pytest.approx(knowing_model.config.hidden_size**0.5)
@@ -386,13 +405,25 @@ def test_noise_on_fewer_coordinates_is_searched_at_a_larger_strength(
 # The two halves
 
 
+def _timeless(artifact: Artifact) -> Any:
+    """The strengths' records without the seconds that evaluations took."""
+
+    def without(data: Any) -> Any:
+        if isinstance(data, dict):
+            return {key: without(value) for key, value in data.items() if key != "seconds"}
+        return [without(value) for value in data] if isinstance(data, list) else data
+
+    return {name: without(record.model_dump()) for name, record in artifact.strengths.items()}
+
+
 def _alike(one: Artifact, other: Artifact) -> None:
-    """Equal in everything but the time at which they were made."""
+    """Equal in everything but the time at which they were made and the time it took."""
     (a,), (b,) = one.scopes, other.scopes
     for name in ("name", "threshold", "secret", "corruption", "selector", "other_languages"):
         assert getattr(a, name) == getattr(b, name), name
-    for name in ("base_model", "secret", "calibrations", "strengths", "name"):
+    for name in ("base_model", "secret", "calibrations", "name"):
         assert getattr(one, name) == getattr(other, name), name
+    assert _timeless(one) == _timeless(other)
     (settings, arrays), (settings_too, arrays_too) = a.classifier.state(), b.classifier.state()
     assert settings == settings_too
     for name, array in arrays.items():

@@ -16,6 +16,11 @@ from unlearned.learn.objective import TOLERANCE, Evaluation
 from unlearned.learn.optimisers import Trace
 
 
+PART_OF_ERROR = 0.25
+"""Of the standard error over examples. Not all of it: two strengths are compared on the same examples with the same
+noise, so their difference is known far better than either value."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bracketing:
     """Effort of the search."""
@@ -29,7 +34,7 @@ class Bracketing:
     tolerance: float = TOLERANCE
     """Of the objective: below it the search ends, and smaller differences than this do not count."""
 
-    resolution: float = 0.05
+    resolution: float = 0.005
     """Natural logarithm of the smallest ratio of two parameters worth telling apart."""
 
     def __post_init__(self) -> None:
@@ -51,8 +56,9 @@ class Bracketing:
             trace(proposed[:left])
 
     def _content(self, best: Evaluation) -> bool:
-        """Good enough; or the gap is within its own standard error, so that closer would only fit these examples."""
-        return best.value <= self.tolerance or (best.distance <= best.error and best.penalty <= self.tolerance)
+        """Good enough; or so far within the gap's standard error that closer would only fit these examples."""
+        close = best.distance <= PART_OF_ERROR * best.error and best.penalty <= self.tolerance
+        return close or best.value <= self.tolerance
 
     def _around_sign_change(self, trace: Trace) -> list[float]:
         """Logarithms to try where remembering first turns into over-forgetting; none if it does not."""

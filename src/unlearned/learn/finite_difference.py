@@ -50,11 +50,13 @@ class FiniteDifference:
             trace.space = Space(low=SMALLEST, high=sys.float_info.max)
         parameter = self.start
         for _ in range(self.steps):
-            forward, backward = trace.space.rounded(parameter + self.probe), max(parameter - self.probe, SMALLEST)
+            forward = trace.space.rounded(parameter + self.probe)
+            backward = trace.space.rounded(max(parameter - self.probe, SMALLEST))
             ahead, behind = trace([forward, backward])
             if ahead.value < self.enough:
                 return
             parameter = step(ahead.value, behind.value, parameter, forward, backward, self.rate, self.least)
+            parameter = min(parameter, trace.space.high)  # beyond it both probes would be the same
         trace([parameter])
 
 

@@ -23,7 +23,7 @@ from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
 from unlearned.learn.strength_config import StrengthConfig
-from unlearned.learn.unfinished import LEDGER, Unfinished
+from unlearned.learn.unfinished import LEDGER, Unfinished, discard
 from unlearned.unlearners.eco import LEARN_IT, ForgetScope
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ def fit(
     if artifact is None:
         artifact = fit_detector(forget, retain, scope=scope, exempt=exempt, config=config, on_progress=on_progress)
         unfinished.keep(artifact)
-    artifact = add_strength(model, tokenizer, artifact, forget, retain, config=config, on_progress=on_progress)
-    unfinished.done()
-    return artifact
+    return add_strength(model, tokenizer, artifact, forget, retain, config=config, on_progress=on_progress)
 
 
 def fit_detector(
@@ -157,6 +155,8 @@ def add_strength(
         strengths[scope.name] = record
     else:
         scope = replace(scope, corruption=_by_hand(engine, scope, forget_rows, config, base_model))
+    if config.checkpoints is not None:
+        discard(config.checkpoints)
     return replace(artifact, scopes=(scope,), base_model=base_model, strengths=strengths)
 
 

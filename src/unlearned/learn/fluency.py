@@ -68,7 +68,10 @@ class FluencyGuard:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.reference.log_perplexity):
-            raise FitError("The plain model answers nothing to questions about invented subjects. Use --no-fluency.")
+            raise FitError(
+                "All answers of the plain model about invented subjects are empty or repeat themselves, so there is "
+                "nothing to compare fluency with. Use --no-fluency (fluency=False)."
+            )
 
     def penalty(self, found: Fluency) -> float:
         """0 for answers as fluent as the reference allows; 1 if all are degenerate, or four times as perplexing."""

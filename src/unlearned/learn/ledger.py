@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearned.errors import DataError
+from unlearned.files import write_text
 from unlearned.learn.objective import Evaluation
 
 
@@ -35,14 +36,13 @@ class Ledger:
                 if line.keys() == {field.name for field in fields(Evaluation)}:
                     evaluation = Evaluation(**line)
                     self._known.setdefault(candidate, {})[evaluation.parameter] = evaluation
+        kept = "".join(_written(candidate, known.values()) for candidate, known in self._known.items())
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", encoding="utf-8") as file:  # again, without a line that was cut short
-                file.write(json.dumps({"fingerprint": fingerprint}) + "\n")
+            # Again, without a line that was cut short; whole or not at all, so that a kill here loses nothing.
+            write_text(path, json.dumps({"fingerprint": fingerprint}) + "\n" + kept)
         except OSError as error:
             raise DataError(f"Cannot write {path}: {error.strerror}.") from error
-        for candidate, known in self._known.items():
-            self._append(candidate, known.values())
 
     def known(self, candidate: str) -> dict[float, Evaluation]:
         """Parameter -> evaluation."""
@@ -52,14 +52,13 @@ class Ledger:
         """Remember evaluations, also after a crash."""
         found = list(evaluations)
         self._known.setdefault(candidate, {}).update({e.parameter: e for e in found})
-        self._append(candidate, found)
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_written(candidate, found))
 
-    def _append(self, candidate: str, evaluations: Iterable[Evaluation]) -> None:
-        if self.path is None:
-            return
-        with self.path.open("a", encoding="utf-8") as file:
-            for evaluation in evaluations:
-                file.write(json.dumps({"candidate": candidate, **asdict(evaluation)}) + "\n")
+
+def _written(candidate: str, evaluations: Iterable[Evaluation]) -> str:
+    return "".join(json.dumps({"candidate": candidate, **asdict(e)}) + "\n" for e in evaluations)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -113,5 +114,13 @@ def _warn_if_unknown(scope: str, targets: Sequence[Target]) -> None:
                 f"By {target.measure.name!r} the model knows the answers of {scope!r} no better than a model that "
                 f"never saw them would ({before:.2f} against {expected:.2f}). Check the answers.",
                 FitWarning,
-                stacklevel=2,
+                stacklevel=_outside(),
             )
+
+
+def _outside() -> int:
+    """The stack level, seen from the caller, of the code that called this package: `fit` or `add_strength`."""
+    level, frame = 0, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "unlearned":
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,10 +50,13 @@ def ordinary_bank(engine: TransformersEngine, avoid: Sequence[str]) -> Floats:
     banned = set(special_ids(engine.tokenizer))
     for text in avoid:
         banned |= set(engine.tokenizer(text, add_special_tokens=False)["input_ids"])
+    # By the word, too: the first word of an answer has no space before it, and so another token than elsewhere.
+    words = {word.casefold() for text in avoid for word in re.findall(r"\w+", text)}
     tokens = engine.tokenizer.batch_decode([[token] for token in range(rows)])
-    ordinary = [i for i, text in enumerate(tokens) if i not in banned and text[:1] == " " and text[1:].isalpha()]
+    allowed = [(i, text) for i, text in enumerate(tokens) if i not in banned and text.strip().casefold() not in words]
+    ordinary = [i for i, text in allowed if text[:1] == " " and text[1:].isalpha()]
     if not ordinary:  # a vocabulary without spaces
-        ordinary = [i for i, text in enumerate(tokens) if i not in banned and text.isalpha()]
+        ordinary = [i for i, text in allowed if text.isalpha()]
     if not ordinary:
         raise FitError("The vocabulary has no ordinary word, so 'semantic' has nothing to replace words by.")
     chosen = np.unique(np.linspace(0, len(ordinary) - 1, num=min(BANK, len(ordinary))).astype(int))

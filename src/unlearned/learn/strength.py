@@ -131,8 +131,8 @@ def corruption_maker(
 ) -> Callable[[float], Corruption]:
     """Parameter -> corruption: its strength, or its `dims` where it has none, or neither."""
     part = corruptions.get(function)
-    if config.dims is not None and config.dims > base_model.embedding_size:
-        raise ConfigError(f"dims={config.dims}, but the model's embeddings have {base_model.embedding_size}. Lower it.")
+    if config.dims is not None:
+        _checked_dims(config.dims, base_model)
     common: dict[str, Any] = {
         "function": function,
         "unit": config.unit,
@@ -143,8 +143,14 @@ def corruption_maker(
         dims = config.dims if part.takes_dims else None
         return lambda parameter: Corruption(strength=parameter, dims=dims, **common)
     if part.parameter == "dims":
-        return lambda parameter: Corruption(dims=round(parameter), **common)
+        return lambda parameter: Corruption(dims=_checked_dims(round(parameter), base_model), **common)
     return lambda parameter: Corruption(**common)
+
+
+def _checked_dims(dims: int, base_model: BaseModelRecord) -> int:
+    if dims > base_model.embedding_size:
+        raise ConfigError(f"dims={dims}, but the model's embeddings have {base_model.embedding_size}. Lower it.")
+    return dims
 
 
 def space_of(function: str, lesson: Lesson) -> Space:

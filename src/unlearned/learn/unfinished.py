@@ -44,18 +44,18 @@ class Unfinished:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / OF).unlink(missing_ok=True)
+            for name in (OF, LEDGER):  # what another detector's tokens gave says nothing about this one's
+                (self.folder / name).unlink(missing_ok=True)
             artifact.save_pretrained(self.folder / DETECTOR)
             write_text(self.folder / OF, self.fingerprint)
         except OSError as error:
             raise DataError(f"Cannot write to {self.folder}: {error.strerror}.") from error
 
-    def done(self) -> None:
-        """Remove what was kept; files that are not ours stay."""
-        if self.folder is None:
-            return
-        shutil.rmtree(self.folder / DETECTOR, ignore_errors=True)
-        for name in (OF, LEDGER):
-            (self.folder / name).unlink(missing_ok=True)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+
+def discard(folder: Path) -> None:
+    """Remove what was kept of a fit that has ended; files that are not ours stay."""
+    shutil.rmtree(folder / DETECTOR, ignore_errors=True)
+    for name in (OF, LEDGER):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

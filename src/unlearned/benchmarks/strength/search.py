@@ -78,7 +78,7 @@ def measure_search(
             report(f"{scope.name}: {function}", len(grid), len(grid))
             best = min(values, key=lambda evaluation: evaluation.value)
             for name, optimiser, own, where in (
-                ("bracketing", Bracketing(tolerance=0.0, resolution=0.02), objective, space),
+                ("bracketing", Bracketing(tolerance=0.0), objective, space),
                 (
                     "finite_difference",
                     FiniteDifference(),
