@@ -971,3 +971,22 @@ def test_the_card_of_an_artifact_without_records_has_no_numbers_made_up(saved: P
     assert "calibration" not in text
     assert "expected of a model" not in text
     assert "None" not in text
+
+
+def test_inspect_shows_what_was_aimed_at_found_and_chosen_among(
+    make_artifact: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unlearned.cli.inspect import show
+
+    monkeypatch.setenv("COLUMNS", "200")
+    artifact = replace(make_artifact(), strengths={"harry-potter": _strength()})
+    show(artifact.save_pretrained(tmp_path / "hp"))
+    printed = capsys.readouterr().out
+    for part in (
+        "schema 2",
+        "-0.75 -> -3.20, -3.25 aimed at (unrelated)",
+        "4% (2 evaluations on 40 examples)",
+        "perplexity 8.1 against 7.5 of not knowing, 25% empty or repeating",
+        "2; not dominated: rand_noise_first_n on spans 0.04",
+    ):
+        assert part in printed, part

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -79,8 +80,62 @@ def test_fit_learns_a_strength_and_records_every_evaluation(place: Path) -> None
     assert f"({len(tried)} evaluations on {record['strength']['examples']} examples)" in printed
 
 
+def test_fit_takes_another_function_several_objectives_and_another_surrogate(place: Path) -> None:
+    write(place / "full.jsonl", [{**row, "wrong_answers": ["No.", "Never."]} for row in FORGET])
+    done = run(
+        "fit", "--model", "model", "--forget", "full.jsonl", "--retain", "retain.jsonl", "--scope", "chosen",
+        "--out", "artifacts/chosen", "--corruption", "semantic", "--objective", "likelihood, truth_ratio",
+        "--surrogate", "invented", "--no-fluency", "--seed", "1", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((place / "artifacts/chosen/unlearner.json").read_text())["scopes"][0]
+    strength = record["strength"]
+    assert [measure["name"] for measure in strength["measures"]] == ["likelihood", "truth_ratio"]
+    assert strength["surrogate"] == "invented"
+    assert strength["reference_perplexity"] is None
+    assert record["corruption"]["function"] == "semantic"
+    assert 0 < record["corruption"]["strength"] <= 1
+    assert not list((place / "artifacts").glob("*.unfinished"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--surrogate", "unrelatd"), "surrogate='unrelatd': must be invented or unrelated, or a number"),
+        (("--objective", "likelyhood"), "Did you mean 'likelihood'"),
+        (("--objective", " , "), "At least one objective is needed"),
+        (("--optimiser", "bracket"), "Did you mean 'bracketing'"),
+        (("--corruption", "auto", "--strength", "2"), "'auto' chooses the strength"),
+    ],
+)
+def test_fit_refuses_settings_before_any_work(place: Path, options: tuple[str, ...], message: str) -> None:
+    from unlearned.cli.main import app
+    from unlearned.errors import UnlearnedError
+
+    arguments = [
+        "fit",
+        "--model",
+        "none",
+        "--forget",
+        "none.jsonl",
+        "--scope",
+        "x",
+        "--out",
+        str(place / "x"),
+        *options,
+    ]
+    with pytest.raises(UnlearnedError, match=re.escape(message)) as caught:
+        app(arguments, standalone_mode=False)
+    assert "\n" not in str(caught.value)
+    assert not (place / "x").exists()
+
+
 def test_fit_leaves_an_artifact_of_three_files_and_no_scratch(place: Path) -> None:
-    assert {p.name for p in (place / "artifacts").iterdir()} <= {"hp", "learned"}  # and no "learned.unfinished"
+    assert {p.name for p in (place / "artifacts").iterdir()} <= {
+        "hp",
+        "learned",
+        "chosen",
+    }  # and no "learned.unfinished"
     names = {p.name for p in (place / "artifacts/hp").iterdir()}
     assert names == {"unlearner.json", "vectors.safetensors", "README.md"}
 

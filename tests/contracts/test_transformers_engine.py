@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -529,3 +530,123 @@ def test_a_model_that_no_longer_looks_up_its_tokens_gives_an_error_and_no_answer
     monkeypatch.setattr(engine.model, "forward", around)
     with pytest.raises(InjectionError, match="did not look up its corrupted tokens"):
         engine.log_likelihood([flagged(engine, TEXTS[0])], ["fox"])
+
+
+# Next-token scores
+
+
+@torch.inference_mode()
+def _next_logits(engine: TransformersEngine, prompt: PromptInput) -> Tensor:
+    """(V,) of one prompt alone, from embeddings."""
+    return engine.model(inputs_embeds=embeddings_of(engine, prompt)).logits[0, -1].float()
+
+
+PREFIX = "You help. The quick brown fox jumps over the lazy dog. "
+
+
+@pytest.mark.parametrize("size", [1, 2, 16])
+@pytest.mark.parametrize("prefix", ["", PREFIX])
+def test_next_token_scores_are_the_full_logits_of_each_prompt_alone(
+    engine: TransformersEngine, size: int, prefix: str
+) -> None:
+    start = len(plain(engine, prefix.rstrip()).token_ids) if prefix else 0
+    assert not prefix or start >= 8  # long enough to be run once for all
+    inputs = [plain(engine, prefix + text) for text in TEXTS]
+    inputs += [flagged(engine, prefix + text, [start], seed=n) for n, text in enumerate(TEXTS)]
+    if not prefix:
+        inputs += mixed(engine)
+    wanted = [5, 1, 300, 17, 5]
+    found = engine.next_token_scores(inputs, wanted, batch_size=size)
+    assert found.dtype == torch.float32
+    assert found.device.type == "cpu"
+    expected = torch.stack([_next_logits(engine, prompt)[wanted] for prompt in inputs])
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert len({tuple(row) for row in found.round(decimals=3).tolist()}) > len(TEXTS)
+
+
+def test_next_token_scores_of_no_prompts_and_of_no_tokens_are_empty(engine: TransformersEngine) -> None:
+    assert engine.next_token_scores([], [5, 6]).shape == (0, 2)
+    assert engine.next_token_scores([plain(engine, "fox")], []).shape == (1, 0)
+
+
+# Gradients
+
+
+@pytest.fixture(scope="module")
+def exact(engine: TransformersEngine) -> TransformersEngine:
+    """The same model in float64, as far as its layers allow, for differences that are nearly derivatives."""
+    return TransformersEngine(copy.deepcopy(engine.model).double(), engine.tokenizer)
+
+
+def _mean(engine: TransformersEngine, prompt: PromptInput, answer: str) -> float:
+    """Mean log-probability in the model's own precision, by hand."""
+    target = engine.tokenizer(answer, add_special_tokens=False)["input_ids"]
+    with torch.inference_mode():
+        logits = engine.model(inputs_embeds=embeddings_of(engine, prompt, target)).logits[0].log_softmax(-1)
+    first = len(prompt.token_ids) - 1
+    return float(sum(logits[first + n, token] for n, token in enumerate(target)) / len(target))
+
+
+def test_gradients_are_finite_differences_of_the_mean_log_probability(exact: TransformersEngine) -> None:
+    places = [None, [0], [1, -1]]
+    inputs = [
+        flagged(exact, text, where, seed=n) for n, (text, where) in enumerate(zip(TEXTS[:3], places, strict=True))
+    ]
+    answers = ["He is a wizard.", " jumps", "Paris."]
+    found = exact.likelihood_gradients(inputs, answers, batch_size=2)
+    generator = torch.Generator().manual_seed(0)
+    for prompt, answer, gradient in zip(inputs, answers, found, strict=True):
+        assert prompt.vectors is not None
+        assert gradient.shape == prompt.vectors.shape
+        assert gradient.dtype == torch.float32
+        assert not gradient.requires_grad
+        for _ in range(6):
+            direction = torch.randn(prompt.vectors.shape, generator=generator, dtype=torch.float64)
+            ahead, behind = (
+                _mean(exact, replace(prompt, vectors=prompt.vectors + sign * 1e-3 * direction), answer)
+                for sign in (1, -1)
+            )
+            assert float((gradient.double() * direction).sum()) == pytest.approx(
+                (ahead - behind) / 2e-3, rel=2e-3, abs=2e-3
+            )
+
+
+def test_gradients_are_those_of_the_scores_and_the_same_in_any_batch(engine: TransformersEngine) -> None:
+    inputs = [flagged(engine, text, seed=n) for n, text in enumerate(TEXTS[:4])]
+    answers = [*CONTINUATIONS[:3], "5"]
+    together = engine.likelihood_gradients(inputs, answers)
+    for prompt, answer, gradient in zip(inputs, answers, together, strict=True):
+        for size in (1, 3):
+            [alone] = engine.likelihood_gradients([prompt], [answer], batch_size=size)
+            torch.testing.assert_close(alone, gradient, atol=1e-4, rtol=1e-3)
+        # A small step along it makes the answer likelier.
+        before, after = (
+            float(engine.log_likelihood([p], [answer])[0].mean())
+            for p in (prompt, replace(prompt, vectors=prompt.vectors + 1e-3 * gradient / gradient.norm()))
+        )
+        assert after > before
+
+
+def test_gradients_leave_none_on_the_model_nor_on_what_was_given(engine: TransformersEngine) -> None:
+    prompt = flagged(engine, TEXTS[0])
+    assert prompt.vectors is not None
+    before = prompt.vectors.clone()
+    with torch.no_grad():  # as callers may be
+        engine.likelihood_gradients([prompt], ["He is a wizard."])
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in engine.model.parameters())
+    assert torch.equal(prompt.vectors, before)
+    assert not prompt.vectors.requires_grad
+    assert prompt.vectors.grad is None
+
+
+def test_gradients_of_a_frozen_model_and_in_half_precision(engine: TransformersEngine) -> None:
+    prompt, answer = flagged(engine, TEXTS[0]), "He is a wizard."
+    [expected] = engine.likelihood_gradients([prompt], [answer])
+    frozen = TransformersEngine(copy.deepcopy(engine.model).requires_grad_(False), engine.tokenizer)
+    assert torch.equal(frozen.likelihood_gradients([prompt], [answer])[0], expected)
+    half = TransformersEngine(copy.deepcopy(engine.model).bfloat16(), engine.tokenizer)
+    assert prompt.vectors is not None
+    [rough] = half.likelihood_gradients([replace(prompt, vectors=prompt.vectors.bfloat16())], [answer])
+    assert rough.dtype == torch.float32
+    cosine = torch.nn.functional.cosine_similarity(rough.flatten(), expected.flatten(), dim=0)
+    assert float(cosine) > 0.95

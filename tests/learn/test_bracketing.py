@@ -10,7 +10,7 @@ import pytest
 from curves import Curve, run, sigmoid_gap
 
 from unlearned.errors import ConfigError, FitError, UnknownNameError
-from unlearned.learn.bracketing import PART_OF_ERROR, Bracketing
+from unlearned.learn.bracketing import Bracketing
 from unlearned.learn.objective import Evaluation
 from unlearned.learn.optimisers import Space, Trace, optimisers
 
@@ -115,7 +115,7 @@ def test_the_search_stops_when_closer_would_only_fit_the_examples(
     def with_a_hole(x: float) -> float:
         return gap if 3.9 < x < 4.1 else math.copysign(1.0, 4 - x)
 
-    curve = Curve(with_a_hole, error=error / PART_OF_ERROR, penalty=lambda x: penalty)
+    curve = Curve(with_a_hole, error=error, penalty=lambda x: penalty)
     run(Bracketing(points=6), curve, SPACE)  # 4 is among the first six
     assert (len(curve.batches) > 1) == goes_on
 

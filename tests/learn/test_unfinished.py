@@ -45,6 +45,7 @@ class Watch:
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch, on_bag_of_words: Any, bag_of_words: Any) -> Watch:
     monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", lambda name: bag_of_words)
+    monkeypatch.setattr("unlearned.learn.bracketing.PART_OF_ERROR", -1.0)  # no secret ends the search early
     return Watch(monkeypatch)
 
 

@@ -15,7 +15,6 @@ from unlearned.errors import ConfigError
 from unlearned.learn.objective import TOLERANCE, Evaluation
 from unlearned.learn.optimisers import Trace
 
-
 PART_OF_ERROR = 0.25
 """Of the standard error over examples. Not all of it: two strengths are compared on the same examples with the same
 noise, so their difference is known far better than either value."""
