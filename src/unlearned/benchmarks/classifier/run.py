@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from unlearned.benchmarks.classifier.bench import DEFAULT, Bench
 from unlearned.benchmarks.classifier.plot import curves_plot
 from unlearned.benchmarks.classifier.results import Row, as_markdown
 from unlearned.benchmarks.classifier.sets import Data
+from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.classify.base import classifiers
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, MissingExtraError
@@ -39,6 +37,9 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "elsewhere": scopes.elsewhere,
     "mmlu": exams.subsets,
 }
+CODE = ("classify", "learn", "benchmarks/classifier", "benchmarks/rows.py", "stages.py", "data/background.jsonl")
+"""What decides what a row finds."""
+
 BESIDE = ("paraphrases", "halves", "elsewhere", "latency")
 """Rows of the classifiers that are put beside the default one."""
 
@@ -116,12 +117,13 @@ def measure_classifiers(
         for name in config.rows_of(kind):
             settings = {**common, "classifier": kind, "row": name}
             file = kept / f"{kind}.{name}.json"
-            row = _finished(file, settings)
+            kept_row = finished(file, settings)
+            row = None if kept_row is None else Row.from_json(kept_row)
             if row is None:
                 start = time.perf_counter()
                 row = ROWS[name](bench)
                 seconds = round(time.perf_counter() - start, 1)
-                write_text(file, _json({"settings": settings, "seconds": seconds, **row.as_json()}))
+                keep(file, settings, {"seconds": seconds, **row.as_json()})
             rows.append(row)
             _write(out, common, rows)
     return rows
@@ -129,37 +131,17 @@ def measure_classifiers(
 
 def code_sha256() -> str:
     """Of everything in this package that decides what a row finds."""
-    root = Path(str(files("unlearned")))
-    folders = (root / "classify", root / "learn", root / "benchmarks" / "classifier")
-    paths = [path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".jsonl")]
-    digest = hashlib.sha256()
-    for path in sorted([*paths, root / "stages.py", root / "data" / "background.jsonl"]):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _finished(file: Path, settings: dict[str, Any]) -> Row | None:
-    try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if kept.pop("settings", None) != settings:
-        return None
-    return Row.from_json(kept)
+    return sha256_of_code(*CODE)
 
 
 def _write(out: Path, common: dict[str, Any], rows: Sequence[Row]) -> None:
     """Everything so far: an interrupted run leaves what it has."""
     versions = {name: version(name) for name in ("torch", "transformers", "sentence-transformers", "numpy")}
     joint = Row(*([item for row in rows for item in getattr(row, kind)] for kind in ("measures", "ratios", "curves")))
-    write_text(out / "results.json", _json({"settings": common, "versions": versions, **joint.as_json()}))
+    write_text(out / "results.json", as_text({"settings": common, "versions": versions, **joint.as_json()}))
     write_text(out / "results.md", as_markdown(rows))
     if joint.curves:
         try:
             write_text(out / "curves.svg", curves_plot(joint.curves))
         except MissingExtraError:
             (out / "curves.svg").unlink(missing_ok=True)  # the points are in results.json
-
-
-def _json(data: dict[str, Any]) -> str:
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

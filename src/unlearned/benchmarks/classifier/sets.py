@@ -7,14 +7,13 @@ real_authors, world_facts), `mmlu/` (test, dev) and `sst2/` (train, dev).
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from unlearned.benchmarks.rows import json_rows
 from unlearned.errors import ConfigError, DataError
 
 VARIABLE = "UNLEARNED_DATA"
@@ -117,7 +116,7 @@ class Data:
 
     def exams(self, split: str) -> list[Exam]:
         """Questions of MMLU, `test` or `dev`."""
-        rows = _rows(self.folder / f"mmlu/{split}.jsonl", ("subject", "question", "choices"))
+        rows = json_rows(self.folder / f"mmlu/{split}.jsonl", ("subject", "question", "choices"))
         return [Exam(row["subject"], row["question"], tuple(map(str, row["choices"]))) for row in rows]
 
     def sha256(self) -> str:
@@ -129,7 +128,7 @@ class Data:
         return digest.hexdigest()
 
     def _texts(self, file: str, column: str) -> list[str]:
-        return [row[column] for row in _rows(self.folder / file, (column,))]
+        return [row[column] for row in json_rows(self.folder / file, (column,))]
 
 
 def data_folder(given: Path | None) -> Path:
@@ -186,26 +185,4 @@ def _shipped() -> Any:
 
 
 def _packaged(name: str, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    return _rows(Path(str(_shipped().joinpath(name))), columns)
-
-
-@cache
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines would split at more than line ends
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror}. The benchmark needs this file.") from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {number}: not valid JSON ({error.msg}).") from error
-        if missing := [column for column in columns if not isinstance(row, dict) or column not in row]:
-            raise DataError(f"{path}, line {number}: no column {missing[0]!r}.")
-        rows.append(row)
-    if not rows:
-        raise DataError(f"{path} has no rows.")
-    return rows
+    return json_rows(Path(str(_shipped().joinpath(name))), columns)

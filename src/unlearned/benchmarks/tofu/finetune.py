@@ -1,0 +1,291 @@
+"""Fine-tune a model on questions and answers with LoRA: TOFU's start and retained model.
+
+A killed training goes on from its last epoch and ends with the same weights, bit for bit on the same machine. What is
+kept is safetensors and JSON; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import math
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.prompts import format_of
+from unlearned.embedded import cache_folder
+from unlearned.engines.injection import inner_model
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError, DataError
+from unlearned.extras import require
+from unlearned.files import write_bytes, write_text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+RECIPE = 1
+"""Changes with the code of the training; adapters of another recipe are not taken from the cache."""
+
+ADAPTER, CHECKPOINT, RECORD = "adapter", "checkpoint.safetensors", "training.json"
+
+BUCKET = 8
+"""Batches that are drawn together and then sorted by length: little padding, and yet other batches every epoch."""
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinetuneConfig:
+    """How to train. All of it is part of the cache's key."""
+
+    epochs: int = 8
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    """At the start; falls linearly to 0."""
+
+    weight_decay: float = 0.01
+    """As TOFU has it; of the adapter's weights, since the model's own do not move."""
+
+    rank: int = 32
+    alpha: int = 64
+    max_tokens: int = 500
+    """Longer texts are cut, and then have no end token to learn."""
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.batch_size, self.rank, self.alpha, self.max_tokens) < 1:
+            raise ConfigError("epochs, batch_size, rank, alpha and max_tokens must be at least 1.")
+        if not (0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf):
+            raise ConfigError("learning_rate must be above 0, weight_decay at least 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt and its target, as token ids."""
+
+    prompt: tuple[int, ...]
+    target: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.target)
+
+
+def finetune(
+    load: Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]],
+    pairs: Sequence[Pair],
+    config: FinetuneConfig | None = None,
+    *,
+    name: str = "model",
+    cache: Path | None = None,
+    tell: Tell | None = None,
+) -> Path:
+    """Train an adapter, or take it from the cache.
+
+    Loss is the mean over all target tokens of a batch: the answer and its end token, never the question. The output
+    head runs from the batch's first target on.
+
+    Args:
+        load: gives the base model and its tokenizer; the model is wrapped, so it must be a fresh one.
+        pairs: what to learn.
+        config: how.
+        name: begins the lines of progress.
+        cache: folder of trainings; default: beside the embedded model.
+        tell: called with a line after each epoch.
+
+    Returns:
+        The folder of the PEFT adapter.
+
+    Raises:
+        MissingExtraError: `peft` is not installed.
+        DataError: there is nothing to train on, or the cache cannot be written.
+    """
+    peft = require("peft", extra="train", purpose="Fine-tuning")
+    config, tell = config or FinetuneConfig(), tell or (lambda line: None)
+    if not pairs:
+        raise DataError("There is nothing to train on.")
+    model, tokenizer = load()
+    settings = {"recipe": RECIPE, "base": base_sha256(model), "data": pairs_sha256(pairs), "config": asdict(config)}
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
+    folder = (cache or cache_folder() / "finetuned") / key
+    if (folder / ADAPTER / "adapter_config.json").is_file():
+        tell(f"{name}: taken from {folder}")
+        return folder / ADAPTER
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"Cannot make the folder {folder}: {error.strerror}.") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        tuned = peft.get_peft_model(
+            model,
+            peft.LoraConfig(
+                r=config.rank,
+                lora_alpha=config.alpha,
+                lora_dropout=0.0,
+                target_modules="all-linear",  # without the output head
+                task_type="CAUSAL_LM",
+            ),
+        )
+    losses = _train(tuned, _examples(model, tokenizer, pairs, config), config, folder / CHECKPOINT, name, tell)
+    _save(tuned, folder / ADAPTER)
+    write_text(folder / RECORD, json.dumps({**settings, "pairs": len(pairs), "epoch_losses": losses}, indent=1) + "\n")
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return folder / ADAPTER
+
+
+def base_sha256(model: PreTrainedModel) -> str:
+    """Of a model's weights: names, shapes, types and the beginning of each."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(inner_model(model).state_dict().items()):
+        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\0".encode())
+        digest.update(weight.detach().flatten()[:64].float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def pairs_sha256(pairs: Sequence[Pair]) -> str:
+    """Of questions and answers, in their order."""
+    return hashlib.sha256(json.dumps([[p.question, p.answer] for p in pairs]).encode()).hexdigest()
+
+
+def _examples(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], config: FinetuneConfig
+) -> list[Example]:
+    engine, form = TransformersEngine(model, tokenizer), format_of(tokenizer)
+    examples = []
+    for pair in pairs:
+        prompt = engine.tokenize(form.question(pair.question), chat=form.chat).token_ids
+        target = tokenizer(form.target(pair.answer), add_special_tokens=False)["input_ids"]
+        if len(prompt) >= config.max_tokens:
+            raise ConfigError(f"max_tokens={config.max_tokens}: a question alone has {len(prompt)}.")
+        examples.append(Example(prompt, tuple(target[: config.max_tokens - len(prompt)])))
+    return examples
+
+
+def _train(
+    model: Any, examples: Sequence[Example], config: FinetuneConfig, checkpoint: Path, name: str, tell: Tell
+) -> list[float]:
+    """Mean loss of each epoch."""
+    weights = {key: weight for key, weight in model.named_parameters() if weight.requires_grad}
+    optimizer = torch.optim.AdamW(weights.values(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    per_epoch = math.ceil(len(examples) / config.batch_size)
+    total = config.epochs * per_epoch
+    losses = _restore(checkpoint, weights, optimizer, per_epoch)
+    step, first = len(losses) * per_epoch, len(losses) * per_epoch
+    began = time.perf_counter()
+    model.train()
+    for epoch in range(len(losses), config.epochs):
+        summed, tokens = 0.0, 0
+        for batch in batches(examples, config, epoch):
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * (1 - step / total)
+            loss, count = batch_loss(model, batch)
+            if not torch.isfinite(loss):
+                raise DataError(f"{name}: the loss is not finite in step {step + 1}. Lower the learning rate.")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            summed, tokens, step = summed + float(loss.detach()) * count, tokens + count, step + 1
+        losses.append(summed / tokens)
+        _keep(checkpoint, weights, optimizer, losses)
+        left = (time.perf_counter() - began) / (step - first) * (total - step)
+        tell(f"{name}: epoch {epoch + 1} of {config.epochs}, loss {losses[-1]:.3f}, {left / 60:.1f} min left")
+    model.eval()
+    return losses
+
+
+def batches(examples: Sequence[Example], config: FinetuneConfig, epoch: int) -> Iterator[list[Example]]:
+    """The batches of one epoch, of similar length; they depend on seed and epoch only."""
+    generator = np.random.default_rng([config.seed, epoch])
+    order = generator.permutation(len(examples))
+    drawn: list[list[Example]] = []
+    bucket = BUCKET * config.batch_size
+    for start in range(0, len(order), bucket):
+        chosen = sorted((examples[i] for i in order[start : start + bucket]), key=len)
+        drawn += [chosen[i : i + config.batch_size] for i in range(0, len(chosen), config.batch_size)]
+    for index in generator.permutation(len(drawn)):
+        yield drawn[index]
+
+
+def batch_loss(model: Any, batch: Sequence[Example]) -> tuple[Tensor, int]:
+    """Mean cross-entropy of a batch's target tokens, and their number."""
+    device = model.device
+    length = max(map(len, batch))
+    rows = [[*example.prompt, *example.target] for example in batch]
+    ids = torch.tensor([[*row, *[0] * (length - len(row))] for row in rows], device=device)
+    attention = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in rows], device=device)
+    first = min(len(example.prompt) for example in batch) - 1  # predicts the earliest target
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        columns = torch.arange(first, length, device=device)
+        logits = model(input_ids=ids, attention_mask=attention, use_cache=False, **keep_logits(model, columns)).logits
+    skipped = first if logits.shape[1] == length - first else 0
+    row = torch.tensor([index for index, example in enumerate(batch) for _ in example.target], device=device)
+    column = [len(e.prompt) - 1 - skipped + offset for e in batch for offset in range(len(e.target))]
+    predicted = logits[row, torch.tensor(column, device=device)].float()  # (N, V)
+    wanted = torch.tensor([token for example in batch for token in example.target], device=device)
+    return torch.nn.functional.cross_entropy(predicted, wanted), len(wanted)
+
+
+def keep_logits(model: Any, columns: Tensor) -> dict[str, Tensor]:
+    """The argument by which only these positions go through the output head, where the model has it.
+
+    As a tensor and not as a number of last positions: the slice that this would take is not contiguous, and its product
+    with the head three times as slow on a CPU.
+    """
+    known = "logits_to_keep" in inspect.signature(inner_model(model).forward).parameters
+    return {"logits_to_keep": columns} if known else {}
+
+
+def _keep(file: Path, weights: dict[str, Any], optimizer: Any, losses: Sequence[float]) -> None:
+    from safetensors.torch import save
+
+    tensors = {}
+    for name, weight in weights.items():
+        state = optimizer.state[weight]
+        tensors[f"weight.{name}"] = weight.detach().contiguous()
+        for moment in ("exp_avg", "exp_avg_sq"):
+            tensors[f"{moment}.{name}"] = state[moment].contiguous()
+    write_bytes(file, save(tensors, {"losses": json.dumps(list(losses))}))
+
+
+def _restore(file: Path, weights: dict[str, Any], optimizer: Any, per_epoch: int) -> list[float]:
+    """Losses of the epochs that were trained before an interruption; weights and moments are put back."""
+    from safetensors import SafetensorError, safe_open
+
+    if not file.is_file():
+        return []
+    try:
+        with safe_open(str(file), framework="pt") as kept:
+            losses: list[float] = json.loads(kept.metadata()["losses"])
+            for name, weight in weights.items():
+                with torch.no_grad():
+                    weight.copy_(kept.get_tensor(f"weight.{name}"))
+                moments = {m: kept.get_tensor(f"{m}.{name}").to(weight.device) for m in ("exp_avg", "exp_avg_sq")}
+                optimizer.state[weight] = {"step": torch.tensor(float(len(losses) * per_epoch)), **moments}
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"The checkpoint {file} cannot be used ({error}). Remove it to start anew.") from error
+    return losses
+
+
+def _save(model: Any, target: Path) -> None:
+    """The adapter appears as a whole or not at all."""
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        model.save_pretrained(scratch / "new")
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(scratch / "new", target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""Start and retained model: the base model with a fine-tuned adapter folded into its weights."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unlearned.errors import DataError, ModelLoadError
+from unlearned.extras import require
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Load = Callable[[], "tuple[PreTrainedModel, PreTrainedTokenizerBase]"]
+"""Gives a fresh base model and its tokenizer."""
+
+
+def with_adapter(load: Load, adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The base model with the adapter merged into its weights, which is faster than beside them.
+
+    Raises:
+        ModelLoadError: the adapter cannot be read or does not fit.
+    """
+    peft = require("peft", extra="train", purpose="Fine-tuned models")
+    model, tokenizer = load()
+    try:
+        tuned = peft.PeftModel.from_pretrained(model, str(adapter))
+    except Exception as error:  # missing files, other shapes, another kind of adapter: each has its own kind
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelLoadError(f"Cannot put the adapter {adapter} on the model: {first}") from error
+    merged: PreTrainedModel = tuned.merge_and_unload().eval()
+    return merged, tokenizer
+
+
+def adapter_sha256(adapter: Path) -> str:
+    """Of its weights and its configuration.
+
+    Raises:
+        DataError: it is not there, or is not in safetensors (others would have to be unpickled).
+    """
+    digest = hashlib.sha256()
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        try:
+            digest.update(hashlib.sha256((adapter / name).read_bytes()).digest())
+        except OSError as error:
+            raise DataError(f"{adapter} is no adapter: cannot read {name} ({error.strerror}).") from error
+    return digest.hexdigest()

@@ -1,0 +1,317 @@
+"""The run behind `unlearned bench tofu`: train, fit, evaluate, write down. Finished steps are kept and not repeated."""
+
+from __future__ import annotations
+
+import copy
+import json
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+import unlearned
+from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
+from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
+from unlearned.benchmarks.tofu.evaluate import evaluate
+from unlearned.benchmarks.tofu.finetune import FinetuneConfig, Tell, base_sha256, finetune
+from unlearned.benchmarks.tofu.items import Evaluation, as_log, evaluation_from_json, evaluation_json
+from unlearned.benchmarks.tofu.log import write_log
+from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.tofu.prompts import author_names, format_of
+from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, questions
+from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
+from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
+from unlearned.benchmarks.tofu.unlearners import UNFITTED, Materials, Plain, Unlearner, tokenized, unlearners
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError, DataError
+from unlearned.extras import require
+from unlearned.files import write_text
+from unlearned.learn.classifier import Progress
+from unlearned.models import ModelOptions, load_model
+from unlearned.stages import PromptInput
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+FORMAT = 1
+"""Of `results.json`."""
+
+RESULTS, STEPS, LOGS, ARTIFACTS = "results.json", "steps", "logs", "artifacts"
+START, RETAINED, SPEED = "start", "retained", "speed"
+DEFAULT = ("none", "eco-rn", "eco-zo", "prompting")
+
+_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
+FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/tofu/unlearners.py", "benchmarks/tofu/prompts.py")
+EVALUATION_CODE = (
+    *_HOW,
+    *(f"benchmarks/tofu/{name}.py" for name in ("evaluate", "items", "models", "prompts", "questions", "scoring")),
+    "metrics/text.py",
+    "learn/fluency.py",
+)
+"""What decides what a step finds; a change of it repeats the step."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TofuRunConfig:
+    """One run."""
+
+    data: str
+    """Folder, or the hub's `locuslab/TOFU`."""
+
+    model: ModelOptions = field(default_factory=ModelOptions)
+    split: TofuSplit = field(default_factory=TofuSplit)
+    unlearners: tuple[str, ...] = DEFAULT
+    seeds: int = 1
+    """Each unlearner is fitted with the seeds 0, 1, ..."""
+
+    adapters: tuple[str, str] | None = None
+    """Folders of the start and the retained model's adapters, instead of training them."""
+
+    training: FinetuneConfig = field(default_factory=FinetuneConfig)
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `FitConfig` that replace its defaults, for all unlearners."""
+
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    speed_questions: int = 10
+    """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
+
+    def __post_init__(self) -> None:
+        for name in self.unlearners:
+            unlearners.get(name)
+        if len(set(self.unlearners)) < len(self.unlearners):
+            raise ConfigError("An unlearner is named twice.")
+        if self.seeds < 1:
+            raise ConfigError(f"seeds={self.seeds}: must be at least 1.")
+        if self.model.adapter is not None:
+            raise ConfigError("--adapter is not for this benchmark, which trains its own. Give both as --adapters.")
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TofuRunConfig:
+        """The config of a `results.json`."""
+        nested = {"model": ModelOptions, "split": TofuSplit, "training": FinetuneConfig, "evaluation": EvaluationConfig}
+        values: dict[str, Any] = {name: nested[name](**v) if name in nested else v for name, v in data.items()}
+        values["unlearners"] = tuple(values["unlearners"])
+        values["adapters"] = None if values["adapters"] is None else tuple(values["adapters"])
+        return cls(**values)
+
+
+def run_tofu(
+    config: TofuRunConfig,
+    out: Path,
+    *,
+    cache: Path | None = None,
+    on_progress: Progress | None = None,
+    tell: Tell | None = None,
+) -> dict[str, Any]:
+    """Run, and write `results.json`, `logs/`, `artifacts/` and `steps/` into the folder `out`.
+
+    Args:
+        config: what to run.
+        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
+        cache: of the trainings; None = beside the embedded model.
+        on_progress: called with (phase, done, total).
+        tell: called with lines about what takes long.
+
+    Returns:
+        The content of `results.json`.
+
+    Raises:
+        DataError: the data is not there or not what it should be, or `out` cannot be written.
+        MissingExtraError: `peft` or `rouge-score` is not installed.
+    """
+    report, tell = on_progress or (lambda phase, done, total: None), tell or (lambda line: None)
+    require("rouge_score", extra="metrics", purpose="The TOFU benchmark")  # now, and not after an hour
+    require("peft", extra="train", purpose="The TOFU benchmark")
+    began = time.perf_counter()
+    data = load_tofu(config.data, config.split)
+    try:
+        for folder in (STEPS, LOGS, ARTIFACTS):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"Cannot make the folder {out}: {error.strerror}.") from error
+    load: Load = partial(load_model, config.model)
+    adapters = _adapters(config, data, load, cache, tell)
+    trained = time.perf_counter() - began
+    bench = _Bench(config, data, out, load, adapters, report)
+    start = bench.evaluated(START, None, None, {"adapter": adapter_sha256(adapters[0])}, bench.plain_start, None)
+    retained = bench.evaluated(
+        RETAINED, None, None, {"adapter": adapter_sha256(adapters[1])}, bench.plain_retained, None
+    )
+    bench.retained = None
+    tested = [start, retained]
+    for name in config.unlearners:
+        for seed in range(1 if name in UNFITTED else config.seeds):
+            tested.append(bench.unlearned(name, seed, start.evaluation))
+    speed = bench.speed() if config.speed_questions else None
+    models = []
+    for model in tested:
+        write_log(out / LOGS / f"{model.name}.json", as_log(model.evaluation))
+        models.append(model_json(model, start.evaluation, retained.evaluation))
+    results = {
+        "format": FORMAT,
+        "benchmark": "tofu",
+        "config": asdict(config),
+        "seeds": list(range(config.seeds)),
+        "versions": _versions(),
+        "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {sys.platform}",
+        "device": str(bench.start[0].device),
+        "dtype": str(bench.start[0].dtype).removeprefix("torch."),
+        "data": {"sha256": data.sha256, "rows": {name: len(rows) for name, rows in bench.asked.items()}},
+        "adapters": [{"folder": str(a.resolve()), "sha256": adapter_sha256(a)} for a in adapters],
+        "metrics": METRICS,
+        "summary": summary(models),
+        "models": models,
+        "speed": speed,
+        "seconds": {"training": round(trained, 1), "all": round(time.perf_counter() - began, 1)},
+    }
+    text = as_text(results)
+    write_text(out / RESULTS, text)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+class _Bench:
+    """Models, questions and folders of one run."""
+
+    def __init__(
+        self,
+        config: TofuRunConfig,
+        data: TofuData,
+        out: Path,
+        load: Load,
+        adapters: tuple[Path, Path],
+        report: Progress,
+    ) -> None:
+        self.config, self.data, self.out, self.report = config, data, out, report
+        self._load, self._adapters = load, adapters
+        self.start = with_adapter(load, adapters[0])
+        self.retained: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
+        self.asked = questions(data, config.evaluation)
+        self._common = {
+            "version": unlearned.__version__,
+            "code": sha256_of_code(*EVALUATION_CODE),
+            "data": data.sha256,
+            "split": asdict(config.split),
+            "evaluation": asdict(config.evaluation),
+            "start": base_sha256(self.start[0]),
+        }
+
+    def plain_start(self) -> tuple[Unlearner, Scorer]:
+        engine = TransformersEngine(*self.start)
+        return Plain(START, engine), Scorer(engine)
+
+    def plain_retained(self) -> tuple[Unlearner, Scorer]:
+        self.retained = with_adapter(self._load, self._adapters[1])
+        engine = TransformersEngine(*self.retained)
+        return Plain(RETAINED, engine), Scorer(engine)
+
+    def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:
+        """Fit one unlearner and evaluate it."""
+        materials = self.materials()
+        settings = {
+            "code": sha256_of_code(*FIT_CODE),
+            "start": self._common["start"],
+            "data": self.data.sha256,
+            "split": asdict(self.config.split),
+            "fit": dict(self.config.fit),
+        }
+        folder = self.out / ARTIFACTS / f"seed{seed}"
+        if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or code
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            keep(folder / "fit.json", settings, {})
+
+        def make() -> tuple[Unlearner, Scorer]:
+            fitted = unlearners.get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
+            return fitted, Scorer(TransformersEngine(*self.start))
+
+        return self.evaluated(f"{name}-seed{seed}", name, seed, {"fit": settings, "seed": seed}, make, start)
+
+    def materials(self) -> Materials:
+        """What unlearners are made of: questions only, besides names."""
+        return Materials(
+            model=self.start[0],
+            tokenizer=self.start[1],
+            forget=[pair.question for pair in self.data.forget_pairs],
+            retain=[pair.question for pair in self.data.retain_pairs],
+            names=author_names(self.data.forget_pairs),
+            fit=self.config.fit,
+        )
+
+    def evaluated(
+        self,
+        name: str,
+        unlearner: str | None,
+        seed: int | None,
+        settings: Mapping[str, Any],
+        make: Callable[[], tuple[Unlearner, Scorer]],
+        start: Evaluation | None,
+    ) -> Tested:
+        """One evaluation, from disk where it is there."""
+        file, settings = self.out / STEPS / f"{name}.json", {**self._common, "name": name, **settings}
+        kept = finished(file, settings)
+        if kept is None:
+            begin = time.perf_counter()
+            made, scorer = make()
+            fitted = time.perf_counter()
+            found = evaluate(
+                made, scorer, self.asked, self.config.evaluation, start=start, on_progress=self._phases(name)
+            )
+            seconds = {"fit": round(fitted - begin, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
+            kept = {"seconds": seconds, "items": evaluation_json(found)}
+            keep(file, settings, kept)
+        return Tested(name, unlearner, seed, evaluation_from_json(kept["items"]), kept["seconds"])
+
+    def speed(self) -> dict[str, Any]:
+        """Scoring against the naive way, in float32."""
+        file, settings = self.out / STEPS / f"{SPEED}.json", {**self._common, "questions": self.config.speed_questions}
+        kept = finished(file, settings)
+        if kept is None:
+            self.report(SPEED, 0, 1)
+            model, tokenizer = self.start
+            copied: Any = copy.deepcopy(model)
+            copied.to(torch.float32)
+            engine = TransformersEngine(copied, tokenizer)
+            rows = scored_questions(engine, self.asked["forget"][: self.config.speed_questions])
+            kept = {"speed": asdict(measure_scoring_speed(Scorer(engine), rows, rounds=1))}
+            keep(file, settings, kept)
+            self.report(SPEED, 1, 1)
+        found: dict[str, Any] = kept["speed"]
+        return found
+
+    def _phases(self, name: str) -> Progress:
+        def report(phase: str, done: int, total: int) -> None:
+            self.report(name if name.startswith(phase) else f"{name}: {phase}", done, total)
+
+        return report
+
+
+def scored_questions(engine: TransformersEngine, asked: list[Question]) -> list[Scored]:
+    """The truth ratio's answers to plain questions."""
+    form = format_of(engine.tokenizer)
+    rows = []
+    for question in asked:
+        prompt = tokenized(engine, form, question.text)
+        rows.append(Scored(prompt, PromptInput(prompt.token_ids), tuple(map(form.target, question.answers[1:]))))
+    return rows
+
+
+def _adapters(config: TofuRunConfig, data: TofuData, load: Load, cache: Path | None, tell: Tell) -> tuple[Path, Path]:
+    if config.adapters is not None:
+        start, retained = map(Path, config.adapters)
+        return start, retained
+    start = finetune(load, data.all_pairs, config.training, name=START, cache=cache, tell=tell)
+    return start, finetune(load, data.retain_pairs, config.training, name=RETAINED, cache=cache, tell=tell)
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "transformers", "peft", "tokenizers", "sentence-transformers", "rouge-score", "numpy", "scipy")
+    return {"unlearned": unlearned.__version__, "python": platform.python_version(), **{n: version(n) for n in names}}

@@ -1,0 +1,151 @@
+"""Do the numbers of a run hold? Some of them are computed anew from the recorded data, adapters and artifacts."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from unlearned.benchmarks.tofu.data import load_tofu
+from unlearned.benchmarks.tofu.evaluate import evaluate_set
+from unlearned.benchmarks.tofu.items import Item
+from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.tofu.prompts import author_names
+from unlearned.benchmarks.tofu.questions import questions
+from unlearned.benchmarks.tofu.run import ARTIFACTS, FORMAT, RESULTS, STEPS, TofuRunConfig
+from unlearned.benchmarks.tofu.scoring import Scorer
+from unlearned.benchmarks.tofu.unlearners import Materials, Plain, Unlearner, unlearners
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError, DataError
+from unlearned.learn.classifier import Progress
+from unlearned.models import load_model
+
+TOLERANCE = 0.02
+"""Of a mean loss (nats), a ROUGE recall, a leak. The same machine gives the same bits; others round otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One item that was computed anew."""
+
+    model: str
+    set: str
+    id: str
+    recorded: dict[str, Any]
+    found: dict[str, Any]
+    largest_difference: float
+    holds: bool
+
+
+def verify(
+    out: Path,
+    *,
+    sample: int = 8,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+    on_progress: Progress | None = None,
+) -> list[Check]:
+    """Compute a seeded sample of a run's items anew.
+
+    Args:
+        out: folder of the run.
+        sample: items, over all its models and sets.
+        seed: of the sample.
+        tolerance: largest difference of a number.
+        on_progress: called with (phase, done, total).
+
+    Raises:
+        DataError: the run cannot be read; data, adapters or the per-item scores are not those it was made with.
+    """
+    if sample < 1 or not tolerance >= 0:
+        raise ConfigError("sample must be at least 1, tolerance at least 0.")
+    report = on_progress or (lambda phase, done, total: None)
+    results = _read(out / RESULTS)
+    if results.get("format") != FORMAT or results.get("benchmark") != "tofu":
+        raise DataError(f"{out / RESULTS} is not of a TOFU run in format {FORMAT}.")
+    config = TofuRunConfig.from_json(results["config"])
+    data = load_tofu(config.data, config.split)
+    if data.sha256 != results["data"]["sha256"]:
+        raise DataError("The data is not that of the run: its hash differs. Give the same files.")
+    adapters = [Path(adapter["folder"]) for adapter in results["adapters"]]
+    for adapter, recorded in zip(adapters, results["adapters"], strict=True):
+        if adapter_sha256(adapter) != recorded["sha256"]:
+            raise DataError(f"The adapter {adapter} is not that of the run: its hash differs.")
+    asked = questions(data, config.evaluation)
+    places = [
+        (model["name"], name, index)
+        for model in results["models"]
+        for name, items in model["items"].items()
+        for index, item in enumerate(items)
+        if item["computed"]
+    ]
+    drawn: dict[tuple[str, str], set[int]] = {}
+    for model, name, index in random.Random(seed).sample(places, min(sample, len(places))):
+        drawn.setdefault((model, name), set()).add(index)
+    load: Load = partial(load_model, config.model)
+    made: dict[str, tuple[Unlearner, Scorer]] = {}
+    checks = []
+    for number, ((model, name), indices) in enumerate(sorted(drawn.items())):
+        report("verify", number, len(drawn))
+        if model not in made:
+            entry = next(one for one in results["models"] if one["name"] == model)
+            made = {model: _made(entry, config, data, out, load, adapters)}  # one at a time: models are large
+        unlearner, scorer = made[model]
+        recorded = [Item.from_json(item) for item in _read(out / STEPS / f"{model}.json")["items"][name]]
+        entry_items = next(one for one in results["models"] if one["name"] == model)["items"][name]
+        rows = asked[name]
+        prepared = unlearner.prepare([row.text for row in rows])
+        found = evaluate_set(prepared, rows, scorer, config.evaluation, needed=indices, reference=recorded)
+        checks += [_check(model, name, recorded[i], entry_items[i], found[i], tolerance) for i in sorted(indices)]
+    report("verify", len(drawn), len(drawn))
+    return checks
+
+
+def _made(
+    entry: Mapping[str, Any], config: TofuRunConfig, data: Any, out: Path, load: Load, adapters: list[Path]
+) -> tuple[Unlearner, Scorer]:
+    model, tokenizer = with_adapter(load, adapters[1] if entry["name"] == "retained" else adapters[0])
+    engine = TransformersEngine(model, tokenizer)
+    if entry["unlearner"] is None:
+        return Plain(entry["name"], engine), Scorer(engine)
+    materials = Materials(
+        model=model,
+        tokenizer=tokenizer,
+        forget=[pair.question for pair in data.forget_pairs],
+        retain=[pair.question for pair in data.retain_pairs],
+        names=author_names(data.forget_pairs),
+        fit=config.fit,
+    )
+    folder = out / ARTIFACTS / f"seed{entry['seed']}"
+    made = unlearners.get(entry["unlearner"])(materials, entry["seed"], folder, lambda phase, done, total: None)
+    return made, Scorer(engine)
+
+
+def _check(model: str, name: str, recorded: Item, entry: Mapping[str, Any], found: Item, tolerance: float) -> Check:
+    """Against the step's item, and against what `results.json` says of it."""
+    before, after = _numbers(recorded), _numbers(found)
+    differences = [abs(before[key] - after[key]) for key in before if key in after]
+    written = {"rouge": list(recorded.rouge), "leak": recorded.leak, "flagged": recorded.flagged}
+    same_entry = all(entry[key] == value for key, value in written.items()) and entry["id"] == recorded.id
+    holds = before.keys() == after.keys() and max(differences) <= tolerance and recorded.flagged == found.flagged
+    return Check(model, name, recorded.id, before, after, max(differences), holds and same_entry)
+
+
+def _numbers(item: Item) -> dict[str, float]:
+    return {
+        **{f"loss {number}": loss for number, loss in enumerate(item.losses)},
+        **{f"rouge {number}": value for number, value in enumerate(item.rouge)},
+        "leak": item.leak,
+        "score": item.score,
+    }
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"Cannot read {path}: {error}. Is this the folder of a finished run?") from error
