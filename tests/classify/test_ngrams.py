@@ -149,6 +149,7 @@ def test_features_hash_a_text_once_and_only_if_somebody_asks(monkeypatch: pytest
     features = Features(("abc", "abcd", "xyz"), np.eye(3, dtype=np.float32))
     assert hashed == []
     taken = features.take(np.array([2, 0]))
+    assert hashed == []
     assert taken.texts == ("xyz", "abc")
     assert np.array_equal(taken.vectors, features.vectors[[2, 0]])
     assert _sets(taken.ngrams) == [_of("xyz"), _of("abc")]

@@ -42,9 +42,15 @@ class Features:
     def of(cls, texts: Sequence[str], encoder: TextEncoder) -> Features:
         return cls(tuple(texts), encoder.encode(texts))
 
+    whole: tuple[Features, npt.NDArray[np.int64]] | None = None
+    """What these were taken from, and which of it they are: its n-grams are not hashed again."""
+
     @cached_property
     def ngrams(self) -> NGrams:
         """Hashed character n-grams of the texts; only computed for classifiers that look at spelling."""
+        if self.whole is not None:
+            features, chosen = self.whole
+            return features.ngrams.take(chosen)
         return ngrams(self.texts)
 
     def __len__(self) -> int:
@@ -52,10 +58,7 @@ class Features:
 
     def take(self, chosen: npt.NDArray[np.int64]) -> Features:
         """The texts with these indices."""
-        taken = Features(tuple(self.texts[i] for i in chosen), self.vectors[chosen])
-        if "ngrams" in self.__dict__:  # where cached_property keeps it: not hashed again
-            taken.__dict__["ngrams"] = self.ngrams.take(chosen)
-        return taken
+        return Features(tuple(self.texts[i] for i in chosen), self.vectors[chosen], (self, chosen))
 
 
 EXEMPT_MARGIN = 0.1
