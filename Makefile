@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/unlearned demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check src tests

@@ -195,6 +195,16 @@ def test_a_detector_is_refused_where_something_is_to_be_generated(place: Path, d
     assert not done.stdout
 
 
+def test_options_that_a_given_detector_would_ignore_are_refused(place: Path, detector: Path) -> None:
+    done = run(
+        "fit", "--detector", "detectors/hp", "--model", "model", "--forget", "forget.jsonl", "--alpha", "0.1",
+        "--no-background", "--out", "artifacts/ignored", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "--background, --alpha would have no effect" in done.stderr
+    assert not (place / "artifacts/ignored").exists()
+
+
 def test_a_strength_is_added_to_a_detector_which_stays_as_it_is(place: Path, detector: Path) -> None:
     done = run(
         "fit", "--detector", "detectors/hp", "--model", "model", "--forget", "forget.jsonl", "--strength", "50",

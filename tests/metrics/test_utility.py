@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -99,3 +100,10 @@ def test_forget_quality_needs_two_samples_and_a_known_method() -> None:
         forget_quality([], Y)
     with pytest.raises(ConfigError, match="auto, exact, asymp"):
         forget_quality(X, Y, method="approx")  # type: ignore[arg-type]
+
+
+def test_nearly_equal_models_have_a_quality_of_one_without_a_warning() -> None:
+    values = np.random.default_rng(0).normal(size=200)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert forget_quality(values, values + 1e-9).p_value == pytest.approx(1.0, abs=1e-12)

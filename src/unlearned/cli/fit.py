@@ -7,12 +7,26 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.cli.options import given_options, load, quiet, with_model_options
 from unlearned.models import ModelOptions
+
+DETECTION = (
+    "exempt",
+    "classifier",
+    "ready",
+    "background",
+    "encoder",
+    "calibration",
+    "max_fpr",
+    "alpha",
+    "other_languages",
+)
+"""Options that decide how a scope is detected."""
 
 
 @with_model_options
 def fit(
+    context: typer.Context,
     options: ModelOptions,
     forget: Annotated[Path, typer.Option(help="JSONL or CSV with prompt/question/text, and optionally answer.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the artifact.")],
@@ -68,6 +82,8 @@ def fit(
         raise ConfigError("Give either --scope NAME, or --detector FOLDER of a scope that was fitted without a model.")
     if detector is not None and classifier_only:
         raise ConfigError("--detector adds a strength, for which a model is needed: leave out --classifier-only.")
+    if detector is not None and (ignored := given_options(context, DETECTION)):
+        raise ConfigError(f"--detector keeps its detector as it is, so {', '.join(ignored)} would have no effect.")
     config = FitConfig(
         classifier=classifier,
         ready=ready,

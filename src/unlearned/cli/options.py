@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from functools import wraps
@@ -64,6 +64,13 @@ def with_model_options(command: Command) -> Command:
     wrapper.__annotations__ = {p.name: p.annotation for p in [*keyword, *model]}
     del wrapper.__wrapped__  # typer would read the inner signature
     return cast(Command, wrapper)
+
+
+def given_options(context: typer.Context, names: Sequence[str]) -> list[str]:
+    """Of these parameters of the running command, those that the user set, as they are written."""
+    flags = {parameter.name: max(parameter.opts, key=len) for parameter in context.command.params}
+    # By its name: typer may bring its own copy of click's enumeration.
+    return [flags[name] for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]
 
 
 def load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -58,6 +58,9 @@ class Item:
     counts: tuple[int, ...] = ()
     """Target tokens behind each loss."""
 
+    corrupted: tuple[tuple[int, int], ...] = ()
+    """Characters `[start, end)` of `prompt` whose tokens were corrupted; neighbours are joined."""
+
     computed: bool = True
     """False: all of it is taken over from the start model."""
 
@@ -67,6 +70,7 @@ class Item:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Item:
         values: dict[str, Any] = {k: tuple(value) if isinstance(value, list) else value for k, value in data.items()}
+        values["corrupted"] = tuple((start, end) for start, end in values["corrupted"])
         return cls(**values)
 
 
@@ -117,7 +121,20 @@ def made_item(one: Asked, row: Question, written: Completion, losses: Losses) ->
         degenerate=is_degenerate(written),
         losses=losses.means,
         counts=losses.tokens,
+        corrupted=_corrupted(one),
     )
+
+
+def _corrupted(one: Asked) -> tuple[tuple[int, int], ...]:
+    if one.input.positions is None:
+        return ()
+    joined: list[tuple[int, int]] = []
+    for start, end in one.prompt.offsets[one.input.positions.numpy()].tolist():
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], end)
+        elif start < end:
+            joined.append((start, end))
+    return tuple(joined)
 
 
 def _set_log(items: Sequence[Item]) -> SetLog:

@@ -266,8 +266,9 @@ def _losses(logits: Tensor, tree: Tree, end: int, place: Mapping[int, int]) -> L
     """(M, V) logits of one row; `place` says where those of a column are."""
     before = torch.tensor([place[end + parent] for parent in tree.parents], device=logits.device)
     tokens = torch.tensor(tree.tokens, device=logits.device)
-    used, where = torch.unique(before, return_inverse=True)
-    scores = logits[used].float().log_softmax(-1)[where, tokens].double().cpu()
+    rows = logits.float()
+    # Not log_softmax, which writes another (M, V) to read a few of its numbers.
+    scores = (rows[before, tokens] - rows.logsumexp(-1)[before]).double().cpu()
     means = tuple(-float(scores[list(path)].mean()) for path in tree.paths)
     return Losses(means, tuple(map(len, tree.paths)))
 
