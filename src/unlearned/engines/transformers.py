@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unlearned.engines.base import Completion
+from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
@@ -46,7 +46,6 @@ class TransformersEngine:
         self.embedding = embedding_module(model)
         self.pad_id = _pad_id(model, tokenizer)
         self.substitute_id = plain_token_id(model, special_ids(tokenizer))
-        self._forward_names = frozenset(inspect.signature(inner_model(model).forward).parameters)
 
     def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt:
         """Text or messages -> Prompt.
@@ -208,8 +207,7 @@ class TransformersEngine:
         ids, attention = self._right_padded(rows)
         first_needed = min(len(prompt.token_ids) for prompt in batch) - 1
         arguments: dict[str, Any] = {"input_ids": ids, "attention_mask": attention, "use_cache": False}
-        if "logits_to_keep" in self._forward_names:
-            arguments["logits_to_keep"] = ids.shape[1] - first_needed
+        arguments |= keep_logits(self.model, torch.arange(first_needed - ids.shape[1], 0, device=ids.device))
         if prefix is not None:
             # The mask still covers the prefix; where the rest begins, model and injection read from the cache.
             arguments |= {"input_ids": ids[:, prefix.length :], "use_cache": True}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from unlearned.artifact.schema import BaseModelRecord
 from unlearned.engines.base import Completion
+from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError, FitWarning
 from unlearned.examples import Row, background_prompts, evenly
@@ -95,6 +96,7 @@ def _with_answers(
             max_new_tokens=config.answer_tokens,
             do_sample=False,
             batch_size=config.batch_size,
+            **keep_last_logits(engine.model),
         )
         for index, completion in zip(missing, generated, strict=True):
             filled[index] = replace(rows[index], answer=completion.text.strip() or None)

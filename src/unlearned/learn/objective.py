@@ -11,6 +11,7 @@ import numpy as np
 
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.base import Completion
+from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.fluency import Fluency, FluencyGuard, fluency
 from unlearned.learn.measures import Doubles, Measure
@@ -95,7 +96,11 @@ class Answers:
         asked = [run[index] for run in runs for index in self.chosen]
         # More at once than the user's batch: short prompts, short answers.
         given = self.engine.generate(
-            asked, max_new_tokens=self.max_new_tokens, do_sample=False, batch_size=4 * self.batch_size
+            asked,
+            max_new_tokens=self.max_new_tokens,
+            do_sample=False,
+            batch_size=4 * self.batch_size,
+            **keep_last_logits(self.engine.model),
         )
         size = len(self.chosen)
         return [given[start : start + size] for start in range(0, len(given), size)]

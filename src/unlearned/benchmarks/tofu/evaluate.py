@@ -16,6 +16,7 @@ from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question
 from unlearned.benchmarks.tofu.scoring import Losses, Scored, Scorer, together
 from unlearned.benchmarks.tofu.unlearners import Asked, Unlearner
 from unlearned.engines.base import Completion
+from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.classifier import Progress
 from unlearned.stages import Prompt, PromptInput
@@ -197,6 +198,7 @@ def _generate(run: _Pass, engine: TransformersEngine, config: EvaluationConfig) 
             do_sample=False,
             num_beams=1,
             eos_token_id=_ends(engine),
+            **keep_last_logits(engine.model),
         )
         written |= zip((run.indices[place] for place in places), answers, strict=True)
     return {index: answer for index, answer in written.items() if index in run.kept}

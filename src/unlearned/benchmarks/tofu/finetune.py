@@ -7,7 +7,6 @@ kept is safetensors and JSON; nothing is unpickled.
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 import os
@@ -26,6 +25,7 @@ from torch import Tensor
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.embedded import cache_folder
+from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
@@ -236,16 +236,6 @@ def batch_loss(model: Any, batch: Sequence[Example]) -> tuple[Tensor, int]:
     predicted = logits[row, torch.tensor(column, device=device)].float()  # (N, V)
     wanted = torch.tensor([token for example in batch for token in example.target], device=device)
     return torch.nn.functional.cross_entropy(predicted, wanted), len(wanted)
-
-
-def keep_logits(model: Any, columns: Tensor) -> dict[str, Tensor]:
-    """The argument by which only these positions go through the output head, where the model has it.
-
-    As a tensor and not as a number of last positions: the slice that this would take is not contiguous, and its product
-    with the head three times as slow on a CPU.
-    """
-    known = "logits_to_keep" in inspect.signature(inner_model(model).forward).parameters
-    return {"logits_to_keep": columns} if known else {}
 
 
 def _keep(file: Path, weights: dict[str, Any], optimizer: Any, losses: Sequence[float]) -> None:

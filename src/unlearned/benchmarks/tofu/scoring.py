@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unlearned.benchmarks.tofu.finetune import keep_logits
+from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.transformers import TransformersEngine

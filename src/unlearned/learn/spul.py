@@ -1,0 +1,247 @@
+"""Train a soft prompt on an untouched model.
+
+Source: SPUL, arXiv:2406.12038, section 3, with PEFT's p-tuning encoder. Departures: the divergence is taken where the label
+is predicted (the published code takes it one token later), answers of several tokens count by their mean, so that a long
+label weighs no more, and the generic labels are drawn from a seed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from unlearned.artifact.fingerprint import base_model_record
+from unlearned.engines.injection import EmbeddingInjection
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError, DataError, FitError
+from unlearned.examples import Rows, as_rows
+from unlearned.methods.data import Encoder, Example, Form, padded
+from unlearned.methods.losses import IGNORED, is_target, kl_positions, nll_mean, precise
+from unlearned.unlearners.spul import SPUL, prefixed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SpulConfig:
+    """How to train a soft prompt. Defaults: the paper's code."""
+
+    tokens: int = 30
+    """p, vectors in front of the prompt; the paper tries 10 to 50."""
+
+    hidden: int = 128
+    """Width of the encoder's hidden layers."""
+
+    alpha: float = 0.5
+    """Of the retain loss; 1 in the paper's headline rows."""
+
+    beta: float = 0.5
+    """Of the divergence from the model without the prompt, on the retain set."""
+
+    labels: tuple[str, ...] = ("neutral", "unknown")
+    """What forget prompts are to be answered with, drawn once per row."""
+
+    learning_rate: float = 1e-4
+    epochs: int = 10
+    batch_size: int = 32
+    """Forget and retain rows together, shuffled."""
+
+    weight_decay: float = 1e-3
+    warmup: float = 0.1
+    max_grad_norm: float = 0.3
+    max_tokens: int = 512
+    form: Form = field(default_factory=Form)
+    """The paper's labels are one token without an end: `Form(..., end=False)`."""
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.tokens, self.hidden, self.epochs, self.batch_size) < 1:
+            raise ConfigError("tokens, hidden, epochs and batch_size must be at least 1.")
+        if not (0 <= self.alpha < math.inf and 0 <= self.beta < math.inf and 0 <= self.weight_decay < math.inf):
+            raise ConfigError("alpha, beta and weight_decay must be at least 0.")
+        if not (0 < self.learning_rate < math.inf and 0 < self.max_grad_norm < math.inf and 0 <= self.warmup < 1):
+            raise ConfigError("learning_rate and max_grad_norm must be above 0, warmup in 0..1.")
+        if not self.labels or not all(label.strip() for label in self.labels):
+            raise ConfigError("labels must hold at least one text, none of them empty.")
+
+
+class PromptEncoder(nn.Module):
+    """p-tuning: a table of P vectors through three linear layers with ReLU in between; same names as PEFT's.
+
+    Args:
+        tokens: P.
+        width: D, of the model's embeddings.
+        hidden: of the layers in between.
+    """
+
+    def __init__(self, tokens: int, width: int, hidden: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, width)
+        self.mlp_head = nn.Sequential(
+            nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, width)
+        )
+
+    def forward(self) -> Tensor:
+        """(P, D) the soft prompt."""
+        result: Tensor = self.mlp_head(self.embedding.weight)
+        return result
+
+
+def train_soft_prompt(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    forget: Rows,
+    retain: Rows,
+    config: SpulConfig | None = None,
+    on_progress: Progress | None = None,
+) -> SPUL:
+    """Train on the model, which stays as it is: its weights get no gradient.
+
+    Args:
+        model: a causal language model.
+        tokenizer: its tokenizer.
+        forget: rows; their answers are not used.
+        retain: rows with answers.
+        config: how.
+        on_progress: called with ("training", steps done, steps).
+
+    Raises:
+        DataError: a side is empty, or a retain row has no answer.
+        FitError: the loss is not finite.
+    """
+    config = config or SpulConfig()
+    forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
+    if not forget_rows or any(row.answer is None for row in retain_rows) or not retain_rows:
+        raise DataError("A soft prompt needs forget rows, and retain rows that all have an answer.")
+    encoder = Encoder(tokenizer, config.form, config.max_tokens)
+    labels = np.random.default_rng([config.seed, 0]).choice(len(config.labels), size=len(forget_rows))
+    generic = [replace(row, answer=config.labels[label]) for row, label in zip(forget_rows, labels, strict=True)]
+    items = [(True, example) for example in encoder.examples(generic, "forget")]
+    items += [(False, example) for example in encoder.examples(retain_rows, "retain")]
+    engine = TransformersEngine(model, tokenizer)
+    base = base_model_record(engine)
+    with torch.random.fork_rng(devices=[]), _evaluating(model):
+        torch.manual_seed(config.seed)
+        soft = PromptEncoder(config.tokens, base.embedding_size, config.hidden).to(model.device)
+        losses = _train(engine, soft, items, config, on_progress)
+    record = {
+        "config": asdict(config),
+        "base_model": base.model_dump(),
+        "rows": {"forget": len(forget_rows), "retain": len(retain_rows)},
+        "trainable_parameters": sum(weight.numel() for weight in soft.parameters()),
+        "epoch_losses": losses,
+    }
+    return SPUL(soft().detach().float().cpu(), engine.substitute_id, record)
+
+
+def batch_loss(
+    engine: TransformersEngine, vectors: Tensor, batch: Sequence[tuple[bool, Example]], config: SpulConfig
+) -> Tensor:
+    """mean_F NLL(generic) + alpha mean_R NLL(answer) + beta mean_R KL(plain || prompted); a side without items is 0.
+
+    Args:
+        engine: of the untouched model.
+        vectors: (P, D) with gradient.
+        batch: (whether it is to be forgotten, example).
+        config: alpha and beta.
+    """
+    data = {name: t.to(vectors.device) for name, t in padded([item for _, item in batch], engine.pad_id).items()}
+    ids, mask, labels = data["input_ids"], data["attention_mask"], data["labels"]
+    count, rows = len(vectors), len(batch)
+    front = ids.new_full((rows, count), engine.substitute_id)
+    inputs = [prefixed(row, vectors, engine.substitute_id) for row in ids.tolist()]
+    whole = torch.cat([front, ids], dim=1)
+    seen = torch.cat([torch.ones_like(front), mask], dim=1)
+    # The same way as at inference, so that what was trained is what is used.
+    with EmbeddingInjection(engine.model, whole, inputs, [0] * rows, engine.substitute_id):
+        logits = engine.model(input_ids=whole, attention_mask=seen, use_cache=False).logits
+    # Not `logits[:, count:]` for the likelihood: the last vector may predict the first target.
+    all_labels = torch.cat([torch.full_like(front, IGNORED), labels], dim=1)
+    nll = nll_mean(logits, all_labels)  # (B,)
+    forget = torch.tensor([side for side, _ in batch], device=nll.device)
+    loss = nll.new_zeros(())
+    if bool(forget.any()):
+        loss = loss + nll[forget].mean()
+    if bool((~forget).any()):
+        loss = loss + config.alpha * nll[~forget].mean()
+        if config.beta:
+            loss = loss + config.beta * _divergence(engine, data, logits[:, count:], ~forget)
+    return loss
+
+
+def _divergence(engine: TransformersEngine, data: dict[str, Tensor], logits: Tensor, chosen: Tensor) -> Tensor:
+    """Mean over chosen rows of their mean divergence at the positions that predict a target."""
+    ids, mask, labels = (data[name][chosen] for name in ("input_ids", "attention_mask", "labels"))
+    with torch.no_grad():
+        plain = engine.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+    where = kl_positions(mask, labels, "labels")
+    before, now = (precise(values[where]).log_softmax(-1) for values in (plain, logits[chosen]))  # (N, V)
+    values = (before.exp() * (before - now)).sum(-1)
+    spread = values.new_zeros(where.shape)
+    spread[where] = values
+    return (spread.sum(1) / is_target(labels).sum(1)).mean()
+
+
+def _train(
+    engine: TransformersEngine,
+    soft: PromptEncoder,
+    items: Sequence[tuple[bool, Example]],
+    config: SpulConfig,
+    on_progress: Progress | None,
+) -> list[float]:
+    """Mean loss of each epoch."""
+    weights = list(soft.parameters())
+    optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay)
+    per_epoch = math.ceil(len(items) / config.batch_size)
+    total, step, losses = config.epochs * per_epoch, 0, []
+    for epoch in range(config.epochs):
+        order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(items))
+        found = []
+        for start in range(0, len(items), config.batch_size):
+            batch = [items[index] for index in order[start : start + config.batch_size]]
+            loss = batch_loss(engine, soft(), batch, config)
+            if not torch.isfinite(loss):
+                raise FitError(f"The loss is not finite in step {step + 1}. Lower the learning rate.")
+            # Only of the encoder: nothing may be left on the user's model.
+            for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+                weight.grad = gradient
+            torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * cosine(step, total, config.warmup)
+            optimizer.step()
+            found.append(float(loss.detach()))
+            step += 1
+            if on_progress is not None:
+                on_progress("training", step, total)
+        losses.append(sum(found) / len(found))
+    return losses
+
+
+def cosine(step: int, total: int, warmup: float) -> float:
+    """Factor of the learning rate in step `step`: up in a line, down along half a cosine."""
+    rising = math.ceil(warmup * total)
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    was = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in was:
+            module.training = training
