@@ -29,6 +29,7 @@ from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, UnknownNameError
 from unlearned.models import ModelOptions
+from unlearned.report.read import read_run
 from unlearned.stages import PromptInput
 
 pytestmark = [
@@ -252,11 +253,17 @@ def test_the_commands_run_train_and_verify(place: Path, tmp_path: Path, monkeypa
     checked = CliRunner().invoke(app, ["bench", "verify", str(out), "--sample", "3"], catch_exceptions=False)
     assert checked.exit_code == 0, checked.output
     assert "3 of 3 items hold" in checked.output
+    assert json.loads((out / "verified.json").read_text())["held"] == 3
+    assert "Whether the numbers come out again was not tried" in (out / "report.html").read_text()
+    again = CliRunner().invoke(app, ["report", str(out)], catch_exceptions=False)
+    assert again.exit_code == 0, again.output
+    assert "a sample of 3 was computed anew by bench verify: 3 held" in (out / "report.html").read_text()
     for model in found["models"]:
         for items in model["items"].values():
             for item in items:
                 item["leak"] = 0.5
     (out / "results.json").write_text(json.dumps(found))
+    assert read_run(out).verified is None  # of other results
     checked = CliRunner().invoke(app, ["bench", "verify", str(out), "--sample", "3"], catch_exceptions=False)
     assert checked.exit_code == 1
     assert "DIFFERS" in checked.output

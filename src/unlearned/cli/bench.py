@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.cli.options import Artifacts, load, quiet, status, with_model_options
 from unlearned.models import ModelOptions
 
 bench = typer.Typer(help="Run a benchmark.", no_args_is_help=True)
@@ -263,18 +263,23 @@ def tofu(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
     ] = Path("runs/tofu"),
+    report: Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")] = True,
 ) -> None:
     """TOFU from fine-tuning to the comparison: start, retained and unlearned models on four sets and more."""
     from typing import cast
 
     from rich.console import Console
-    from rich.table import Table
 
     from unlearned.benchmarks.tofu.data import Split, TofuSplit
     from unlearned.benchmarks.tofu.questions import EvaluationConfig
     from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
     from unlearned.cli.progress import progress
     from unlearned.errors import ConfigError
+    from unlearned.extras import require
+    from unlearned.report.formats import as_rich
+    from unlearned.report.read import read_run
+    from unlearned.report.tables import RULE, main_table
+    from unlearned.report.write import write_report
 
     folders = None if adapters is None else _names(adapters)
     if folders is not None and len(folders) != 2:
@@ -288,31 +293,26 @@ def tofu(
         adapters=None if folders is None else (folders[0], folders[1]),
         evaluation=EvaluationConfig(ds_size=ds_size),
     )
-    with progress() as report, quiet():
-        results = run_tofu(config, out, on_progress=report, tell=lambda line: typer.echo(line, err=True))
+    if report:
+        for module in ("jinja2", "matplotlib"):  # now, and not after an hour
+            require(module, extra="report", purpose="The report")
+    with progress() as shown, quiet():
+        results = run_tofu(config, out, on_progress=shown, tell=lambda line: typer.echo(line, err=True))
     console = Console()
-    console = console if console.is_terminal else Console(width=150)  # a log has room for whole lines
-    table = Table(box=None, pad_edge=False)
-    columns = {
-        "model_utility": "utility",
-        "forget_quality": "forget quality",
-        "spearman": "Spearman",
-        "forget_rouge": "forget ROUGE-L",
-        "leak": "leak",
-        "retain_half_rouge": "pairs, retain half",
-    }
-    for column in ("model", "seeds", *columns.values(), "unflagged changed"):
-        table.add_column(column)
-    for line in results["summary"]:
-        cells = ["-" if line[name] is None else f"{line[name]:.4f}" for name in columns]
-        table.add_row(line["name"], str(line["seeds"]), *cells, str(line["differing"]))
-    console.print(table)
+    console = console if console.is_terminal else Console(width=200)  # a log has room for whole lines
+    console.print(as_rich(main_table([read_run(out)])))
+    console.print(RULE, style="dim")
     if (speed := results["speed"]) is not None:
         console.print(
             f"Scoring: {speed['ratio']:.1f} x as fast as one answer at a time, "
             f"largest difference {speed['largest_difference']:.1e} ({speed['answers']} answers, float32)"
         )
     console.print(f"Written to {out}: results.json, logs, artifacts; {results['seconds']['all']:.0f} s")
+    if report:
+        with status("Writing the report"):
+            written = write_report(out)
+        for file in (written.html, written.markdown, written.latex):
+            typer.echo(f"Written: {file}")
 
 
 @bench.command()
@@ -337,3 +337,56 @@ def verify(
     typer.echo(f"{len(checks) - failed} of {len(checks)} items hold.")
     if failed:
         raise typer.Exit(1)
+
+
+@bench.command(name="serve")
+@with_model_options
+def serving(
+    options: ModelOptions,
+    artifact: Artifacts = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
+    clients: Annotated[str, typer.Option(help="How many ask at once, separated by commas.")] = "1,8,32",
+    new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 64,
+    rounds: Annotated[int, typer.Option(min=1, help="Requests of each client in one turn.")] = 2,
+    repeats: Annotated[int, typer.Option(min=1, help="Pairs per measure.")] = 3,
+) -> None:
+    """What serving costs: throughput by clients, time to a first token, against model.generate in the same run."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from unlearned.benchmarks.serving.run import measure_serving
+    from unlearned.cli.output import check_writable
+    from unlearned.cli.progress import progress
+    from unlearned.errors import ConfigError
+    from unlearned.files import write_text
+
+    if not all(name.isdecimal() and int(name) > 0 for name in _names(clients)):
+        raise ConfigError(f"--clients {clients}: give numbers separated by commas, for example 1,8,32.")
+    check_writable(out)
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        results = measure_serving(
+            model,
+            tokenizer,
+            artifacts=artifact or (),
+            clients=[int(name) for name in _names(clients)],
+            new_tokens=new_tokens,
+            rounds=rounds,
+            repeats=repeats,
+            on_progress=report,
+        )
+    if out is not None:
+        write_text(out, json.dumps(results, indent=2) + "\n")
+    table = Table(title=f"{results['model']}, {results['dtype']}, on {results['machine']}", title_justify="left")
+    for column in ("measure", "server", "plain", "ratio (smallest to largest)"):
+        table.add_column(column)
+    for row in results["rows"]:
+        table.add_row(
+            row["name"],
+            f"{row['server']:.4g} {row['unit']}",
+            f"{row['plain']:.4g} {row['unit']}",
+            f"{row['ratio']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+        )
+    Console().print(table)

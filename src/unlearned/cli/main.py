@@ -14,6 +14,7 @@ from unlearned.cli.demo import demo
 from unlearned.cli.fit import fit
 from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
+from unlearned.cli.report import report
 from unlearned.cli.score import score
 from unlearned.errors import UnlearnedError
 
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, classify, generate, chat, inspect, compat):
+for command in (demo, fit, classify, generate, chat, inspect, compat, report):
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(score, name="score")

@@ -1,1 +1,1 @@
-"""Results as something people read: one self-contained HTML file."""
+"""Results as something people read: one self-contained HTML file, and tables for papers."""

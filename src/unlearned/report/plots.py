@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from unlearned.classify.base import Floats
@@ -13,11 +14,17 @@ from unlearned.extras import require
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORGET, OTHER, LINE = "#c2410c", "#0369a1", "#737373"  # readable on light and dark ground
+FORGET, OTHER, LINE = "#c2410c", "#0369a1", "#737373"
+COLOURS = {FORGET: "var(--forget)", OTHER: "var(--other)", LINE: "var(--soft)"}
+"""What stands in the figure -> the page's colour, which differs on light and dark ground."""
+
+SERIES = ("#2b7bba", "#d9691e", "#2b9a66", "#a05cc4", "#cf3f4f", "#94702c", "#c9589c", "#4c8f94")
+"""One for each unlearner; readable on light and dark ground."""
+
 BINS = 40
 
 
-def score_distribution(forget: Floats, others: Floats, threshold: float) -> str:
+def score_distribution(forget: Floats, others: Floats, threshold: float, *, title: str = "scores") -> str:
     """Histogram of p(forget | x) for forget and other examples, with the threshold; logarithmic counts."""
     figure, axes = new_figure()
     edges = [index / BINS for index in range(BINS + 1)]
@@ -29,28 +36,40 @@ def score_distribution(forget: Floats, others: Floats, threshold: float) -> str:
     axes.set_xlabel("p(forget | prompt)")
     axes.set_ylabel("examples")
     axes.legend(frameon=False, labelcolor=LINE)
-    return as_svg(figure)
+    return as_svg(figure, title)
 
 
-def strength_trace(trace: Sequence[tuple[float, float]], chosen: float, label: str) -> str:
+Trace = Sequence[tuple[float, float]]
+"""(parameter, objective) of every evaluation."""
+
+
+def strength_trace(trace: Trace, chosen: float, label: str) -> str:
     """The objective against the corruption's parameter, every evaluation, with the chosen value."""
+    return strength_traces({f"chosen: {chosen:.3g}": (trace, chosen)}, label)
+
+
+def strength_traces(traces: Mapping[str, tuple[Trace, float]], label: str) -> str:
+    """The same for several fits; name of the fit -> its trace and chosen value."""
     figure, axes = new_figure()
-    ordered = sorted(trace)
-    axes.plot([p for p, _ in ordered], [v for _, v in ordered], color=OTHER, marker="o", markersize=4)
-    axes.axvline(chosen, color=FORGET, linestyle="--", label=f"chosen: {chosen:.3g}")
+    colours = [OTHER, *SERIES[1:]]
+    for number, (name, (trace, chosen)) in enumerate(traces.items()):
+        colour = colours[number % len(colours)]
+        ordered = sorted(trace)
+        axes.plot([p for p, _ in ordered], [v for _, v in ordered], color=colour, marker="o", markersize=4)
+        axes.axvline(chosen, color=FORGET if len(traces) == 1 else colour, linestyle="--", label=name)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel(label)
     axes.set_ylabel("knowledge that remains")
     axes.legend(frameon=False, labelcolor=LINE)
-    return as_svg(figure)
+    return as_svg(figure, f"strength: {', '.join(traces)}")
 
 
-def new_figure() -> tuple[Figure, Any]:
-    """An empty figure and its axes, in the style of all plots."""
+def new_figure(height: float = 3.0) -> tuple[Figure, Any]:
+    """An empty figure and its axes, in the style of all plots; narrow, so that text stays readable on a phone."""
     figure_module = require("matplotlib.figure", extra="report", purpose="The report")
     # Not pyplot: that would pick a window system and keep every figure alive.
-    figure = figure_module.Figure(figsize=(6, 3), layout="constrained")
+    figure = figure_module.Figure(figsize=(4.8, height), layout="constrained")
     axes = figure.subplots()
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -64,16 +83,28 @@ def new_figure() -> tuple[Figure, Any]:
     return figure, axes
 
 
-def as_svg(figure: Figure) -> str:
-    """The figure as an inline `<svg>` element that scales with its container."""
+def as_svg(figure: Figure, title: str) -> str:
+    """The figure as an inline `<svg>` element that scales with its container.
+
+    Args:
+        figure: what was drawn.
+        title: what it shows, for people who do not see it.
+    """
+    head, _, rest = as_file(figure).partition(">")
+    # Addresses of namespaces are names, not requests, but inline SVG needs none of them; nor does it need the size.
+    head = re.sub(r' (?:width|height|version|xmlns(?::\w+)?)="[^"]*"', "", head)
+    head += f' role="img" aria-label="{html.escape(title)}"'
+    rest = re.sub(r'<g id="[^"]*"', "<g", rest)  # the same in every figure, and nothing refers to them
+    for colour, variable in COLOURS.items():
+        rest = rest.replace(colour, variable)
+    return f"{head}>{rest}"
+
+
+def as_file(figure: Figure) -> str:
+    """The figure as the text of an SVG file; the same figure always gives the same text."""
     matplotlib = require("matplotlib", extra="report", purpose="The report")
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "unlearned"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    # The namespaces' addresses are names, not requests, but inline SVG in HTML needs none of them.
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    return re.sub(
-        r'(<svg[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1), count=1
-    )
+    return re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unlearned.benchmarks.classifier.results import Curve
-from unlearned.report.plots import LINE, as_svg, new_figure
+from unlearned.report.plots import LINE, as_file, new_figure
 
 LEAST_FPR = 1e-4
 """Where the logarithmic axis begins: nothing flagged is drawn there."""
@@ -35,4 +35,4 @@ def curves_plot(curves: Sequence[Curve]) -> str:
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("recall")
     axes.legend(frameon=False, labelcolor=LINE, fontsize="small", loc="lower right")
-    return as_svg(figure)
+    return as_file(figure)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from unlearned.benchmarks.kept import as_text
 from unlearned.benchmarks.tofu.data import load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
 from unlearned.benchmarks.tofu.items import Item
@@ -21,8 +23,11 @@ from unlearned.benchmarks.tofu.scoring import Scorer
 from unlearned.benchmarks.tofu.unlearners import Materials, Plain, Unlearner, unlearners
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
+from unlearned.files import write_text
 from unlearned.learn.classifier import Progress
 from unlearned.models import load_model
+
+VERIFIED = "verified.json"
 
 TOLERANCE = 0.02
 """Of a mean loss (nats), a ROUGE recall, a leak. The same machine gives the same bits; others round otherwise."""
@@ -49,7 +54,7 @@ def verify(
     tolerance: float = TOLERANCE,
     on_progress: Progress | None = None,
 ) -> list[Check]:
-    """Compute a seeded sample of a run's items anew.
+    """Compute a seeded sample of a run's items anew, and keep in `verified.json` how many held, for the report.
 
     Args:
         out: folder of the run.
@@ -102,6 +107,14 @@ def verify(
         found = evaluate_set(prepared, rows, scorer, config.evaluation, needed=indices, reference=recorded)
         checks += [_check(model, name, recorded[i], entry_items[i], found[i], tolerance) for i in sorted(indices)]
     report("verify", len(drawn), len(drawn))
+    record = {
+        "results_sha256": hashlib.sha256((out / RESULTS).read_bytes()).hexdigest(),
+        "sample": len(checks),
+        "held": sum(check.holds for check in checks),
+        "seed": seed,
+        "tolerance": tolerance,
+    }
+    write_text(out / VERIFIED, as_text(record))
     return checks
 
 

@@ -1,0 +1,68 @@
+"""The plots that all pages share, and the demo's page, which shares them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from made_run import strength
+
+from unlearned.api import Unlearned
+from unlearned.corrupt.corruption import Corruption
+from unlearned.demo.concepts import Concept
+from unlearned.demo.page import demo_page
+from unlearned.demo.run import Comparison, DemoResult
+from unlearned.report.plots import COLOURS, score_distribution, strength_trace, strength_traces
+
+SCORES = np.array([0.9, 0.95, 0.7], dtype=np.float32), np.array([0.1, 0.02], dtype=np.float32)
+
+
+def test_a_plot_is_one_labelled_element_without_addresses_or_sizes() -> None:
+    svg = score_distribution(*SCORES, 0.5, title='of <a> & "b"')
+    head = svg[: svg.index(">")]
+    assert svg.startswith("<svg ")
+    assert 'role="img" aria-label="of &lt;a&gt; &amp; &quot;b&quot;"' in head
+    assert "viewBox" in head
+    assert not re.search(r' (?:width|height|xmlns)="', head)
+    assert "http" not in svg
+    assert not any(colour in svg for colour in COLOURS)
+    assert ">threshold 0.500<" in svg  # text stays text
+    root = ElementTree.fromstring(svg.replace("xlink:href", "href"))
+    ids = [element.get("id") for element in root.iter() if element.get("id")]
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    assert used == set(ids)
+    assert len(ids) == len(set(ids))
+
+
+def test_every_evaluation_of_a_trace_is_drawn() -> None:
+    one = strength_trace([(8.0, 0.1), (0.5, 0.9), (2.0, 0.4)], 8.0, "strength")
+    assert one.count("<use") - strength_trace([(8.0, 0.1), (0.5, 0.9)], 8.0, "strength").count("<use") == 1
+    assert ">chosen: 8<" in one
+    two = strength_traces({"seed 0": ([(1.0, 0.5), (2.0, 0.1)], 2.0), "seed 1": ([(1.0, 0.6), (3.0, 0.2)], 3.0)}, "s")
+    assert ">seed 0<" in two
+    assert ">seed 1<" in two
+
+
+@pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")  # the artifact is of another tiny model
+def test_the_demo_s_page_has_the_shared_plots_and_style(
+    tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any, make_scope: Any, make_artifact: Any
+) -> None:
+    concept = Concept("harry-potter")
+    artifact = make_artifact(make_scope(corruption=Corruption(strength=8.0, embedding_std=0.02)))
+    artifact = replace(artifact, strengths={"harry-potter": strength()})
+    prompts = ["Who is Harry Potter?", "How do I bake bread?"]
+    before = Unlearned(tiny_model, tiny_tokenizer).generate(prompts, max_new_tokens=3, do_sample=False)
+    after = Unlearned(tiny_model, tiny_tokenizer, artifact).generate(prompts, max_new_tokens=3, do_sample=False)
+    rows = [
+        Comparison("held-out forget", concept.name, prompts[0], before[0], after[0], concept.held_out[0]),
+        Comparison("general", None, prompts[1], before[1], after[1]),
+    ]
+    page = demo_page(DemoResult("tiny", [concept], [artifact], rows, [tmp_path], {"fit": 1.0}))
+    assert page.count("<svg") == 2
+    assert set(re.findall(r"var\((--\w+)\)", page)) <= set(re.findall(r"(--\w+):", page))
+    assert "http" not in page.replace("http-equiv", "")
