@@ -132,5 +132,7 @@ def _placement(options: ModelOptions) -> dict[str, Any]:
         arguments["quantization_config"] = BitsAndBytesConfig(  # type: ignore[no-untyped-call]
             load_in_4bit=options.load_in_4bit,
             load_in_8bit=options.load_in_8bit,
+            bnb_4bit_quant_type="nf4",  # QLoRA's; nearer to the weights than the default, fp4
+            bnb_4bit_compute_dtype="bfloat16",
         )
     return arguments

@@ -14,8 +14,10 @@ from unlearned.cli.demo import demo
 from unlearned.cli.fit import fit
 from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
+from unlearned.cli.methods import methods
 from unlearned.cli.report import report
 from unlearned.cli.score import score
+from unlearned.cli.train import train
 from unlearned.errors import UnlearnedError
 
 app = typer.Typer(
@@ -25,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, classify, generate, chat, inspect, compat, report):
+for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, methods):
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(score, name="score")

@@ -1,8 +1,8 @@
 """Train a soft prompt on an untouched model.
 
-Source: SPUL, arXiv:2406.12038, section 3, with PEFT's p-tuning encoder. Departures: the divergence is taken where the label
-is predicted (the published code takes it one token later), answers of several tokens count by their mean, so that a long
-label weighs no more, and the generic labels are drawn from a seed.
+Source: SPUL, arXiv:2406.12038, with PEFT's p-tuning encoder. Departures: the divergence is taken where the
+label is predicted (the published code takes it one token later), answers of several tokens count by their mean, so that
+a long label weighs no more, and the generic labels are drawn from a seed.
 """
 
 from __future__ import annotations
@@ -124,6 +124,11 @@ def train_soft_prompt(
     forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
     if not forget_rows or any(row.answer is None for row in retain_rows) or not retain_rows:
         raise DataError("A soft prompt needs forget rows, and retain rows that all have an answer.")
+    if getattr(model, "is_quantized", False) and model.device.type == "cpu":
+        # bitsandbytes repacks 4-bit weights there in eval mode, and then passes wrong gradients through them.
+        raise ConfigError(
+            "A soft prompt cannot be trained through quantised weights on a CPU. Load the model in bfloat16."
+        )
     encoder = Encoder(tokenizer, config.form, config.max_tokens)
     labels = np.random.default_rng([config.seed, 0]).choice(len(config.labels), size=len(forget_rows))
     generic = [replace(row, answer=config.labels[label]) for row, label in zip(forget_rows, labels, strict=True)]

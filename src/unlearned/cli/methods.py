@@ -1,0 +1,36 @@
+"""`unlearned methods`: what there is to compare with."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Only this one, with its settings.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the methods that `train` knows: paper, loss, data, defaults."""
+    import json
+
+    from unlearned.methods.describe import describe, describe_all
+
+    found = describe_all() if name is None else [describe(name)]
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+        return
+    if name is None:
+        width = max(len(row["name"]) for row in found)
+        for row in found:
+            typer.echo(f"{row['name']:<{width}}  {row['summary']} ({row['paper']})")
+        typer.echo("\nLoss, data and settings of one: unlearned methods NAME")
+        return
+    row = found[0]
+    typer.echo(f"{row['name']}: {row['summary']}\n  paper: {row['paper']}\n  loss: {row['loss']}")
+    typer.echo(f"  sees: {', '.join(row['sees'])}\n  recipe: {_pairs(row['recipe'])}")
+    typer.echo(f"  settings (--set): {_pairs(row['settings']) or 'none'}")
+
+
+def _pairs(values: dict[str, object]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())

@@ -1,0 +1,161 @@
+"""`unlearned train`: change weights, to compare with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+
+@with_model_options
+def train(
+    options: ModelOptions,
+    method: Annotated[str, typer.Argument(help="Name of a method; `unlearned methods` lists them.")],
+    forget: Annotated[Path, typer.Option(help="JSONL or CSV with prompt/question/text, and answer.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter or of the model.")],
+    retain: Annotated[Path | None, typer.Option(help="What must stay; the same format.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE, a setting of the method; can be given again.")
+    ] = None,
+    lora: Annotated[bool, typer.Option("--lora", help="Train an adapter instead of all weights.")] = False,
+    qlora: Annotated[bool, typer.Option("--qlora", help="The same, on weights in 4 bits (bitsandbytes).")] = False,
+    lora_rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 8,
+    lora_alpha: Annotated[int, typer.Option(min=1, help="Its scale, times the rank.")] = 32,
+    lora_dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Dropout before the adapter.")] = 0.05,
+    lora_targets: Annotated[str, typer.Option(help="Modules, separated by commas, or all-linear.")] = "all-linear",
+    epochs: Annotated[float | None, typer.Option(help="Passes over the forget set; default: the method's.")] = None,
+    max_steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps, in place of epochs.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Default: the method's; ten times that for an adapter.")
+    ] = None,
+    schedule: Annotated[str | None, typer.Option(help="linear, cosine or constant; default: the method's.")] = None,
+    warmup: Annotated[float | None, typer.Option(help="Share of the steps; default: the method's.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Default: the method's.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Items per forward pass.")] = 4,
+    accumulation: Annotated[
+        int | None, typer.Option(min=1, help="Forward passes per step; default: what makes the method's batch.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(min=8, help="Longest prompt with its answer.")] = 512,
+    chat: Annotated[bool | None, typer.Option(help="Use the chat template; default: if there is one.")] = None,
+    gradient_checkpointing: Annotated[
+        bool, typer.Option("--gradient-checkpointing", help="Less memory, a third more time.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights on the same machine.")] = 0,
+    save_steps: Annotated[int | None, typer.Option(min=1, help="Steps between checkpoints; default: an epoch.")] = None,
+    report_to: Annotated[str, typer.Option(help="tensorboard, wandb, ...; several separated by commas.")] = "none",
+    trainer: Annotated[
+        list[str] | None,
+        typer.Option("--trainer", help="NAME=VALUE of transformers.TrainingArguments, such as fsdp=full_shard."),
+    ] = None,
+) -> None:
+    """Unlearn by changing weights: an adapter, or a whole model. A killed run goes on where it was."""
+    from dataclasses import replace
+    from typing import cast
+
+    from unlearned.cli.progress import progress
+    from unlearned.errors import ConfigError
+    from unlearned.examples import read_rows
+    from unlearned.methods.base import Schedule
+    from unlearned.methods.config import LoraSettings, TrainConfig
+    from unlearned.methods.data import Form
+    from unlearned.methods.known import make_method
+    from unlearned.methods.train import train_method
+
+    own = _settings(settings or [], "--set")
+    if method == "spul":
+        if lora or qlora:
+            raise ConfigError("A soft prompt changes no weights: leave out --lora and --qlora.")
+        given = {
+            "epochs": epochs, "learning_rate": learning_rate, "weight_decay": weight_decay, "warmup": warmup,
+            "max_tokens": max_tokens, "seed": seed,
+        }  # fmt: skip
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return _soft_prompt(options, forget, retain, out, {**chosen, **own}, chat)
+    make_method(method, own)  # before the model is loaded: a slip of the pen should not cost minutes
+    adapter = LoraSettings(rank=lora_rank, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
+    config = TrainConfig(
+        lora=adapter if lora or qlora else None,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        max_steps=max_steps,
+        schedule=cast("Schedule | None", schedule),
+        warmup=warmup,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        accumulation=accumulation,
+        max_tokens=max_tokens,
+        form=Form(chat=chat),
+        gradient_checkpointing=gradient_checkpointing,
+        seed=seed,
+        save_steps=save_steps,
+        report_to=report_to,
+        device="cpu" if options.device == "cpu" else "auto",
+        trainer={name: _value(text) for name, text in _settings(trainer or [], "--trainer").items()},
+    )
+    forget_rows = read_rows(forget)
+    retain_rows = read_rows(retain) if retain else []
+    if qlora:
+        options = replace(options, load_in_4bit=True)
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        folder = train_method(
+            method,
+            model,
+            tokenizer,
+            forget_rows,
+            retain_rows,
+            config,
+            out,
+            settings=own,
+            on_progress=report,
+            tell=lambda line: typer.echo(line, err=True),
+        )
+    typer.echo(f"Written to {folder}")
+
+
+def _soft_prompt(
+    options: ModelOptions, forget: Path, retain: Path | None, out: Path, settings: dict[str, Any], chat: bool | None
+) -> None:
+    from unlearned.cli.progress import progress
+    from unlearned.examples import read_rows
+    from unlearned.learn.spul import SpulConfig, train_soft_prompt
+    from unlearned.methods.data import Form
+    from unlearned.methods.known import read_settings
+    from unlearned.unlearners.spul import check_place
+
+    if isinstance(settings.get("labels"), str):
+        settings["labels"] = [label.strip() for label in settings["labels"].split(",")]
+    config = SpulConfig(form=Form(chat=chat), **read_settings(SpulConfig, "spul", settings))
+    check_place(out)
+    forget_rows = read_rows(forget)
+    retain_rows = read_rows(retain) if retain else []
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        soft = train_soft_prompt(model, tokenizer, forget_rows, retain_rows, config, report)
+    typer.echo(f"Written to {soft.save_pretrained(out)}")
+
+
+def _settings(given: list[str], option: str) -> dict[str, str]:
+    from unlearned.errors import ConfigError
+
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise ConfigError(f"{option} {text!r}: give NAME=VALUE.")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def _value(text: str) -> Any:
+    """A number, a truth value or a structure where the text is JSON; else the text."""
+    import json
+
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,51 @@
+"""A method in plain words and numbers, for lists and documentation."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from unlearned.learn.spul import SpulConfig
+from unlearned.methods.known import make_method, methods
+
+SOFT_PROMPT = "spul"
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Name, summary, paper, loss, streams, recipe and default settings of one method.
+
+    Raises:
+        UnknownNameError: there is none.
+        ConfigError: its package is broken.
+    """
+    if name == SOFT_PROMPT:
+        return _soft_prompt()
+    method = make_method(name)
+    return {
+        "name": name,
+        "summary": method.summary,
+        "paper": method.paper,
+        "loss": method.formula,
+        "sees": list(method.sees),
+        "recipe": {key: value for key, value in asdict(method.recipe).items() if value is not None},
+        "settings": asdict(method),
+    }
+
+
+def describe_all() -> list[dict[str, Any]]:
+    """Every method, by name, and the soft prompt."""
+    return [describe(name) for name in sorted([*methods().names(), SOFT_PROMPT])]
+
+
+def _soft_prompt() -> dict[str, Any]:
+    settings = asdict(SpulConfig())
+    del settings["form"]
+    return {
+        "name": SOFT_PROMPT,
+        "summary": "soft prompt in front of every prompt; no weight changes",
+        "paper": "SPUL, arXiv:2406.12038",
+        "loss": "mean NLL(F, generic label) + alpha mean NLL(R) + beta KL(plain || prompted) on R",
+        "sees": ["forget", "retain"],
+        "recipe": {name: settings.pop(name) for name in ("learning_rate", "epochs", "batch_size", "weight_decay")},
+        "settings": settings,
+    }

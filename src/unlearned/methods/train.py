@@ -1,0 +1,265 @@
+"""`train_method`: data and a model in, a folder with the unlearned weights out.
+
+A killed training goes on from its last checkpoint and ends with the same weights. The result appears as a whole or not
+at all.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from unlearned.engines.injection import inner_model
+from unlearned.errors import ConfigError, DataError, FitError
+from unlearned.examples import Row, Rows, as_rows
+from unlearned.methods.base import Method
+from unlearned.methods.checkpoints import claim, last_complete
+from unlearned.methods.config import TrainConfig
+from unlearned.methods.data import Batch, Encoder, Example, Streams, padded
+from unlearned.methods.known import make_method
+from unlearned.methods.memory import estimate_memory
+from unlearned.methods.negation import negate_weights
+from unlearned.methods.place import finish, first_process, is_there, process, unfinished, write_weights
+from unlearned.methods.record import fingerprint, recipe_record
+from unlearned.methods.reference import FrozenCopy
+from unlearned.methods.trainer import Progress, make_trainer
+from unlearned.methods.weights import Prepared, prepare_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Tell = Callable[[str], None]
+
+
+def train_method(
+    name: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    forget_pairs: Rows,
+    retain_pairs: Rows,
+    config: TrainConfig | None,
+    out: str | Path,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    on_progress: Progress | None = None,
+    tell: Tell | None = None,
+) -> Path:
+    """Unlearn by changing weights.
+
+    Args:
+        name: of a method, see `unlearned methods`.
+        model: the start model. It is changed: load the result, and do not go on using this object. One with a PEFT
+            adapter gets that adapter trained further, and the adapter as it came is the reference.
+        tokenizer: its tokenizer.
+        forget_pairs: rows with prompt and answer, or without any answer: texts as a whole.
+        retain_pairs: the same; may be empty for methods that see the forget set only.
+        config: how to train; None: the method's recipe, on all weights.
+        out: folder of the result.
+        settings: the method's own.
+        on_progress: called with ("training", steps done, steps).
+        tell: called with lines about what happens.
+
+    Returns:
+        `out`: a PEFT adapter folder, or a model folder in safetensors with its tokenizer; and `training.json`.
+
+    Raises:
+        ConfigError: a setting, or a place that is taken.
+        DataError: rows that the method cannot use.
+        FitError: the loss is not finite.
+        MissingExtraError: peft or accelerate is not installed.
+    """
+    process()  # without accelerate, this says so before anything else happens
+    tell = tell or (lambda line: None)
+    method, config = make_method(name, settings), config or TrainConfig()
+    target = Path(out).absolute()  # "." has no name to put others beside
+    forget, retain = as_rows(forget_pairs, name="forget"), as_rows(retain_pairs, name="retain")
+    method.check(model)
+    adapter = config.lora is not None or hasattr(model, "peft_config")
+    config = config.filled(method.recipe, adapter=adapter)
+    record = recipe_record(name, method, config, model, forget, retain)
+    sha256 = fingerprint(record)
+    if is_there(target, sha256):
+        tell(f"{out} holds the result of this training already.")
+        return Path(out)
+    streams = _streams(method, tokenizer, forget, retain, config, tell)
+    with _own_randomness(config.seed):
+        prepared = prepare_weights(model, method, config.lora, checkpointing=config.gradient_checkpointing)
+        _tell_memory(method, prepared, streams, config, tell)
+        began = time.perf_counter()
+        if method.trains:
+            found = _train(method, prepared, streams, tokenizer, config, target, sha256, on_progress, tell)
+        else:
+            found = _edit(method, prepared, streams, tokenizer, config, on_progress)
+            prepared.restore()
+            write_weights(prepared, None, tokenizer, target)
+    seconds = round(time.perf_counter() - began, 1)
+    if first_process():
+        finish(method, prepared, target, {**record, **found, "seconds": seconds, "fingerprint": sha256})
+        shutil.rmtree(unfinished(target), ignore_errors=True)
+    process().wait_for_everyone()
+    return Path(out)
+
+
+def _streams(
+    method: Method,
+    tokenizer: Any,
+    forget: Sequence[Row],
+    retain: Sequence[Row],
+    config: TrainConfig,
+    tell: Tell,
+) -> Streams:
+    encoder = Encoder(tokenizer, config.form, config.max_tokens)
+    sees = set(method.sees)
+    needs_retain = sees & {"retain", "mismatched", "random"}
+    if needs_retain and not retain:
+        raise DataError("This method needs retain rows as well. Give a file with --retain.")
+    for side, rows, pairing in (
+        ("forget", forget, {"refused", "mismatched", "random", "shuffled"}),
+        ("retain", retain, {"mismatched", "random"}),
+    ):
+        if sees & pairing and any(row.answer is None for row in rows):
+            raise DataError(f"This method pairs prompts with other answers, so every {side} row needs an answer.")
+    sets: dict[str, list[Example]] = {"forget": encoder.examples(forget, "forget"), "retain": []}
+    if needs_retain:
+        sets["retain"] = encoder.examples(retain, "retain")
+    for side, rows in (("forget", forget), ("retain", retain)):
+        if sets[side] and rows[0].answer is None:
+            tell(f"The {side} rows have no answers: trained on as texts, as a whole.")
+        cut = sum(len(example) == config.max_tokens for example in sets[side])
+        if cut and rows[0].answer is not None:
+            tell(f"{cut} of {len(rows)} {side} rows fill max_tokens={config.max_tokens}; longer ones are cut.")
+    return Streams(
+        method.sees,
+        sets["forget"],
+        sets["retain"],
+        encoder,
+        seed=config.seed,
+        over=method.over,
+        answers=int(getattr(method, "answers", 5)),
+    )
+
+
+def _tell_memory(method: Method, prepared: Prepared, streams: Streams, config: TrainConfig, tell: Tell) -> None:
+    several = {"random", "shuffled"}
+    passes = sum(streams.answers if stream in several else 1 for stream in method.sees) if method.trains else 1
+    estimate = estimate_memory(
+        prepared.model,
+        reference=prepared.reference_bytes,
+        tokens=config.batch_size * streams.longest,
+        passes=passes,
+        checkpointing=config.gradient_checkpointing,
+        trains=method.trains,
+    )
+    tell(f"{estimate}.")
+    if not estimate.fits:
+        tell(
+            "This may not fit. Lower batch_size or max_tokens, use --gradient-checkpointing, or train an adapter "
+            "with --lora."
+        )
+
+
+def _train(
+    method: Method,
+    prepared: Prepared,
+    streams: Streams,
+    tokenizer: Any,
+    config: TrainConfig,
+    target: Path,
+    sha256: str,
+    on_progress: Progress | None,
+    tell: Tell,
+) -> dict[str, Any]:
+    folder = unfinished(target)
+    try:
+        trainer = make_trainer(
+            method,
+            prepared.model,
+            prepared.reference,
+            streams,
+            pad_id(prepared.model, tokenizer),
+            config,
+            folder,
+            prepared.dtype,
+            on_progress,
+        )
+        with process().main_process_first():
+            claim(folder, sha256)
+    except OSError as error:
+        raise DataError(f"Cannot write to {folder.parent}: {error.strerror}.") from error
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    if sharded and method.negation is not None:
+        raise ConfigError("A method that negates what it learned cannot run on sharded weights. Use plain processes.")
+    checkpoint = last_complete(folder)
+    if checkpoint is not None:
+        tell(f"Going on from step {checkpoint.rpartition('-')[2]}.")
+    try:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    except torch.OutOfMemoryError as error:
+        raise FitError(
+            "The device ran out of memory. Lower batch_size or max_tokens, use --gradient-checkpointing, or train an "
+            "adapter with --lora."
+        ) from error
+    if trainer.stopped:
+        tell(f"Stopped after {trainer.state.global_step} steps: {trainer.stopped}")
+    prepared.restore()
+    if method.negation is not None and isinstance(prepared.reference, FrozenCopy):
+        negate_weights(prepared.model, prepared.reference.model, method.negation)
+    write_weights(prepared, trainer if sharded else None, tokenizer, target)
+    return {
+        "steps": trainer.state.global_step,
+        "stopped": trainer.stopped,
+        "history": [entry for entry in trainer.state.log_history if "loss" in entry],
+    }
+
+
+def _edit(
+    method: Method,
+    prepared: Prepared,
+    streams: Streams,
+    tokenizer: Any,
+    config: TrainConfig,
+    on_progress: Progress | None,
+) -> dict[str, Any]:
+    model, pad = prepared.model, pad_id(prepared.model, tokenizer)
+    if config.device != "cpu" and torch.cuda.is_available() and next(model.parameters()).device.type == "cpu":
+        model.to("cuda")
+    total, done = len(streams.forget) + len(streams.retain), 0
+
+    def batches(examples: Sequence[Example]) -> Iterator[Batch]:
+        nonlocal done
+        device = next(model.parameters()).device
+        for example in examples:  # one by one: the gradient of a batch underestimates how much single examples need
+            yield Batch(**{name: tensor.to(device) for name, tensor in padded([example], pad).items()})
+            done += 1
+            if on_progress is not None:
+                on_progress("training", done, total)
+
+    return {"edit": method.edit(model.eval(), batches(streams.forget), batches(streams.retain))}
+
+
+def pad_id(model: Any, tokenizer: Any) -> int:
+    """What rows are filled up with. It is masked, so any token does."""
+    config = inner_model(model).config.get_text_config()
+    candidates = (tokenizer.pad_token_id, getattr(config, "pad_token_id", None), tokenizer.eos_token_id, 0)
+    return next(int(token) for token in candidates if token is not None)
+
+
+@contextmanager
+def _own_randomness(seed: int) -> Iterator[None]:
+    """Seeds all generators that training draws from, and puts them back afterwards."""
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
