@@ -23,6 +23,7 @@ from unlearned.benchmarks.tofu.log import SETS, read_log
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, questions
 from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, naive_losses
+from unlearned.benchmarks.tofu.trained import Prefixed
 from unlearned.benchmarks.tofu.unlearners import Eco, Materials, Plain, Prompting, unlearners
 from unlearned.benchmarks.tofu.verify import verify
 from unlearned.cli.main import app
@@ -31,6 +32,7 @@ from unlearned.errors import ConfigError, DataError, UnknownNameError
 from unlearned.models import ModelOptions
 from unlearned.report.read import read_run
 from unlearned.stages import PromptInput
+from unlearned.unlearners.spul import SPUL
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
@@ -360,10 +362,39 @@ def make(name: str, model: Any, tokenizer: Any, data: Any, folder: Path) -> Any:
         tokenizer=tokenizer,
         forget=[pair.question for pair in data.forget_pairs],
         retain=[pair.question for pair in data.retain_pairs],
+        pairs={"forget": data.forget_pairs, "retain": data.retain_pairs},
+        fresh=lambda: (copy.deepcopy(model), tokenizer),
         names=["Guy Hall"],
         fit=QUICK,
     )
     return unlearners.get(name)(materials, 0, folder, lambda phase, done, total: None)
+
+
+def test_what_trains_is_compared_beside_what_does_not(place: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    found = run_tofu(config(place, unlearners=("none", "ga", "task-vector", "spul"), speed_questions=0), out)
+    models = {model["unlearner"] or model["name"]: model for model in found["models"]}
+    forget = {name: model["scores"]["forget_prob"] for name, model in models.items()}
+    assert forget["ga"] < forget["start"]
+    assert forget["task-vector"] != forget["start"]
+    assert forget["spul"] != forget["start"]
+    for name in ("ga", "task-vector", "spul"):
+        assert all(item["computed"] for items in models[name]["items"].values() for item in items)
+    assert (out / "artifacts/seed0/trained/ga/training.json").is_file()
+    assert (out / "artifacts/seed0/trained/spul/soft_prompt.json").is_file()
+    assert all(check.holds for check in verify(out, sample=12, seed=1))
+
+
+def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: TransformersEngine) -> None:
+    soft = SPUL(0.05 * torch.randn((12, 32), generator=torch.Generator().manual_seed(0)), engine.substitute_id)
+    data = load_tofu(place / "data", TofuSplit(authors=3, limit=4))
+    rows = questions(data, SHORT)["forget"]
+    asked = Prefixed(engine, soft).prepare([row.text for row in rows])
+    items = evaluate_set(asked, rows, Scorer(engine), SHORT)
+    for one, row, item in zip(asked, rows, items, strict=True):
+        targets = [f"{answer}<|end|>" for answer in row.answers]
+        likely = engine.log_likelihood([one.input] * len(targets), targets)
+        assert item.losses == pytest.approx([-float(tokens.mean()) for tokens in likely], abs=1e-4)
 
 
 def test_prompting_puts_the_names_in_front_of_every_question(engine: TransformersEngine) -> None:

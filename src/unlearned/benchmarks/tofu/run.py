@@ -29,7 +29,8 @@ from unlearned.benchmarks.tofu.prompts import author_names, format_of
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, questions
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
-from unlearned.benchmarks.tofu.unlearners import UNFITTED, Materials, Plain, Unlearner, tokenized, unlearners
+from unlearned.benchmarks.tofu.trained import makers, trains
+from unlearned.benchmarks.tofu.unlearners import UNFITTED, Materials, Plain, Unlearner, tokenized
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.extras import require
@@ -50,6 +51,7 @@ DEFAULT = ("none", "eco-rn", "eco-zo", "prompting")
 
 _HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
 FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/tofu/unlearners.py", "benchmarks/tofu/prompts.py")
+TRAINED_CODE = ("benchmarks/tofu/trained.py", "methods")
 EVALUATION_CODE = (
     *_HOW,
     *(f"benchmarks/tofu/{name}.py" for name in ("evaluate", "items", "models", "prompts", "questions", "scoring")),
@@ -84,8 +86,9 @@ class TofuRunConfig:
     """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
 
     def __post_init__(self) -> None:
+        known = makers()
         for name in self.unlearners:
-            unlearners.get(name)
+            known.get(name)
         if len(set(self.unlearners)) < len(self.unlearners):
             raise ConfigError("An unlearner is named twice.")
         if self.seeds < 1:
@@ -145,7 +148,6 @@ def run_tofu(
     retained = bench.evaluated(
         RETAINED, None, None, {"adapter": adapter_sha256(adapters[1])}, bench.plain_retained, None
     )
-    bench.retained = None
     tested = [start, retained]
     for name in config.unlearners:
         for seed in range(1 if name in UNFITTED else config.seeds):
@@ -193,7 +195,6 @@ class _Bench:
         self.config, self.data, self.out, self.report = config, data, out, report
         self._load, self._adapters = load, adapters
         self.start = with_adapter(load, adapters[0])
-        self.retained: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None
         self.asked = questions(data, config.evaluation)
         self._common = {
             "version": unlearned.__version__,
@@ -204,47 +205,35 @@ class _Bench:
             "start": base_sha256(self.start[0]),
         }
 
-    def plain_start(self) -> tuple[Unlearner, Scorer]:
-        engine = TransformersEngine(*self.start)
-        return Plain(START, engine), Scorer(engine)
+    def plain_start(self) -> Unlearner:
+        return Plain(START, TransformersEngine(*self.start), own_weights=True)
 
-    def plain_retained(self) -> tuple[Unlearner, Scorer]:
-        self.retained = with_adapter(self._load, self._adapters[1])
-        engine = TransformersEngine(*self.retained)
-        return Plain(RETAINED, engine), Scorer(engine)
+    def plain_retained(self) -> Unlearner:
+        return Plain(RETAINED, TransformersEngine(*with_adapter(self._load, self._adapters[1])), own_weights=True)
 
     def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:
         """Fit one unlearner and evaluate it."""
         materials = self.materials()
         settings = {
-            "code": sha256_of_code(*FIT_CODE),
+            "code": sha256_of_code(*FIT_CODE, *(TRAINED_CODE if trains(name) else ())),
             "start": self._common["start"],
             "data": self.data.sha256,
             "split": asdict(self.config.split),
             "fit": dict(self.config.fit),
         }
-        folder = self.out / ARTIFACTS / f"seed{seed}"
+        folder = artifacts_of(self.out, name, seed)
         if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or code
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             keep(folder / "fit.json", settings, {})
 
-        def make() -> tuple[Unlearner, Scorer]:
-            fitted = unlearners.get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
-            return fitted, Scorer(TransformersEngine(*self.start))
+        def make() -> Unlearner:
+            return makers().get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
 
         return self.evaluated(f"{name}-seed{seed}", name, seed, {"fit": settings, "seed": seed}, make, start)
 
     def materials(self) -> Materials:
-        """What unlearners are made of: questions only, besides names."""
-        return Materials(
-            model=self.start[0],
-            tokenizer=self.start[1],
-            forget=[pair.question for pair in self.data.forget_pairs],
-            retain=[pair.question for pair in self.data.retain_pairs],
-            names=author_names(self.data.forget_pairs),
-            fit=self.config.fit,
-        )
+        return materials_of(self.config, self.data, self.start, partial(with_adapter, self._load, self._adapters[0]))
 
     def evaluated(
         self,
@@ -252,7 +241,7 @@ class _Bench:
         unlearner: str | None,
         seed: int | None,
         settings: Mapping[str, Any],
-        make: Callable[[], tuple[Unlearner, Scorer]],
+        make: Callable[[], Unlearner],
         start: Evaluation | None,
     ) -> Tested:
         """One evaluation, from disk where it is there."""
@@ -260,10 +249,15 @@ class _Bench:
         kept = finished(file, settings)
         if kept is None:
             begin = time.perf_counter()
-            made, scorer = make()
+            made = make()
             fitted = time.perf_counter()
             found = evaluate(
-                made, scorer, self.asked, self.config.evaluation, start=start, on_progress=self._phases(name)
+                made,
+                Scorer(made.engine),
+                self.asked,
+                self.config.evaluation,
+                start=None if made.own_weights else start,
+                on_progress=self._phases(name),
             )
             seconds = {"fit": round(fitted - begin, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
             kept = {"seconds": seconds, "items": evaluation_json(found)}
@@ -292,6 +286,35 @@ class _Bench:
             self.report(name if name.startswith(phase) else f"{name}: {phase}", done, total)
 
         return report
+
+
+def artifacts_of(out: Path, unlearner: str, seed: int) -> Path:
+    """Where an unlearner keeps what was fitted; what trains has a folder of its own, as other code decides it."""
+    folder = out / ARTIFACTS / f"seed{seed}"
+    return folder / "trained" if trains(unlearner) else folder
+
+
+def materials_of(
+    config: TofuRunConfig, data: TofuData, start: tuple[PreTrainedModel, PreTrainedTokenizerBase], fresh: Load
+) -> Materials:
+    """What unlearners are made of.
+
+    Args:
+        config: the run's.
+        data: the run's.
+        start: the start model, which all of them share.
+        fresh: gives another one.
+    """
+    return Materials(
+        model=start[0],
+        tokenizer=start[1],
+        forget=[pair.question for pair in data.forget_pairs],
+        retain=[pair.question for pair in data.retain_pairs],
+        pairs={"forget": data.forget_pairs, "retain": data.retain_pairs},
+        fresh=fresh,
+        names=author_names(data.forget_pairs),
+        fit=config.fit,
+    )
 
 
 def scored_questions(engine: TransformersEngine, asked: list[Question]) -> list[Scored]:

@@ -197,7 +197,7 @@ class Scorer:
         ids = [row.prompt.token_ids for row in rows]
         length = self._given
         if length is None:
-            length = min(int(np.flatnonzero(row.prompt.content_tokens())[0]) for row in rows)
+            length = min(_untouched(row) for row in rows)
         beginning = ids[0][:length]
         if any(row[:length] != beginning for row in ids):
             return None
@@ -214,6 +214,12 @@ class Scorer:
         if not all(ids):
             raise DataError(f"An answer to {row.prompt.text[-60:]!r} has no token.")
         return ids
+
+
+def _untouched(row: Scored) -> int:
+    """How many leading tokens are no words and are not replaced either."""
+    first = int(np.flatnonzero(row.prompt.content_tokens())[0])
+    return first if row.input.positions is None else min(first, int(row.input.positions[0]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,7 +1,7 @@
 """What is compared on TOFU: everything that stands between a question and the start model, by name.
 
 Each is fitted on the start model with the QUESTIONS of the forget and the retain set only. The prompting baseline also
-gets the names of the authors to be forgotten, which are read from the forget rows.
+gets the names of the authors to be forgotten, which are read from the forget rows. What trains is in `trained.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
+from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.models import Load
 from unlearned.benchmarks.tofu.prompts import REFUSE, Format, format_of, instruction
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.classifier import Progress
@@ -57,9 +59,19 @@ class Asked:
 
 
 class Unlearner(Protocol):
-    """One model under test. What it does to a question is all that it does: the start model's engine does the rest."""
+    """One model under test."""
 
     name: str
+
+    @property
+    def engine(self) -> TransformersEngine:
+        """Answers what was prepared."""
+        ...
+
+    @property
+    def own_weights(self) -> bool:
+        """False: the engine runs the start model, and what is not changed has the start model's results."""
+        ...
 
     def prepare(self, questions: Sequence[str]) -> list[Asked]:
         """Each question once; whoever scores several answers to it uses the same `Asked`."""
@@ -78,6 +90,12 @@ class Materials:
     """Questions."""
 
     retain: Sequence[str]
+    pairs: Mapping[str, Sequence[Pair]]
+    """`forget` and `retain` with their answers, for what trains."""
+
+    fresh: Load
+    """Gives another start model, whose weights may be changed."""
+
     names: Sequence[str]
     """Of the authors to be forgotten."""
 
@@ -89,16 +107,16 @@ class Materials:
 
 
 class Plain:
-    """Nothing stands between: the start model, the retained model, and the unlearner `none`."""
+    """Nothing stands between: start and retained model, the unlearner `none`, and methods that change weights."""
 
-    def __init__(self, name: str, engine: TransformersEngine) -> None:
-        self.name = name
-        self._engine, self._format = engine, format_of(engine.tokenizer)
+    def __init__(self, name: str, engine: TransformersEngine, *, own_weights: bool = False) -> None:
+        self.name, self.engine, self.own_weights = name, engine, own_weights
+        self._format = format_of(engine.tokenizer)
 
     def prepare(self, questions: Sequence[str]) -> list[Asked]:
         asked = []
         for question in questions:
-            prompt = tokenized(self._engine, self._format, question)
+            prompt = tokenized(self.engine, self._format, question)
             asked.append(Asked(question, prompt, prompt, PromptInput(prompt.token_ids)))
         return asked
 
@@ -106,13 +124,15 @@ class Plain:
 class Eco:
     """An artifact."""
 
+    own_weights = False
+
     def __init__(self, name: str, view: Unlearned) -> None:
-        self.name = name
+        self.name, self.engine = name, view.engine
         self._view, self._format = view, format_of(view.engine.tokenizer)
 
     def prepare(self, questions: Sequence[str]) -> list[Asked]:
-        prompts = [tokenized(self._view.engine, self._format, question) for question in questions]
-        inputs = self._view.unlearner.prepare(prompts, self._view.engine)
+        prompts = [tokenized(self.engine, self._format, question) for question in questions]
+        inputs = self._view.unlearner.prepare(prompts, self.engine)
         return [
             Asked(question, prompt, prompt, given)
             for question, prompt, given in zip(questions, prompts, inputs, strict=True)
@@ -122,17 +142,17 @@ class Eco:
 class Prompting:
     """An instruction in front of every question. Source: the baseline of arXiv:2406.07933, in other words."""
 
-    name = "prompting"
+    name, own_weights = "prompting", False
 
     def __init__(self, engine: TransformersEngine, names: Sequence[str]) -> None:
-        self._engine, self._format = engine, format_of(engine.tokenizer)
+        self.engine, self._format = engine, format_of(engine.tokenizer)
         self._instruction = instruction(names)
 
     def prepare(self, questions: Sequence[str]) -> list[Asked]:
         asked = []
         for question in questions:
-            told = tokenized(self._engine, self._format, self._instruction + question)
-            plain = tokenized(self._engine, self._format, question)
+            told = tokenized(self.engine, self._format, self._instruction + question)
+            plain = tokenized(self.engine, self._format, question)
             asked.append(Asked(question, plain, told, PromptInput(told.token_ids)))
         return asked
 
@@ -144,20 +164,20 @@ class RefusalFilter:
     start model under an instruction to say that it does not know.
     """
 
-    name = "refusal"
+    name, own_weights = "refusal", False
 
     def __init__(self, engine: TransformersEngine, detector: Artifact, seed: int) -> None:
-        self._engine, self._format, self._eco = engine, format_of(engine.tokenizer), detector.unlearner()
+        self.engine, self._format, self._eco = engine, format_of(engine.tokenizer), detector.unlearner()
         self._answer = random.Random(seed).choice(refusals())
 
     def prepare(self, questions: Sequence[str]) -> list[Asked]:
-        prompts = [tokenized(self._engine, self._format, question) for question in questions]
+        prompts = [tokenized(self.engine, self._format, question) for question in questions]
         asked = []
         for question, prompt, verdict in zip(questions, prompts, self._eco.classify(prompts), strict=True):
             if not verdict.in_scope:
                 asked.append(Asked(question, prompt, prompt, PromptInput(prompt.token_ids, verdict)))
                 continue
-            told = tokenized(self._engine, self._format, REFUSE + question)
+            told = tokenized(self.engine, self._format, REFUSE + question)
             asked.append(Asked(question, prompt, told, PromptInput(told.token_ids, verdict), self._answer))
         return asked
 

@@ -12,15 +12,23 @@ from pathlib import Path
 from typing import Any
 
 from unlearned.benchmarks.kept import as_text
-from unlearned.benchmarks.tofu.data import load_tofu
+from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
 from unlearned.benchmarks.tofu.items import Item
 from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
-from unlearned.benchmarks.tofu.prompts import author_names
 from unlearned.benchmarks.tofu.questions import questions
-from unlearned.benchmarks.tofu.run import ARTIFACTS, FORMAT, RESULTS, STEPS, TofuRunConfig
+from unlearned.benchmarks.tofu.run import (
+    FORMAT,
+    RESULTS,
+    RETAINED,
+    STEPS,
+    TofuRunConfig,
+    artifacts_of,
+    materials_of,
+)
 from unlearned.benchmarks.tofu.scoring import Scorer
-from unlearned.benchmarks.tofu.unlearners import Materials, Plain, Unlearner, unlearners
+from unlearned.benchmarks.tofu.trained import makers
+from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.files import write_text
@@ -92,18 +100,19 @@ def verify(
     for model, name, index in random.Random(seed).sample(places, min(sample, len(places))):
         drawn.setdefault((model, name), set()).add(index)
     load: Load = partial(load_model, config.model)
-    made: dict[str, tuple[Unlearner, Scorer]] = {}
+    made: dict[str, Unlearner] = {}
     checks = []
     for number, ((model, name), indices) in enumerate(sorted(drawn.items())):
         report("verify", number, len(drawn))
         if model not in made:
             entry = next(one for one in results["models"] if one["name"] == model)
             made = {model: _made(entry, config, data, out, load, adapters)}  # one at a time: models are large
-        unlearner, scorer = made[model]
+        unlearner = made[model]
         recorded = [Item.from_json(item) for item in _read(out / STEPS / f"{model}.json")["items"][name]]
         entry_items = next(one for one in results["models"] if one["name"] == model)["items"][name]
         rows = asked[name]
         prepared = unlearner.prepare([row.text for row in rows])
+        scorer = Scorer(unlearner.engine)
         found = evaluate_set(prepared, rows, scorer, config.evaluation, needed=indices, reference=recorded)
         checks += [_check(model, name, recorded[i], entry_items[i], found[i], tolerance) for i in sorted(indices)]
     report("verify", len(drawn), len(drawn))
@@ -119,23 +128,17 @@ def verify(
 
 
 def _made(
-    entry: Mapping[str, Any], config: TofuRunConfig, data: Any, out: Path, load: Load, adapters: list[Path]
-) -> tuple[Unlearner, Scorer]:
-    model, tokenizer = with_adapter(load, adapters[1] if entry["name"] == "retained" else adapters[0])
-    engine = TransformersEngine(model, tokenizer)
+    entry: Mapping[str, Any], config: TofuRunConfig, data: TofuData, out: Path, load: Load, adapters: list[Path]
+) -> Unlearner:
+    start = partial(with_adapter, load, adapters[0])
+    if entry["name"] == RETAINED:
+        return Plain(RETAINED, TransformersEngine(*with_adapter(load, adapters[1])), own_weights=True)
+    model = start()
     if entry["unlearner"] is None:
-        return Plain(entry["name"], engine), Scorer(engine)
-    materials = Materials(
-        model=model,
-        tokenizer=tokenizer,
-        forget=[pair.question for pair in data.forget_pairs],
-        retain=[pair.question for pair in data.retain_pairs],
-        names=author_names(data.forget_pairs),
-        fit=config.fit,
-    )
-    folder = out / ARTIFACTS / f"seed{entry['seed']}"
-    made = unlearners.get(entry["unlearner"])(materials, entry["seed"], folder, lambda phase, done, total: None)
-    return made, Scorer(engine)
+        return Plain(entry["name"], TransformersEngine(*model), own_weights=True)
+    name, seed = entry["unlearner"], entry["seed"]
+    materials = materials_of(config, data, model, start)
+    return makers().get(name)(materials, seed, artifacts_of(out, name, seed), lambda phase, done, total: None)
 
 
 def _check(model: str, name: str, recorded: Item, entry: Mapping[str, Any], found: Item, tolerance: float) -> Check:
