@@ -93,6 +93,12 @@ class Unlearned:
                 raise UnlearnedError(f"No active artifact has the scope {scope!r}. Active scopes: {known}.")
             self._activate(kept, new=())
 
+    def replace(self, *artifacts: Artifact | Iterable[Artifact]) -> None:
+        """Enforce exactly these from the next call on, in one step; a refused set leaves all as it was."""
+        with self._lock:
+            given = flatten(artifacts)
+            self._activate(given, new=[artifact for artifact in given if artifact not in self._artifacts])
+
     def classify(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[Verdict]:
         """Verdicts without generating; spans are characters of the prompt as the model would read it."""
         return self._unlearner.classify([self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)])

@@ -17,6 +17,7 @@ from unlearned.cli.inspect import inspect
 from unlearned.cli.methods import methods
 from unlearned.cli.report import report
 from unlearned.cli.score import score
+from unlearned.cli.serve import serve
 from unlearned.cli.train import train
 from unlearned.errors import UnlearnedError
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, methods):
+for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, methods, serve):
     app.command()(command)
 app.add_typer(bench, name="bench")
 app.add_typer(score, name="score")

@@ -89,9 +89,13 @@ class EmbeddingInjection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._remove()
         if error is None:
-            self._refuse_pending()
-            if not self.injections:
-                raise InjectionError("The corrupted embeddings never reached the model; its output was discarded.")
+            self.verify()
+
+    def verify(self) -> None:
+        """Raise `InjectionError` unless all vectors so far reached the model; for who gives out tokens early."""
+        self._refuse_pending()
+        if not self.injections:
+            raise InjectionError("The corrupted embeddings never reached the model; its output was discarded.")
 
     def _remove(self) -> None:
         while self._handles:

@@ -1,0 +1,83 @@
+"""`unlearned serve`: an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearned.cli.options import Artifacts, load, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+
+@with_model_options
+def serve(
+    options: ModelOptions,
+    artifact: Artifacts = None,
+    artifact_dir: Annotated[
+        Path | None, typer.Option(help="Watched folder of artifact folders; changes in it take effect by themselves.")
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="File that keeps an administrator's changes; default: in --artifact-dir.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="What runs the model: transformers.")] = "transformers",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than this machine's own need a key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 8000,
+    served_model_name: Annotated[
+        str | None, typer.Option(help="What requests call the model; default: --model.")
+    ] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="Keys of clients, one a line.")] = None,
+    admin_key_file: Annotated[Path | None, typer.Option(help="Keys of administrators, one a line.")] = None,
+    max_batch: Annotated[
+        int, typer.Option(min=1, help="Answers that share a forward pass; 1 = each is computed alone, to the last bit.")
+    ] = 32,
+    max_queue: Annotated[int, typer.Option(min=1, help="Answers that may wait; then 429.")] = 1024,
+    default_max_tokens: Annotated[
+        int, typer.Option(min=1, help="Longest chat answer where a request is silent.")
+    ] = 512,
+    max_body: Annotated[int, typer.Option(min=1, help="Largest request, in bytes.")] = 4 * 2**20,
+    detection_timeout: Annotated[float, typer.Option(help="Seconds; then 503 and no answer.")] = 60.0,
+    rate_limit: Annotated[int | None, typer.Option(min=1, help="Requests a minute of each key or address.")] = None,
+    watch_seconds: Annotated[float, typer.Option(help="How often --artifact-dir is looked at.")] = 2.0,
+    log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Write prompts into the log.")] = False,
+) -> None:
+    """Serve a model under artifacts: /v1/chat/completions, /v1/completions; any OpenAI client works."""
+    from unlearned.errors import ConfigError
+    from unlearned.extras import require
+    from unlearned.server.config import ServeConfig
+    from unlearned.server.keys import Keys
+    from unlearned.server.listening import listen
+
+    if engine == "vllm":
+        raise ConfigError("The vLLM engine is not there yet. Use --engine transformers.")
+    if engine != "transformers":
+        raise ConfigError(f"There is no engine {engine!r}. Use --engine transformers.")
+    require("fastapi", extra="serve", purpose="unlearned serve")
+    require("uvicorn", extra="serve", purpose="unlearned serve")
+    config = ServeConfig(
+        host=host,
+        port=port,
+        served_model_name=served_model_name or options.model,
+        keys=Keys.from_files(api_key_file, admin_key_file),
+        max_batch=max_batch,
+        max_queue=max_queue,
+        default_max_tokens=default_max_tokens,
+        max_body_bytes=max_body,
+        detection_timeout=detection_timeout,
+        rate_limit=rate_limit,
+        watch_seconds=watch_seconds,
+        log_prompts=log_prompts,
+    )
+    bound = listen(config)
+    from unlearned.server.run import run
+    from unlearned.server.service import Service
+    from unlearned.server.store import Sources
+
+    sources = Sources(given=tuple(artifact or ()), folder=artifact_dir, state=state)
+    model, tokenizer = load(options)
+    with quiet():
+        service = Service(model, tokenizer, sources, config)
+        run(service, bound)

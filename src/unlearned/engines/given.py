@@ -1,0 +1,118 @@
+"""Prompts as clients of a server hand them in: token ids, and messages that spell out special tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unlearned.engines.detokenize import BROKEN
+from unlearned.engines.tokenize import Message, chat_prompt, special_ids
+from unlearned.errors import PromptError
+from unlearned.stages import Prompt, Segment
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def ids_prompt(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, vocabulary: int) -> Prompt:
+    """Token ids -> Prompt that holds exactly these ids, and their text to be checked.
+
+    Special tokens are part of the text as they are spelled, so that no words of a prompt are joined over them.
+
+    Raises:
+        PromptError: no ids, or one that the model does not know.
+    """
+    ids = tuple(int(token) for token in token_ids)
+    if not ids:
+        raise PromptError("The prompt is empty. Give it at least one token.")
+    if unknown := [token for token in ids if not 0 <= token < vocabulary]:
+        raise PromptError(f"There is no token {unknown[0]}: this model's ids are 0 to {vocabulary - 1}.")
+    text, offsets = _decoded(tokenizer, ids)
+    special = special_ids(tokenizer)
+    return Prompt(
+        text=text,
+        token_ids=ids,
+        offsets=offsets,
+        is_special=np.fromiter((token in special for token in ids), dtype=np.bool_, count=len(ids)),
+        segments=(Segment(0, len(text)),) if text else (),
+    )
+
+
+def _decoded(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, Any]:
+    """Text of all ids, and (T, 2) the characters of each; tokens that share a character all get it."""
+    text, starts, ends = "", [], []
+    before, cut, waiting = 0, 0, 0  # as in TextStream, but keeping track of who brought which characters
+    for place in range(len(ids)):
+        waiting += 1
+        known = _text(tokenizer, ids[before:cut])
+        both = _text(tokenizer, ids[before : place + 1])
+        if both.endswith(BROKEN) and place + 1 < len(ids) and waiting < 8:
+            continue
+        new = both[len(known) :]
+        starts += [len(text)] * waiting
+        text += new
+        ends += [len(text)] * waiting
+        before, cut, waiting = cut, place + 1, 0
+    return text, np.array([starts, ends], dtype=np.int64).T.reshape(-1, 2)
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False)) if ids else ""
+
+
+def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> Prompt:
+    """A conversation in which no message can bring in a special token: typed ones are read as the letters they are.
+
+    Conversations without such letters are exactly those of `chat_prompt`.
+
+    Raises:
+        PromptError: as `chat_prompt`; and where the template rewrites such a message, so that it cannot be told apart.
+    """
+    prompt = chat_prompt(tokenizer, messages)
+    spelled = special_spellings(tokenizer)
+    if not any(token in _words(message) for message in messages for token in spelled):
+        return prompt
+    if any(segment.role == "conversation" for segment in prompt.segments):
+        raise PromptError(
+            "A message spells out a special token, and this chat template mixes messages and markers. Leave it out."
+        )
+    ids: list[int] = []
+    offsets: list[tuple[int, int]] = []
+    own: list[bool] = []  # of the template, where special tokens are meant
+    cursor = 0
+    for segment in (*prompt.segments, Segment(len(prompt.text), len(prompt.text))):
+        for start, end, literal in ((cursor, segment.start, False), (segment.start, segment.end, True)):
+            if start < end:
+                piece = tokenizer(
+                    prompt.text[start:end],
+                    add_special_tokens=False,
+                    return_offsets_mapping=True,
+                    split_special_tokens=literal,
+                    verbose=False,
+                )
+                ids += piece["input_ids"]
+                offsets += [(first + start, last + start) for first, last in piece["offset_mapping"]]
+                own += [not literal] * len(piece["input_ids"])
+        cursor = segment.end
+    special = special_ids(tokenizer)
+    if any(token in special and not template for token, template in zip(ids, own, strict=True)):
+        raise PromptError("A message spells out a special token that this tokenizer cannot read as letters.")
+    return Prompt(
+        text=prompt.text,
+        token_ids=tuple(int(token) for token in ids),
+        offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
+        is_special=np.array([token in special for token in ids], dtype=np.bool_),
+        segments=prompt.segments,
+    )
+
+
+def special_spellings(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """How the special tokens are written."""
+    return [str(token) for token in tokenizer.convert_ids_to_tokens(sorted(special_ids(tokenizer))) if token]
+
+
+def _words(message: Message) -> str:
+    content = message.get("content")
+    return content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content or [])

@@ -1,0 +1,94 @@
+"""How to serve: every setting once, checked at the start."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from unlearned.errors import ConfigError
+from unlearned.server.keys import Keys
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServeConfig:
+    """Settings of one server."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    """0 = any free one."""
+
+    served_model_name: str = "embedded"
+    """What requests call the model."""
+
+    keys: Keys = field(default_factory=Keys)
+
+    max_batch: int = 32
+    """Rows that share a forward pass. 1 = every answer is computed alone, and is `model.generate`'s to the last bit."""
+
+    max_batch_tokens: int = 65_536
+    """Rows times their longest prompt and answer, which bounds the memory of a batch."""
+
+    patience_ms: float = 20.0
+    """How long the clients of the last batch are waited for. A client that is alone never waits."""
+
+    gather_ms: float = 1000.0
+    """How long requests are waited for that are being checked already, so that they share a batch."""
+
+    max_queue: int = 1024
+    """Rows that may wait; more are refused with 429."""
+
+    default_max_tokens: int = 512
+    """Longest chat answer where a request does not say."""
+
+    max_choices: int = 16
+    """Largest `n`."""
+
+    max_body_bytes: int = 4 * 2**20
+    max_json_depth: int = 32
+    read_timeout: float = 20.0
+    """Seconds within which a request's body must have come."""
+
+    write_timeout: float = 60.0
+    """Seconds after which a client that reads nothing is dropped."""
+
+    detection_timeout: float = 60.0
+    """Seconds after which a request is refused because it could not be checked."""
+
+    verdict_cache: int = 10_000
+    """Verdicts that are kept; 0 = none."""
+
+    rate_limit: int | None = None
+    """Requests per minute of each key, or of each address where there are no keys."""
+
+    watch_seconds: float = 2.0
+    """How often the watched folder is looked at."""
+
+    log_prompts: bool = False
+    """Write prompts into the log."""
+
+    def __post_init__(self) -> None:
+        for name in ("max_batch", "max_batch_tokens", "max_queue", "default_max_tokens", "max_choices"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)}: must be at least 1.")
+        for name in ("max_body_bytes", "max_json_depth", "read_timeout", "write_timeout", "detection_timeout"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}={getattr(self, name)}: must be above 0.")
+        if min(self.patience_ms, self.gather_ms, self.verdict_cache) < 0 or not self.watch_seconds > 0:
+            raise ConfigError("patience_ms, gather_ms and verdict_cache must be 0 or more, watch_seconds above 0.")
+        if self.rate_limit is not None and self.rate_limit < 1:
+            raise ConfigError(f"rate_limit={self.rate_limit}: must be at least 1 request per minute.")
+        if not is_loopback(self.host) and not self.keys.client:
+            raise ConfigError(
+                f"--host {self.host} can be reached from other machines, and there is no key. Give --api-key-file, or "
+                "stay on 127.0.0.1."
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server on this address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

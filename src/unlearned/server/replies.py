@@ -1,0 +1,188 @@
+"""Answers in OpenAI's form: whole, or as chunks of a stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from unlearned.engines.detokenize import token_bytes
+from unlearned.engines.sampling import Token
+from unlearned.server.answers import Piece
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(data: dict[str, Any]) -> bytes:
+    """One server-sent event."""
+    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+
+
+def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
+    """Counts of tokens."""
+    return {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }
+
+
+class TokenTexts:
+    """Single tokens as text and as bytes, each decoded once."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[int, tuple[str, list[int]]] = {}
+
+    def __call__(self, token_id: int) -> tuple[str, list[int]]:
+        if token_id not in self._known:
+            text = str(self._tokenizer.decode([token_id]))
+            self._known[token_id] = text, list(token_bytes(self._tokenizer, token_id))
+        return self._known[token_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What every chunk of one answer says."""
+
+    id: str
+    created: int
+    model: str
+    tokens: TokenTexts
+
+    def of(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+class ChatReply:
+    """`/v1/chat/completions`."""
+
+    def __init__(self, head: Head, *, logprobs: bool) -> None:
+        self.head, self.logprobs = head, logprobs
+
+    def opening(self, index: int) -> dict[str, Any]:
+        """The first chunk of a choice."""
+        return self._chunk(index, {"role": "assistant", "content": ""}, None, None)
+
+    def chunk(self, piece: Piece) -> dict[str, Any]:
+        delta = {"content": piece.text} if piece.text else {}
+        return self._chunk(piece.index, delta, self._logprobs(piece.tokens), piece.finish_reason)
+
+    def final(self, numbers: dict[str, int]) -> dict[str, Any]:
+        """The chunk that only holds the usage."""
+        return self.head.of("chat.completion.chunk") | {"choices": [], "usage": numbers}
+
+    def whole(self, answers: Sequence[Piece], numbers: dict[str, int]) -> dict[str, Any]:
+        choices = [
+            {
+                "index": piece.index,
+                "message": {"role": "assistant", "content": piece.text, "refusal": None},
+                "logprobs": self._logprobs(piece.tokens),
+                "finish_reason": piece.finish_reason,
+            }
+            for piece in answers
+        ]
+        return self.head.of("chat.completion") | {"choices": choices, "usage": numbers}
+
+    def _chunk(self, index: int, delta: dict[str, str], logprobs: Any, reason: str | None) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
+        return self.head.of("chat.completion.chunk") | {"choices": [choice]}
+
+    def _logprobs(self, tokens: Sequence[Token]) -> dict[str, Any] | None:
+        if not self.logprobs:
+            return None
+        content = [
+            {
+                **self._entry(token.id, token.logprob),
+                "top_logprobs": [self._entry(other, logprob) for other, logprob in token.top],
+            }
+            for token in tokens
+        ]
+        return {"content": content, "refusal": None}
+
+    def _entry(self, token_id: int, logprob: float | None) -> dict[str, Any]:
+        text, raw = self.head.tokens(token_id)
+        return {"token": text, "logprob": logprob, "bytes": raw}
+
+
+class CompletionReply:
+    """`/v1/completions`.
+
+    Args:
+        head: of the answer.
+        logprobs: how many of the most probable tokens are reported; None = no log-probabilities.
+        echoes: per choice what precedes its answer: the prompt's text, and its scored tokens.
+    """
+
+    def __init__(self, head: Head, *, logprobs: int | None, echoes: Sequence[tuple[str, Sequence[Token]]] = ()) -> None:
+        self.head, self.logprobs, self.echoes = head, logprobs, echoes
+        self.written = [0] * len(echoes)
+        """Characters of each choice so far, for `text_offset`."""
+
+    def opening(self, index: int) -> dict[str, Any]:
+        text, tokens = self._echo(index)
+        return self._object([self._choice(Piece(index, text, tuple(tokens)))])
+
+    def chunk(self, piece: Piece) -> dict[str, Any]:
+        return self._object([self._choice(piece)])
+
+    def final(self, numbers: dict[str, int]) -> dict[str, Any]:
+        return self._object([]) | {"usage": numbers}
+
+    def whole(self, answers: Sequence[Piece], numbers: dict[str, int]) -> dict[str, Any]:
+        choices = []
+        for piece in answers:
+            text, tokens = self._echo(piece.index)
+            whole = Piece(piece.index, text + piece.text, (*tokens, *piece.tokens), piece.finish_reason)
+            choices.append(self._choice(whole))
+        return self._object(choices) | {"usage": numbers}
+
+    def _echo(self, index: int) -> tuple[str, Sequence[Token]]:
+        return self.echoes[index] if self.echoes else ("", ())
+
+    def _object(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return self.head.of("text_completion") | {"choices": choices}
+
+    def _choice(self, piece: Piece) -> dict[str, Any]:
+        return {
+            "index": piece.index,
+            "text": piece.text,
+            "logprobs": self._logprobs(piece),
+            "finish_reason": piece.finish_reason,
+        }
+
+    def _logprobs(self, piece: Piece) -> dict[str, Any] | None:
+        if self.logprobs is None:
+            return None
+        texts = [self.head.tokens(token.id)[0] for token in piece.tokens]
+        offsets, at = [], self._written(piece.index)
+        for text in texts:
+            offsets.append(at)
+            at += len(text)
+        self._written(piece.index, at)
+        return {
+            "tokens": texts,
+            "token_logprobs": [token.logprob for token in piece.tokens],
+            "top_logprobs": [self._top(token) for token in piece.tokens],
+            "text_offset": offsets,
+        }
+
+    def _written(self, index: int, new: int | None = None) -> int:
+        while len(self.written) <= index:
+            self.written.append(0)
+        if new is not None:
+            self.written[index] = new
+        return self.written[index]
+
+    def _top(self, token: Token) -> dict[str, float] | None:
+        """By text, as the format wants it; of tokens that look alike the most probable one counts."""
+        if token.logprob is None:
+            return None
+        found: dict[str, float] = {}
+        for token_id, logprob in (*token.top, (token.id, token.logprob)):
+            found.setdefault(self.head.tokens(token_id)[0], logprob)
+        return found

@@ -1,0 +1,231 @@
+"""`/v1/chat/completions`, `/v1/completions`, `/v1/models` on the transformers engine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from unlearned.engines.sampling import Token
+from unlearned.errors import InjectionError
+from unlearned.extras import require
+from unlearned.server.answers import Piece
+from unlearned.server.body import json_body
+from unlearned.server.keys import Access
+from unlearned.server.record import Record
+from unlearned.server.refusals import RefusalError, unchecked
+from unlearned.server.replies import DONE, ChatReply, CompletionReply, Head, event, usage
+from unlearned.server.schemas import ChatRequest, CompletionRequest, Generating, validated
+from unlearned.server.service import Answers, Checked, Service
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+COMPLETION_TOKENS = 16
+"""Of `/v1/completions` where a request does not say; OpenAI's default."""
+
+Result = TypeVar("Result")
+
+
+def generating_router(service: Service) -> APIRouter:
+    """The routes that answer prompts."""
+    fastapi = require("fastapi", extra="serve", purpose="Serving")
+    from starlette.responses import JSONResponse
+
+    router: APIRouter = fastapi.APIRouter()
+    config = service.config
+
+    async def models(request: Request) -> Response:
+        service.gate.admit(request)
+        model = {"id": config.served_model_name, "object": "model", "created": 0, "owned_by": "unlearned"}
+        model["max_model_len"] = service.reader.context
+        if request.path_params.get("name") not in (None, config.served_model_name):
+            raise _unknown_model(request.path_params["name"])
+        return JSONResponse(model if "name" in request.path_params else {"object": "list", "data": [model]})
+
+    async def chat(request: Request) -> Response:
+        access, record = service.gate.admit(request), request.state.record
+        asked = validated(ChatRequest, await json_body(request, config))
+        _check_request(service, asked)
+        if asked.top_logprobs is not None and not asked.logprobs:
+            raise RefusalError(400, "'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
+        checked = await service.check(lambda: [service.reader.conversation(asked.messages)], 1, record)
+        wanted = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
+        longest = service.reader.room(checked.prompts[0], wanted, config.default_max_tokens)
+        if longest < 1:
+            raise RefusalError(400, "The prompt leaves no room for an answer.", code="context_length_exceeded")
+        top = (asked.top_logprobs or 0) if asked.logprobs else None
+        head = Head(f"chatcmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
+        answers = service.answers(checked.inputs, [service.settings(asked, longest, top)], asked)
+        reply = ChatReply(head, logprobs=asked.logprobs)
+        return await _respond(request, asked, reply, answers, checked, access)
+
+    async def completions(request: Request) -> Response:
+        access, record = service.gate.admit(request), request.state.record
+        asked = validated(CompletionRequest, await json_body(request, config))
+        _check_request(service, asked)
+        if asked.best_of not in (None, asked.n):
+            raise RefusalError(400, "'best_of' is only supported where it equals 'n'.", param="best_of")
+        given = asked.prompts
+        if not given:
+            raise RefusalError(400, "There is no prompt.", param="prompt")
+        checked = await service.check(lambda: [service.reader.given(prompt) for prompt in given], len(given), record)
+        rooms = [service.reader.room(prompt, asked.max_tokens, COMPLETION_TOKENS) for prompt in checked.prompts]
+        if min(rooms) < 1 and not (asked.echo and asked.max_tokens == 0):
+            raise RefusalError(400, "'max_tokens' leaves no room for an answer; 0 needs 'echo'.", param="max_tokens")
+        echoes = await _while_connected(request, _echoes(service, asked, checked)) if asked.echo else []
+        head = Head(f"cmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
+        reply = CompletionReply(head, logprobs=asked.logprobs, echoes=echoes)
+        if min(rooms) < 1:
+            answers = Answers()
+            return await _respond(request, asked, reply, answers, checked, access, echoed=len(echoes))
+        settings = [service.settings(asked, room, asked.logprobs) for room in rooms]
+        answers = service.answers(checked.inputs, settings, asked)
+        return await _respond(request, asked, reply, answers, checked, access)
+
+    router.add_route("/v1/models", models, methods=["GET"])
+    router.add_route("/v1/models/{name:path}", models, methods=["GET"])
+    router.add_route("/v1/chat/completions", chat, methods=["POST"])
+    router.add_route("/v1/completions", completions, methods=["POST"])
+    return router
+
+
+def _check_request(service: Service, asked: Generating) -> None:
+    if asked.model not in (None, service.config.served_model_name):
+        raise _unknown_model(asked.model)
+
+
+def _unknown_model(name: str | None) -> RefusalError:
+    return RefusalError(404, f"The model {name!r} is not served here.", param="model", code="model_not_found")
+
+
+async def _echoes(service: Service, asked: CompletionRequest, checked: Checked) -> list[tuple[str, list[Token]]]:
+    """Per choice its prompt's text, and its tokens' log-probabilities where they are asked for."""
+    tokens: list[list[Token]] = [[] for _ in checked.inputs]
+    if asked.logprobs is not None:
+        tokens = await service.scored(checked.inputs, asked.logprobs)
+    texts = [prompt.text for prompt in checked.prompts]
+    return [pair for pair in zip(texts, tokens, strict=True) for _ in range(asked.n)]
+
+
+async def _respond(
+    request: Request,
+    asked: Generating,
+    reply: ChatReply | CompletionReply,
+    answers: Answers,
+    checked: Checked,
+    access: Access,
+    echoed: int = 0,
+) -> Response:
+    """The answers as a whole or as a stream; `echoed` choices that only repeat their prompts have no rows."""
+    from starlette.responses import JSONResponse, StreamingResponse
+
+    record: Record = request.state.record
+    headers = _headers(record, access)
+    try:
+        if not asked.stream:
+            pieces = await _while_connected(request, answers.whole())
+            pieces = pieces or [Piece(index, "", finish_reason="length") for index in range(echoed)]
+            _note(record, answers)
+            return JSONResponse(reply.whole(pieces, usage(checked.tokens, answers.tokens)), headers=headers)
+        # An error before the first piece still gets a status of its own.
+        pieces_to_come = answers.__aiter__()
+        first = await _while_connected(request, anext_or_none(pieces_to_come))
+    except BaseException as error:
+        answers.cancel()
+        _note(record, answers)
+        raise _engine_failed(error) if isinstance(error, Exception) else error from None
+    record.stream = True
+    stream = _stream(reply, asked, answers, first, pieces_to_come, checked, record, echoed)
+    return StreamingResponse(stream, media_type="text/event-stream", headers={**headers, "Cache-Control": "no-cache"})
+
+
+async def anext_or_none(pieces: AsyncIterator[Piece]) -> Piece | None:
+    """The next piece, or None at the end."""
+    async for piece in pieces:
+        return piece
+    return None
+
+
+async def _stream(
+    reply: ChatReply | CompletionReply,
+    asked: Generating,
+    answers: Answers,
+    first: Piece | None,
+    rest: AsyncIterator[Piece],
+    checked: Checked,
+    record: Record,
+    echoed: int,
+) -> AsyncIterator[bytes]:
+    with_usage = asked.stream_options.include_usage
+    extra: dict[str, Any] = {"usage": None} if with_usage else {}
+    opens = isinstance(reply, ChatReply) or bool(reply.echoes)
+    try:
+        for index in range(max(len(answers.rows), echoed) if opens else 0):
+            yield event(reply.opening(index) | extra)
+        for index in range(echoed):
+            yield event(reply.chunk(Piece(index, "", finish_reason="length")) | extra)
+        if first is not None:
+            yield event(reply.chunk(first) | extra)
+            async for piece in rest:
+                yield event(reply.chunk(piece) | extra)
+        if with_usage:
+            yield event(reply.final(usage(checked.tokens, answers.tokens)))
+        yield DONE
+    except Exception as error:  # the status is out already
+        refusal = _engine_failed(error)
+        record.error = refusal.code or "engine_failed"
+        yield event(refusal.body())
+    finally:
+        answers.cancel()
+        _note(record, answers)
+
+
+def _headers(record: Record, access: Access) -> dict[str, str]:
+    """Only an administrator sees what was decided."""
+    headers = {"x-unlearned": "checked"}
+    if access is Access.ADMIN and record.verdicts is not None:
+        scopes: Sequence[str] = sorted({verdict.scope for verdict in record.verdicts if verdict.scope})
+        headers["x-unlearned-verdict"] = "flagged" if scopes else "clean"
+        headers["x-unlearned-scores"] = ",".join(f"{verdict.score:.4f}" for verdict in record.verdicts)
+        if scopes:  # percent-encoded: a scope's name may be in any script
+            from urllib.parse import quote
+
+            headers["x-unlearned-scopes"] = ",".join(quote(scope) for scope in scopes)
+    return headers
+
+
+def _note(record: Record, answers: Answers) -> None:
+    record.completion_tokens = answers.tokens
+    if (first := answers.first_token_after(record.started)) is not None:
+        record.timings["first_token"] = first
+
+
+def _engine_failed(error: Exception) -> RefusalError:
+    """What of the engine's errors a client learns."""
+    if isinstance(error, RefusalError):
+        return error
+    if isinstance(error, InjectionError):
+        return unchecked("The prompt could not be protected.", "injection_failed")
+    return RefusalError(503, "The engine failed on this request.", code="engine_failed")
+
+
+async def _while_connected(request: Request, work: Awaitable[Result]) -> Result:
+    """Wait for a result as long as the client does."""
+
+    async def left() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(left())
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise RefusalError(499, "The client has left.", code="client_left")
+        return await task
+    finally:
+        task.cancel()
+        gone.cancel()

@@ -1,0 +1,218 @@
+"""The transformers engine behind the routes: prompts are read, checked, corrupted where flagged, and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from unlearned.api import Unlearned
+from unlearned.artifact.artifact import Artifact
+from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.sampling import RowSettings, Token
+from unlearned.errors import UnlearnedError
+from unlearned.server.answers import Answer, Piece
+from unlearned.server.batcher import Batcher, Scoring
+from unlearned.server.config import ServeConfig
+from unlearned.server.gate import Gate
+from unlearned.server.prompts import Reader
+from unlearned.server.record import Log, Record
+from unlearned.server.refusals import RefusalError, unchecked
+from unlearned.server.replies import TokenTexts
+from unlearned.server.schemas import Generating
+from unlearned.server.store import ArtifactStore, Sources
+from unlearned.stages import Prompt, PromptInput
+from unlearned.unlearners.eco import ECO
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """Prompts that may go to the engine."""
+
+    prompts: tuple[Prompt, ...]
+    inputs: tuple[PromptInput, ...]
+
+    @property
+    def tokens(self) -> int:
+        return sum(len(prompt.token_ids) for prompt in self.prompts)
+
+
+class Service:
+    """One model, its artifacts and its queue.
+
+    Args:
+        model: a causal language model of transformers.
+        tokenizer: its fast tokenizer.
+        sources: where artifacts come from.
+        config: the server's settings.
+        log: where lines go.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        sources: Sources,
+        config: ServeConfig,
+        log: Log | None = None,
+    ) -> None:
+        self.config = config
+        self.view = Unlearned(model, tokenizer)
+        self.engine = RowwiseEngine(model, tokenizer)
+        self.reader = Reader(self.engine)
+        # Fast tokenizers are for one thread at a time: the event loop and the engine's thread have copies of their own.
+        self.token_texts = TokenTexts(copy.deepcopy(tokenizer))
+        self._decoder: PreTrainedTokenizerBase = copy.deepcopy(tokenizer)
+        self._ends = self.engine.end_ids()
+        self.batcher = Batcher(self.engine, config)
+        log = log or Log()
+        store = ArtifactStore(self._activate, sources, log.event)
+        self.gate = Gate(config, store, log=log, queue_depth=lambda: len(self.batcher), engine_alive=self.batcher.alive)
+
+    def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
+        self.view.replace(artifacts)
+        return self.view.unlearner
+
+    def close(self) -> None:
+        """End the threads; what was not answered fails."""
+        self.batcher.close()
+        self.gate.screener.close()
+
+    async def check(self, read: Callable[[], Sequence[Prompt]], count: int, record: Record) -> Checked:
+        """Read, check and corrupt the `count` prompts of one request.
+
+        Raises:
+            RefusalError: a prompt is malformed or too long (400), could not be checked (503), or too many wait (429).
+        """
+        with self.batcher.coming(count):
+            return await self._check(read, record)
+
+    async def _check(self, read: Callable[[], Sequence[Prompt]], record: Record) -> Checked:
+        prompts = tuple(await asyncio.to_thread(read))
+        record.prompt_tokens = sum(len(prompt.token_ids) for prompt in prompts)
+        if self.config.log_prompts:
+            record.prompts = [prompt.text for prompt in prompts]
+        before = record.since_start()
+        enforced = self.gate.store.current  # once: another set may come in force meanwhile
+        verdicts = await self.gate.screener.check(prompts, enforced)
+        record.verdicts, record.artifacts = verdicts, enforced.digest
+
+        def corrupted() -> tuple[PromptInput, ...]:
+            pairs = zip(prompts, verdicts, strict=True)
+            return tuple(enforced.unlearner.corrupt(prompt, verdict, self.engine) for prompt, verdict in pairs)
+
+        try:
+            inputs = await asyncio.to_thread(corrupted)
+        except UnlearnedError as error:
+            raise unchecked("The prompt could not be prepared.", "detection_failed") from error
+        record.timings["detection"] = record.since_start() - before
+        return Checked(prompts, inputs)
+
+    def settings(self, asked: Generating, max_new_tokens: int, top_logprobs: int | None) -> RowSettings:
+        """What a request says, else what the model's own generation settings say, else OpenAI's defaults."""
+        own = self.engine.model.generation_config
+        samples = bool(getattr(own, "do_sample", False))
+
+        def default(name: str) -> Any:
+            return getattr(own, name, None) if samples else None
+
+        temperature = asked.temperature if asked.temperature is not None else default("temperature")
+        top_p = asked.top_p if asked.top_p is not None else default("top_p")
+        return RowSettings(
+            max_new_tokens=max_new_tokens,
+            temperature=1.0 if temperature is None else temperature,
+            top_p=1.0 if top_p is None else top_p,
+            top_k=default("top_k") or None,
+            seed=asked.seed,
+            presence_penalty=asked.presence_penalty,
+            frequency_penalty=asked.frequency_penalty,
+            logit_bias=asked.biases(),
+            top_logprobs=top_logprobs,
+        )
+
+    def answers(self, inputs: Sequence[PromptInput], settings: Sequence[RowSettings], asked: Generating) -> Answers:
+        """Queue `asked.n` answers to each prompt; raises `RefusalError` (429) if there is no room."""
+        copies = asked.n
+        if copies > self.config.max_choices:
+            raise RefusalError(400, f"n={copies}: this server gives at most {self.config.max_choices}.", param="n")
+        answers = Answers()
+        answers.rows = [
+            Answer(
+                place * copies + turn,
+                prompt,
+                own if own.seed is None else replace(own, seed=own.seed + turn),
+                ends=self._ends,
+                stops=asked.stops,
+                tokenizer=self._decoder,
+                sink=answers.take,
+            )
+            for place, (prompt, own) in enumerate(zip(inputs, settings, strict=True))
+            for turn in range(copies)
+        ]
+        self.batcher.submit(answers.rows)
+        return answers
+
+    async def scored(self, inputs: Sequence[PromptInput], top: int) -> list[list[Token]]:
+        """The prompts' own tokens with their log-probabilities."""
+        items = [Scoring(prompt, top) for prompt in inputs]
+        self.batcher.submit(items)
+        try:
+            return list(await asyncio.gather(*(asyncio.wrap_future(item.result) for item in items)))
+        finally:
+            for item in items:
+                item.result.cancel()
+
+
+class Answers:
+    """The answers to one request: an asynchronous iterator of pieces, from all rows as they come."""
+
+    def __init__(self) -> None:
+        self.rows: list[Answer] = []
+        self._loop = asyncio.get_running_loop()
+        self._pieces: asyncio.Queue[Piece] = asyncio.Queue()
+
+    def take(self, piece: Piece) -> None:
+        """The rows' sink, called from the engine's thread; never blocks, however slowly the client reads."""
+        try:
+            self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
+        except RuntimeError:  # the loop has ended, and with it whoever asked
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Nobody waits any more."""
+        for row in self.rows:
+            row.cancel()
+
+    @property
+    def tokens(self) -> int:
+        return sum(row.count for row in self.rows)
+
+    def first_token_after(self, start: float) -> float | None:
+        """Seconds from `start` (of `time.perf_counter`) to the first token of any row."""
+        times = [row.first_token_at for row in self.rows if row.first_token_at is not None]
+        return min(times) - start if times else None
+
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        running = len(self.rows)
+        while running:
+            piece = await self._pieces.get()
+            if piece.error is not None:
+                raise piece.error
+            running -= piece.finish_reason is not None
+            yield piece
+
+    async def whole(self) -> list[Piece]:
+        """One piece per row, with all of it."""
+        texts = [""] * len(self.rows)
+        tokens: list[tuple[Token, ...]] = [()] * len(self.rows)
+        reasons: list[str | None] = [None] * len(self.rows)
+        async for piece in self:
+            texts[piece.index] += piece.text
+            tokens[piece.index] += piece.tokens
+            reasons[piece.index] = piece.finish_reason
+        return [Piece(index, texts[index], tokens[index], reasons[index]) for index in range(len(self.rows))]

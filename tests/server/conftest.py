@@ -1,0 +1,111 @@
+"""A tiny random model that answers differently to different prompts, an artifact for it on disk, and a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+
+import torch
+from serving_helpers import Running, serving
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.fingerprint import base_model_record
+from unlearned.classify.base import Features
+from unlearned.classify.neighbours import NeighboursClassifier
+from unlearned.classify.sentences import PROBE
+from unlearned.corrupt.corruption import Corruption
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.unlearners.eco import ForgetScope
+
+FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Hogwarts magic."]
+RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the fox?", "Is the dog lazy?"]
+
+
+@pytest.fixture(scope="session")
+def model(tiny_tokenizer: Any) -> LlamaForCausalLM:
+    torch.manual_seed(2)
+    config = LlamaConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.3,  # with the usual one a random model answers every prompt alike
+        max_position_embeddings=512,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=None,
+    )
+    return LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def encoder_on_disk(bag_of_words: Any) -> Iterator[None]:
+    """Artifacts that name the bag-of-words encoder get it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("unlearned.artifact.artifact.sentence_encoder", lambda name: bag_of_words)
+        yield
+
+
+@pytest.fixture(scope="session")
+def save(model: Any, tiny_tokenizer: Any, bag_of_words: Any) -> Callable[..., Path]:
+    """(folder, scope name, forget prompts) -> a saved artifact for the tiny model."""
+    record = base_model_record(TransformersEngine(model, tiny_tokenizer))
+
+    def make(folder: Path, name: str = "harry-potter", forget: list[str] = FORGET, strength: float = 4.0) -> Path:
+        examples = (Features.of(texts, bag_of_words) for texts in (forget, RETAIN))
+        scope = ForgetScope(
+            name=name,
+            classifier=NeighboursClassifier.enrol(bag_of_words, *examples, {}),
+            threshold=0.5,
+            corruption=Corruption(strength=strength, embedding_std=record.embedding_std),
+            secret=b"s" * 32,
+        )
+        artifact = Artifact(
+            scopes=(scope,),
+            base_model=record,
+            encoder=bag_of_words,
+            encoder_probe=bag_of_words.encode([PROBE])[0],
+            secret=b"s" * 32,
+        )
+        return artifact.save_pretrained(folder)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def artifact(save: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tmp_path_factory.mktemp("artifacts") / "hp")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def server(model: Any, tiny_tokenizer: Any, artifact: Path) -> Iterator[Running]:
+    """With keys for clients and administrators, shared by all tests that change nothing."""
+    with serving(model, tiny_tokenizer, [artifact]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def plain(model: Any, tiny_tokenizer: Any) -> Callable[..., str]:
+    """A conversation -> the plain model's own greedy answer, one at a time."""
+
+    def answer(messages: Any, max_new_tokens: int = 8) -> str:
+        if isinstance(messages, str):
+            messages = [{"role": "user", "content": messages}]
+        text = tiny_tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        ids = tiny_tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        with torch.inference_mode():
+            output = model.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=max_new_tokens, do_sample=False
+            )
+        return str(tiny_tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True))
+
+    return answer

@@ -1,0 +1,205 @@
+"""What a client can do to the server: large, deep, slow, many, gone."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from serving_helpers import CLIENT, PLAIN, Running, bearer, serving
+
+from unlearned.errors import ConfigError
+from unlearned.server.body import parsed
+from unlearned.server.config import ServeConfig
+from unlearned.server.keys import Keys
+from unlearned.server.rate import RateLimit
+from unlearned.server.refusals import RefusalError
+
+JSON = {"Content-Type": "application/json", **bearer(CLIENT)}
+ENDLESS: dict[str, Any] = {"max_tokens": 150, "logit_bias": {"1": -100}}
+
+
+def test_a_body_that_is_too_large_is_refused_announced_or_not(model: Any, tiny_tokenizer: Any) -> None:
+    with serving(model, tiny_tokenizer, max_body_bytes=1000) as running:
+        big = json.dumps({"messages": [{"role": "user", "content": "a" * 2000}]}).encode()
+        assert running.http.post("/v1/chat/completions", content=big, headers=JSON).status_code == 413
+        pieces = (big[start : start + 100] for start in range(0, len(big), 100))
+        assert running.http.post("/v1/chat/completions", content=pieces, headers=JSON).status_code == 413
+        assert running.chat(PLAIN).status_code == 200
+
+
+def test_a_body_that_comes_too_slowly_is_refused_and_blocks_nobody(model: Any, tiny_tokenizer: Any) -> None:
+    with serving(model, tiny_tokenizer, read_timeout=0.3) as running:
+        connection = http.client.HTTPConnection("127.0.0.1", int(running.url.rpartition(":")[2]), timeout=10)
+        connection.putrequest("POST", "/v1/chat/completions")
+        for name, value in {**JSON, "Content-Length": "100"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        connection.send(b"{")
+        assert running.chat(PLAIN).status_code == 200
+        response = connection.getresponse()
+        assert response.status == 408
+        assert json.loads(response.read())["error"]["type"] == "invalid_request_error"
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'"text"',
+        b"\xff\xfe",
+        b'{"seed": NaN}',
+        b'{"seed": Infinity}',
+        b'{"seed": ' + b"9" * 5000 + b"}",
+        b'{"a":' * 40 + b"1" + b"}" * 40,
+        b"[" * 100_000,
+        b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"messages": [], "messages": [1]}',
+    ],
+)
+def test_what_is_no_plain_json_object_is_refused(server: Running, raw: bytes) -> None:
+    response = server.http.post("/v1/chat/completions", content=raw, headers=JSON)
+    assert response.status_code == 400, response.text
+    assert response.json()["error"]["code"] == "invalid_json"
+
+
+def test_json_may_be_as_deep_as_allowed() -> None:
+    assert parsed(b'{"a": {"b": [1]}}', 3) == {"a": {"b": [1]}}
+    with pytest.raises(RefusalError, match="more than 2 levels"):
+        parsed(b'{"a": {"b": [1]}}', 2)
+
+
+def test_only_json_is_read(server: Running) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""):
+        headers = {"Content-Type": kind, **bearer(CLIENT)}
+        assert server.http.post("/v1/chat/completions", content=b"{}", headers=headers).status_code == 415
+    headers = {"Content-Type": "Application/JSON; charset=utf-8", **bearer(CLIENT)}
+    assert server.http.post("/v1/chat/completions", content=b"{}", headers=headers).status_code == 400
+
+
+def test_paths_and_methods_that_are_not_there_answer_in_openais_form(server: Running) -> None:
+    assert server.get("/v1/engines").status_code == 404
+    assert server.get("/v1/chat/completions").status_code == 405
+    assert server.get("/docs").status_code == server.get("/openapi.json").status_code == 404
+    assert set(server.get("/v1/engines").json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_each_key_has_its_own_rate(model: Any, tiny_tokenizer: Any) -> None:
+    keys = Keys(("one", "two"))
+    with serving(model, tiny_tokenizer, rate_limit=3, keys=keys) as running:
+        assert [running.get("/v1/models", "one").status_code for _ in range(4)] == [200, 200, 200, 429]
+        response = running.chat(PLAIN, "one")
+        assert response.status_code == 429
+        assert 0 < int(response.headers["retry-after"]) <= 60
+        assert response.json()["error"]["type"] == "rate_limit_error"
+        assert running.get("/v1/models", "two").status_code == 200
+
+
+def test_a_minute_later_there_is_room_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    rate = RateLimit(2)
+    for _ in range(2):
+        rate.count("a")
+    with pytest.raises(RefusalError, match="Wait 60 s"):
+        rate.count("a")
+    now[0] += 61
+    rate.count("a")
+
+
+def test_a_full_queue_refuses_and_takes_again(model: Any, tiny_tokenizer: Any) -> None:
+    with serving(model, tiny_tokenizer, max_queue=2, max_batch=1) as running:
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: running.chat(PLAIN, **ENDLESS), range(8)))
+        refused = [response for response in found if response.status_code == 429]
+        assert refused
+        assert {response.status_code for response in found} == {200, 429}
+        assert refused[0].headers["retry-after"] == "2"
+        assert refused[0].json()["error"]["code"] == "queue_full"
+        assert running.chat(PLAIN).status_code == 200
+        assert running.chat(PLAIN, n=3).status_code == 400  # would never fit
+
+
+def test_a_client_that_leaves_is_cancelled_streamed_or_not(model: Any, tiny_tokenizer: Any) -> None:
+    with serving(model, tiny_tokenizer, max_batch=1) as running:
+        body = {"messages": [{"role": "user", "content": PLAIN}], "temperature": 0, **ENDLESS}
+        start = time.perf_counter()
+        running.chat(PLAIN, **ENDLESS)
+        alone = time.perf_counter() - start
+        for stream in (False, True):
+            start = time.perf_counter()
+            for _ in range(6):
+                with httpx.Client(base_url=running.url, timeout=httpx.Timeout(10, read=0.1)) as leaver:
+                    if stream:
+                        with leaver.stream(
+                            "POST", "/v1/chat/completions", json=body | {"stream": True}, headers=JSON
+                        ) as r:
+                            next(r.iter_bytes())
+                    else:
+                        with pytest.raises(httpx.ReadTimeout):
+                            leaver.post("/v1/chat/completions", json=body, headers=JSON)
+            assert running.chat(PLAIN).status_code == 200
+            assert time.perf_counter() - start < 5 * alone  # six whole answers would have taken longer
+        cut = [line for line in running.lines() if line.get("completion_tokens", 150) < 150 and line.get("error")]
+        assert len([line for line in running.lines() if line["status"] == 499]) + len(cut) >= 6
+
+
+def test_a_reader_that_does_not_read_blocks_nobody_and_is_dropped(model: Any, tiny_tokenizer: Any) -> None:
+    with serving(model, tiny_tokenizer, write_timeout=0.5) as running:
+        # More than the buffers between the two hold: with log-probabilities a token is about 3 kB.
+        asked = {"messages": [{"role": "user", "content": PLAIN}], "stream": True, "n": 16, "logprobs": True}
+        body = json.dumps({**asked, **ENDLESS, "top_logprobs": 20, "max_tokens": 200}).encode()
+        with socket.socket() as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            lazy.connect(("127.0.0.1", int(running.url.rpartition(":")[2])))
+            head = "".join(f"{name}: {value}\r\n" for name, value in {**JSON, "Content-Length": len(body)}.items())
+            lazy.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + body)
+            until = time.monotonic() + 20
+            while not any(line.get("stream") for line in running.lines()):
+                assert running.chat(PLAIN).status_code == 200
+                assert time.monotonic() < until
+        line = next(line for line in running.lines() if line.get("stream"))
+        assert line["error"].startswith("TimeoutError")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"max_batch": 0}, {"read_timeout": 0}, {"rate_limit": 0}, {"patience_ms": -1}, {"watch_seconds": 0}],
+)
+def test_settings_outside_their_range_are_refused(setting: Any) -> None:
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        ServeConfig(**setting)
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    whole = [sys.executable, "-m", "unlearned.cli.main", "serve", *arguments]
+    return subprocess.run(whole, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
+    other = socket.create_server(("127.0.0.1", 0))
+    taken = other.getsockname()[1]
+    (tmp_path / "keys").write_text("# none\n\n")
+    for arguments, message in (
+        (["--engine", "vllm"], "The vLLM engine is not there yet"),
+        (["--engine", "x"], "There is no engine 'x'"),
+        (["--host", "0.0.0.0"], "--api-key-file"),
+        (["--api-key-file", str(tmp_path / "keys")], "holds no key"),
+        (["--port", str(taken)], f"Cannot listen on 127.0.0.1, port {taken}"),
+    ):
+        done = command(*arguments)
+        assert done.returncode == 1
+        assert message in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    other.close()
