@@ -115,3 +115,8 @@ def quiet() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if enabled:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def names(text: str) -> tuple[str, ...]:
+    """The parts of a list that is separated by commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from unlearned.engines.head import keep_last_logits
 from unlearned.engines.sampling import RowSampler, RowSettings, Token, scored_token
 from unlearned.engines.transformers import TransformersEngine, _as_set
 from unlearned.stages import PromptInput
@@ -54,7 +55,9 @@ class RowwiseEngine(TransformersEngine):
         """
         inputs = [row.prompt for row in rows]
         ids, attention, first = self._left_padded(inputs)
-        extra = {"disable_compile": True} if any(prompt.corrupted for prompt in inputs) else {}
+        extra: dict[str, Any] = {"disable_compile": True} if any(prompt.corrupted for prompt in inputs) else {}
+        if len(inputs) > 1:  # a prompt alone is the plain model's own path to the last bit
+            extra |= keep_last_logits(self.model)
         with self._armed(ids, inputs, first) as injection:
             steps = _Steps(rows, ids.shape[1], injection)
             self.model.generate(

@@ -1,0 +1,23 @@
+"""`unlearned bench`: benchmarks, one subcommand each."""
+
+from __future__ import annotations
+
+import typer
+
+from unlearned.cli.bench.corruption import corruption_table, strength
+from unlearned.cli.bench.cost import serving, speed
+from unlearned.cli.bench.detection import classifier, index
+from unlearned.cli.bench.tofu import tofu, verify
+
+bench = typer.Typer(help="Run a benchmark.", no_args_is_help=True)
+
+
+@bench.callback()
+def group() -> None:
+    """Run a benchmark."""
+
+
+for command in (speed, classifier, index, strength, tofu, verify):
+    bench.command()(command)
+bench.command(name="corruptions")(corruption_table)
+bench.command(name="serve")(serving)

@@ -1,0 +1,85 @@
+"""`unlearned bench`: what corrupting does, and how its strength is learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearned.cli.options import load, names, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+
+@with_model_options
+def strength(
+    options: ModelOptions,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
+    parts: Annotated[str, typer.Option(help="Of cost, transfer, leaks, search.")] = "cost,transfer,leaks,search",
+    points: Annotated[int, typer.Option(min=3, help="Of the grid that optimisers are measured against.")] = 200,
+    examples: Annotated[int, typer.Option(min=2, help="Forget prompts per scope in the search part.")] = 8,
+    start: Annotated[str | None, typer.Option(help="Adapter that saw TOFU's forget01, to judge surrogates by.")] = None,
+    retained: Annotated[str | None, typer.Option(help="Adapter that saw all that --start saw but forget01.")] = None,
+    tofu: Annotated[Path, typer.Option(help="Folder of TOFU's splits, with --start and --retained.")] = Path("tofu"),
+) -> None:
+    """How a strength is learned: wall time, evaluations against a grid, transfer to other scopes, leaks."""
+    import json
+    from dataclasses import asdict
+
+    from unlearned.benchmarks.strength.run import PARTS, measure_strength
+    from unlearned.benchmarks.strength.surrogates import measure_surrogates
+    from unlearned.benchmarks.strength.tables import as_markdown
+    from unlearned.cli.output import check_writable
+    from unlearned.cli.progress import progress
+    from unlearned.errors import ConfigError
+    from unlearned.files import write_text
+
+    if unknown := [name for name in names(parts) if name not in PARTS]:
+        raise ConfigError(f"There is no part {unknown[0]!r}. The parts are: {', '.join(PARTS)}.")
+    if (start is None) != (retained is None):
+        raise ConfigError("Give both --start and --retained, or neither.")
+    check_writable(out)
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        results = measure_strength(
+            model, tokenizer, parts=names(parts), points=points, examples=examples, on_progress=report
+        )
+        if start is not None and retained is not None:
+            found = measure_surrogates(options, start, retained, tofu, report)
+            results["surrogates"] = [asdict(row) for row in found]
+    if out is not None:
+        write_text(out, json.dumps(results, indent=2) + "\n")
+    typer.echo(as_markdown(results))
+
+
+@with_model_options
+def corruption_table(
+    options: ModelOptions,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file of the table.")] = None,
+    scope: Annotated[str, typer.Option(help="Concept of the demo: harry-potter or star-wars.")] = "harry-potter",
+    functions: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
+) -> None:
+    """What every corruption function does to forget answers, to fluency, and to the words it hides."""
+    from unlearned.artifact.fingerprint import base_model_record
+    from unlearned.benchmarks.corruptions.run import as_markdown, measure_corruptions
+    from unlearned.cli.output import check_writable
+    from unlearned.cli.progress import progress
+    from unlearned.corrupt.functions import corruptions
+    from unlearned.demo.concepts import CONCEPTS
+    from unlearned.engines.transformers import TransformersEngine
+    from unlearned.errors import ConfigError
+    from unlearned.files import write_text
+
+    if scope not in CONCEPTS:
+        raise ConfigError(f"There is no concept {scope!r}. The concepts are: {', '.join(CONCEPTS)}.")
+    chosen = names(functions) if functions else None
+    for name in chosen or ():
+        corruptions.get(name)
+    check_writable(out)
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        record = base_model_record(TransformersEngine(model, tokenizer))
+        rows = measure_corruptions(model, tokenizer, record, concept=scope, functions=chosen, on_progress=report)
+    if out is not None:
+        write_text(out, as_markdown(rows))
+    typer.echo(as_markdown(rows))

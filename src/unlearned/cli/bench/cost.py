@@ -1,0 +1,107 @@
+"""`unlearned bench`: what enforcing and serving cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearned.cli.options import Artifacts, load, names, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+
+@with_model_options
+def speed(
+    options: ModelOptions,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
+    repeats: Annotated[int, typer.Option(min=2, help="Pairs per ratio.")] = 5,
+) -> None:
+    """What enforcing an artifact costs: throughput, detection, fit time."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from unlearned.benchmarks.speed.run import measure_speed
+    from unlearned.cli.output import check_writable
+    from unlearned.cli.progress import progress
+    from unlearned.files import write_text
+
+    check_writable(out)
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        results = measure_speed(model, tokenizer, repeats=repeats, on_progress=report)
+    if out is not None:
+        write_text(out, json.dumps(results, indent=2) + "\n")
+    console = Console()
+    table = Table(title=f"{results['model']} on {results['machine']}", title_justify="left")
+    for column in ("measure", "ratio (quartiles)", "target", "ours", "baseline"):
+        table.add_column(column)
+    for row in results["ratios"]:
+        table.add_row(
+            row["name"],
+            f"{row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+            row["target"],
+            f"{row['ours']:.3g} {row['unit']}",
+            f"{row['theirs']:.3g} ({row['baseline']})",
+        )
+    console.print(table)
+    for row in results["fit"]:
+        phases = ", ".join(f"{phase} {seconds:.1f} s" for phase, seconds in row["phases"].items())
+        console.print(
+            f"fit, {row['forget_prompts']} forget prompts: {row['seconds']:.1f} s ({phases}); "
+            f"peak memory of the process {row['peak_memory_mb']:.0f} MB"
+        )
+
+
+@with_model_options
+def serving(
+    options: ModelOptions,
+    artifact: Artifacts = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
+    clients: Annotated[str, typer.Option(help="How many ask at once, separated by commas.")] = "1,8,32",
+    new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 64,
+    rounds: Annotated[int, typer.Option(min=1, help="Requests of each client in one turn.")] = 2,
+    repeats: Annotated[int, typer.Option(min=1, help="Pairs per measure.")] = 3,
+) -> None:
+    """What serving costs: throughput by clients, time to a first token, against model.generate in the same run."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from unlearned.benchmarks.serving.run import measure_serving
+    from unlearned.cli.output import check_writable
+    from unlearned.cli.progress import progress
+    from unlearned.errors import ConfigError
+    from unlearned.files import write_text
+
+    if not all(name.isdecimal() and int(name) > 0 for name in names(clients)):
+        raise ConfigError(f"--clients {clients}: give numbers separated by commas, for example 1,8,32.")
+    check_writable(out)
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        results = measure_serving(
+            model,
+            tokenizer,
+            artifacts=artifact or (),
+            clients=[int(name) for name in names(clients)],
+            new_tokens=new_tokens,
+            rounds=rounds,
+            repeats=repeats,
+            on_progress=report,
+        )
+    if out is not None:
+        write_text(out, json.dumps(results, indent=2) + "\n")
+    table = Table(title=f"{results['model']}, {results['dtype']}, on {results['machine']}", title_justify="left")
+    for column in ("measure", "server", "plain", "ratio (smallest to largest)"):
+        table.add_column(column)
+    for row in results["rows"]:
+        table.add_row(
+            row["name"],
+            f"{row['server']:.4g} {row['unit']}",
+            f"{row['plain']:.4g} {row['unit']}",
+            f"{row['ratio']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
+        )
+    Console().print(table)

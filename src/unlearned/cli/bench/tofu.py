@@ -1,0 +1,113 @@
+"""`unlearned bench`: tOFU from fine-tuning to the comparison, and whether its numbers hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearned.cli.options import names, quiet, status, with_model_options
+from unlearned.models import ModelOptions
+
+
+@with_model_options
+def tofu(
+    options: ModelOptions,
+    data: Annotated[str, typer.Option(help="Folder with tofu/*.jsonl, or locuslab/TOFU.")] = "locuslab/TOFU",
+    split: Annotated[str, typer.Option(help="forget01, forget05 or forget10.")] = "forget01",
+    authors: Annotated[
+        int | None, typer.Option(min=2, help="Only the last so many authors exist; 20 fit a small machine.")
+    ] = None,
+    forget_authors: Annotated[
+        int | None, typer.Option(min=1, help="Forget the last so many, instead of the split's number.")
+    ] = None,
+    unlearners: Annotated[
+        str,
+        typer.Option(
+            help="Side by side: none, prompting, refusal, eco, eco-rn, eco-zo, eco-semantic, eco-swap, eco-auto, "
+            "eco-hand, spul, and every method of `unlearned methods`."
+        ),
+    ] = "none,eco-rn,eco-zo,prompting",
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")] = 1,
+    adapters: Annotated[
+        str | None, typer.Option(help="START,RETAINED: folders of PEFT adapters, instead of training.")
+    ] = None,
+    ds_size: Annotated[int, typer.Option(min=1, help="Rows of each set that are asked, the first ones.")] = 300,
+    limit: Annotated[int | None, typer.Option(min=2, help="Most rows of every set, to try it out.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
+    ] = Path("runs/tofu"),
+    report: Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")] = True,
+) -> None:
+    """TOFU from fine-tuning to the comparison: start, retained and unlearned models on four sets and more."""
+    from typing import cast
+
+    from rich.console import Console
+
+    from unlearned.benchmarks.tofu.data import Split, TofuSplit
+    from unlearned.benchmarks.tofu.questions import EvaluationConfig
+    from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
+    from unlearned.cli.progress import progress
+    from unlearned.errors import ConfigError
+    from unlearned.extras import require
+    from unlearned.report.formats import as_rich
+    from unlearned.report.read import read_run
+    from unlearned.report.tables import RULE, main_table
+    from unlearned.report.write import write_report
+
+    folders = None if adapters is None else names(adapters)
+    if folders is not None and len(folders) != 2:
+        raise ConfigError("--adapters takes two folders: START,RETAINED.")
+    config = TofuRunConfig(
+        data=data,
+        model=options,
+        split=TofuSplit(split=cast(Split, split), authors=authors, forget_authors=forget_authors, limit=limit),
+        unlearners=names(unlearners),
+        seeds=seeds,
+        adapters=None if folders is None else (folders[0], folders[1]),
+        evaluation=EvaluationConfig(ds_size=ds_size),
+    )
+    if report:
+        for module in ("jinja2", "matplotlib"):  # now, and not after an hour
+            require(module, extra="report", purpose="The report")
+    with progress() as shown, quiet():
+        results = run_tofu(config, out, on_progress=shown, tell=lambda line: typer.echo(line, err=True))
+    console = Console()
+    console = console if console.is_terminal else Console(width=200)  # a log has room for whole lines
+    console.print(as_rich(main_table([read_run(out)])))
+    console.print(RULE, style="dim")
+    if (speed := results["speed"]) is not None:
+        console.print(
+            f"Scoring: {speed['ratio']:.1f} x as fast as one answer at a time, "
+            f"largest difference {speed['largest_difference']:.1e} ({speed['answers']} answers, float32)"
+        )
+    console.print(f"Written to {out}: results.json, logs, artifacts; {results['seconds']['all']:.0f} s")
+    if report:
+        with status("Writing the report"):
+            written = write_report(out)
+        for file in (written.html, written.markdown, written.latex):
+            typer.echo(f"Written: {file}")
+
+
+def verify(
+    run: Annotated[Path, typer.Argument(help="Folder of a run of `bench tofu`.")],
+    sample: Annotated[int, typer.Option(min=1, help="Items that are computed anew.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
+    tolerance: Annotated[float, typer.Option(min=0, help="Largest difference of a loss or a score.")] = 0.02,
+) -> None:
+    """Whether the numbers of a run hold: a sample is computed anew; exit status 1 if one does not."""
+    from unlearned.benchmarks.tofu.verify import verify as compute_again
+    from unlearned.cli.progress import progress
+
+    with progress() as report, quiet():
+        checks = compute_again(run, sample=sample, seed=seed, tolerance=tolerance, on_progress=report)
+    for check in checks:
+        typer.echo(
+            f"{'holds' if check.holds else 'DIFFERS'}: {check.model}, {check.set}, {check.id}: "
+            f"largest difference {check.largest_difference:.2e}"
+        )
+    failed = sum(not check.holds for check in checks)
+    typer.echo(f"{len(checks) - failed} of {len(checks)} items hold.")
+    if failed:
+        raise typer.Exit(1)
