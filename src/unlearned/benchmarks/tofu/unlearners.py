@@ -242,6 +242,7 @@ ECO: dict[str, dict[str, Any]] = {
     "eco-zo": {"corruption": "zero_out_top_k"},
     "eco-semantic": {"corruption": "semantic"},
     "eco-swap": {"corruption": "semantic", "strength": 1.0},
+    "eco-attribution": {"corruption": "semantic", "selector": "attribution"},
     "eco-auto": {"corruption": "auto"},
     "eco-hand": {"corruption": "rand_noise_first_n", "strength": 0.2, "unit": "absolute"},
 }

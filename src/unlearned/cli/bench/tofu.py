@@ -25,8 +25,8 @@ def tofu(
     unlearners: Annotated[
         str,
         typer.Option(
-            help="Side by side: none, prompting, refusal, eco, eco-rn, eco-zo, eco-semantic, eco-swap, eco-auto, "
-            "eco-hand, spul, and every method of `unlearned methods`."
+            help="Side by side: none, prompting, refusal, eco, eco-rn, eco-zo, eco-semantic, eco-swap, "
+            "eco-attribution, eco-auto, eco-hand, spul, and every method of `unlearned methods`."
         ),
     ] = "none,eco-rn,eco-zo,prompting",
     seeds: Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")] = 1,
