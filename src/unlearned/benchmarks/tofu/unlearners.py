@@ -241,13 +241,11 @@ ECO: dict[str, dict[str, Any]] = {
     "eco-rn": {"corruption": "rand_noise_first_n"},
     "eco-zo": {"corruption": "zero_out_top_k"},
     "eco-semantic": {"corruption": "semantic"},
-    "eco-swap": {"corruption": "semantic", "strength": 1.0},
     "eco-attribution": {"corruption": "semantic", "selector": "attribution"},
     "eco-auto": {"corruption": "auto"},
     "eco-hand": {"corruption": "rand_noise_first_n", "strength": 0.2, "unit": "absolute"},
 }
-"""Unlearner -> what differs from the defaults of `FitConfig`. The strength by hand is that of a first trial; at a share
-of 1, `semantic` puts another word's embedding in the place of each, so nothing is learned."""
+"""Unlearner -> what differs from the defaults of `FitConfig`. The strength by hand is that of a first trial."""
 
 UNFITTED = ("none", "prompting")
 """The same for every seed."""

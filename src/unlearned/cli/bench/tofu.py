@@ -25,7 +25,7 @@ def tofu(
     unlearners: Annotated[
         str,
         typer.Option(
-            help="Side by side: none, prompting, refusal, eco, eco-rn, eco-zo, eco-semantic, eco-swap, "
+            help="Side by side: none, prompting, refusal, eco, eco-rn, eco-zo, eco-semantic, "
             "eco-attribution, eco-auto, eco-hand, spul, and every method of `unlearned methods`."
         ),
     ] = "none,eco-rn,eco-zo,prompting",
