@@ -451,6 +451,19 @@ def test_a_detector_and_a_strength_make_what_fit_makes(
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize(("fitted", "asked", "found"), [
+    (None, None, "spans"), ("all_but_last", None, "all_but_last"), (None, "all_but_last", "all_but_last"),
+])  # fmt: skip
+def test_the_selector_is_the_detector_s_unless_another_one_is_asked_for(
+    knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, fitted: str, asked: str, found: str
+) -> None:
+    config = FitConfig(seed=5, selector=fitted)
+    detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", config=config)
+    by_hand = FitConfig(strength=3.0, selector=asked)
+    learned = add_strength(knowing_model, tiny_tokenizer, detector, FORGET_ROWS, RETAIN_ROWS, config=by_hand)
+    assert learned.scopes[0].selector == found
+
+
 def test_a_detector_can_be_saved_before_it_gets_its_strength(
     knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any, bag_of_words: Any, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

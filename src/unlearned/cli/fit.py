@@ -62,8 +62,12 @@ def fit(
     fluency: Annotated[bool, typer.Option(help="Keep the answers fluent.")] = True,
     optimiser: Annotated[str, typer.Option(help="bracketing, finite_difference (the paper's) or tpe.")] = "bracketing",
     selector: Annotated[
-        str, typer.Option(help="Which tokens of a flagged prompt: spans, attribution, entities or all_but_last.")
-    ] = "spans",
+        str | None,
+        typer.Option(
+            help="Which tokens of a flagged prompt: spans, attribution, entities or all_but_last; default: spans, or "
+            "what --detector was fitted with."
+        ),
+    ] = None,
     max_examples: Annotated[int, typer.Option(min=1, help="Forget prompts the strength is learned on.")] = 40,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")] = 16,
     seed: Annotated[int | None, typer.Option(help="Make the noise reproducible; default: a new secret.")] = None,

@@ -22,7 +22,7 @@ from unlearned.learn.measures import choice_prompt
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
-from unlearned.learn.strength_config import StrengthConfig
+from unlearned.learn.strength_config import SELECTOR, StrengthConfig
 from unlearned.learn.unfinished import LEDGER, Unfinished, discard
 from unlearned.unlearners.eco import LEARN_IT, ForgetScope
 
@@ -103,7 +103,7 @@ def fit_detector(
         classifier=classifier,
         threshold=calibration.threshold,
         secret=secret,
-        selector=config.selector,
+        selector=config.selector or SELECTOR,
         exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),
         other_languages=config.other_languages,
     )
@@ -128,7 +128,8 @@ def add_strength(
 ) -> Artifact:
     """The other half of `fit`: learn, for this model, the strength of a detector of one scope.
 
-    What the detector was fitted with stays: classifier, threshold, exemptions, token selector.
+    What the detector was fitted with stays: classifier, threshold, exemptions; and the token selector, unless the
+    config names one.
 
     Raises:
         ConfigError: the artifact has several scopes.
@@ -141,6 +142,7 @@ def add_strength(
     engine = TransformersEngine(model, tokenizer)
     base_model = base_model_record(engine)
     scope, strengths = artifact.scopes[0], {}
+    scope = replace(scope, selector=config.selector or scope.selector)
     if config.strength is None:
         scope, record = learn_strength(
             engine,

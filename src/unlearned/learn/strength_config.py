@@ -13,6 +13,7 @@ from unlearned.learn.optimisers import Trace, optimisers
 from unlearned.learn.surrogate import Surrogate, checked_surrogate
 from unlearned.select.positions import selectors
 
+SELECTOR = "spans"
 AUTO = "auto"
 AUTO_FUNCTIONS = ("rand_noise_first_n", "zero_out_top_k", "semantic", "adversarial")
 AUTO_SELECTORS = ("spans", "attribution")
@@ -23,8 +24,8 @@ AUTO_SELECTORS = ("spans", "attribution")
 class StrengthConfig:
     """How to learn a corruption."""
 
-    selector: str = "spans"
-    """Which tokens of a flagged prompt are corrupted."""
+    selector: str | None = None
+    """Which tokens of a flagged prompt are corrupted; None = as the detector says, or "spans"."""
 
     corruption: str = "rand_noise_first_n"
     """Corruption function; "auto" = choose it, and the token selector, among several."""
@@ -68,7 +69,8 @@ class StrengthConfig:
     def __post_init__(self) -> None:
         if self.corruption != AUTO:
             corruptions.get(self.corruption)
-        selectors.get(self.selector)
+        if self.selector is not None:
+            selectors.get(self.selector)
         if not self.objectives:
             raise ConfigError("At least one objective is needed.")
         for name in self.objectives:
