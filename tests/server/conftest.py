@@ -47,7 +47,7 @@ def model(tiny_tokenizer: Any) -> LlamaForCausalLM:
     return LlamaForCausalLM(config).eval()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def encoder_on_disk(bag_of_words: Any) -> Iterator[None]:
     """Artifacts that name the bag-of-words encoder get it."""
     with pytest.MonkeyPatch.context() as patch:
@@ -86,9 +86,9 @@ def artifact(save: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save(tmp_path_factory.mktemp("artifacts") / "hp")  # type: ignore[no-any-return]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(model: Any, tiny_tokenizer: Any, artifact: Path) -> Iterator[Running]:
-    """With keys for clients and administrators, shared by all tests that change nothing."""
+    """With keys for clients and administrators, shared by all tests of a file that change nothing."""
     with serving(model, tiny_tokenizer, [artifact]) as running:
         yield running
 
