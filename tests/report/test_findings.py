@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,16 @@ def test_what_was_tested_is_named(tmp_path: Path) -> None:
 def test_checks_tell_what_forgets_from_what_does_not(tmp_path: Path) -> None:
     found = {one.label: one for one in findings(run_of(tmp_path, forget=40))}
     assert list(found) == ["eco", "prompting"]
-    assert [check.holds for check in found["eco"].checks] == [True, True, True, True]
-    leaks, _, apart, _ = found["prompting"].checks
-    assert (leaks.holds, apart.holds) == (False, False)
+    # Its answers say nothing at all, and the retained model's a little.
+    assert [check.holds for check in found["eco"].checks] == [True, False, True, True, True]
+    assert "ROUGE-L, 0.000, lies within" in found["eco"].checks[1].text
+    leaks, alike, _, apart, _ = found["prompting"].checks
+    assert (leaks.holds, alike.holds, apart.holds) == (False, False, False)
     assert found["eco"].leaks == ("100.0 %", "0.0 %")
     assert found["eco"].sentences[0].startswith("0 of 40 forget questions are answered with a leak; before 40 of 40")
-    assert headline(list(found.values())) == "eco reached everything that is checked below."
+    assert headline(list(found.values())) == "No unlearner reached everything that is checked below."
+    good = replace(found["eco"], checks=tuple(check for check in found["eco"].checks if check.holds))
+    assert headline([good, found["prompting"]]) == "eco reached everything that is checked below."
     assert headline([found["prompting"]]) == "No unlearner reached everything that is checked below."
 
 

@@ -96,7 +96,13 @@ def _finding(line: Line, start: Line, retained: Line) -> Finding:
 
 
 def _checks(line: Line, start: Line, retained: Line) -> list[Check | None]:
-    return [_forgotten(line, retained), _intact(line, start), _like_retained(line, start), _not_beyond(line)]
+    return [
+        _forgotten(line, retained),
+        _answers_alike(line, retained),
+        _intact(line, start),
+        _like_retained(line, start),
+        _not_beyond(line),
+    ]
 
 
 def _forgotten(line: Line, retained: Line) -> Check | None:
@@ -104,6 +110,15 @@ def _forgotten(line: Line, retained: Line) -> Check | None:
     if after is None or aim is None:
         return None
     return Check("leaks no more than the retained model", after.value <= aim.value)
+
+
+def _answers_alike(line: Line, retained: Line) -> Check | None:
+    found, aim = line.measured("forget_rouge"), retained.measured("forget_rouge")
+    if found is None or aim is None or aim.interval is None:
+        return None
+    low, high = aim.interval
+    text = f"its answers' ROUGE-L, {found.value:.3f}, lies within the retained model's interval"
+    return Check(f"{text} ({low:.3f} to {high:.3f})", low <= found.value <= high)
 
 
 def _intact(line: Line, start: Line) -> Check | None:
