@@ -14,6 +14,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from tiny_llama import tiny_llama
 from unlearned import Generation, Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
@@ -38,20 +39,7 @@ NEW: dict[str, Any] = {"max_new_tokens": 8}
 @pytest.fixture(scope="module")
 def model(tiny_tokenizer: Any) -> LlamaForCausalLM:
     torch.manual_seed(2)
-    config = LlamaConfig(
-        vocab_size=len(tiny_tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,
-        attention_dropout=0.3,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=None,
-    )
-    return LlamaForCausalLM(config).eval()
+    return tiny_llama(tiny_tokenizer, initializer_range=0.3, attention_dropout=0.3).eval()
 
 
 @pytest.fixture(autouse=True)

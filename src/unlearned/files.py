@@ -1,9 +1,12 @@
-"""Writing files: each appears whole or not at all."""
+"""Writing files and folders: each appears whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -26,3 +29,28 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """The same for a text, in UTF-8."""
     write_bytes(path, text.encode())
+
+
+@contextmanager
+def new_folder(place: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of what is there when the block ends; after an error all stays.
+
+    Raises:
+        OSError: it could not be written; what was there is still there.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
+    try:
+        new, old = scratch / "new", scratch / "old"
+        new.mkdir()
+        yield new
+        if place.exists():
+            os.replace(place, old)
+        try:
+            os.replace(new, place)
+        except BaseException:
+            if old.exists():
+                os.replace(old, place)
+            raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -14,7 +14,6 @@ from transformers import (
     GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
-    LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -23,25 +22,14 @@ from transformers import (
 )
 
 from contracts.engine_contract import CONTINUATIONS, NEW, TEXTS, EngineContract, Subject, flagged, mixed, plain
+from tiny_llama import tiny_llama
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.stages import PromptInput
 
 
 def _llama(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,  # far from uniform logits: every prompt has its own answer
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=None,
-    )
-    return LlamaForCausalLM(config)
+    return tiny_llama(tokenizer, initializer_range=0.3)
 
 
 def _gpt2(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:

@@ -15,9 +15,9 @@ from method_rows import FORGET, RETAIN, Train, loss_of
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from unlearned.checkpoints import last_complete
 from unlearned.errors import ConfigError, DataError, FitError, FitWarning
 from unlearned.methods import trainer as trainer_module
-from unlearned.methods.checkpoints import last_complete
 from unlearned.methods.config import LoraSettings
 from unlearned.methods.known import BUILT_IN
 

@@ -13,8 +13,9 @@ pytest.importorskip("uvicorn")
 
 import torch
 from serving_helpers import Running, serving
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
+from tiny_llama import tiny_llama
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.base import Features
@@ -31,20 +32,7 @@ RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the 
 @pytest.fixture(scope="session")
 def model(tiny_tokenizer: Any) -> LlamaForCausalLM:
     torch.manual_seed(2)
-    config = LlamaConfig(
-        vocab_size=len(tiny_tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.3,  # with the usual one a random model answers every prompt alike
-        max_position_embeddings=512,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=None,
-    )
-    return LlamaForCausalLM(config).eval()
+    return tiny_llama(tiny_tokenizer, initializer_range=0.3, max_position_embeddings=512).eval()
 
 
 @pytest.fixture(scope="module", autouse=True)

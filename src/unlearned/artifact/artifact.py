@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +39,7 @@ from unlearned.errors import (
     ArtifactVersionError,
     UnlearnedError,
 )
+from unlearned.files import new_folder
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
@@ -95,22 +94,8 @@ class Artifact:
         """
         target = check_target(folder)
         place = target.resolve()  # through a link: the folder is replaced, not the link
-        place.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-        try:
-            new, old = scratch / "new", scratch / "old"
-            new.mkdir()
+        with new_folder(place) as new:
             self._write(new)
-            if place.exists():
-                os.replace(place, old)
-            try:
-                os.replace(new, place)
-            except BaseException:
-                if old.exists():
-                    os.replace(old, place)
-                raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return target
 
     def _write(self, folder: Path) -> None:

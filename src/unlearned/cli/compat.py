@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from unlearned.cli.options import names
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -38,7 +40,7 @@ def compat(
     from unlearned.files import write_text
 
     check_writable(json_file)
-    chosen = model_types() if types is None else [name.strip() for name in types.split(",") if name.strip()]
+    chosen = model_types() if types is None else list(names(types))
     started = time.perf_counter()
     with progress() as report:
         done: list[TypeResult] = []

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import given_options, load, quiet, with_model_options
+from unlearned.cli.options import given_options, load, names, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 DETECTION = (
@@ -102,7 +102,7 @@ def fit(
         dims=dims,
         unit=unit,  # type: ignore[arg-type]
         strength=strength,
-        objectives=tuple(name.strip() for name in objective.split(",") if name.strip()),
+        objectives=names(objective),
         surrogate=surrogate,
         fluency=fluency,
         optimiser=optimiser,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unlearned.learn.classifier import Progress
+    from unlearned.progress import Progress
 
 
 @contextmanager

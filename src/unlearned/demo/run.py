@@ -16,8 +16,8 @@ from unlearned.artifact import Artifact, load
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.base import Floats
 from unlearned.demo.concepts import CONCEPTS, Concept, Question, general_prompts
-from unlearned.learn.classifier import Progress
 from unlearned.learn.fit import FitConfig, fit
+from unlearned.progress import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

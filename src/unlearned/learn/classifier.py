@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -31,10 +31,8 @@ from unlearned.examples import Row, background_prompts
 from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
 from unlearned.learn.misspelling import misspelt
+from unlearned.progress import Progress
 from unlearned.stages import text_only
-
-Progress = Callable[[str, int, int], None]
-"""Called with (phase, done, total) as work goes on."""
 
 FOLDS = 5
 

@@ -17,13 +17,14 @@ from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, FitError, UnlearnedError
 from unlearned.examples import Row, Rows, as_rows, evenly
-from unlearned.learn.classifier import ClassifierConfig, Progress, exemptions, fit_classifier
+from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier
 from unlearned.learn.measures import choice_prompt
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
 from unlearned.learn.strength_config import SELECTOR, StrengthConfig
 from unlearned.learn.unfinished import LEDGER, Unfinished, discard
+from unlearned.progress import Progress
 from unlearned.unlearners.eco import LEARN_IT, ForgetScope
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from unlearned.artifact.schema import BaseModelRecord
@@ -20,10 +20,9 @@ from unlearned.learn.objective import Answers, Target
 from unlearned.learn.probe import plain
 from unlearned.learn.strength_config import StrengthConfig
 from unlearned.learn.surrogate import surrogate_values
+from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
 from unlearned.unlearners.eco import ForgetScope
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

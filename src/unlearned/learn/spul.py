@@ -8,10 +8,9 @@ a long label weighs no more, and the generic labels are drawn from a seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,12 +23,13 @@ from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Rows, as_rows
 from unlearned.methods.data import Encoder, Example, Form, padded
 from unlearned.methods.losses import IGNORED, is_target, kl_positions, nll_mean, precise
+from unlearned.methods.reference import evaluating
+from unlearned.progress import Progress
+from unlearned.seeding import own_randomness
 from unlearned.unlearners.spul import SPUL, prefixed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,8 +136,7 @@ def train_soft_prompt(
     items += [(False, example) for example in encoder.examples(retain_rows, "retain")]
     engine = TransformersEngine(model, tokenizer)
     base = base_model_record(engine)
-    with torch.random.fork_rng(devices=[]), _evaluating(model):
-        torch.manual_seed(config.seed)
+    with own_randomness(config.seed), evaluating(model):
         soft = PromptEncoder(config.tokens, base.embedding_size, config.hidden).to(model.device)
         losses = _train(engine, soft, items, config, on_progress)
     record = {
@@ -239,14 +238,3 @@ def cosine(step: int, total: int, warmup: float) -> float:
     if step < rising:
         return (step + 1) / rising
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    was = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in was:
-            module.training = training

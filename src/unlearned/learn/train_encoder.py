@@ -6,15 +6,13 @@ import hashlib
 import json
 import logging
 import math
-import random
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from unlearned.checkpoints import claim, last_complete
 from unlearned.classify.sequence import (
     SequenceClassifier,
     SequenceEncoder,
@@ -30,11 +29,10 @@ from unlearned.classify.sequence import (
     reading_window,
 )
 from unlearned.embedded import MINILM, embedded_encoder_folder
-from unlearned.errors import ConfigError, FitError, FitWarning
+from unlearned.errors import ConfigError, FitError
 from unlearned.extras import require
-
-if TYPE_CHECKING:
-    from unlearned.learn.classifier import Progress
+from unlearned.progress import Progress
+from unlearned.seeding import own_randomness
 
 LABELS = {0: "retain", 1: "forget"}
 CHECKPOINTS, RECORD = "checkpoints", "fit.json"
@@ -192,7 +190,7 @@ def _train(
     texts, labels = [*forget, *negatives], [1] * len(forget) + [0] * len(negatives)
     held_out = split(labels, config.validation, config.seed)
     validated = bool(held_out.any())
-    with _own_randomness(config.seed), _no_bars():
+    with own_randomness(config.seed), _no_bars():
         model, tokenizer = _start(config)
         rows = [
             {**tokenizer(text, truncation=True, max_length=tokenizer.model_max_length), "labels": label}
@@ -215,7 +213,7 @@ def _train(
             ],
         )
         trainer.remove_callback(PrinterCallback)  # it prints every evaluation
-        trainer.train(resume_from_checkpoint=_last_complete(checkpoints))
+        trainer.train(resume_from_checkpoint=last_complete(checkpoints))
     best = trainer.state.best_model_checkpoint
     if validated and (best is None or not Path(best).is_dir()):
         raise FitError(
@@ -333,49 +331,13 @@ def _fingerprint(forget: Sequence[str], negatives: Sequence[str], config: Encode
 
 
 def _claim(folder: Path, fingerprint: str) -> None:
-    """Make the folder ready: with this fit's own checkpoints, or empty. Deletes nothing but checkpoints of fits."""
-    record = folder / RECORD
-    if folder.exists():
-        if not record.is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(f"{folder} exists and was not made by a fit. Choose another folder for checkpoints.")
-        if record.is_file():
-            if _read(record) == {"sha256": fingerprint}:
-                return
-            warnings.warn(
-                f"{folder} holds the checkpoints of a fit with other data or settings. They are deleted, and the "
-                "training starts over.",
-                FitWarning,
-                stacklevel=3,
-            )
-            shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps({"sha256": fingerprint}) + "\n", encoding="utf-8")
-
-
-def _last_complete(folder: Path) -> str | None:
-    """The last checkpoint that was written to its end; its state is written last."""
-    found = [path for path in folder.glob("checkpoint-*") if isinstance(_read(path / "trainer_state.json"), dict)]
-    return str(max(found, key=lambda path: int(path.name.rpartition("-")[2]))) if found else None
-
-
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Seeds all generators that training draws from, and puts them back afterwards."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)
+    claim(
+        folder / RECORD,
+        fingerprint,
+        foreign=f"{folder} exists and was not made by a fit. Choose another folder for checkpoints.",
+        stale=f"{folder} holds the checkpoints of a fit with other data or settings. They are deleted, and the "
+        "training starts over.",
+    )
 
 
 @contextmanager

@@ -134,6 +134,18 @@ class ForgetMethod(Method):
         return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preference(ForgetMethod):
+    """Forget losses through `losses.preference`."""
+
+    beta: float = 0.1
+    """Towards 0 the gradient becomes that of the margin: gradient ascent, for NPO."""
+
+    def __post_init__(self) -> None:
+        ForgetMethod.__post_init__(self)
+        positive(self, "beta")
+
+
 def not_negative(method: Method, *names: str) -> None:
     """Raise `ConfigError` unless these settings are at least 0."""
     for name in names:

@@ -10,26 +10,19 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from unlearned.methods.base import ForgetMethod, Recipe, positive
+from unlearned.methods.base import Preference, Recipe
 from unlearned.methods.losses import nll_mean, nll_sum, preference
 from unlearned.methods.step import Step
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class NPO(ForgetMethod):
+class NPO(Preference):
     """Ascent that slows down where an answer has become unlikely compared with the start model."""
 
     summary: ClassVar[str] = "negative preference optimisation"
     paper: ClassVar[str] = "NPO, arXiv:2404.05868"
     formula: ClassVar[str] = "-(2/beta) mean logsigm(beta [NLL(F) - NLL0(F)])"
     recipe: ClassVar[Recipe] = Recipe(epochs=10, warmup=0.1)
-
-    beta: float = 0.1
-    """Towards 0 it becomes gradient ascent."""
-
-    def __post_init__(self) -> None:
-        ForgetMethod.__post_init__(self)
-        positive(self, "beta")
 
     @property
     def needs_reference(self) -> bool:
@@ -61,7 +54,7 @@ class NPOKL(NPO):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class SimNPO(ForgetMethod):
+class SimNPO(Preference):
     """NPO per token and without a reference: long answers are not unlearned faster than short ones."""
 
     summary: ClassVar[str] = "NPO without a reference, per token"
@@ -74,10 +67,6 @@ class SimNPO(ForgetMethod):
     beta: float = 4.5
     delta: float = 0.0
     """Margin, in nats per token."""
-
-    def __post_init__(self) -> None:
-        ForgetMethod.__post_init__(self)
-        positive(self, "beta")
 
     def forget_loss(self, step: Step) -> Tensor:
         return preference(nll_mean(step.logits("forget"), step.labels("forget")) - self.delta, self.beta)

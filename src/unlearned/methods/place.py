@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from unlearned.checkpoints import read_json
 from unlearned.errors import ConfigError
 from unlearned.extras import require
 from unlearned.files import write_text
 from unlearned.methods.base import Method
-from unlearned.methods.checkpoints import read_json
 from unlearned.methods.negation import negate_adapter
 from unlearned.methods.record import RECORD, versions
 from unlearned.methods.weights import Prepared

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from unlearned.methods.base import ForgetMethod, Method, Recipe, positive
+from unlearned.methods.base import Method, Preference, Recipe
 from unlearned.methods.data import Stream
 from unlearned.methods.losses import is_target, nll_sum, preference, token_nll
 from unlearned.methods.step import Step
@@ -40,19 +40,13 @@ class IDK(Method):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DPO(ForgetMethod):
+class DPO(Preference):
     """Refusals preferred to the forget answers."""
 
     summary: ClassVar[str] = "direct preference optimisation, refusal over answer"
     paper: ClassVar[str] = "DPO, arXiv:2305.18290"
     formula: ClassVar[str] = "-(2/beta) mean logsigm(beta [D(F) - D(I)]), D = NLL - NLL0"
     recipe: ClassVar[Recipe] = Recipe(epochs=10, warmup=0.1)
-
-    beta: float = 0.1
-
-    def __post_init__(self) -> None:
-        ForgetMethod.__post_init__(self)
-        positive(self, "beta")
 
     @property
     def forget_sees(self) -> tuple[Stream, ...]:

@@ -39,7 +39,7 @@ class AdapterOff:
         peft_model = _unwrapped(model)
         flags = [(weight, weight.requires_grad) for weight in peft_model.parameters()]
         try:
-            with torch.no_grad(), _evaluating(model), peft_model.disable_adapter():
+            with torch.no_grad(), evaluating(model), peft_model.disable_adapter():
                 yield model
         finally:
             for weight, flag in flags:  # switching it on again makes all of the adapter trainable
@@ -70,7 +70,7 @@ class AdapterStart:
                 raise ConfigError(
                     "The adapter's weights were renamed or sharded. Train a new adapter, or do not shard."
                 )
-            with torch.no_grad(), _evaluating(model):
+            with torch.no_grad(), evaluating(model):
                 yield model
         finally:
             for weight, data in now.values():
@@ -86,8 +86,8 @@ def _unwrapped(model: Any) -> Any:
 
 
 @contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """Without dropout: the base model's own is active while its adapter is trained."""
+def evaluating(model: Any) -> Iterator[None]:
+    """Without dropout for the block: a base model's own is active while its adapter is trained."""
     was = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -6,22 +6,19 @@ at all.
 
 from __future__ import annotations
 
-import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
+from unlearned.checkpoints import claim, last_complete
 from unlearned.engines.injection import inner_model
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row, Rows, as_rows
 from unlearned.methods.base import Method
-from unlearned.methods.checkpoints import claim, last_complete
 from unlearned.methods.config import TrainConfig
 from unlearned.methods.data import Batch, Encoder, Example, Streams, padded
 from unlearned.methods.known import make_method
@@ -30,13 +27,16 @@ from unlearned.methods.negation import negate_weights
 from unlearned.methods.place import finish, first_process, is_there, process, unfinished, write_weights
 from unlearned.methods.record import fingerprint, recipe_record
 from unlearned.methods.reference import FrozenCopy
-from unlearned.methods.trainer import Progress, make_trainer
+from unlearned.methods.trainer import make_trainer
 from unlearned.methods.weights import Prepared, prepare_weights
+from unlearned.progress import Progress, Tell
+from unlearned.seeding import own_randomness
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Tell = Callable[[str], None]
+CHECKPOINTS_OF = "fingerprint.json"
+"""File that says whose checkpoints a folder holds."""
 
 
 def train_method(
@@ -90,7 +90,7 @@ def train_method(
         tell(f"{out} holds the result of this training already.")
         return Path(out)
     streams = _streams(method, tokenizer, forget, retain, config, tell)
-    with _own_randomness(config.seed):
+    with own_randomness(config.seed):
         prepared = prepare_weights(model, method, config.lora, checkpointing=config.gradient_checkpointing)
         _tell_memory(method, prepared, streams, config, tell)
         began = time.perf_counter()
@@ -191,7 +191,7 @@ def _train(
             on_progress,
         )
         with process().main_process_first():
-            claim(folder, sha256)
+            _claim(folder, sha256)
     except OSError as error:
         raise DataError(f"Cannot write to {folder.parent}: {error.strerror}.") from error
     sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
@@ -218,6 +218,15 @@ def _train(
         "stopped": trainer.stopped,
         "history": [entry for entry in trainer.state.log_history if "loss" in entry],
     }
+
+
+def _claim(folder: Path, sha256: str) -> None:
+    claim(
+        folder / CHECKPOINTS_OF,
+        sha256,
+        foreign=f"{folder} exists and holds no checkpoints of a training. Move it, or choose another --out.",
+        stale=f"{folder} holds the checkpoints of a training with other data or settings. They are deleted.",
+    )
 
 
 def _edit(
@@ -250,16 +259,3 @@ def pad_id(model: Any, tokenizer: Any) -> int:
     config = inner_model(model).config.get_text_config()
     candidates = (tokenizer.pad_token_id, getattr(config, "pad_token_id", None), tokenizer.eos_token_id, 0)
     return next(int(token) for token in candidates if token is not None)
-
-
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Seeds all generators that training draws from, and puts them back afterwards."""
-    python, numpy = random.getstate(), np.random.get_state()
-    try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,7 @@ from unlearned.methods.config import TrainConfig
 from unlearned.methods.data import Batch, Streams, collate
 from unlearned.methods.reference import Reference
 from unlearned.methods.step import Step
-
-Progress = Callable[[str, int, int], None]
+from unlearned.progress import Progress
 
 
 def make_trainer(

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +18,7 @@ import torch
 
 from unlearned.engines.base import Engine
 from unlearned.errors import ArtifactError, ArtifactIntegrityError, ArtifactMismatchError, ArtifactVersionError
-from unlearned.files import write_bytes, write_text
+from unlearned.files import new_folder, write_bytes, write_text
 from unlearned.stages import Prompt, PromptInput
 
 if TYPE_CHECKING:
@@ -67,7 +64,6 @@ class SPUL:
         from safetensors.torch import save
 
         target = check_place(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
         content = save({"vectors": self.vectors.float().contiguous()})
         record = {
             "format": FORMAT,
@@ -76,16 +72,9 @@ class SPUL:
             "vectors_sha256": hashlib.sha256(content).hexdigest(),
             "record": dict(self.record),
         }
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            (scratch / "new").mkdir()
-            write_bytes(scratch / "new" / VECTORS, content)
-            write_text(scratch / "new" / RECORD, json.dumps(record, indent=1) + "\n")
-            if target.is_dir():
-                target.rmdir()
-            os.replace(scratch / "new", target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with new_folder(target) as new:
+            write_bytes(new / VECTORS, content)
+            write_text(new / RECORD, json.dumps(record, indent=1) + "\n")
         return target
 
     @classmethod

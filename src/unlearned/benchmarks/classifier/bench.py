@@ -17,7 +17,8 @@ from unlearned.classify.detect import detect
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
-from unlearned.learn.classifier import ClassifierConfig, Progress, fit_classifier
+from unlearned.learn.classifier import ClassifierConfig, fit_classifier
+from unlearned.progress import Progress
 from unlearned.stages import Prompt, Verdict
 
 DEFAULT = ClassifierConfig().classifier

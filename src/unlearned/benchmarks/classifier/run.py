@@ -20,7 +20,7 @@ from unlearned.classify.base import classifiers
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, MissingExtraError
 from unlearned.files import write_text
-from unlearned.learn.classifier import Progress
+from unlearned.progress import Progress
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
     "paraphrases": scopes.paraphrases,

@@ -15,9 +15,10 @@ from unlearned.errors import FitError
 from unlearned.learn.fit import FitConfig, fit_detector
 from unlearned.learn.fluency import fluency, is_degenerate
 from unlearned.learn.ledger import Ledger
-from unlearned.learn.lesson import Progress, prepare_lesson
+from unlearned.learn.lesson import prepare_lesson
 from unlearned.learn.strength import learn_one
 from unlearned.learn.strength_config import StrengthConfig
+from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ECO, ForgetScope
 

@@ -7,7 +7,6 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +23,7 @@ from unlearned.classify.neighbours import (
 )
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.examples import background_prompts
-
-Progress = Callable[[str, int, int], None]
+from unlearned.progress import Progress
 
 PER_CLUSTER = 20
 EXACT = 1e-5  # of a cosine: as near as the nearest row

@@ -24,8 +24,8 @@ from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.examples import background_prompts
-from unlearned.learn.classifier import Progress
 from unlearned.learn.fit import FitConfig, fit
+from unlearned.progress import Progress
 from unlearned.server.config import ServeConfig
 from unlearned.server.record import Log
 from unlearned.server.run import make_server, warm_up

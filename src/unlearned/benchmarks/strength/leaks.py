@@ -13,9 +13,9 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
 from unlearned.learn.fluency import fluency, is_degenerate
 from unlearned.learn.invented import invented
-from unlearned.learn.lesson import Progress
 from unlearned.learn.probe import plain
 from unlearned.learn.strength import Learned
+from unlearned.progress import Progress
 from unlearned.stages import PromptInput
 from unlearned.unlearners.eco import ECO
 

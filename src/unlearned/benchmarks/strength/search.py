@@ -12,11 +12,11 @@ from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.bracketing import Bracketing
 from unlearned.learn.finite_difference import FiniteDifference
-from unlearned.learn.lesson import Progress
 from unlearned.learn.objective import Evaluation, Objective
 from unlearned.learn.optimisers import Optimiser, Space, Trace
 from unlearned.learn.strength import objective_of, space_of
 from unlearned.learn.strength_config import StrengthConfig
+from unlearned.progress import Progress
 
 NEAR = 0.05
 """Of the objective, where 1 is the distance of the original model: as good as the best of the grid."""

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from unlearned.benchmarks.rows import json_rows
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import DataError
 from unlearned.examples import Row, as_rows
-from unlearned.learn.lesson import Progress
 from unlearned.learn.measures import Doubles, Materials, measures
 from unlearned.learn.probe import plain
 from unlearned.learn.surrogate import KINDS, Surrogate, surrogate_values
 from unlearned.metrics.agreement import spearman
 from unlearned.models import ModelOptions, load_model
+from unlearned.progress import Progress
 
 MEASURES = ("likelihood", "truth_ratio")
 CONSTANTS = {"likelihood": -np.log(49152), "truth_ratio": 0.0}
@@ -49,8 +48,8 @@ def measure_surrogates(
         tofu: folder with forget01_perturbed.jsonl and retain99.jsonl.
         report: called with (phase, done, total).
     """
-    rows = as_rows(_read(tofu / "forget01_perturbed.jsonl"), name="forget01_perturbed")
-    others = [str(row["question"]) for row in _read(tofu / "retain99.jsonl")[-360::9]]
+    rows = as_rows(json_rows(tofu / "forget01_perturbed.jsonl", ("question",)), name="forget01_perturbed")
+    others = [str(row["question"]) for row in json_rows(tofu / "retain99.jsonl", ("question",))[-360::9]]
     report("surrogates", 0, 2)
     truth = {name: _plain(_engine(options, retained), name, rows) for name in MEASURES}
     report("surrogates", 1, 2)
@@ -79,10 +78,3 @@ def _engine(options: ModelOptions, adapter: str) -> TransformersEngine:
 def _plain(engine: TransformersEngine, name: str, rows: list[Row]) -> Doubles:
     measure = measures.get(name)(Materials(engine, sentence_encoder(), rows))
     return np.asarray(measure([plain([engine.tokenize(row.prompt) for row in rows])], [])[0])
-
-
-def _read(path: Path) -> list[dict[str, object]]:
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror}. Give TOFU's folder with --tofu.") from error

@@ -18,7 +18,7 @@ from unlearned.benchmarks.tofu.unlearners import Asked, Unlearner
 from unlearned.engines.base import Completion
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.learn.classifier import Progress
+from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
 
 

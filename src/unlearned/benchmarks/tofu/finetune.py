@@ -9,9 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +27,9 @@ from unlearned.engines.injection import inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.extras import require
-from unlearned.files import write_bytes, write_text
+from unlearned.files import new_folder, write_bytes, write_text
+from unlearned.progress import Tell
+from unlearned.seeding import own_randomness
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -42,8 +41,6 @@ ADAPTER, CHECKPOINT, RECORD = "adapter", "checkpoint.safetensors", "training.jso
 
 BUCKET = 8
 """Batches that are drawn together and then sorted by length: little padding, and yet other batches every epoch."""
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,8 +124,7 @@ def finetune(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"Cannot make the folder {folder}: {error.strerror}.") from error
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+    with own_randomness(config.seed):
         tuned = peft.get_peft_model(
             model,
             peft.LoraConfig(
@@ -140,7 +136,8 @@ def finetune(
             ),
         )
     losses = _train(tuned, _examples(model, tokenizer, pairs, config), config, folder / CHECKPOINT, name, tell)
-    _save(tuned, folder / ADAPTER)
+    with new_folder(folder / ADAPTER) as new:
+        tuned.save_pretrained(new)
     write_text(folder / RECORD, json.dumps({**settings, "pairs": len(pairs), "epoch_losses": losses}, indent=1) + "\n")
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return folder / ADAPTER
@@ -267,15 +264,3 @@ def _restore(file: Path, weights: dict[str, Any], optimizer: Any, per_epoch: int
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"The checkpoint {file} cannot be used ({error}). Remove it to start anew.") from error
     return losses
-
-
-def _save(model: Any, target: Path) -> None:
-    """The adapter appears as a whole or not at all."""
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        model.save_pretrained(scratch / "new")
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(scratch / "new", target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

@@ -21,7 +21,7 @@ import unlearned
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, Tell, base_sha256, finetune
+from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
 from unlearned.benchmarks.tofu.items import Evaluation, as_log, evaluation_from_json, evaluation_json
 from unlearned.benchmarks.tofu.log import write_log
 from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
@@ -35,8 +35,8 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.extras import require
 from unlearned.files import write_text
-from unlearned.learn.classifier import Progress
 from unlearned.models import ModelOptions, load_model
+from unlearned.progress import Progress, Tell
 from unlearned.stages import PromptInput
 
 if TYPE_CHECKING:
@@ -213,7 +213,8 @@ class _Bench:
 
     def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:
         """Fit one unlearner and evaluate it."""
-        materials = self.materials()
+        fresh = partial(with_adapter, self._load, self._adapters[0])
+        materials = materials_of(self.config, self.data, self.start, fresh)
         settings = {
             "code": sha256_of_code(*FIT_CODE, *(TRAINED_CODE if trains(name) else ())),
             "start": self._common["start"],
@@ -231,9 +232,6 @@ class _Bench:
             return makers().get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
 
         return self.evaluated(f"{name}-seed{seed}", name, seed, {"fit": settings, "seed": seed}, make, start)
-
-    def materials(self) -> Materials:
-        return materials_of(self.config, self.data, self.start, partial(with_adapter, self._load, self._adapters[0]))
 
     def evaluated(
         self,

@@ -17,11 +17,11 @@ from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.benchmarks.tofu.unlearners import Asked, Maker, Materials, Plain, Unlearner, tokenized, unlearners
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
-from unlearned.learn.classifier import Progress
 from unlearned.learn.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.known import methods
 from unlearned.methods.train import train_method
+from unlearned.progress import Progress
 from unlearned.registry import Registry
 from unlearned.stages import Prompt
 from unlearned.unlearners.spul import SPUL

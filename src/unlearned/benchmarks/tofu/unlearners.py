@@ -19,9 +19,9 @@ from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.models import Load
 from unlearned.benchmarks.tofu.prompts import REFUSE, Format, format_of, instruction
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.learn.classifier import Progress
 from unlearned.learn.fit import FitConfig, add_strength, fit_detector
 from unlearned.learn.refusals import refusals
+from unlearned.progress import Progress
 from unlearned.registry import Registry
 from unlearned.stages import Prompt, PromptInput
 

@@ -32,8 +32,8 @@ from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.files import write_text
-from unlearned.learn.classifier import Progress
 from unlearned.models import load_model
+from unlearned.progress import Progress
 
 VERIFIED = "verified.json"
 

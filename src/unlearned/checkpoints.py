@@ -12,29 +12,27 @@ from typing import Any
 from unlearned.errors import ConfigError, FitWarning
 from unlearned.files import write_text
 
-RECORD = "fingerprint.json"
 
+def claim(record: Path, fingerprint: str, *, foreign: str, stale: str) -> None:
+    """Make the folder of `record` ready: with this training's own checkpoints, or empty. Deletes only checkpoints.
 
-def claim(folder: Path, fingerprint: str) -> None:
-    """Make the folder ready: with this training's own checkpoints, or empty. Deletes nothing but checkpoints.
+    Args:
+        record: the file that says whose checkpoints they are.
+        fingerprint: of the training.
+        foreign: what is raised where the folder holds something else.
+        stale: what is warned of where it holds another training's checkpoints, which are deleted.
 
     Raises:
         ConfigError: the folder holds something else.
     """
-    record = folder / RECORD
+    folder = record.parent
     if folder.exists():
         if not record.is_file() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ConfigError(
-                f"{folder} exists and holds no checkpoints of a training. Move it, or choose another --out."
-            )
+            raise ConfigError(foreign)
         if record.is_file():
             if read_json(record) == {"sha256": fingerprint}:
                 return
-            warnings.warn(
-                f"{folder} holds the checkpoints of a training with other data or settings. They are deleted.",
-                FitWarning,
-                stacklevel=3,
-            )
+            warnings.warn(stale, FitWarning, stacklevel=4)
             shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(record, json.dumps({"sha256": fingerprint}) + "\n")
