@@ -14,21 +14,23 @@ import torch
 from tofu_rows import write_tofu
 from typer.testing import CliRunner
 
+from unlearned.benchmarks.contenders import Materials
 from unlearned.benchmarks.tofu import run as module
 from unlearned.benchmarks.tofu.data import TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate, evaluate_set
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
 from unlearned.benchmarks.tofu.items import as_log, evaluation_from_json, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import SETS, read_log
+from unlearned.benchmarks.tofu.prompts import instruction
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, questions
 from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, naive_losses
-from unlearned.benchmarks.tofu.trained import Prefixed
-from unlearned.benchmarks.tofu.unlearners import Eco, Materials, Plain, Prompting, unlearners
+from unlearned.benchmarks.tofu.unlearners import Eco, Plain, Prefixed, Prompting, unlearners
 from unlearned.benchmarks.tofu.verify import verify
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, UnknownNameError
+from unlearned.examples import Row
 from unlearned.models import ModelOptions
 from unlearned.report.read import read_run
 from unlearned.stages import PromptInput
@@ -362,12 +364,13 @@ def make(name: str, model: Any, tokenizer: Any, data: Any, folder: Path) -> Any:
         tokenizer=tokenizer,
         forget=[pair.question for pair in data.forget_pairs],
         retain=[pair.question for pair in data.retain_pairs],
-        pairs={"forget": data.forget_pairs, "retain": data.retain_pairs},
+        forget_rows=[Row(pair.question, pair.answer) for pair in data.forget_pairs],
+        retain_rows=[Row(pair.question, pair.answer) for pair in data.retain_pairs],
         fresh=lambda: (copy.deepcopy(model), tokenizer),
-        names=["Guy Hall"],
+        instruction=instruction(["Guy Hall"]),
         fit=QUICK,
     )
-    return unlearners.get(name)(materials, 0, folder, lambda phase, done, total: None)
+    return unlearners().get(name)(materials, 0, folder, lambda phase, done, total: None)
 
 
 def test_what_trains_is_compared_beside_what_does_not(place: Path, tmp_path: Path) -> None:
@@ -398,7 +401,7 @@ def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: Tr
 
 
 def test_prompting_puts_the_names_in_front_of_every_question(engine: TransformersEngine) -> None:
-    [asked] = Prompting(engine, ["Guy Hall"]).prepare(["Is the dog lazy?"])
+    [asked] = Prompting(engine, instruction(["Guy Hall"])).prepare(["Is the dog lazy?"])
     assert "- Guy Hall\n" in asked.prompt.text
     assert "\n\nIs the dog lazy?" in asked.prompt.text
     assert asked.reworded

@@ -15,7 +15,8 @@ from scipy.stats import beta, t
 from unlearned.report.formats import as_latex, as_markdown, as_rich, latex
 from unlearned.report.lines import lines
 from unlearned.report.read import read_run
-from unlearned.report.tables import OVER_FORGETS, Cell, Column, Row, Section, Table, flag_table, main_table, set_table
+from unlearned.report.table import Cell, Column, Row, Section, Table
+from unlearned.report.tables import OVER_FORGETS, flag_table, main_table, set_table
 
 UNLEARNERS = ("none", "eco", "eco-zo", "prompting")
 

@@ -9,27 +9,33 @@ import typer
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run of `bench tofu`.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished benchmark.")],
     compare: Annotated[
-        list[Path] | None, typer.Option(help="Folder of a further run, for its rows and marks; give it again for more.")
+        list[Path] | None,
+        typer.Option(help="Of `bench tofu`: folder of a further run, for its rows and marks; give it again for more."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="HTML file, with .md and .tex tables beside it; default: in RUN.")
     ] = None,
 ) -> None:
-    """Write a TOFU run as one HTML page, with its tables as Markdown and LaTeX."""
+    """Write a benchmark's results as one HTML page, with its tables as Markdown and LaTeX."""
     from rich.console import Console
 
     from unlearned.cli.options import status
+    from unlearned.errors import ConfigError
+    from unlearned.report import outcome, tables
     from unlearned.report.formats import as_rich
-    from unlearned.report.tables import RULE
+    from unlearned.report.outcome import has_common_form, write_outcome_report
     from unlearned.report.write import write_report
 
+    common = has_common_form(run)
+    if common and compare:
+        raise ConfigError("--compare is for runs of `bench tofu`.")
     with status("Writing the report"):
-        written = write_report(run, compare or (), out=out)
+        written = write_outcome_report(run, out=out) if common else write_report(run, compare or (), out=out)
     console = Console()
     console = console if console.is_terminal else Console(width=200)  # a log has room for whole lines
     console.print(as_rich(written.main))
-    console.print(RULE, style="dim")
+    console.print(outcome.RULE if common else tables.RULE, style="dim")
     for file in (written.html, written.markdown, written.latex):
         typer.echo(f"Written: {file}")

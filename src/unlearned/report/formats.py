@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from unlearned.report.tables import Cell, Column, Table
+from unlearned.report.table import Cell, Column, Table
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

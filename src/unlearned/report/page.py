@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
-from unlearned.extras import require
 from unlearned.report.answers import Example, Texts, examples
 from unlearned.report.findings import findings, headline, tested
 from unlearned.report.limits import limits
 from unlearned.report.lines import Line, lines
+from unlearned.report.render import rendered
 from unlearned.report.run import Run
 from unlearned.report.run_plots import (
     Plot,
@@ -45,17 +44,12 @@ def page(run: Run, texts: Texts, compare: Sequence[Run] = ()) -> str:
         texts: of `read_answers`.
         compare: further runs, in the tables and the first plot only.
     """
-    jinja2 = require("jinja2", extra="report", purpose="The report")
-    package = files("unlearned")
-    strict = jinja2.StrictUndefined
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=strict)
     runs = (run, *compare)
     scores, strengths = detector_plots(run, list(detectors(run))), strength_plots(run)
     found = findings(run)
     marked = all(answer.corrupted is not None for own in texts.values() for rows in own.values() for answer in rows)
-    template = package.joinpath("report/page.html").read_text(encoding="utf-8")
-    rendered: str = environment.from_string(template).render(
-        css=package.joinpath("report/page.css").read_text(encoding="utf-8"),
+    return rendered(
+        "page.html",
         run=run,
         compare=compare,
         tested=tested(run),
@@ -71,7 +65,6 @@ def page(run: Run, texts: Texts, compare: Sequence[Run] = ()) -> str:
         times=time_table(run),
         limits=limits(run, marked=marked, artifacts=bool(scores or strengths) or not detectors(run)),
     )
-    return rendered
 
 
 def _shown(run: Run, line: Line, texts: Texts) -> Shown:

@@ -1,87 +1,18 @@
-"""The tables of a report, as values that HTML, Markdown, LaTeX and the terminal write down alike."""
+"""The tables of a TOFU report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from unlearned.learn.calibration import exact_interval
 from unlearned.report.lines import Line, Measured, lines
 from unlearned.report.run import FITTED_ON, SETS, Run
-
-Better = Literal["high", "low", "retained"]
-"""What is best: the highest value, the lowest, or the one that is closest to the retained model's."""
-
-SIGNS: dict[Better | None, str] = {"high": "↑", "low": "↓", "retained": "≈R", None: ""}
+from unlearned.report.table import Cell, Column, Row, Section, Table
 
 MUCH = 0.1
 """Share of over-forgotten questions from which on an unlearner is flagged."""
 
 OVER_FORGETS = "over-forgets"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One measure."""
-
-    title: str
-    key: str = ""
-    """Of `Model.values`."""
-
-    better: Better | None = None
-    group: str = ""
-    """What stands above several columns."""
-
-    @property
-    def heading(self) -> str:
-        return f"{self.title} {SIGNS[self.better]}".strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What stands in a table."""
-
-    text: str
-    value: float | None = None
-    """The same, not rounded."""
-
-    detail: str = ""
-    """The interval, with the letter of what it lets vary."""
-
-    best: bool = False
-    flag: str = ""
-    """A warning."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A label and a cell for each column."""
-
-    label: str
-    cells: tuple[Cell, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Rows that are compared with each other; the title is the run's, where there are several."""
-
-    title: str
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A whole table."""
-
-    name: str
-    caption: str
-    first: str
-    """Above the labels."""
-
-    columns: tuple[Column, ...]
-    sections: tuple[Section, ...]
 
 
 MAIN = (

@@ -12,7 +12,8 @@ from unlearned.report.formats import as_latex, as_markdown
 from unlearned.report.page import page
 from unlearned.report.read import read_answers, read_run
 from unlearned.report.run import Run
-from unlearned.report.tables import RULE, Table, detectors, flag_table, main_table, set_table
+from unlearned.report.table import Table
+from unlearned.report.tables import RULE, detectors, flag_table, main_table, set_table
 
 LEGEND = "Intervals: 95 %, over questions (q) or seeds (s); an exclamation mark: over-forgets."
 """Of the LaTeX tables."""
@@ -44,12 +45,7 @@ def write_report(run_folder: Path, compare: Sequence[Path] = (), *, out: Path | 
         MissingExtraError: jinja2 or matplotlib is not installed.
     """
     run, *others = _named([read_run(folder) for folder in (run_folder, *compare)])
-    html = out or run_folder / "report.html"
-    if html.is_dir() or not html.parent.is_dir():
-        raise DataError(f"Cannot write {html}: give a file name in a folder that is there.")
-    markdown, latex = (run_folder / f"table{end}" if out is None else out.with_suffix(end) for end in (".md", ".tex"))
-    if html in (markdown, latex):
-        raise DataError(f"{html} is the name of a table. Give a name that ends in .html.")
+    html, markdown, latex = places(run_folder, out)
     runs = (run, *others)
     tables = [main_table(runs), set_table(runs), *([flag_table(run)] if detectors(run) else [])]
     text = page(run, read_answers(run), others)
@@ -58,6 +54,17 @@ def write_report(run_folder: Path, compare: Sequence[Path] = (), *, out: Path | 
     head = f"% {run.name!r}; needs \\usepackage{{booktabs}}.\n% {LEGEND}"
     write_text(latex, "\n".join([head, *map(as_latex, tables)]))
     return Report(html, markdown, latex, tables[0])
+
+
+def places(folder: Path, out: Path | None) -> tuple[Path, Path, Path]:
+    """Where page and tables of a run go: beside `out`, or into the run's folder; raises `DataError` if they cannot."""
+    html = out or folder / "report.html"
+    if html.is_dir() or not html.parent.is_dir():
+        raise DataError(f"Cannot write {html}: give a file name in a folder that is there.")
+    markdown, latex = (folder / f"table{end}" if out is None else out.with_suffix(end) for end in (".md", ".tex"))
+    if html in (markdown, latex):
+        raise DataError(f"{html} is the name of a table. Give a name that ends in .html.")
+    return html, markdown, latex
 
 
 def _named(runs: list[Run]) -> list[Run]:

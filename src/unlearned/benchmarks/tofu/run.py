@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import unlearned
+from unlearned.benchmarks.contenders import UNFITTED, Materials, trains
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
@@ -25,14 +26,14 @@ from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, fine
 from unlearned.benchmarks.tofu.items import Evaluation, as_log, evaluation_from_json, evaluation_json
 from unlearned.benchmarks.tofu.log import write_log
 from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
-from unlearned.benchmarks.tofu.prompts import author_names, format_of
+from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, questions
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
-from unlearned.benchmarks.tofu.trained import makers, trains
-from unlearned.benchmarks.tofu.unlearners import UNFITTED, Materials, Plain, Unlearner, tokenized
+from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner, tokenized, unlearners
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
+from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.files import write_text
 from unlearned.models import ModelOptions, load_model
@@ -50,8 +51,12 @@ START, RETAINED, SPEED = "start", "retained", "speed"
 DEFAULT = ("none", "eco-rn", "eco-zo", "prompting")
 
 _HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
-FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/tofu/unlearners.py", "benchmarks/tofu/prompts.py")
-TRAINED_CODE = ("benchmarks/tofu/trained.py", "methods")
+FIT_CODE = (
+    *_HOW,
+    *("learn", "artifact", "data"),
+    *(f"benchmarks/{name}.py" for name in ("contenders", "tofu/unlearners", "tofu/prompts")),
+)
+TRAINED_CODE = ("methods",)
 EVALUATION_CODE = (
     *_HOW,
     *(f"benchmarks/tofu/{name}.py" for name in ("evaluate", "items", "models", "prompts", "questions", "scoring")),
@@ -86,7 +91,7 @@ class TofuRunConfig:
     """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
 
     def __post_init__(self) -> None:
-        known = makers()
+        known = unlearners()
         for name in self.unlearners:
             known.get(name)
         if len(set(self.unlearners)) < len(self.unlearners):
@@ -229,7 +234,7 @@ class _Bench:
             keep(folder / "fit.json", settings, {})
 
         def make() -> Unlearner:
-            return makers().get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
+            return unlearners().get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
 
         return self.evaluated(f"{name}-seed{seed}", name, seed, {"fit": settings, "seed": seed}, make, start)
 
@@ -308,10 +313,12 @@ def materials_of(
         tokenizer=start[1],
         forget=[pair.question for pair in data.forget_pairs],
         retain=[pair.question for pair in data.retain_pairs],
-        pairs={"forget": data.forget_pairs, "retain": data.retain_pairs},
+        forget_rows=[Row(pair.question, pair.answer) for pair in data.forget_pairs],
+        retain_rows=[Row(pair.question, pair.answer) for pair in data.retain_pairs],
         fresh=fresh,
-        names=author_names(data.forget_pairs),
+        instruction=instruction(author_names(data.forget_pairs)),
         fit=config.fit,
+        scope="tofu",
     )
 
 

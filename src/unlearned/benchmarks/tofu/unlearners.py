@@ -1,35 +1,42 @@
 """What is compared on TOFU: everything that stands between a question and the start model, by name.
 
-Each is fitted on the start model with the QUESTIONS of the forget and the retain set only. The prompting baseline also
-gets the names of the authors to be forgotten, which are read from the forget rows. What trains is in `trained.py`.
+What works on prompts is fitted with the QUESTIONS of the forget and the retain set only. The prompting baseline also
+gets the names of the authors to be forgotten, which are read from the forget rows. What trains sees answers, too.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
+
+import numpy as np
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.models import Load
-from unlearned.benchmarks.tofu.prompts import REFUSE, Format, format_of, instruction
+from unlearned.benchmarks.contenders import (
+    ECO,
+    NONE,
+    PROMPTING,
+    SOFT_PROMPT,
+    Materials,
+    corrupting,
+    detector,
+    soft_prompt,
+    unlearned_adapter,
+)
+from unlearned.benchmarks.tofu.models import with_adapter
+from unlearned.benchmarks.tofu.prompts import REFUSE, Format, format_of
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.learn.fit import FitConfig, add_strength, fit_detector
 from unlearned.learn.refusals import refusals
+from unlearned.methods.known import methods
 from unlearned.progress import Progress
 from unlearned.registry import Registry
 from unlearned.stages import Prompt, PromptInput
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-SCOPE = "tofu"
-DETECTOR = "detector"
+from unlearned.unlearners.spul import SPUL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,34 +85,6 @@ class Unlearner(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Materials:
-    """What an unlearner is made of."""
-
-    model: PreTrainedModel
-    """The start model."""
-
-    tokenizer: PreTrainedTokenizerBase
-    forget: Sequence[str]
-    """Questions."""
-
-    retain: Sequence[str]
-    pairs: Mapping[str, Sequence[Pair]]
-    """`forget` and `retain` with their answers, for what trains."""
-
-    fresh: Load
-    """Gives another start model, whose weights may be changed."""
-
-    names: Sequence[str]
-    """Of the authors to be forgotten."""
-
-    fit: Mapping[str, Any]
-    """Fields of `FitConfig` that replace its defaults, for all of them."""
-
-    def config(self, seed: int, **fields: Any) -> FitConfig:
-        return FitConfig(seed=seed, **{**self.fit, **fields})
-
-
 class Plain:
     """Nothing stands between: start and retained model, the unlearner `none`, and methods that change weights."""
 
@@ -144,9 +123,8 @@ class Prompting:
 
     name, own_weights = "prompting", False
 
-    def __init__(self, engine: TransformersEngine, names: Sequence[str]) -> None:
-        self.engine, self._format = engine, format_of(engine.tokenizer)
-        self._instruction = instruction(names)
+    def __init__(self, engine: TransformersEngine, instruction: str) -> None:
+        self.engine, self._format, self._instruction = engine, format_of(engine.tokenizer), instruction
 
     def prepare(self, questions: Sequence[str]) -> list[Asked]:
         asked = []
@@ -182,6 +160,31 @@ class RefusalFilter:
         return asked
 
 
+class Prefixed:
+    """A soft prompt in front of every question."""
+
+    name, own_weights = SOFT_PROMPT, False
+
+    def __init__(self, engine: TransformersEngine, soft: SPUL) -> None:
+        self.engine, self._soft, self._format = engine, soft, format_of(engine.tokenizer)
+
+    def prepare(self, questions: Sequence[str]) -> list[Asked]:
+        plain = [tokenized(self.engine, self._format, question) for question in questions]
+        inputs = self._soft.prepare(plain, self.engine)
+        return [
+            Asked(question, prompt, _moved(prompt, given.token_ids), given)
+            for question, prompt, given in zip(questions, plain, inputs, strict=True)
+        ]
+
+
+def _moved(prompt: Prompt, token_ids: tuple[int, ...]) -> Prompt:
+    """The prompt behind the soft tokens, which stand for no text."""
+    count = len(token_ids) - len(prompt.token_ids)
+    offsets = np.concatenate([np.zeros((count, 2), dtype=np.int64), prompt.offsets])
+    special = np.concatenate([np.ones(count, dtype=np.bool_), prompt.is_special])
+    return Prompt(prompt.text, token_ids, offsets, special, prompt.segments)
+
+
 def tokenized(engine: TransformersEngine, form: Format, question: str) -> Prompt:
     """The question as the model reads it."""
     return engine.tokenize(form.question(question), chat=form.chat)
@@ -192,67 +195,40 @@ Maker = Callable[[Materials, int, Path, Progress], Unlearner]
 
 
 def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
-    return Plain("none", TransformersEngine(materials.model, materials.tokenizer))
+    return Plain(NONE, TransformersEngine(materials.model, materials.tokenizer))
 
 
 def _prompting(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
-    return Prompting(TransformersEngine(materials.model, materials.tokenizer), materials.names)
+    return Prompting(TransformersEngine(materials.model, materials.tokenizer), materials.instruction)
 
 
 def _refusal(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
     engine = TransformersEngine(materials.model, materials.tokenizer)
-    return RefusalFilter(engine, _detector(materials, seed, folder, report), seed)
+    return RefusalFilter(engine, detector(materials, seed, folder, report), seed)
 
 
-def _eco(
-    name: str, fields: dict[str, Any], materials: Materials, seed: int, folder: Path, report: Progress
-) -> Unlearner:
-    place = folder / name
-    if not (place / "unlearner.json").is_file():
-        add_strength(
-            materials.model,
-            materials.tokenizer,
-            _detector(materials, seed, folder, report),
-            list(materials.forget),
-            list(materials.retain),
-            config=materials.config(seed, **fields),
-            on_progress=report,
-        ).save_pretrained(place)
-    # Always the one on disk, which `verify` will read.
-    return Eco(name, Unlearned(materials.model, materials.tokenizer, Artifact.from_pretrained(place)))
+def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+    artifact = corrupting(name, ECO[name], materials, seed, folder, report)
+    return Eco(name, Unlearned(materials.model, materials.tokenizer, artifact))
 
 
-def _detector(materials: Materials, seed: int, folder: Path, report: Progress) -> Artifact:
-    """One for all unlearners of a seed."""
-    place = folder / DETECTOR
-    if not (place / "unlearner.json").is_file():
-        fit_detector(
-            list(materials.forget),
-            list(materials.retain),
-            scope=SCOPE,
-            config=materials.config(seed),
-            on_progress=report,
-        ).save_pretrained(place)
-    return Artifact.from_pretrained(place)
+def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+    adapter = unlearned_adapter(name, materials, seed, folder, report)
+    return Plain(name, TransformersEngine(*with_adapter(materials.fresh, adapter)), own_weights=True)
 
 
-ECO: dict[str, dict[str, Any]] = {
-    "eco": {},
-    "eco-rn": {"corruption": "rand_noise_first_n"},
-    "eco-zo": {"corruption": "zero_out_top_k"},
-    "eco-semantic": {"corruption": "semantic"},
-    "eco-attribution": {"corruption": "semantic", "selector": "attribution"},
-    "eco-auto": {"corruption": "auto"},
-    "eco-hand": {"corruption": "rand_noise_first_n", "strength": 0.2, "unit": "absolute"},
-}
-"""Unlearner -> what differs from the defaults of `FitConfig`. The strength by hand is that of a first trial."""
+def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+    engine = TransformersEngine(materials.model, materials.tokenizer)
+    return Prefixed(engine, soft_prompt(materials, seed, folder, report))
 
-UNFITTED = ("none", "prompting")
-"""The same for every seed."""
 
-unlearners: Registry[Maker] = Registry("unlearner")
-unlearners.register("none", _none)
-unlearners.register("prompting", _prompting)
-unlearners.register("refusal", _refusal)
-for _name, _fields in ECO.items():
-    unlearners.register(_name, partial(_eco, _name, _fields))
+def unlearners() -> Registry[Maker]:
+    """Everything that can be compared; the methods also of other packages."""
+    registry: Registry[Maker] = Registry("unlearner")
+    for name, make in {NONE: _none, PROMPTING: _prompting, "refusal": _refusal, SOFT_PROMPT: _soft_prompt}.items():
+        registry.register(name, make)
+    for name in ECO:
+        registry.register(name, partial(_eco, name))
+    for name in methods().names():
+        registry.register(name, partial(_method, name))
+    return registry

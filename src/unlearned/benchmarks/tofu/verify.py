@@ -27,8 +27,7 @@ from unlearned.benchmarks.tofu.run import (
     materials_of,
 )
 from unlearned.benchmarks.tofu.scoring import Scorer
-from unlearned.benchmarks.tofu.trained import makers
-from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner
+from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner, unlearners
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.files import write_text
@@ -138,7 +137,7 @@ def _made(
         return Plain(entry["name"], TransformersEngine(*model), own_weights=True)
     name, seed = entry["unlearner"], entry["seed"]
     materials = materials_of(config, data, model, start)
-    return makers().get(name)(materials, seed, artifacts_of(out, name, seed), lambda phase, done, total: None)
+    return unlearners().get(name)(materials, seed, artifacts_of(out, name, seed), lambda phase, done, total: None)
 
 
 def _check(model: str, name: str, recorded: Item, entry: Mapping[str, Any], found: Item, tolerance: float) -> Check:

@@ -1,0 +1,260 @@
+"""What is compared: everything that can stand between a prompt and the start model, by name.
+
+What works on prompts is fitted with prompts only. What trains (the methods that change weights, the soft prompt) sees
+their answers, too. What was fitted lies in a folder, and is taken from there the next time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from unlearned.api import Unlearned
+from unlearned.artifact.artifact import Artifact
+from unlearned.benchmarks.tofu.models import Load, with_adapter
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError
+from unlearned.examples import Row
+from unlearned.learn.fit import FitConfig, add_strength, fit_detector
+from unlearned.learn.spul import SpulConfig, train_soft_prompt
+from unlearned.methods.config import LoraSettings, TrainConfig
+from unlearned.methods.known import methods
+from unlearned.methods.train import train_method
+from unlearned.progress import Progress
+from unlearned.registry import Registry
+from unlearned.stages import Prompt, PromptInput
+from unlearned.unlearners.spul import SPUL
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DETECTOR, NONE, PROMPTING, SOFT_PROMPT = "detector", "none", "prompting", "spul"
+
+ECO: dict[str, dict[str, Any]] = {
+    "eco": {},
+    "eco-rn": {"corruption": "rand_noise_first_n"},
+    "eco-zo": {"corruption": "zero_out_top_k"},
+    "eco-semantic": {"corruption": "semantic"},
+    "eco-attribution": {"corruption": "semantic", "selector": "attribution"},
+    "eco-auto": {"corruption": "auto"},
+    "eco-hand": {"corruption": "rand_noise_first_n", "strength": 0.2, "unit": "absolute"},
+}
+"""Contender -> what differs from the defaults of `FitConfig`. The strength by hand is that of a first trial."""
+
+UNFITTED = (NONE, PROMPTING)
+"""The same for every seed."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Materials:
+    """What a contender is made of."""
+
+    model: PreTrainedModel
+    """The start model."""
+
+    tokenizer: PreTrainedTokenizerBase
+    forget: Sequence[str]
+    """Prompts for the detector."""
+
+    retain: Sequence[str]
+    forget_rows: Sequence[Row]
+    """For what trains."""
+
+    retain_rows: Sequence[Row]
+    fresh: Load
+    """Gives another start model, whose weights may be changed."""
+
+    instruction: str
+    """What the prompting baseline puts in front of every prompt."""
+
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `FitConfig` that replace its defaults."""
+
+    train: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `TrainConfig` that replace what the method's recipe says; for all of them a LoRA adapter."""
+
+    spul: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `SpulConfig` that replace its defaults."""
+
+    scope: str = "forget"
+    chat: bool | None = None
+    """Whether prompts stand in the chat template, which the prompting baseline must know; None: if there is one."""
+
+
+class Contender(Protocol):
+    """One model under test."""
+
+    name: str
+
+    @property
+    def engine(self) -> TransformersEngine:
+        """Runs what was prepared."""
+        ...
+
+    @property
+    def own_weights(self) -> bool:
+        """False: the engine runs the start model, and what is not changed has the start model's results."""
+        ...
+
+    def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
+        """What the model reads in place of each prompt."""
+        ...
+
+
+class Plain:
+    """Nothing stands between: the start model, or one with other weights."""
+
+    def __init__(self, name: str, engine: TransformersEngine, *, own_weights: bool = False) -> None:
+        self.name, self.engine, self.own_weights = name, engine, own_weights
+
+    def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
+        return [PromptInput(prompt.token_ids) for prompt in prompts]
+
+
+class Corrupted:
+    """An artifact."""
+
+    own_weights = False
+
+    def __init__(self, name: str, view: Unlearned) -> None:
+        self.name, self.engine, self._view = name, view.engine, view
+
+    def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
+        return self._view.unlearner.prepare(prompts, self.engine)
+
+
+class Prompting:
+    """An instruction in front of every prompt. Source: the baseline of arXiv:2406.07933, in other words."""
+
+    name, own_weights = PROMPTING, False
+
+    def __init__(self, engine: TransformersEngine, instruction: str, *, chat: bool | None) -> None:
+        self.engine, self._instruction = engine, instruction
+        self._chat = bool(getattr(engine.tokenizer, "chat_template", None)) if chat is None else chat
+
+    def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
+        return [PromptInput(self._told(prompt).token_ids) for prompt in prompts]
+
+    def _told(self, prompt: Prompt) -> Prompt:
+        if not self._chat:
+            return self.engine.tokenize(self._instruction + prompt.text, chat=False)
+        if len(prompt.segments) != 1:
+            raise ConfigError("The prompting baseline takes prompts of one message.")
+        (words,) = prompt.segments
+        return self.engine.tokenize(self._instruction + prompt.text[words.start : words.end], chat=True)
+
+
+class Prefixed:
+    """A soft prompt in front of every prompt."""
+
+    name, own_weights = SOFT_PROMPT, False
+
+    def __init__(self, engine: TransformersEngine, soft: SPUL) -> None:
+        self.engine, self._soft = engine, soft
+
+    def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
+        return self._soft.prepare(prompts, self.engine)
+
+
+Maker = Callable[[Materials, int, Path, Progress], Contender]
+"""(materials, seed, folder, progress) -> contender."""
+
+
+def contenders() -> Registry[Maker]:
+    """Everything that can be compared; the methods also of other packages."""
+    registry: Registry[Maker] = Registry("unlearner")
+    registry.register(NONE, _none)
+    registry.register(PROMPTING, _prompting)
+    for name in ECO:
+        registry.register(name, partial(_eco, name))
+    registry.register(SOFT_PROMPT, _soft_prompt)
+    for name in methods().names():
+        registry.register(name, partial(_method, name))
+    return registry
+
+
+def contender(name: str, seed: int, folder: Path, materials: Materials, report: Progress) -> Contender:
+    """Fit one, or take it from its folder; raises `UnknownNameError` for a name that is not known."""
+    return contenders().get(name)(materials, seed, folder, report)
+
+
+def trains(name: str) -> bool:
+    """Whether this one sees answers, and its result depends on the code of the methods."""
+    return name == SOFT_PROMPT or name in methods().names()
+
+
+def detector(materials: Materials, seed: int, folder: Path, report: Progress) -> Artifact:
+    """The detector that all contenders of a seed share."""
+    place = folder / DETECTOR
+    if not (place / "unlearner.json").is_file():
+        config = FitConfig(seed=seed, **materials.fit)
+        forget, retain = list(materials.forget), list(materials.retain)
+        fit_detector(forget, retain, scope=materials.scope, config=config, on_progress=report).save_pretrained(place)
+    return Artifact.from_pretrained(place)
+
+
+def corrupting(
+    name: str, fields: Mapping[str, Any], materials: Materials, seed: int, folder: Path, report: Progress
+) -> Artifact:
+    """An artifact: the detector, with a strength that was learned with these fields of `FitConfig`."""
+    place = folder / name
+    if not (place / "unlearner.json").is_file():
+        add_strength(
+            materials.model,
+            materials.tokenizer,
+            detector(materials, seed, folder, report),
+            list(materials.forget),
+            list(materials.retain),
+            config=FitConfig(seed=seed, **{**materials.fit, **fields}),
+            on_progress=report,
+        ).save_pretrained(place)
+    return Artifact.from_pretrained(place)  # always the one on disk, which others will read
+
+
+def unlearned_adapter(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Path:
+    """The LoRA adapter that a method trained on the start model, by its own recipe."""
+    place = folder / name
+    if not (place / "training.json").is_file():
+        model, tokenizer = materials.fresh()
+        config = TrainConfig(**{"lora": LoraSettings(), "seed": seed, **materials.train})
+        forget, retain = list(materials.forget_rows), list(materials.retain_rows)
+        train_method(name, model, tokenizer, forget, retain, config, place, on_progress=report)
+    return place
+
+
+def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> SPUL:
+    """The soft prompt that was trained in front of the start model."""
+    place = folder / SOFT_PROMPT
+    if not place.is_dir():
+        forget, retain = list(materials.forget_rows), list(materials.retain_rows)
+        config = SpulConfig(**{"seed": seed, **materials.spul})
+        soft = train_soft_prompt(materials.model, materials.tokenizer, forget, retain, config, report)
+        soft.save_pretrained(place)
+    return SPUL.from_pretrained(place)
+
+
+def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+    return Plain(NONE, TransformersEngine(materials.model, materials.tokenizer))
+
+
+def _prompting(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+    engine = TransformersEngine(materials.model, materials.tokenizer)
+    return Prompting(engine, materials.instruction, chat=materials.chat)
+
+
+def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+    artifact = corrupting(name, ECO[name], materials, seed, folder, report)
+    return Corrupted(name, Unlearned(materials.model, materials.tokenizer, artifact))
+
+
+def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+    adapter = unlearned_adapter(name, materials, seed, folder, report)
+    return Plain(name, TransformersEngine(*with_adapter(materials.fresh, adapter)), own_weights=True)
+
+
+def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+    engine = TransformersEngine(materials.model, materials.tokenizer)
+    return Prefixed(engine, soft_prompt(materials, seed, folder, report))

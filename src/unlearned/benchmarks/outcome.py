@@ -1,0 +1,269 @@
+"""What a benchmark finds: scores of every item and model, and what they come to. (TOFU has a form of its own.)
+
+A run may be split over machines: each writes the outcome of its shard, and `merge` puts them together. So whatever is
+reported of a model is computed from its items alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import torch
+
+import unlearned
+from unlearned.benchmarks.kept import as_text
+from unlearned.benchmarks.known import kinds
+from unlearned.errors import ConfigError, DataError
+from unlearned.files import write_text
+from unlearned.metrics.estimate import Estimate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+FORMAT = 1
+RESULTS, ITEMS = "results.json", "items"
+
+T = TypeVar("T")
+Shard = tuple[int, int]
+"""(i, n): the i-th of n parts, counted from 1."""
+
+Item = Mapping[str, Any]
+"""JSON: `id`, `set`, `index` (its place in the set before it was split up), and the benchmark's scores."""
+
+Values = Mapping[str, Mapping[str, Estimate]]
+"""Set -> measure -> estimate."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """One column of the tables."""
+
+    title: str
+    definition: str
+    better: Literal["high", "low", "retained"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """One benchmark."""
+
+    name: str
+    title: str
+    measures: Mapping[str, Measure]
+    aggregate: Callable[[Sequence[Item]], Values]
+    """A model's items -> what they come to."""
+
+    main: tuple[str, ...]
+    """Sets of the main table; the others stand in a longer one."""
+
+    limits: tuple[str, ...]
+    """What the numbers do not show, in sentences."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tested:
+    """One model that was tested."""
+
+    name: str
+    """"start", "retained", or that of an unlearner and its seed."""
+
+    unlearner: str | None = None
+    seed: int | None = None
+    items: tuple[Item, ...]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Machine:
+    """What the numbers were made with."""
+
+    name: str
+    device: str
+    dtype: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """A whole run, or one shard of it."""
+
+    kind: str
+    """Name of a `Kind`."""
+
+    config: Mapping[str, Any]
+    """As JSON has it, without the shard."""
+
+    shard: Shard | None = None
+    data: Mapping[str, str]
+    """File or set -> SHA-256."""
+
+    models: tuple[Tested, ...]
+    machine: Machine
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What else was found, as JSON has it."""
+
+
+def machine_of(model: PreTrainedModel) -> Machine:
+    """This machine, with the model on it."""
+    names = ("torch", "transformers", "tokenizers", "sentence-transformers", "numpy", "scipy")
+    versions = {
+        "unlearned": unlearned.__version__,
+        "python": platform.python_version(),
+        **{n: version(n) for n in names},
+    }
+    return Machine(
+        name=f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {sys.platform}",
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        versions=versions,
+    )
+
+
+def shard_of(text: str | None) -> Shard | None:
+    """Read "i/n"; raises `ConfigError` unless 1 <= i <= n."""
+    if text is None:
+        return None
+    first, _, second = text.partition("/")
+    if not (first.isdecimal() and second.isdecimal() and 1 <= int(first) <= int(second)):
+        raise ConfigError(f"shard {text!r}: write i/n, the i-th of n parts, for example 1/4.")
+    return int(first), int(second)
+
+
+def part(rows: Sequence[T], shard: Shard | None) -> list[tuple[int, T]]:
+    """The shard's rows, each with its index among all."""
+    first, count = shard or (1, 1)
+    return list(enumerate(rows))[first - 1 :: count]
+
+
+def write_outcome(out: Path, outcome: Outcome) -> None:
+    """Write `results.json`, and each model's items as JSON lines; the results last."""
+    kind = kinds.get(outcome.kind)
+    models = []
+    for model in outcome.models:
+        text = "".join(json.dumps(dict(item), ensure_ascii=False) + "\n" for item in model.items)
+        (out / ITEMS).mkdir(parents=True, exist_ok=True)
+        write_text(_items_file(out, model.name), text)
+        values = {
+            name: {measure: asdict(estimate) for measure, estimate in own.items()}
+            for name, own in kind.aggregate(model.items).items()
+        }
+        models.append(
+            {
+                "name": model.name,
+                "unlearner": model.unlearner,
+                "seed": model.seed,
+                "seconds": dict(model.seconds),
+                "items_sha256": _sha256(text),
+                "values": values,
+            }
+        )
+    results = {
+        "format": FORMAT,
+        "benchmark": outcome.kind,
+        "config": outcome.config,
+        "shard": outcome.shard,
+        "data": dict(outcome.data),
+        "machine": asdict(outcome.machine),
+        "measures": {name: asdict(measure) for name, measure in kind.measures.items()},
+        "models": models,
+        "extra": dict(outcome.extra),
+    }
+    write_text(out / RESULTS, as_text(results))
+
+
+def read_outcome(folder: Path) -> Outcome:
+    """Read what `write_outcome` wrote.
+
+    Raises:
+        DataError: there is none, it is of another format, or its items are not those it was made from.
+    """
+    file = folder / RESULTS
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} cannot be read: no finished run. Let the benchmark run to its end.") from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("benchmark") not in kinds.names():
+        raise DataError(f"{file} is of another format or benchmark. Run the benchmark again.")
+    try:
+        shard = data["shard"]
+        return Outcome(
+            kind=data["benchmark"],
+            config=data["config"],
+            shard=None if shard is None else (int(shard[0]), int(shard[1])),
+            data=data["data"],
+            models=tuple(_tested(folder, model) for model in data["models"]),
+            machine=Machine(**data["machine"]),
+            extra=data["extra"],
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise DataError(f"{file} lacks {error}. Run the benchmark again.") from error
+
+
+def merge(folders: Sequence[Path], out: Path) -> Outcome:
+    """Put the shards of one run together, and write the whole.
+
+    Raises:
+        DataError: they are not all the shards of one run.
+    """
+    shards = [read_outcome(folder) for folder in folders]
+    first = shards[0]
+    for folder, other in zip(folders, shards, strict=True):
+        for what in ("kind", "config", "data"):
+            if getattr(other, what) != getattr(first, what):
+                raise DataError(f"{folder} has another {what} than {folders[0]}. Merge the shards of one run.")
+        if (other.machine.versions, other.machine.dtype) != (first.machine.versions, first.machine.dtype):
+            raise DataError(f"{folder} was run with other versions or in another precision than {folders[0]}.")
+    found, count = [other.shard or (1, 1) for other in shards], (first.shard or (1, 1))[1]
+    if sorted(found) != [(number, count) for number in range(1, count + 1)]:
+        have = ", ".join(f"{number}/{of}" for number, of in sorted(found))
+        raise DataError(f"These are the shards {have}; each of 1/{count} to {count}/{count} is needed once.")
+    names = [model.name for model in first.models]
+    if any([model.name for model in other.models] != names for other in shards):
+        raise DataError("The shards have different models. Run them with the same options.")
+    machines = " + ".join(dict.fromkeys(other.machine.name for other in shards))
+    whole = replace(
+        first,
+        shard=None,
+        models=tuple(_joined([other.models[index] for other in shards]) for index in range(len(names))),
+        machine=replace(first.machine, name=machines),
+        extra={key: value for key, value in first.extra.items() if all(o.extra.get(key) == value for o in shards)},
+    )
+    write_outcome(out, whole)
+    return whole
+
+
+def _joined(parts: Sequence[Tested]) -> Tested:
+    sets = list(dict.fromkeys(item["set"] for part in parts for item in part.items))
+    items = sorted((item for part in parts for item in part.items), key=lambda i: (sets.index(i["set"]), i["index"]))
+    seconds = {name: sum(part.seconds.get(name, 0.0) for part in parts) for name in parts[0].seconds}
+    return replace(parts[0], items=tuple(items), seconds=seconds)
+
+
+def _tested(folder: Path, data: Mapping[str, Any]) -> Tested:
+    file = _items_file(folder, data["name"])
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"Cannot read {file}: {error.strerror}. Copy the whole folder of the run.") from error
+    if _sha256(text) != data["items_sha256"]:
+        raise DataError(f"{file} does not fit results.json: the run was started again and has not ended.")
+    items = tuple(json.loads(line) for line in text.split("\n") if line)
+    return Tested(
+        name=data["name"], unlearner=data["unlearner"], seed=data["seed"], items=items, seconds=data["seconds"]
+    )
+
+
+def _items_file(folder: Path, name: str) -> Path:
+    return folder / ITEMS / f"{name}.jsonl"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
