@@ -48,10 +48,11 @@ def shared_prefix(model: Any, inputs: Sequence[PromptInput]) -> SharedPrefix | N
         cache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
     except TypeError:  # a model that cannot leave logits out
         return None
-    return SharedPrefix(length, cache) if _is_plain(cache, length) else None
+    return SharedPrefix(length, cache) if is_plain(cache, length) else None
 
 
-def _is_plain(cache: Any, length: int) -> bool:
+def is_plain(cache: Any, length: int) -> bool:
+    """Whether these are attention caches of so many tokens and nothing else, whose rows can be chosen at will."""
     from transformers.cache_utils import DynamicCache, DynamicLayer
 
     return (

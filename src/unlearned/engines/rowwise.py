@@ -54,11 +54,11 @@ class RowwiseEngine(TransformersEngine):
                 without them.
         """
         inputs = [row.prompt for row in rows]
-        ids, attention, first = self._left_padded(inputs)
+        ids, attention, first = self.left_padded(inputs)
         extra: dict[str, Any] = {"disable_compile": True} if any(prompt.corrupted for prompt in inputs) else {}
         if len(inputs) > 1:  # a prompt alone is the plain model's own path to the last bit
             extra |= keep_last_logits(self.model)
-        with self._armed(ids, inputs, first) as injection:
+        with self.armed(ids, inputs, first) as injection:
             steps = _Steps(rows, ids.shape[1], injection)
             self.model.generate(
                 input_ids=ids,
@@ -94,7 +94,7 @@ class RowwiseEngine(TransformersEngine):
 
     def _scored(self, inputs: Sequence[PromptInput], top: Sequence[int]) -> Iterator[list[Token]]:
         ids, attention = self._right_padded([prompt.token_ids for prompt in inputs])
-        with self._armed(ids, inputs, [0] * len(inputs)):
+        with self.armed(ids, inputs, [0] * len(inputs)):
             logits: Tensor = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits  # (B, S, V)
         for row, (prompt, count) in enumerate(zip(inputs, top, strict=True)):
             tokens = [Token(prompt.token_ids[0])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,20 @@ REFUSED = (
     "decoder_input_ids",
     "encoder_outputs",
 )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TeacherForced:
+    """A continuation of n tokens as the model reads it; on the CPU."""
+
+    predicted: Tensor
+    """(n,) int64: the most likely tokens."""
+
+    targets: Tensor
+    """(n,) int64: the continuation's own."""
+
+    log_probabilities: Tensor
+    """(n,) float32 of the targets."""
 
 
 class TransformersEngine:
@@ -89,10 +103,10 @@ class TransformersEngine:
         answers: dict[int, list[Completion]] = {}
         for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
             batch = [inputs[index] for index in chosen]
-            ids, attention, first = self._left_padded(batch)
+            ids, attention, first = self.left_padded(batch)
             # A compiled forward does not run Python hooks on replay.
             extra = {"disable_compile": True} if any(prompt.corrupted for prompt in batch) else {}
-            with self._armed(ids, batch, first):
+            with self.armed(ids, batch, first):
                 output = self.model.generate(
                     input_ids=ids, attention_mask=attention, **({"pad_token_id": self.pad_id} | generation | extra)
                 )
@@ -148,6 +162,48 @@ class TransformersEngine:
             rows = logits[torch.arange(len(batch), device=logits.device), last]
             scores[chosen] = rows[:, columns.to(logits.device)].float().cpu()
         return scores
+
+    @torch.inference_mode()
+    def teacher_forced(
+        self, inputs: Sequence[PromptInput], continuations: Sequence[str], *, batch_size: int = 16
+    ) -> list[TeacherForced]:
+        """Which token the model holds most likely at every place of a continuation, given the true ones before it.
+
+        Args:
+            inputs: N prompts.
+            continuations: N texts, as for `log_likelihood`, whose values come with it.
+            batch_size: prompts per forward pass.
+        """
+        targets = self._targets(continuations)
+        found: dict[int, TeacherForced] = {}
+        for chosen in self._scoring_batches(inputs, targets, batch_size):
+            rows = [[*inputs[index].token_ids, *targets[index]] for index in chosen]
+            logits, skipped = self._logits(rows, [inputs[index] for index in chosen], None)
+            for row, index in enumerate(chosen):
+                start = len(inputs[index].token_ids) - 1 - skipped
+                scores = logits[row, start : start + len(targets[index])].float().log_softmax(-1).cpu()
+                wanted = torch.tensor(targets[index], dtype=torch.long)
+                found[index] = TeacherForced(scores.argmax(-1), wanted, scores.gather(1, wanted[:, None])[:, 0])
+        return [found[index] for index in range(len(inputs))]
+
+    @torch.inference_mode()
+    def prompt_log_probabilities(self, inputs: Sequence[PromptInput], *, batch_size: int = 16) -> list[Tensor]:
+        """Log-probability of every token of a prompt but its first, as the model reads it, corrupted where it is.
+
+        Returns:
+            N tensors (T - 1,) float32 on the CPU.
+        """
+        found: dict[int, Tensor] = {}
+        for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
+            batch = [inputs[index] for index in chosen]
+            ids, attention = self._right_padded([prompt.token_ids for prompt in batch])
+            with self._armed(ids, batch, [0] * len(batch)):
+                logits = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits
+            for row, index in enumerate(chosen):
+                length = len(inputs[index].token_ids)
+                predicted = logits[row, : length - 1].float().log_softmax(-1)
+                found[index] = predicted.gather(1, ids[row, 1:length, None])[:, 0].cpu()
+        return [found[index] for index in range(len(inputs))]
 
     def likelihood_gradients(
         self, inputs: Sequence[PromptInput], continuations: Sequence[str], *, batch_size: int = 16
@@ -212,16 +268,17 @@ class TransformersEngine:
             # The mask still covers the prefix; where the rest begins, model and injection read from the cache.
             arguments |= {"input_ids": ids[:, prefix.length :], "use_cache": True}
             arguments["past_key_values"] = prefix.repeated(len(batch))
-        with self._armed(ids, batch, [0] * len(batch)):
+        with self.armed(ids, batch, [0] * len(batch)):
             logits: Tensor = self.model(**arguments).logits
         return logits, ids.shape[1] - logits.shape[1]
 
-    def _armed(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
+    def armed(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
+        """Put the corrupted rows of a padded batch in, for one call of the model; `first`: where each prompt starts."""
         if not any(prompt.corrupted for prompt in batch):
             return nullcontext()  # the plain model's own path, without any hook
         return EmbeddingInjection(self.model, ids, batch, first, self.substitute_id)
 
-    def _left_padded(self, batch: Sequence[PromptInput]) -> tuple[Tensor, Tensor, list[int]]:
+    def left_padded(self, batch: Sequence[PromptInput]) -> tuple[Tensor, Tensor, list[int]]:
         """ids (B, L), attention mask (B, L), and where each prompt starts."""
         length = max(len(prompt.token_ids) for prompt in batch)
         first = [length - len(prompt.token_ids) for prompt in batch]

@@ -16,7 +16,7 @@ from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question
 from unlearned.benchmarks.tofu.scoring import Losses, Scored, Scorer, together
 from unlearned.benchmarks.tofu.unlearners import Asked, Unlearner
 from unlearned.engines.base import Completion
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.greedy import greedy
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
@@ -191,15 +191,8 @@ def _generate(run: _Pass, engine: TransformersEngine, config: EvaluationConfig) 
         places = [asking[number] for number in group]
         if not run.wanted & {run.indices[place] for place in places}:
             continue
-        answers = engine.generate(
-            [run.inputs[place] for place in places],
-            batch_size=config.batch_size,
-            max_new_tokens=config.max_new_tokens,
-            do_sample=False,
-            num_beams=1,
-            eos_token_id=_ends(engine),
-            **keep_last_logits(engine.model),
-        )
+        asked = [run.inputs[place] for place in places]
+        answers = greedy(engine, asked, ends=_ends(engine), max_new_tokens=config.max_new_tokens)
         written |= zip((run.indices[place] for place in places), answers, strict=True)
     return {index: answer for index, answer in written.items() if index in run.kept}
 

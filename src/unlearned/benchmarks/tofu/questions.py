@@ -23,7 +23,7 @@ class EvaluationConfig:
     max_new_tokens: int = 200
     """Longest answer. Published TOFU runs stop at 200 tokens with the prompt, open-unlearning after 200 new ones."""
 
-    batch_size: int = 32
+    batch_size: int = 64
     """Answers that are generated together."""
 
     recheck: int = 16
