@@ -93,7 +93,7 @@ def measure_serving(
     report = on_progress or (lambda phase, done, total: None)
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        folders = list(artifacts) or [_fitted(model, tokenizer, Path(scratch) / "artifact")]
+        folders = list(artifacts) or [fitted(model, tokenizer, Path(scratch) / "artifact")]
         prompts = Prompts()
         with _running(model, tokenizer, folders, max(clients)) as (service, port):
             for count in clients:
@@ -123,7 +123,8 @@ def measure_serving(
     }
 
 
-def _fitted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+def fitted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+    """An artifact about a concept of the demo, with a strength by hand, saved in the folder."""
     concept = Concept(CONCEPTS[0])
     config = FitConfig(strength=2, seed=0)
     return fit(model, tokenizer, concept.forget, concept.retain, scope=concept.name, config=config).save_pretrained(

@@ -7,6 +7,7 @@ import typer
 from unlearned.cli.bench.corruption import corruption_table, strength
 from unlearned.cli.bench.cost import serving, speed
 from unlearned.cli.bench.detection import classifier, index
+from unlearned.cli.bench.load import load
 from unlearned.cli.bench.shown import merge
 from unlearned.cli.bench.tofu import tofu, verify
 
@@ -18,7 +19,7 @@ def group() -> None:
     """Run a benchmark."""
 
 
-for command in (speed, classifier, index, strength, tofu, verify, merge):
+for command in (speed, classifier, index, strength, tofu, verify, merge, load):
     bench.command()(command)
 bench.command(name="corruptions")(corruption_table)
 bench.command(name="serve")(serving)

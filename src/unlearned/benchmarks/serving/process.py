@@ -1,0 +1,115 @@
+"""A server in a process of its own, as a user starts it; it can be killed and started again."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from unlearned.errors import UnlearnedError
+
+START_SECONDS = 600.0
+
+
+class ServerProcess:
+    """`unlearned serve` on a free port of this machine, with a key for clients and one for administrators.
+
+    Args:
+        arguments: of `unlearned serve`, without address and keys.
+        folder: for key files and the server's output.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        self.client_key, self.admin_key = secrets.token_hex(16), secrets.token_hex(16)
+        self.output = folder / "server.log"
+        for name, key in (("client", self.client_key), ("admin", self.admin_key)):
+            (folder / name).write_text(key + "\n", encoding="utf-8")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self._command = [
+            *(sys.executable, "-m", "unlearned.cli.main", "serve", *arguments),
+            *("--host", "127.0.0.1", "--port", str(self.port)),
+            *("--api-key-file", str(folder / "client"), "--admin-key-file", str(folder / "admin")),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> float:
+        """Start it and wait until it is ready; the seconds that took.
+
+        Raises:
+            UnlearnedError: it ended, or was not ready in time; with the last lines of its output.
+        """
+        began = time.monotonic()
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() - began > START_SECONDS:
+                self.stop()
+                raise UnlearnedError(f"The server did not start:\n{self._last_lines()}")
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def kill(self) -> None:
+        """End the server and all its processes at once, as a crash would."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        import psutil
+
+        if self._process is None:
+            return
+        try:
+            processes = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
+        except psutil.NoSuchProcess:
+            processes = []
+        for process in processes if number == signal.SIGKILL else processes[:1]:
+            try:
+                process.send_signal(number)
+            except psutil.NoSuchProcess:  # it went with another
+                continue
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def memory(self) -> int:
+        """Bytes that the server's processes hold together; 0 while there are none."""
+        import psutil
+
+        try:
+            process = psutil.Process(self.pid)
+            return sum(int(one.memory_info().rss) for one in [process, *process.children(recursive=True)])
+        except psutil.NoSuchProcess:
+            return 0
+
+    def _ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/ready")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.output.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])

@@ -1,0 +1,95 @@
+"""`unlearned bench load`: whether a server stands many clients."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearned.cli.options import Artifacts, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+
+@with_model_options
+def load(
+    options: ModelOptions,
+    artifact: Artifacts = None,
+    forget: Annotated[
+        Path | None, typer.Option(help="Prompts that the artifacts flag; with --artifact. Default: of the demo.")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="transformers or vllm.")] = "transformers",
+    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 600.0,
+    clients: Annotated[int, typer.Option(min=1, help="How many ask at once.")] = 64,
+    new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 24,
+    kill: Annotated[bool, typer.Option("--kill", help="Kill the server in the middle, and start it again.")] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(help="A further argument of `unlearned serve`: --option=--max-batch=8"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what clients ask.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
+) -> None:
+    """Load a real server: some clients leave early, some send nonsense; exit status 1 if an answer was wrong."""
+    import json
+    import tempfile
+
+    from unlearned.benchmarks.serving.load import LoadConfig, measure_load
+    from unlearned.benchmarks.serving.process import ServerProcess
+    from unlearned.cli.options import load as load_model
+    from unlearned.cli.output import check_writable
+    from unlearned.cli.progress import progress
+    from unlearned.demo.concepts import CONCEPTS, Concept
+    from unlearned.errors import ConfigError
+    from unlearned.examples import background_prompts, read_rows
+    from unlearned.files import write_text
+
+    config = LoadConfig(seconds=seconds, clients=clients, new_tokens=new_tokens, kill=kill, seed=seed)
+    if (artifact is None) != (forget is None):
+        raise ConfigError("Give --artifact and --forget together, or neither: then a concept of the demo is forgotten.")
+    check_writable(out)
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = list(artifact or ())
+        if forget is None:
+            from unlearned.benchmarks.serving.run import fitted
+
+            model, tokenizer = load_model(options)
+            with quiet():
+                folders = [fitted(model, tokenizer, Path(scratch) / "artifact")]
+            del model, tokenizer
+            prompts = [row.prompt for row in Concept(CONCEPTS[0]).forget]
+        else:
+            prompts = [row.prompt for row in read_rows(forget)]
+        arguments = [*_arguments(options), *(part for folder in folders for part in ("--artifact", str(folder)))]
+        arguments += ["--engine", engine, "--served-model-name", "bench", *(option or ())]
+        server = ServerProcess(arguments, Path(scratch))
+        with progress() as report:
+            found = measure_load(server, prompts[:24], background_prompts()[:48], config, on_progress=report)
+    if out is not None:
+        write_text(out, json.dumps(found, indent=2) + "\n")
+    typer.echo(
+        f"{clients} clients, {seconds:g} s: {found['answered']} answered as on a quiet server "
+        f"({found['differing']} with another text), {found['left']} left early, {found['refused']} refused as they "
+        f"should be, {found['connection_errors']} connection errors"
+    )
+    memory = found["memory_mb"]
+    typer.echo(
+        f"memory: {memory['second_tenth']} MB at first, {memory['last_tenth']} MB at last, most {memory['most']} MB"
+    )
+    for line in found["wrong"]:
+        typer.echo(f"WRONG: {line}")
+    if found["wrong_count"]:
+        raise typer.Exit(1)
+
+
+def _arguments(options: ModelOptions) -> list[str]:
+    """The options of the command line that give these."""
+    found: list[str] = []
+    for field in fields(options):
+        value, flag = getattr(options, field.name), f"--{field.name.replace('_', '-')}"
+        if value is True:
+            found.append(flag)
+        elif value != field.default and value is not None:
+            found += [flag, str(value)]
+    return found
