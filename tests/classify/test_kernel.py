@@ -331,8 +331,16 @@ def test_settings_out_of_range_are_refused(bag_of_words: Any, settings: dict[str
 
 
 def test_an_unknown_setting_is_refused_by_name(bag_of_words: Any) -> None:
-    with pytest.raises(TypeError, match="gama"):
+    with pytest.raises(ConfigError, match=r"no setting 'gama'\. It has: gamma"):
         _enrolled(bag_of_words, FORGET, NEGATIVES, gama=1.0)
+
+
+@pytest.mark.parametrize("name", ["vectors", "duals", "grams", "idf", "weights"])
+def test_arrays_that_do_not_fit_together_are_refused(bag_of_words: Any, name: str) -> None:
+    settings, arrays = _enrolled(bag_of_words, FORGET, NEGATIVES).state()
+    arrays[name] = arrays[name][:-1]
+    with pytest.raises(ConfigError, match="shapes"):
+        KernelClassifier.from_state(settings, arrays, bag_of_words)
 
 
 def test_vectors_that_are_not_finite_cannot_be_solved(bag_of_words: Any) -> None:

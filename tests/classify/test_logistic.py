@@ -69,7 +69,7 @@ def test_a_strength_out_of_range_is_refused(strength: float) -> None:
 
 def test_an_unknown_setting_is_refused(bag_of_words: Any) -> None:
     features = Features.of(FORGET, bag_of_words)
-    with pytest.raises(TypeError, match="gamma"):
+    with pytest.raises(ConfigError, match="no setting 'gamma'"):
         LogisticClassifier.enrol(bag_of_words, features, features, {"gamma": 1.0})
 
 

@@ -250,7 +250,7 @@ def test_examples_of_different_width_are_refused(bag_of_words: Any, forget: Any,
 
 
 def test_an_unknown_setting_is_refused(bag_of_words: Any) -> None:
-    with pytest.raises(TypeError, match="gamma"):
+    with pytest.raises(ConfigError, match="no setting 'gamma'"):
         NeighboursClassifier.enrol(bag_of_words, _of(_plane(0)), _of(_plane(90)), {"gamma": 2.0})
 
 

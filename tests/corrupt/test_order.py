@@ -46,9 +46,17 @@ def test_every_other_order_is_equally_likely() -> None:
     assert max(abs(count - 400) for count in times.values()) < 5 * np.sqrt(2000 * 0.2 * 0.8)
 
 
-@pytest.mark.parametrize("words", ["", "a", "aaa"])
-def test_shuffle_ends_where_no_other_order_exists(words: str) -> None:
-    assert _shuffled(words) == words
+@pytest.mark.parametrize("words", ["a", "aaa"])
+def test_words_that_no_order_hides_become_zeros(words: str) -> None:
+    vectors = torch.tensor([[float(ord(word)), 0.5] for word in words])
+    assert (shuffle(vectors, generator=_rng()) == 0).all()
+    assert (reverse_order(vectors) == 0).all()
+    assert (reverse_order(torch.tensor([[1.0], [2.0], [1.0]])) == 0).all()
+
+
+def test_no_vectors_stay_no_vectors() -> None:
+    assert shuffle(torch.zeros((0, 2)), generator=_rng()).shape == (0, 2)
+    assert reverse_order(torch.zeros((0, 2))).shape == (0, 2)
 
 
 def test_shuffle_ends_on_vectors_that_equal_nothing() -> None:

@@ -95,7 +95,7 @@ def sub_value_top_k(rows: Rows, sigma: float, dims: int) -> Rows:
 
 def shuffle(rows: Rows, generator: Rng) -> Rows:
     if all(row == rows[0] for row in rows):
-        return rows
+        return _nothing(rows)
     while True:
         shuffled = [rows[i] for i in generator.permutation(len(rows))]
         if shuffled != rows:
@@ -103,7 +103,12 @@ def shuffle(rows: Rows, generator: Rng) -> Rows:
 
 
 def reverse_order(rows: Rows) -> Rows:
-    return [rows[len(rows) - 1 - i] for i in range(len(rows))]
+    reverse = [rows[len(rows) - 1 - i] for i in range(len(rows))]
+    return _nothing(rows) if reverse == rows else reverse
+
+
+def _nothing(rows: Rows) -> Rows:
+    return [[0.0] * len(row) for row in rows]
 
 
 def neighbours(row: Sequence[float], bank: Rows, nearest: int = 16) -> list[int]:

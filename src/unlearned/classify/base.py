@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.ngrams import NGrams, ngrams
+from unlearned.errors import ConfigError
 from unlearned.registry import Registry
 
 Floats = npt.NDArray[np.float32]
@@ -148,3 +149,13 @@ classifiers.register("kernel", "unlearned.classify.kernel:KernelClassifier")
 classifiers.register("neighbours", "unlearned.classify.neighbours:NeighboursClassifier")
 classifiers.register("logistic", "unlearned.classify.logistic:LogisticClassifier")
 classifiers.register("encoder", "unlearned.classify.sequence:SequenceClassifier")
+
+Config = TypeVar("Config")
+
+
+def config_of(kind: type[Config], settings: Mapping[str, Any]) -> Config:
+    """Settings as a classifier's config, a dataclass; raises `ConfigError` for one that it does not have."""
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    if unknown := sorted(set(settings) - set(known)):
+        raise ConfigError(f"The classifier has no setting {unknown[0]!r}. It has: {', '.join(known)}.")
+    return kind(**settings)

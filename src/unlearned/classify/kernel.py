@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.base import Features, Floats, TextEncoder, config_of
 from unlearned.classify.ngrams import NGrams
 from unlearned.errors import ConfigError, FitError
 
@@ -81,6 +81,10 @@ class KernelClassifier:
         weights: Floats,
         config: KernelConfig,
     ) -> None:
+        count, width = len(duals), len(grams)
+        if vectors.ndim != 2 or vectors.shape[0] != count or idf.shape != (width,) or weights.shape != (width,):
+            shapes = [array.shape for array in (vectors, duals, grams, idf, weights)]
+            raise ConfigError(f"The arrays have the shapes {shapes}; (N, D), (N,), (G,), (G,), (G,) are needed.")
         self._encoder = encoder
         self.vectors = vectors.astype(np.float16).astype(np.float32)  # as they are saved
         self.duals = duals.astype(np.float32)
@@ -98,7 +102,7 @@ class KernelClassifier:
         """
         if not len(forget):
             raise ConfigError("A kernel classifier needs at least one forget example.")
-        config = KernelConfig(**settings)
+        config = config_of(KernelConfig, settings)
         forget, negatives = _kept(forget, negatives)
         vectors = np.concatenate([forget.vectors, negatives.vectors]).astype(np.float16).astype(np.float32)
         ids = [forget.ngrams, negatives.ngrams]
@@ -140,7 +144,7 @@ class KernelClassifier:
     def from_state(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], encoder: TextEncoder
     ) -> KernelClassifier:
-        return cls(encoder, config=KernelConfig(**settings), **{name: arrays[name] for name in _ARRAYS})
+        return cls(encoder, config=config_of(KernelConfig, settings), **{name: arrays[name] for name in _ARRAYS})
 
 
 _ARRAYS = ("vectors", "duals", "grams", "idf", "weights")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.base import Features, Floats, TextEncoder, config_of
 from unlearned.errors import ConfigError
 from unlearned.extras import require
 
@@ -61,7 +61,7 @@ class LogisticClassifier:
             ConfigError: one of the sides has no example, or a setting is out of range.
             MissingExtraError: scikit-learn is not installed.
         """
-        config = LogisticConfig(**settings)
+        config = config_of(LogisticConfig, settings)
         if not len(forget) or not len(negatives):
             raise ConfigError(
                 f"A logistic classifier needs examples of both sides, and there are {len(forget)} forget and "
@@ -89,4 +89,4 @@ class LogisticClassifier:
     def from_state(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], encoder: TextEncoder
     ) -> LogisticClassifier:
-        return cls(encoder, arrays["weights"], arrays["bias"], LogisticConfig(**settings))
+        return cls(encoder, arrays["weights"], arrays["bias"], config_of(LogisticConfig, settings))

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.base import Features, Floats, TextEncoder, config_of
 from unlearned.classify.index import Half, Ints, NearestIndex
 from unlearned.errors import ConfigError
 
@@ -86,7 +86,7 @@ class NeighboursClassifier:
             ConfigError: there is no forget example, or a setting is out of range.
             MissingExtraError: a side has more than `index.EXACT_ROWS` examples, and faiss is not installed.
         """
-        return cls(encoder, forget.vectors, negatives.vectors, NeighboursConfig(**settings))
+        return cls(encoder, forget.vectors, negatives.vectors, config_of(NeighboursConfig, settings))
 
     @property
     def encoder(self) -> TextEncoder:
@@ -146,7 +146,7 @@ class NeighboursClassifier:
     def from_state(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], encoder: TextEncoder
     ) -> NeighboursClassifier:
-        return cls(encoder, arrays["forget"], arrays["negatives"], NeighboursConfig(**settings))
+        return cls(encoder, arrays["forget"], arrays["negatives"], config_of(NeighboursConfig, settings))
 
     def _with(self, forget: NearestIndex, negatives: NearestIndex) -> NeighboursClassifier:
         changed = copy.copy(self)

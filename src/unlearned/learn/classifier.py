@@ -19,6 +19,7 @@ from unlearned.classify.base import (
     PromptClassifier,
     TextEncoder,
     classifiers,
+    config_of,
 )
 from unlearned.classify.detect import detect
 from unlearned.classify.reading import normalise
@@ -238,7 +239,7 @@ def _sequence_classifier(texts: Texts, config: ClassifierConfig, report: Progres
         classifier = train_encoder(
             [everything[i] for i in np.flatnonzero(~held_out & is_forget)],
             [everything[i] for i in np.flatnonzero(~held_out & ~is_forget)],
-            EncoderTraining(**{"model": config.encoder, **config.settings}),
+            config_of(EncoderTraining, {"model": config.encoder, **config.settings}),
             config.checkpoints,
             report,
         )
