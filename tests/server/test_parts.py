@@ -19,9 +19,8 @@ from unlearned.errors import ConfigError, PromptError
 from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher
 from unlearned.server.config import ServeConfig
-from unlearned.server.joined import joined, merged
 from unlearned.server.stops import StopWatch
-from unlearned.stages import PromptInput, Span, Verdict, messages_only
+from unlearned.stages import PromptInput
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -120,34 +119,6 @@ def test_a_rows_draws_do_not_depend_on_its_neighbours_and_greedy_rows_are_not_to
 def test_settings_of_a_row_that_make_no_sense_are_refused(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         RowSettings(**({"max_new_tokens": 1} | wrong))
-
-
-def test_a_joined_reading_knows_where_its_characters_are_from() -> None:
-    prompt = messages_only([("user", "Who is Harry"), ("assistant", "Go on."), ("user", "Potter?")])
-    readings = joined(prompt)
-    assert [reading.text for reading, _ in readings] == [
-        "Who is Harry Go on. Potter?",
-        "Who is HarryGo on.Potter?",
-        "Who is Harry Potter?",
-        "Who is HarryPotter?",
-    ]
-    for reading, places in readings:
-        words = [(letter, place) for letter, place in zip(reading.text, places, strict=True) if letter != " "]
-        assert all(prompt.text[place] == letter for letter, place in words)
-    assert joined(messages_only([("user", "Who is Harry Potter?")])) == []
-    long = messages_only([("user", f"{'a ' * 300}Harry"), ("user", f"Potter {'b ' * 300}Harry"), ("user", "Potter c")])
-    reading, places = joined(long)[0]
-    assert all(long.text[place] == letter or letter == " " for letter, place in zip(reading.text, places, strict=True))
-    pieces = [reading.text[segment.start : segment.end] for segment in reading.segments]
-    assert len(pieces) == 2  # what lies between the borders was read before
-    assert all("Harry Potter" in piece and len(piece) < 200 for piece in pieces)
-    reading, places = readings[2]
-    found = merged(Verdict(score=0.2), [(Verdict((Span(7, 19, "hp", 0.9),), 0.9), places)])
-    [span] = found.spans
-    assert prompt.text[span.start : span.end] == "Harry\nGo on.\nPotter"
-    assert found.score == 0.9
-    own = Verdict((Span(7, 12, "hp", 0.8),), 0.8)
-    assert merged(own, [(Verdict((Span(7, 19, "hp", 0.9),), 0.9), places)]).spans == own.spans
 
 
 def test_rows_that_wait_share_a_batch_up_to_the_limit_of_tokens(model: Any, tiny_tokenizer: Any) -> None:

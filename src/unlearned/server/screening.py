@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from unlearned.errors import DetectionError
-from unlearned.server.joined import joined, merged
 from unlearned.server.metrics import Metrics
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import Enforced
@@ -101,7 +100,7 @@ class Screener:
     def _together(self, batch: Sequence[_Waiting], enforced: Enforced) -> None:
         try:
             with self.metrics.detection.time():
-                verdicts = _verdicts([item.prompt for item in batch], enforced)
+                verdicts = enforced.unlearner.classify([item.prompt for item in batch])
         except BaseException as error:  # MemoryError, or whatever a plug-in may raise
             if len(batch) > 1:  # one by one: nobody is refused for a neighbour's prompt
                 for item in batch:
@@ -111,16 +110,6 @@ class Screener:
         else:
             for item, verdict in zip(batch, verdicts, strict=True):
                 item.verdict.set_result(verdict)
-
-
-def _verdicts(prompts: Sequence[Prompt], enforced: Enforced) -> list[Verdict]:
-    readings = [joined(prompt) for prompt in prompts]
-    verdicts = enforced.unlearner.classify([*prompts, *(text for own in readings for text, _ in own)])
-    further = iter(verdicts[len(prompts) :])
-    return [
-        merged(verdict, [(next(further), places) for _, places in own])
-        for verdict, own in zip(verdicts, readings, strict=False)
-    ]
 
 
 def _detection_error(error: BaseException) -> DetectionError:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
-from unlearned.classify.detect import detect
+from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.reading import normalise
 from unlearned.corrupt.corruption import Corruption, keyed_generator
 from unlearned.engines.base import Engine
@@ -87,7 +87,7 @@ class ECO:
 
     def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
         """The user's words only: no chat template, no answer tokens. Raises `DetectionError` rather than pass."""
-        return detect(prompts, self.scopes)
+        return detect_in_conversations(prompts, self.scopes)
 
     def corrupt(self, prompt: Prompt, verdict: Verdict, engine: Engine) -> PromptInput:
         """Corrupt the tokens of a flagged prompt's spans; any other prompt is handed on as it is.

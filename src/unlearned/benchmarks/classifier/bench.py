@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from unlearned.benchmarks.classifier.sets import Data
 from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
-from unlearned.classify.detect import detect
+from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
@@ -132,7 +132,7 @@ class Bench:
         for start, end in _batches([len(prompt.text) for prompt in prompts]):
             self.report(label, start, len(prompts))
             for own, scope in zip(found, scopes, strict=True):
-                own += detect(prompts[start:end], [scope])
+                own += detect_in_conversations(prompts[start:end], [scope])
         self.report(label, len(prompts), len(prompts))
         return found
 

@@ -14,7 +14,7 @@ from unlearned.benchmarks.classifier.bench import Bench, Fitted, Remembering
 from unlearned.benchmarks.classifier.carriers import filler
 from unlearned.benchmarks.classifier.results import Ratio, Row
 from unlearned.classify.base import TextEncoder
-from unlearned.classify.detect import detect
+from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import windows
 from unlearned.stages import Prompt, text_only
@@ -52,7 +52,7 @@ def latency(bench: Bench) -> Row:
 
 
 def _decisions(scope: Fitted, prompts: Sequence[Prompt]) -> Callable[[], Any]:
-    return lambda: [detect([prompt], [scope]) for prompt in prompts]
+    return lambda: [detect_in_conversations([prompt], [scope]) for prompt in prompts]
 
 
 def _forwards(encoder: TextEncoder, texts: Sequence[str]) -> Callable[[], Any]:

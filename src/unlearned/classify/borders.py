@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
+from unlearned.classify.base import Scope
+from unlearned.classify.detect import detect
 from unlearned.stages import Prompt, Segment, Span, Verdict
 
 REACH = 80
@@ -14,6 +17,21 @@ REACH = 80
 
 WORD_REACH = 30
 """The same without a space at the border, for words that were cut in two."""
+
+
+def detect_in_conversations(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
+    """`detect`, which reads messages one by one, and once more over their borders; in one batch.
+
+    Raises:
+        DetectionError: a classifier failed. Nothing may be generated then.
+    """
+    readings = [joined(prompt) for prompt in prompts]
+    verdicts = detect([*prompts, *(text for own in readings for text, _ in own)], scopes)
+    further = iter(verdicts[len(prompts) :])
+    return [
+        merged(verdict, [(next(further), places) for _, places in own])
+        for verdict, own in zip(verdicts, readings, strict=False)
+    ]
 
 
 def joined(prompt: Prompt) -> list[tuple[Prompt, list[int]]]:
@@ -25,13 +43,21 @@ def joined(prompt: Prompt) -> list[tuple[Prompt, list[int]]]:
     if len(prompt.segments) < 2:
         return []
     users = tuple(segment for segment in prompt.segments if segment.role == "user")
-    variants = [(prompt.segments, " ", REACH), (prompt.segments, "", WORD_REACH)]
-    if 1 < len(users) < len(prompt.segments):
-        variants += [(users, " ", REACH), (users, "", WORD_REACH)]
-    return [_reading(prompt, *variant) for variant in variants]
+    found = []
+    for segments in (prompt.segments, users) if 1 < len(users) < len(prompt.segments) else (prompt.segments,):
+        found.append(_reading(prompt, segments, REACH, cut=False))
+        if any(_cuts_a_word(prompt, *pair) for pair in pairwise(segments)):
+            found.append(_reading(prompt, segments, WORD_REACH, cut=True))
+    return found
 
 
-def _reading(prompt: Prompt, segments: Sequence[Segment], glue: str, reach: int) -> tuple[Prompt, list[int]]:
+def _cuts_a_word(prompt: Prompt, first: Segment, second: Segment) -> bool:
+    """Whether one may end, and the other begin, in the middle of a word."""
+    return prompt.text[first.end - 1 : first.end].isalnum() and prompt.text[second.start : second.start + 1].isalnum()
+
+
+def _reading(prompt: Prompt, segments: Sequence[Segment], reach: int, *, cut: bool) -> tuple[Prompt, list[int]]:
+    """The words around the borders; `cut`: without a space where a word may have been cut in two."""
     text, places, kept = "", list[int](), list[Segment]()
     start = 0
     for index, segment in enumerate(segments):
@@ -46,9 +72,9 @@ def _reading(prompt: Prompt, segments: Sequence[Segment], glue: str, reach: int)
                 start = len(text)
             text += parts
             places += range(here, here + len(parts))
-        if not last:
-            text += glue
-            places += [segment.end - 1] * len(glue)
+        if not last and not (cut and _cuts_a_word(prompt, segment, segments[index + 1])):
+            text += " "
+            places.append(segment.end - 1)
     if len(text) > start:
         kept.append(Segment(start, len(text)))
     none = np.zeros(0, dtype=np.bool_)
@@ -67,16 +93,20 @@ def _before(words: str, reach: int) -> int:
 
 
 def merged(own: Verdict, others: Sequence[tuple[Verdict, list[int]]]) -> Verdict:
-    """One verdict from those of all readings; spans that the prompt's own reading already has are not repeated."""
+    """One verdict from those of all readings.
+
+    A span over a border counts where no part of it is in scope by itself: what follows a forget question would be in
+    scope for being its neighbour, else.
+    """
     spans = list(own.spans)
     for verdict, places in others:
         for span in verdict.spans:
             moved = replace(span, start=places[span.start], end=places[span.end - 1] + 1)
-            if span.reason == "content" and not any(_inside(known, moved) for known in spans):
+            if span.reason == "content" and not any(_meet(known, moved) for known in spans):
                 spans.append(moved)
     score = max([own.score, *(verdict.score for verdict, _ in others)])
     return Verdict(tuple(sorted(spans)), score, own.languages)
 
 
-def _inside(known: Span, span: Span) -> bool:
-    return known.scope == span.scope and span.start <= known.start and known.end <= span.end
+def _meet(known: Span, span: Span) -> bool:
+    return known.scope == span.scope and span.start < known.end and known.start < span.end
