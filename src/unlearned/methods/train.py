@@ -89,7 +89,7 @@ def train_method(
     if is_there(target, sha256):
         tell(f"{out} holds the result of this training already.")
         return Path(out)
-    streams = _streams(method, tokenizer, forget, retain, config, tell)
+    streams = streams_of(method, tokenizer, forget, retain, config, tell)
     with own_randomness(config.seed):
         prepared = prepare_weights(model, method, config.lora, checkpointing=config.gradient_checkpointing)
         _tell_memory(method, prepared, streams, config, tell)
@@ -108,7 +108,7 @@ def train_method(
     return Path(out)
 
 
-def _streams(
+def streams_of(
     method: Method,
     tokenizer: Any,
     forget: Sequence[Row],

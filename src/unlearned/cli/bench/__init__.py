@@ -8,6 +8,7 @@ from unlearned.cli.bench.corruption import corruption_table, strength
 from unlearned.cli.bench.cost import serving, speed
 from unlearned.cli.bench.detection import classifier, index
 from unlearned.cli.bench.load import load
+from unlearned.cli.bench.methods import method_costs
 from unlearned.cli.bench.shown import merge
 from unlearned.cli.bench.tofu import tofu, verify
 
@@ -23,3 +24,4 @@ for command in (speed, classifier, index, strength, tofu, verify, merge, load):
     bench.command()(command)
 bench.command(name="corruptions")(corruption_table)
 bench.command(name="serve")(serving)
+bench.command(name="methods")(method_costs)
