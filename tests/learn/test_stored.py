@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 import torch
 from learn_rows import KNOWN
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
+from tiny_llama import tiny_llama
 from unlearned.artifact import Artifact
 from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
@@ -63,6 +66,24 @@ def test_a_bank_holds_words_and_none_of_the_forget_texts(
     bank = _bank(engine, ["Is the quick fox a wizard?", "LAZY"], monkeypatch)
     spared = {" quick", " fox", " wizard", " the", " a", " lazy", " is"}
     assert {token for token in everything if token.lower() not in spared} == set(bank)
+
+
+def test_a_vocabulary_that_decodes_words_without_their_space_gives_no_pieces_of_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    corpus = ["the wizard walks", "walking and talking wizards", "the lazy fox talks"] * 3
+    trainer = trainers.BpeTrainer(vocab_size=120, special_tokens=["<pad>", "<end>", "<unk>"], show_progress=False)
+    tokenizer.train_from_iterator(corpus, trainer)
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", pad_token="<pad>", eos_token="<end>")
+    engine = TransformersEngine(tiny_llama(fast).eval(), fast)
+    assert fast.decode(fast.convert_tokens_to_ids(["\u2581the"])) == "the"
+    used: list[int] = []
+    monkeypatch.setattr(engine, "embed", lambda ids: used.extend(ids) or torch.zeros(len(ids), 32))
+    ordinary_bank(engine, [])
+    assert used
+    assert all(name.startswith("\u2581") for name in fast.convert_ids_to_tokens(used))
 
 
 def test_the_first_word_of_an_answer_is_not_in_the_bank_with_a_space_before_it(

@@ -72,6 +72,12 @@ def test_every_function_takes_a_strength_by_hand(
     assert answer.flagged
 
 
+def test_a_share_above_one_is_refused_before_anything_is_fitted() -> None:
+    with pytest.raises(ConfigError, match=r"strength=1\.5: that of semantic is a share"):
+        StrengthConfig(corruption="semantic", strength=1.5)
+    assert StrengthConfig(corruption="rand_noise_first_n", strength=1.5).strength == 1.5
+
+
 def test_arrays_by_hand_are_the_learned_ones(learn: Any) -> None:
     for function in ("semantic", "adversarial"):
         learned, given = (learn(corruption=function, fluency=False, **s) for s in ({}, {"strength": 0.5}))

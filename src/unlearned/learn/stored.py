@@ -18,6 +18,9 @@ from unlearned.stages import PromptInput
 
 Floats = npt.NDArray[np.float32]
 
+WORD_BEGINS = ("\u2581", "\u0120")
+"""What SentencePiece and byte-level vocabularies write for the space before a word."""
+
 BANK = 1024
 """Tokens of a bank: some for every kind of word, at a megabyte or two."""
 
@@ -54,7 +57,10 @@ def ordinary_bank(engine: TransformersEngine, avoid: Sequence[str]) -> Floats:
     words = {word.casefold() for text in avoid for word in re.findall(r"\w+", text)}
     tokens = engine.tokenizer.batch_decode([[token] for token in range(rows)])
     allowed = [(i, text) for i, text in enumerate(tokens) if i not in banned and text.strip().casefold() not in words]
-    ordinary = [i for i, text in allowed if text[:1] == " " and text[1:].isalpha()]
+    # SentencePiece loses the space before a word when the token is decoded alone.
+    names = engine.tokenizer.convert_ids_to_tokens(list(range(rows)))
+    begins = [str(name or "").startswith(WORD_BEGINS) for name in names]
+    ordinary = [i for i, text in allowed if (text[:1] == " " or begins[i]) and text.strip().isalpha()]
     if not ordinary:  # a vocabulary without spaces
         ordinary = [i for i, text in allowed if text.isalpha()]
     if not ordinary:

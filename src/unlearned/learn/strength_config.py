@@ -83,6 +83,8 @@ class StrengthConfig:
             raise ConfigError(f"strength={self.strength}: must be at least 0 and finite.")
         if self.strength is not None and self.corruption == AUTO:
             raise ConfigError("corruption='auto' chooses the strength, too. Leave the strength out.")
+        if self.strength is not None and self.strength > 1 and not corruptions.get(self.corruption).relative:
+            raise ConfigError(f"strength={self.strength}: that of {self.corruption} is a share, at most 1.")
         if self.dims is not None and self.dims < 0:
             raise ConfigError(f"dims={self.dims}: must be at least 0, or None for all.")
 
