@@ -86,7 +86,7 @@ def _by_hand(
     with engine.armed(ids, inputs, first):
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         found = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, **last)
-    caches = getattr(found, "past_key_values", None)
+    caches: Any = getattr(found, "past_key_values", None)
     if not is_plain(caches, ids.shape[1]):
         return None
     rows = list(range(len(inputs)))

@@ -116,6 +116,7 @@ def streams_of(
     config: TrainConfig,
     tell: Tell,
 ) -> Streams:
+    """What a method sees, item by item; raises `DataError` where rows are missing that it needs."""
     encoder = Encoder(tokenizer, config.form, config.max_tokens)
     sees = set(method.sees)
     needs_retain = sees & {"retain", "mismatched", "random"}

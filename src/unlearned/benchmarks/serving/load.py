@@ -224,8 +224,8 @@ def _check(counts: Counts, expected: Expected, found: tuple[int, str | None, str
     if (status, checked, verdict) != (200, "checked", expected.verdict):
         counts.wrong.append(f"{expected.prompt[:40]!r}: status {status}, {checked}, {verdict}, not {expected.verdict}")
         return
-    counts.answered[verdict] += 1
-    counts.differing[verdict] += text != expected.text
+    counts.answered[expected.verdict] += 1
+    counts.differing[expected.verdict] += text != expected.text
 
 
 def _expected(server: ServerProcess, prompt: str, new_tokens: int) -> Expected:

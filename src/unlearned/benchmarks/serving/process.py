@@ -11,8 +11,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from unlearned.errors import UnlearnedError
+from unlearned.extras import require
 
 START_SECONDS = 600.0
 
@@ -72,10 +74,9 @@ class ServerProcess:
         self._signal(signal.SIGTERM)
 
     def _signal(self, number: signal.Signals) -> None:
-        import psutil
-
         if self._process is None:
             return
+        psutil = _psutil()
         try:
             processes = [psutil.Process(self._process.pid), *psutil.Process(self._process.pid).children(recursive=True)]
         except psutil.NoSuchProcess:
@@ -93,8 +94,7 @@ class ServerProcess:
 
     def memory(self) -> int:
         """Bytes that the server's processes hold together; 0 while there are none."""
-        import psutil
-
+        psutil = _psutil()
         try:
             process = psutil.Process(self.pid)
             return sum(int(one.memory_info().rss) for one in [process, *process.children(recursive=True)])
@@ -113,3 +113,7 @@ class ServerProcess:
 
     def _last_lines(self) -> str:
         return "\n".join(self.output.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+
+
+def _psutil() -> Any:
+    return require("psutil", extra="serve", purpose="Watching a server's process")
