@@ -96,6 +96,14 @@ def test_meteor_by_hand_with_a_small_wordnet(monkeypatch: pytest.MonkeyPatch) ->
     assert meteor(["cats on rug"], ["the cat sat on mat"]) == pytest.approx([f * (1 - 0.5 * (chunks / matches) ** 3)])
 
 
+def test_meteor_without_synonyms_needs_no_data(nltk_without_data: None) -> None:
+    # A stem and a word are found, in the reference's places 1 and 3, so in two chunks.
+    precision, recall, chunks, matches = 2 / 3, 2 / 5, 2, 2
+    f = precision * recall / (0.9 * precision + 0.1 * recall)
+    expected = f * (1 - 0.5 * (chunks / matches) ** 3)
+    assert meteor(["cats on rug"], ["the cat sat on mat"], synonyms=False) == pytest.approx([expected])
+
+
 def test_text_scores_need_as_many_texts_as_references() -> None:
     for function in (rouge_recall, rouge_f1, meteor, sacre_bleu, exact_match):
         with pytest.raises(DataError, match="1 generated texts and 2 references"):

@@ -26,6 +26,7 @@ from unlearned.methods.train import train_method
 from unlearned.progress import Progress
 from unlearned.registry import Registry
 from unlearned.stages import Prompt, PromptInput
+from unlearned.unlearners import eco
 from unlearned.unlearners.spul import SPUL
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ class Materials:
     """The start model."""
 
     tokenizer: PreTrainedTokenizerBase
-    forget: Sequence[str]
-    """Prompts for the detector."""
+    forget: Sequence[str | Row]
+    """Prompts for the detector; with answers where strengths are to be learned on other ones than the model's own."""
 
     retain: Sequence[str]
     forget_rows: Sequence[Row]
@@ -122,8 +123,12 @@ class Corrupted:
     def __init__(self, name: str, view: Unlearned) -> None:
         self.name, self.engine, self._view = name, view.engine, view
 
+    @property
+    def unlearner(self) -> eco.ECO:
+        return self._view.unlearner
+
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
-        return self._view.unlearner.prepare(prompts, self.engine)
+        return self.unlearner.prepare(prompts, self.engine)
 
 
 class Prompting:

@@ -10,3 +10,6 @@ if TYPE_CHECKING:
     from unlearned.benchmarks.outcome import Kind
 
 kinds: Registry[Kind] = Registry("benchmark")
+kinds.register("news", "unlearned.benchmarks.copyright.kind:NEWS")
+kinds.register("book", "unlearned.benchmarks.copyright.kind:BOOK")
+kinds.register("muse", "unlearned.benchmarks.muse.kind:KIND")

@@ -197,7 +197,7 @@ class TransformersEngine:
         for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
             batch = [inputs[index] for index in chosen]
             ids, attention = self._right_padded([prompt.token_ids for prompt in batch])
-            with self._armed(ids, batch, [0] * len(batch)):
+            with self.armed(ids, batch, [0] * len(batch)):
                 logits = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits
             for row, index in enumerate(chosen):
                 length = len(inputs[index].token_ids)

@@ -51,21 +51,30 @@ def rouge_f1(
     return np.array([float(score.fmeasure) for score in _rouge(generated, references, variant, stemming)])
 
 
-def meteor(generated: Sequence[str], references: Sequence[str]) -> Doubles:
+def meteor(generated: Sequence[str], references: Sequence[str], *, synonyms: bool = True) -> Doubles:
     """(N,) METEOR with alpha 0.9, beta 3, gamma 0.5: exact words, stems, then WordNet synonyms; NLTK's.
+
+    Args:
+        generated: (N,) the model's texts.
+        references: (N,) the true ones.
+        synonyms: False is another metric, to be named so: exact words and stems only, split at punctuation. It needs
+            no data.
 
     Raises:
         DataError: there are no texts, or not as many references.
-        MissingExtraError: `nltk` or its data are not installed. Without WordNet this would be another metric.
+        MissingExtraError: `nltk` or, for synonyms, its data are not installed. Without WordNet this would be another
+            metric.
     """
     _paired(generated, references)
     purpose = "METEOR"
     score = require("nltk.translate.meteor_score", extra="metrics", purpose=purpose).single_meteor_score
-    tokenize = require("nltk.tokenize", extra="metrics", purpose=purpose).word_tokenize
+    tokenizers = require("nltk.tokenize", extra="metrics", purpose=purpose)
+    tokenize = tokenizers.word_tokenize if synonyms else tokenizers.wordpunct_tokenize
+    more = {} if synonyms else {"wordnet": _NoSynonyms()}
     try:
         return np.array(
             [
-                float(score(tokenize(reference), tokenize(text), alpha=0.9, beta=3.0, gamma=0.5))
+                float(score(tokenize(reference), tokenize(text), alpha=0.9, beta=3.0, gamma=0.5, **more))
                 for text, reference in zip(generated, references, strict=True)
             ]
         )
@@ -183,6 +192,13 @@ def token_entropy(ids: Sequence[int]) -> float:
         return 0.0
     shares = np.array(list(Counter(ids).values())) / len(ids)
     return float(-(shares * np.log2(shares)).sum() / math.log2(len(ids)))
+
+
+class _NoSynonyms:
+    """In WordNet's place."""
+
+    def synsets(self, word: str) -> list[Any]:
+        return []
 
 
 def _similarities(scores: Mapping[str, Value]) -> list[Value]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -26,8 +26,10 @@ from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
+from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.files import new_folder, write_bytes, write_text
+from unlearned.methods.data import Encoder, Example, Form
 from unlearned.progress import Tell
 from unlearned.seeding import own_randomness
 
@@ -69,15 +71,15 @@ class FinetuneConfig:
             raise ConfigError("learning_rate must be above 0, weight_decay at least 0.")
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A prompt and its target, as token ids."""
+class Goal(Protocol):
+    """When a training has learned enough and ends before its last epoch."""
 
-    prompt: tuple[int, ...]
-    target: tuple[int, ...]
+    name: str
+    """Part of the cache's key."""
 
-    def __len__(self) -> int:
-        return len(self.prompt) + len(self.target)
+    def reached(self, model: Any, loss: float) -> bool:
+        """Asked between epochs, with the model in eval mode and the last epoch's mean loss."""
+        ...
 
 
 def finetune(
@@ -85,6 +87,8 @@ def finetune(
     pairs: Sequence[Pair],
     config: FinetuneConfig | None = None,
     *,
+    form: Form | None = None,
+    goal: Goal | None = None,
     name: str = "model",
     cache: Path | None = None,
     tell: Tell | None = None,
@@ -98,6 +102,8 @@ def finetune(
         load: gives the base model and its tokenizer; the model is wrapped, so it must be a fresh one.
         pairs: what to learn.
         config: how.
+        form: how pairs are written; None: TOFU's way.
+        goal: ends the training early; None: it has all its epochs.
         name: begins the lines of progress.
         cache: folder of trainings; default: beside the embedded model.
         tell: called with a line after each epoch.
@@ -115,6 +121,8 @@ def finetune(
         raise DataError("There is nothing to train on.")
     model, tokenizer = load()
     settings = {"recipe": RECIPE, "base": base_sha256(model), "data": pairs_sha256(pairs), "config": asdict(config)}
+    settings |= {} if form is None else {"form": asdict(form)}
+    settings |= {} if goal is None else {"goal": goal.name}
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
     folder = (cache or cache_folder() / "finetuned") / key
     if (folder / ADAPTER / "adapter_config.json").is_file():
@@ -135,7 +143,8 @@ def finetune(
                 task_type="CAUSAL_LM",
             ),
         )
-    losses = _train(tuned, _examples(model, tokenizer, pairs, config), config, folder / CHECKPOINT, name, tell)
+    examples = _examples(model, tokenizer, pairs, config) if form is None else _in_form(tokenizer, pairs, form, config)
+    losses = _train(tuned, examples, config, folder / CHECKPOINT, name, tell, goal)
     with new_folder(folder / ADAPTER) as new:
         tuned.save_pretrained(new)
     write_text(folder / RECORD, json.dumps({**settings, "pairs": len(pairs), "epoch_losses": losses}, indent=1) + "\n")
@@ -171,8 +180,21 @@ def _examples(
     return examples
 
 
+def _in_form(
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], form: Form, config: FinetuneConfig
+) -> list[Example]:
+    rows = [Row(pair.question, pair.answer) for pair in pairs]
+    return Encoder(tokenizer, form, config.max_tokens).examples(rows, "training")
+
+
 def _train(
-    model: Any, examples: Sequence[Example], config: FinetuneConfig, checkpoint: Path, name: str, tell: Tell
+    model: Any,
+    examples: Sequence[Example],
+    config: FinetuneConfig,
+    checkpoint: Path,
+    name: str,
+    tell: Tell,
+    goal: Goal | None = None,
 ) -> list[float]:
     """Mean loss of each epoch."""
     weights = {key: weight for key, weight in model.named_parameters() if weight.requires_grad}
@@ -182,8 +204,11 @@ def _train(
     losses = _restore(checkpoint, weights, optimizer, per_epoch)
     step, first = len(losses) * per_epoch, len(losses) * per_epoch
     began = time.perf_counter()
-    model.train()
     for epoch in range(len(losses), config.epochs):
+        # Before an epoch and not behind it: a training that was killed here asks again.
+        if goal is not None and losses and goal.reached(model.eval(), losses[-1]):
+            break
+        model.train()
         summed, tokens = 0.0, 0
         for batch in batches(examples, config, epoch):
             for group in optimizer.param_groups:

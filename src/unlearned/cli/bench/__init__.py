@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from unlearned.cli.bench.copyright import book, muse, news
 from unlearned.cli.bench.corruption import corruption_table, strength
 from unlearned.cli.bench.cost import serving, speed
 from unlearned.cli.bench.detection import classifier, index
@@ -20,7 +21,7 @@ def group() -> None:
     """Run a benchmark."""
 
 
-for command in (speed, classifier, index, strength, tofu, verify, merge, load):
+for command in (speed, classifier, index, strength, tofu, verify, merge, load, book, news, muse):
     bench.command()(command)
 bench.command(name="corruptions")(corruption_table)
 bench.command(name="serve")(serving)

@@ -1,0 +1,165 @@
+"""One model on MUSE: verbatim memory, knowledge, membership.
+
+An unlearner stands in front of everything that the model reads: also of the texts whose likelihood tells whether they
+were learned, which are then read as prompts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from unlearned.benchmarks.contenders import Contender
+from unlearned.benchmarks.copyright.evaluate import ends, is_changed
+from unlearned.benchmarks.copyright.passages import cut
+from unlearned.benchmarks.muse.data import MuseData, Pair
+from unlearned.benchmarks.outcome import Item, Shard, part
+from unlearned.engines.head import keep_last_logits
+from unlearned.errors import ConfigError
+from unlearned.metrics.membership import min_k
+from unlearned.metrics.text import rouge_f1
+from unlearned.progress import Progress
+from unlearned.stages import PromptInput
+
+VERBATIM, FORGET_QA, RETAIN_QA, MEMBERS, STRANGERS = (
+    "verbmem",
+    "knowmem_forget",
+    "knowmem_retain",
+    "privleak_forget",
+    "privleak_holdout",
+)
+_NEXT_QUESTION = re.compile(r"\n\n|\nQuestion|Question:")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MuseEvaluation:
+    """How models are asked."""
+
+    verbatim_tokens: int = 128
+    """New tokens after a passage's beginning; as many of the true continuation are compared with."""
+
+    answer_tokens: int = 32
+    stemming: bool = False
+    """As open-unlearning has it; MUSE's own code does not stem."""
+
+    text_tokens: int = 2048
+    """Of a text whose membership is asked; longer ones are cut."""
+
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        if min(self.verbatim_tokens, self.answer_tokens, self.batch_size) < 1 or self.text_tokens < 3:
+            raise ConfigError("All numbers of the evaluation must be at least 1, text_tokens at least 3.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    set: str
+    index: int
+    prompt: str
+    truth: str | None
+    """None: only the likelihood of the prompt is asked."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.set}/{self.index}"
+
+
+def evaluate(
+    contender: Contender,
+    data: MuseData,
+    config: MuseEvaluation,
+    *,
+    shard: Shard | None = None,
+    start: Sequence[Item] = (),
+    report: Progress | None = None,
+) -> list[Item]:
+    """The items of all five sets.
+
+    Args:
+        contender: what stands between prompts and model.
+        data: what to ask.
+        config: how.
+        shard: which rows of each set.
+        start: the start model's items, taken over where a prompt is not changed.
+        report: called with (phase, done, total).
+    """
+    known = {item["id"]: item for item in start if not contender.own_weights}
+    found: list[Item] = []
+    everything = asked(contender, data, config)
+    total = sum(len(part(rows, shard)) for rows in everything.values())
+    for name, all_rows in everything.items():
+        if report is not None:
+            report(contender.name, len(found), total)
+        rows = [row for _, row in part(all_rows, shard)]
+        prompts = [contender.engine.tokenize(row.prompt) for row in rows]
+        inputs = contender.prepare(prompts)
+        changed = [is_changed(prompt, given) for prompt, given in zip(prompts, inputs, strict=True)]
+        needed = [i for i, row in enumerate(rows) if changed[i] or row.id not in known]
+        make = _likelihoods if name in (MEMBERS, STRANGERS) else _answers
+        scores = dict(zip(needed, make(contender, config, [(rows[i], inputs[i]) for i in needed]), strict=True))
+        for i, row in enumerate(rows):
+            own = scores.get(i) or {k: v for k, v in known[row.id].items() if k != "changed"}
+            found.append({"id": row.id, "set": name, "index": row.index, "changed": float(changed[i]), **own})
+    if report is not None:
+        report(contender.name, total, total)
+    return found
+
+
+def asked(contender: Contender, data: MuseData, config: MuseEvaluation) -> dict[str, list[_Asked]]:
+    """Set -> what is asked."""
+    tokenizer = contender.engine.tokenizer
+    sets: dict[str, Sequence[tuple[str, str | None]]] = {
+        VERBATIM: [(p.prompt, cut(p.truth, tokenizer, config.verbatim_tokens)) for p in data.verbatim],
+        FORGET_QA: [(shown(data.examples["forget"], p.prompt), p.truth) for p in data.questions["forget"]],
+        RETAIN_QA: [(shown(data.examples["retain"], p.prompt), p.truth) for p in data.questions["retain"]],
+        MEMBERS: [(cut(text, tokenizer, config.text_tokens), None) for text in data.members],
+        STRANGERS: [(cut(text, tokenizer, config.text_tokens), None) for text in data.strangers],
+    }
+    return {
+        name: [_Asked(name, index, prompt, truth) for index, (prompt, truth) in enumerate(rows)]
+        for name, rows in sets.items()
+    }
+
+
+def shown(examples: Sequence[Pair], question: str) -> str:
+    """A question behind examples, as MUSE writes them."""
+    before = "".join(f"Question: {example.prompt}\nAnswer: {example.truth}\n\n" for example in examples)
+    return f"{before}Question: {question}\nAnswer:"
+
+
+def first_answer(text: str) -> str:
+    """What was generated before the model asks itself the next question."""
+    return _NEXT_QUESTION.split(text, maxsplit=1)[0].strip()
+
+
+def _answers(
+    contender: Contender, config: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
+) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    verbatim = rows[0][0].set == VERBATIM
+    answers = contender.engine.generate(
+        [given for _, given in rows],
+        batch_size=config.batch_size,
+        max_new_tokens=config.verbatim_tokens if verbatim else config.answer_tokens,
+        do_sample=False,
+        num_beams=1,
+        eos_token_id=ends(contender.engine),
+        **keep_last_logits(contender.engine.model),
+    )
+    texts = [answer.text if verbatim else first_answer(answer.text) for answer in answers]
+    scores = rouge_f1(texts, [row.truth or "" for row, _ in rows], stemming=config.stemming)
+    return [{"generated": text, "rouge": float(score)} for text, score in zip(texts, scores, strict=True)]
+
+
+def _likelihoods(
+    contender: Contender, config: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
+) -> list[dict[str, Any]]:
+    """Min-40% of the whole text, from its second token on."""
+    inputs = [given for _, given in rows]
+    size = 1 if contender.engine.model.device.type == "cpu" else config.batch_size
+    found = contender.engine.prompt_log_probabilities(inputs, batch_size=size)
+    return [{"min_k": min_k(tokens.numpy())} for tokens in found]

@@ -1,0 +1,224 @@
+"""The run behind `unlearned bench muse`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from unlearned.benchmarks.contenders import NONE, PROMPTING, UNFITTED, Contender, Materials, Plain
+from unlearned.benchmarks.copyright.run import FORM, as_json, check_unlearners
+from unlearned.benchmarks.copyright.sentences import sentences
+from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart, plain_text
+from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, load_muse
+from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
+from unlearned.benchmarks.muse.kind import with_retained
+from unlearned.benchmarks.outcome import Item, Outcome, Shard, machine_of, write_outcome
+from unlearned.benchmarks.tofu.finetune import base_sha256
+from unlearned.benchmarks.tofu.models import Load
+from unlearned.benchmarks.trials import RETAINED, START, Trials
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError, DataError
+from unlearned.examples import Row, evenly
+from unlearned.extras import require
+from unlearned.models import ModelOptions, load_model
+from unlearned.progress import Progress, Tell
+
+DEFAULT = (NONE, PROMPTING, "eco-rn", "eco-zo")
+SHORTEST = 10
+"""Characters above which a sentence is an example for the detector."""
+
+CODE = (
+    "benchmarks/muse",
+    *(f"benchmarks/copyright/{name}.py" for name in ("evaluate", "passages")),
+    *(f"metrics/{name}.py" for name in ("text", "membership")),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MuseRunConfig:
+    """One run."""
+
+    corpus: Corpus = "news"
+    data: str | None = None
+    """A folder; None = the hub."""
+
+    forget_set: str = "raw"
+    limit: int | None = None
+    """Rows of every set that is asked."""
+
+    model: ModelOptions = field(default_factory=ModelOptions)
+    start: str | None = None
+    """A model that was trained on everything, for example `muse-bench/MUSE-News_target`; None = train it."""
+
+    retained: str | None = None
+    """One that was trained without the forget set, for example `muse-bench/MUSE-News_retrain`; None = train it."""
+
+    training: StartConfig = field(default_factory=StartConfig)
+    max_tokens: int = 2048
+    """Of a piece of text to train on."""
+
+    style: Style = "muse"
+    """How texts are cut into pieces."""
+
+    sentences: int = 2000
+    """Of each side, evenly spread, that the detector is fitted with."""
+
+    unlearners: tuple[str, ...] = DEFAULT
+    seeds: int = 1
+    fit: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `FitConfig` that replace its defaults."""
+
+    train: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `TrainConfig` that replace a method's recipe."""
+
+    evaluation: MuseEvaluation = field(default_factory=MuseEvaluation)
+
+    def __post_init__(self) -> None:
+        check_unlearners(self.unlearners, self.seeds)
+        if self.limit is not None and self.limit < 2:
+            raise ConfigError(f"limit={self.limit}: must be at least 2.")
+        if self.sentences < 2:
+            raise ConfigError(f"sentences={self.sentences}: must be at least 2.")
+        if (self.start is None) != (self.retained is None):
+            raise ConfigError("Give both --start and --retained, or none of them.")
+        if self.model.adapter is not None:
+            raise ConfigError("--adapter is not for this benchmark. Give whole models as --start and --retained.")
+
+
+def run_muse(
+    config: MuseRunConfig,
+    out: Path,
+    *,
+    shard: Shard | None = None,
+    cache: Path | None = None,
+    on_progress: Progress | None = None,
+    tell: Tell | None = None,
+) -> Outcome:
+    """Run, and write the results, `artifacts/` and `steps/` into the folder `out`.
+
+    Args:
+        config: what to run.
+        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
+        shard: which rows are asked; everything is fitted all the same.
+        cache: of the trainings; None = beside the embedded model.
+        on_progress: called with (phase, done, total).
+        tell: called with lines about what takes long.
+
+    Raises:
+        DataError: the data is not there or not what it should be, or `out` cannot be written.
+        MissingExtraError: a package for the metrics or for training is not installed.
+    """
+    report = on_progress or (lambda phase, done, total: None)
+    require("rouge_score", extra="metrics", purpose="The MUSE benchmark")  # now, and not after an hour
+    require("peft", extra="train", purpose="The MUSE benchmark")
+    data = load_muse(config.corpus, config.data, forget_set=config.forget_set, limit=config.limit)
+    load, load_retained = models(config, data, cache, report, tell)
+    start = load()
+    engine = TransformersEngine(*start)
+    known: list[Item] = []
+
+    def ask(contender: Contender, phases: Progress) -> list[Item]:
+        return evaluate(contender, data, config.evaluation, shard=shard, start=known, report=phases)
+
+    decides = {
+        "data": dict(data.sha256),
+        "limit": config.limit,
+        "start": base_sha256(start[0]),
+        "retained": [config.retained, asdict(config.training), config.max_tokens, config.style],
+    }
+    trials = Trials(
+        out,
+        code=CODE,
+        settings={**decides, "evaluation": asdict(config.evaluation)},
+        fit={**decides, "forget set": config.forget_set, "sentences": config.sentences},
+        shard=shard,
+        evaluate=ask,
+        report=report,
+    )
+    first = trials.tested(START, lambda: Plain(START, engine, own_weights=True))
+    known += first.items
+    retained = trials.tested(RETAINED, lambda: Plain(RETAINED, TransformersEngine(*load_retained()), own_weights=True))
+    materials = materials_of(config, data, start, load)
+    tested = [first, retained]
+    for name in config.unlearners:
+        for seed in range(1 if name in UNFITTED else config.seeds):
+            tested.append(trials.unlearned(name, seed, materials, (materials.forget, materials.retain)))
+    outcome = Outcome(
+        kind="muse",
+        config=as_json(config),
+        shard=shard,
+        data=dict(data.sha256),
+        models=tuple(replace(model, items=with_retained(model.items, retained.items)) for model in tested),
+        machine=machine_of(engine.model),
+        extra={"fitted on": {"in scope": len(materials.forget), "out of scope": len(materials.retain)}},
+    )
+    write_outcome(out, outcome)
+    return outcome
+
+
+def models(
+    config: MuseRunConfig, data: MuseData, cache: Path | None, report: Progress, tell: Tell | None
+) -> tuple[Load, Load]:
+    """What gives the start and the retained model: those that are named, or trained on all texts and on retain texts.
+
+    Raises:
+        DataError: nothing is named, and there is no `train/full`.
+    """
+    if config.start is not None and config.retained is not None:
+        start, retained = (replace(config.model, model=name, revision=None) for name in (config.start, config.retained))
+        return plain_text(partial(load_model, start)), plain_text(partial(load_model, retained))
+    if not data.train:
+        raise DataError("There is no train/full to train a start model on. Name models with --start and --retained.")
+    base = plain_text(partial(load_model, config.model))
+    tokenizer = base()[1]
+
+    def trained(name: str, texts: Sequence[str]) -> Load:
+        pieces = cut_texts(texts, tokenizer, config.max_tokens, config.style)
+        return learned_by_heart(
+            base,
+            config.model,
+            pieces,
+            config.training,
+            max_tokens=config.max_tokens,
+            end=False,
+            name=name,
+            cache=cache,
+            report=report,
+            tell=tell,
+        )
+
+    return trained(START, data.train), trained(RETAINED, data.retain)
+
+
+def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) -> Materials:
+    """What unlearners are made of: sentences for the detector; texts, which count as a whole, for what trains."""
+    _, tokenizer = start
+    forget, retain = (_sentences(texts, config.sentences) for texts in (data.forget, data.retain))
+    taken = set(forget)
+    pieces = {
+        side: [Row(piece) for piece in cut_texts(texts, tokenizer, config.max_tokens, config.style)]
+        for side, texts in (("forget", data.forget), ("retain", data.retain))
+    }
+    return Materials(
+        model=start[0],
+        tokenizer=tokenizer,
+        forget=forget,
+        retain=[sentence for sentence in retain if sentence not in taken],
+        forget_rows=pieces["forget"],
+        retain_rows=pieces["retain"],
+        fresh=load,
+        instruction="Do not use what you know about the following.\n",
+        fit=config.fit,
+        train={"form": FORM, "max_tokens": config.max_tokens, **config.train},
+        spul={"form": FORM, "max_tokens": config.max_tokens},
+        scope=config.corpus,
+        chat=False,
+    )
+
+
+def _sentences(texts: Sequence[str], most: int) -> list[str]:
+    found = dict.fromkeys(s for text in texts for s in sentences(text) if len(s) > SHORTEST)
+    return evenly(list(found), most)

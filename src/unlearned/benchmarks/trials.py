@@ -1,0 +1,162 @@
+"""The models of one run, one after the other: start, retained, and every contender. Finished ones are kept.
+
+A step is repeated when something that decides its result has changed: code, data, start model, settings.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import unlearned
+from unlearned.benchmarks.contenders import ECO, Contender, Materials, contender, detector, trains
+from unlearned.benchmarks.kept import finished, keep, sha256_of_code
+from unlearned.benchmarks.outcome import Item, Shard, Tested
+from unlearned.errors import ConfigError, DataError
+from unlearned.examples import Row
+from unlearned.progress import Progress
+
+START, RETAINED = "start", "retained"
+STEPS, ARTIFACTS = "steps", "artifacts"
+
+_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
+_FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/contenders.py")
+
+Settings = Mapping[str, Any]
+"""Fields of a configuration by name; one that is for a single unlearner has its name and a dot in front."""
+
+Evaluate = Callable[[Contender, Progress], Sequence[Item]]
+
+
+class Trials:
+    """Fits and evaluates.
+
+    Args:
+        out: folder of the run.
+        code: files and folders of the package that decide the evaluation, besides the engine and what stands in front.
+        settings: everything else that does, as JSON has it, among it hashes of data and start model.
+        fit: what decides the fits besides the code, as JSON has it.
+        shard: the part of the items that is evaluated.
+        evaluate: gives a model's items.
+        report: called with (phase, done, total).
+
+    Raises:
+        DataError: `out` cannot be made.
+    """
+
+    def __init__(
+        self,
+        out: Path,
+        *,
+        code: Sequence[str],
+        settings: Mapping[str, Any],
+        fit: Mapping[str, Any],
+        shard: Shard | None,
+        evaluate: Evaluate,
+        report: Progress,
+    ) -> None:
+        self._out, self._evaluate, self._report, self._fit = out, evaluate, report, fit
+        self._settings = {
+            "version": unlearned.__version__,
+            "code": sha256_of_code(*_HOW, *code),
+            "shard": None if shard is None else list(shard),
+            **settings,
+        }
+        try:
+            for folder in (STEPS, ARTIFACTS):
+                (out / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"Cannot make the folder {out}: {error.strerror}.") from error
+
+    def tested(
+        self,
+        name: str,
+        make: Callable[[], Contender],
+        *,
+        unlearner: str | None = None,
+        seed: int | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Tested:
+        """One model's items, from disk where they are there.
+
+        Args:
+            name: of the model.
+            make: gives the model; not called for what is there.
+            unlearner: name of a contender.
+            seed: of its fit.
+            settings: what else decides its items, as JSON has it.
+        """
+        file = self._out / STEPS / f"{name}.json"
+        settings = {**self._settings, "name": name, **(settings or {})}
+        kept = finished(file, settings)
+        if kept is None:
+            began = time.perf_counter()
+            made = make()
+            fitted = time.perf_counter()
+            items = self._evaluate(made, self._phases(name))
+            seconds = {"fit": round(fitted - began, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
+            kept = {"seconds": seconds, "items": [dict(item) for item in items]}
+            keep(file, settings, kept)
+        return Tested(name=name, unlearner=unlearner, seed=seed, items=tuple(kept["items"]), seconds=kept["seconds"])
+
+    def unlearned(
+        self, name: str, seed: int, materials: Materials, detected: tuple[Sequence[str | Row], Sequence[str]]
+    ) -> Tested:
+        """Fit one contender and evaluate it.
+
+        Args:
+            name: of the contender.
+            seed: of its fit.
+            materials: what it is made of; their prompts are whole, as the model reads them.
+            detected: (forget, retain): what the detector is fitted with, which sees the users' words only.
+        """
+        materials = replace(materials, train=settings_of(name, materials.train))
+        fit: dict[str, Any] = {
+            "code": sha256_of_code(*_FIT_CODE, *(("methods",) if trains(name) else ())),
+            "fit": dict(materials.fit),
+            "instruction": materials.instruction,
+            **self._fit,
+        }
+        if trains(name):
+            for side in ("train", "spul"):
+                fit[side] = {key: str(value) for key, value in getattr(materials, side).items()}
+        label = f"{name}-seed{seed}"
+        # What trains has a folder of its own, as other code and settings decide it; the others share a detector.
+        folder = self._out / ARTIFACTS / (label if trains(name) else f"seed{seed}")
+        if finished(folder / "fit.json", fit) is None:  # artifacts of other data, settings or code
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            keep(folder / "fit.json", fit, {})
+
+        def make() -> Contender:
+            report = self._phases(label)
+            if name in ECO:  # the detector first: the contender takes the one that lies there
+                forget, retain = detected
+                detector(replace(materials, forget=forget, retain=retain), seed, folder, report)
+            return contender(name, seed, folder, materials, report)
+
+        return self.tested(label, make, unlearner=name, seed=seed, settings={"fit": fit, "seed": seed})
+
+    def _phases(self, name: str) -> Progress:
+        return lambda phase, done, total: self._report(f"{name}: {phase}", done, total)
+
+
+def settings_of(name: str, settings: Settings) -> dict[str, Any]:
+    """Those for all unlearners, and in their place those for this one."""
+    own = {key.removeprefix(f"{name}."): value for key, value in settings.items() if key.startswith(f"{name}.")}
+    return {key: value for key, value in settings.items() if "." not in key} | own
+
+
+def check_settings(settings: Settings, kind: type[Any], unlearners: Sequence[str], option: str) -> None:
+    """Raise `ConfigError` for a field that `kind` does not have, or an unlearner that is not compared."""
+    known = {field.name for field in fields(kind)}
+    for key in settings:
+        name, dot, field = key.rpartition(".")
+        if dot and name not in unlearners:
+            raise ConfigError(f"{option} {key}: {name!r} is not among the unlearners {', '.join(unlearners)}.")
+        if field not in known:
+            raise ConfigError(f"{option} {key}: there is no such setting. Known: {', '.join(sorted(known))}.")
