@@ -15,7 +15,20 @@ SOURCE = Path(unlearned.__file__).parent
 HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
 STAGES = ("classify", "select", "corrupt", "engines")
 CORE = ("stages", "registry", "errors", "extras", *STAGES, "unlearners")
-AROUND = ("learn", "methods", "benchmarks", "cli", "server", "report", "demo", "artifact", "api", "compat", "metrics")
+AROUND = (
+    "learn",
+    "methods",
+    "benchmarks",
+    "harness",
+    "cli",
+    "server",
+    "report",
+    "demo",
+    "artifact",
+    "api",
+    "compat",
+    "metrics",
+)
 
 PROBE = "import sys; {code}; print(' '.join(m for m in {heavy!r} if m in sys.modules))"
 

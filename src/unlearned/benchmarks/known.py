@@ -12,4 +12,6 @@ if TYPE_CHECKING:
 kinds: Registry[Kind] = Registry("benchmark")
 kinds.register("news", "unlearned.benchmarks.copyright.kind:NEWS")
 kinds.register("book", "unlearned.benchmarks.copyright.kind:BOOK")
+kinds.register("eval", "unlearned.harness.kind:KIND")
+kinds.register("probes", "unlearned.benchmarks.probes.kind:KIND")
 kinds.register("muse", "unlearned.benchmarks.muse.kind:KIND")

@@ -11,6 +11,7 @@ from unlearned.cli.chat import chat
 from unlearned.cli.classify import classify
 from unlearned.cli.compat import compat
 from unlearned.cli.demo import demo
+from unlearned.cli.eval import evaluate
 from unlearned.cli.fit import fit
 from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
@@ -28,8 +29,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, methods, serve):
+for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, methods):
     app.command()(command)
+# What serve does not know it hands to vLLM, if that is the engine; else it refuses it.
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
+app.command(name="eval")(evaluate)
 app.add_typer(bench, name="bench")
 app.add_typer(score, name="score")
 

@@ -1,0 +1,203 @@
+"""One model under the probes: prompts are prepared as in use, then looked into or answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from string import ascii_uppercase
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from unlearned.benchmarks.contenders import Contender
+from unlearned.benchmarks.probes.asked import Asked, prompts_of, repeat_prompt, told_prompt
+from unlearned.benchmarks.probes.data import Question
+from unlearned.benchmarks.probes.kind import LAYER, LOGITS, OWN, RELEARNING, REPEAT
+from unlearned.benchmarks.probes.linear import ProbeConfig, read_out
+from unlearned.benchmarks.probes.states import last_states
+from unlearned.engines.transformers import TransformersEngine, embedding_rows
+from unlearned.errors import ConfigError
+from unlearned.metrics.text import rouge_recall
+from unlearned.progress import Progress
+from unlearned.stages import Prompt, PromptInput
+
+CAME_BACK = 0.5
+"""ROUGE-L recall from which a fact counts as told."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AskConfig:
+    """How models are asked."""
+
+    probe: ProbeConfig = field(default_factory=ProbeConfig)
+    chat: bool | None = None
+    """Whether prompts stand in the chat template; None: if there is one."""
+
+    facts: int = 4
+    """Facts told in a prompt of the relearning test, that of the question among them."""
+
+    max_new_tokens: int = 64
+    batch_size: int = 8
+
+    def __post_init__(self) -> None:
+        for name in ("facts", "max_new_tokens", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}={getattr(self, name)}: must be at least 1.")
+
+
+def ask(
+    contender: Contender, questions: Sequence[Question], config: AskConfig, report: Progress
+) -> list[dict[str, Any]]:
+    """The items of one model: of every layer, of its own answers, of the repeat test and of relearning."""
+    asked = [prompt for question in questions for prompt in prompts_of(question)]
+    _, inputs = _prepared(contender, [one.text for one in asked], config)
+    found = last_states(
+        contender.engine,
+        inputs,
+        batch_size=config.batch_size,
+        on_progress=lambda done, total: report("states", done, total),
+    )
+    flagged = [given.verdict.in_scope for given in inputs]
+    labels, groups = [one.label for one in asked], [one.question for one in asked]
+    features = [*((f"{LAYER}{index:02d}", layer) for index, layer in enumerate(found.hidden)), (LOGITS, found.logits)]
+    items: list[dict[str, Any]] = []
+    for done, (name, layer) in enumerate(features, start=1):
+        right = read_out(layer, labels, groups, config.probe)
+        items += _by_question(name, asked, right, flagged)
+        report("linear probes", done, len(features))
+    if asked[0].letters and (own := _own_answers(contender.engine, found.logits, asked, config)) is not None:
+        items += _by_question(OWN, asked, own, flagged)
+    items += _repeated(contender, questions, config, report)
+    if all(question.answer for question in questions):
+        items += _relearned(contender, questions, config, report)
+    return items
+
+
+def _by_question(
+    name: str, asked: Sequence[Asked], right: npt.NDArray[np.bool_], flagged: Sequence[bool]
+) -> list[dict[str, Any]]:
+    members: dict[str, list[int]] = {}
+    for index, one in enumerate(asked):
+        members.setdefault(one.question, []).append(index)
+    return [
+        {
+            "id": question,
+            "set": name,
+            "index": index,
+            "accuracy": float(np.mean([right[n] for n in own])),
+            "labels": [asked[n].label for n in own],
+            "flagged": float(np.mean([flagged[n] for n in own])),
+        }
+        for index, (question, own) in enumerate(members.items())
+    ]
+
+
+def _own_answers(
+    engine: TransformersEngine, logits: npt.NDArray[np.float32], asked: Sequence[Asked], config: AskConfig
+) -> npt.NDArray[np.bool_] | None:
+    """Whether the model's own highest letter is right; None where letters are not one token each."""
+    before = "" if _chat(engine, config) else " "
+    tokens = [engine.tokenizer(before + letter, add_special_tokens=False)["input_ids"] for letter in ascii_uppercase]
+    if any(len(ids) != 1 for ids in tokens[: max(one.letters for one in asked)]):
+        return None
+    said = []
+    for row, one in zip(logits, asked, strict=True):
+        letters = [row[ids[0]] for ids in tokens[: one.letters]]
+        said.append(ascii_uppercase[int(np.argmax(letters))] == one.label)
+    return np.array(said)
+
+
+def _repeated(
+    contender: Contender, questions: Sequence[Question], config: AskConfig, report: Progress
+) -> list[dict[str, Any]]:
+    report(REPEAT, 0, 1)
+    _, inputs = _prepared(contender, [repeat_prompt(question) for question in questions], config)
+    answers = _answers(contender, inputs, config)
+    recall = rouge_recall(answers, [question.text for question in questions])
+    recovered = nearest_tokens(contender.engine, inputs)
+    report(REPEAT, 1, 1)
+    return [
+        {
+            "id": question.id,
+            "set": REPEAT,
+            "index": index,
+            "rouge": float(recall[index]),
+            "verbatim": float(_words(question.text) in _words(answers[index])),
+            "flagged": float(inputs[index].verdict.in_scope),
+            "recovered": recovered[index],
+            "said": answers[index],
+        }
+        for index, question in enumerate(questions)
+    ]
+
+
+def _relearned(
+    contender: Contender, questions: Sequence[Question], config: AskConfig, report: Progress
+) -> list[dict[str, Any]]:
+    report(RELEARNING, 0, 2)
+    truths = [question.answer or "" for question in questions]
+    _, alone = _prepared(contender, [question.text for question in questions], config)
+    without = rouge_recall(_answers(contender, alone, config), truths)
+    report(RELEARNING, 1, 2)
+    told = [told_prompt(question, questions, config.facts, config.probe.seed) for question in questions]
+    prompts, inputs = _prepared(contender, [text for text, _ in told], config)
+    answers = _answers(contender, inputs, config)
+    recall = rouge_recall(answers, truths)
+    report(RELEARNING, 2, 2)
+    return [
+        {
+            "id": question.id,
+            "set": RELEARNING,
+            "index": index,
+            "rouge": float(recall[index]),
+            "without": float(without[index]),
+            "came_back": float(recall[index] >= CAME_BACK),
+            "flagged": float(inputs[index].verdict.in_scope),
+            "fact_flagged": _touched(prompts[index], inputs[index], told[index][1]),
+            "said": answers[index],
+        }
+        for index, question in enumerate(questions)
+    ]
+
+
+def _touched(prompt: Prompt, given: PromptInput, words: str) -> float:
+    start = prompt.text.find(words)
+    return float(any(span.start < start + len(words) and span.end > start for span in given.verdict.spans))
+
+
+@torch.inference_mode()
+def nearest_tokens(engine: TransformersEngine, inputs: Sequence[PromptInput]) -> list[float | None]:
+    """Per prompt, the share of its corrupted tokens that a look at the nearest embedding gives away; None: plain."""
+    if not any(given.corrupted for given in inputs):
+        return [None] * len(inputs)
+    table = engine.embed(range(embedding_rows(engine.model))).float()
+    table = table / table.norm(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
+    found: list[float | None] = []
+    for given in inputs:
+        if given.positions is None or given.vectors is None:
+            found.append(None)
+            continue
+        nearest = (given.vectors.float() @ table.T).argmax(dim=1)
+        own = torch.tensor(given.token_ids)[given.positions]
+        found.append(float((nearest == own).float().mean()))
+    return found
+
+
+def _prepared(contender: Contender, texts: Sequence[str], config: AskConfig) -> tuple[list[Prompt], list[PromptInput]]:
+    prompts = [contender.engine.tokenize(text, chat=config.chat) for text in texts]
+    return prompts, contender.prepare(prompts)
+
+
+def _answers(contender: Contender, inputs: Sequence[PromptInput], config: AskConfig) -> list[str]:
+    settings: dict[str, Any] = {"max_new_tokens": config.max_new_tokens, "do_sample": False}
+    return [done.text for done in contender.engine.generate(inputs, batch_size=config.batch_size, **settings)]
+
+
+def _chat(engine: TransformersEngine, config: AskConfig) -> bool:
+    return bool(getattr(engine.tokenizer, "chat_template", None)) if config.chat is None else config.chat
+
+
+def _words(text: str) -> str:
+    return f" {' '.join(text.lower().split())} "

@@ -1,0 +1,199 @@
+"""`unlearned` as a model of lm-evaluation-harness: its own `hf` model, with corrupted embeddings in flagged rows.
+
+Batching, padding, truncation and scoring are the harness's. Importing this file registers the model:
+
+    import unlearned.harness.model
+    lm_eval.simple_evaluate("unlearned", {"pretrained": "...", "artifact": "..."}, tasks=[...])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lm_eval.api.registry import register_model
+from lm_eval.models.huggingface import HFLM
+from tqdm import tqdm
+
+from unlearned.api import Unlearned
+from unlearned.artifact.artifact import Artifact
+from unlearned.engines.injection import EmbeddingInjection
+from unlearned.engines.transformers import REFUSED
+from unlearned.errors import ConfigError, InjectionError
+from unlearned.harness.contexts import Contexts
+from unlearned.models import EMBEDDED, ModelOptions, load_model
+from unlearned.stages import PromptInput
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+Request = tuple[tuple[str, str] | None, list[int], list[int]]
+"""(context and continuation, tokens of the context, tokens of the continuation); no texts in rolling requests."""
+
+Row = tuple[int, ...]
+"""Tokens of one row of a batch without its padding, by which it is recognised; see `_row`."""
+
+
+@register_model("unlearned")
+class UnlearnedLM(HFLM):  # type: ignore[misc]
+    """lm-eval's `hf` model, answering as if it had never seen what the artifacts name.
+
+    Only contexts are classified and corrupted, never a continuation that is scored. So the log-likelihood of a text
+    without a context (`loglikelihood_rolling`) is the plain model's, and so is every request that is not flagged, to
+    the last bit: batches are the same as without artifacts.
+
+    Args:
+        pretrained: as for `hf`; also "embedded".
+        artifact: an artifact, its folder, or several of either. None: nothing is enforced.
+        settings: everything that `hf` takes.
+
+    Raises:
+        ConfigError: the model is no causal language model.
+        UnsupportedModelError: a corruption would not reach this model reliably.
+    """
+
+    def __init__(
+        self,
+        pretrained: str | PreTrainedModel,
+        artifact: str | Path | Artifact | Sequence[str | Path | Artifact] | None = None,
+        **settings: Any,
+    ) -> None:
+        if pretrained == EMBEDDED:
+            placed = {name: settings[name] for name in ("device", "dtype") if settings.get(name)}
+            pretrained, settings["tokenizer"] = load_model(ModelOptions(model=EMBEDDED, **placed))
+        super().__init__(pretrained, **settings)
+        if self.backend != "causal":
+            raise ConfigError(f"The harness takes this model for {self.backend}; only causal language models work.")
+        self.contexts = Contexts(Unlearned(self.model, self.tokenizer, *_artifacts(artifact)))
+        self._rows: dict[Row, PromptInput | None] | None = None
+        self._batch: list[str] | None = None
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        text: str = super().apply_chat_template(chat_history, add_generation_prompt)
+        self.contexts.rendered(text, chat_history)
+        return text
+
+    def _loglikelihood_tokens(
+        self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None
+    ) -> list[tuple[float, bool]]:
+        """Score continuations.
+
+        A row of a batch is recognised by its tokens. Where two requests make the same row of different contexts, of
+        which not the same is corrupted, those that are left over are scored once more by themselves.
+        """
+        self._look([_context(request) for request in requests], disable_tqdm)
+        rows = [_row((context + target)[-(self.max_length + 1) :][:-1]) for _, context, target in requests]
+        inputs = [self._input(request) for request in requests]
+        ways: dict[Row, dict[int, PromptInput | None]] = {}  # the plain one first, so that its batches are lm-eval's
+        for row, given in sorted(zip(rows, inputs, strict=True), key=lambda pair: pair[1] is not None):
+            ways.setdefault(row, {}).setdefault(id(given), given)
+        turns = [list(ways[row]).index(id(given)) for row, given in zip(rows, inputs, strict=True)]
+        results: list[tuple[float, bool]] = []
+        for turn in range(max(turns, default=0) + 1):
+            chosen = [n for n in range(len(requests)) if turn in (0, turns[n])]
+            self._rows = {row: list(way.values())[turn] for row, way in ways.items() if len(way) > turn}
+            try:
+                found = super()._loglikelihood_tokens([requests[n] for n in chosen], disable_tqdm, override_bs)
+            finally:
+                self._rows = None
+            if turn == 0:
+                results = list(found)
+            else:
+                for n, result in zip(chosen, found, strict=True):
+                    results[n] = result
+        return results
+
+    def _input(self, request: Request) -> PromptInput | None:
+        """What of a request's context is corrupted, as far as the model gets to read it."""
+        _, context, target = request
+        cut = max(len(context) + len(target) - (self.max_length + 1), 0)
+        return self.contexts.placed(_context(request), context[cut:])
+
+    def _model_call(self, inps: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if self._rows is None:
+            raise InjectionError("The harness called the model outside of a request; nothing was scored.")
+        try:
+            inputs = [self._rows[_row(row)] for row in inps.tolist()]
+        except KeyError:
+            raise InjectionError("The harness changed a request's tokens; its context cannot be protected.") from None
+        with self._armed(inps, inputs, [0] * len(inputs)):
+            logits: torch.Tensor = super()._model_call(inps, *args, **kwargs)
+            return logits
+
+    def _detect_batch_size(self, requests: Sequence[Any] | None = None, pos: int = 0) -> int:
+        rows, self._rows = self._rows, _Anything()  # batches of ones, to see what fits into memory
+        try:
+            return int(super()._detect_batch_size(requests, pos))
+        finally:
+            self._rows = rows
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+        self._look([request.args[0] for request in requests], disable_tqdm)
+        answers: list[str] = super().generate_until(requests, disable_tqdm)
+        return answers
+
+    def tok_batch_encode(self, strings: list[str], *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        self._batch = list(strings)
+        encoded: tuple[torch.Tensor, torch.Tensor] = super().tok_batch_encode(strings, *args, **kwargs)
+        return encoded
+
+    def _model_generate(
+        self, context: torch.Tensor, max_length: int, stop: list[str], **generation_kwargs: Any
+    ) -> torch.Tensor:
+        mask, texts = generation_kwargs.get("attention_mask"), self._batch
+        self._batch = None
+        if mask is None or texts is None or len(texts) != len(context):
+            raise InjectionError("The harness generates from a batch whose contexts are not known.")
+        given = generation_kwargs.keys() - {"attention_mask"}
+        if bypassing := [name for name in (*REFUSED, "guidance_scale") if name in given]:
+            raise ConfigError(f"{bypassing[0]!r} would let the model read contexts unchecked. Leave it out.")
+        first = (mask.shape[1] - mask.sum(dim=1)).tolist()
+        seen = [row[start:] for row, start in zip(context.tolist(), first, strict=True)]
+        inputs = [self.contexts.placed(text, ids) for text, ids in zip(texts, seen, strict=True)]
+        if any(inputs):
+            generation_kwargs["disable_compile"] = True  # a compiled forward does not run Python hooks on replay
+        with self._armed(context, inputs, first):
+            output: torch.Tensor = super()._model_generate(context, max_length, stop, **generation_kwargs)
+            return output
+
+    @contextmanager
+    def _armed(self, ids: torch.Tensor, inputs: Sequence[PromptInput | None], first: Sequence[int]) -> Iterator[None]:
+        if not any(inputs):
+            yield  # the plain model's own path, without any hook
+            return
+        batch = [given or PromptInput(()) for given in inputs]
+        with EmbeddingInjection(self.model, ids, batch, first, self.contexts.llm.engine.substitute_id):
+            yield
+
+    def _look(self, texts: Sequence[str], disable_tqdm: bool) -> None:
+        if new := self.contexts.new(texts):
+            with tqdm(total=len(new), desc="Checking contexts", disable=disable_tqdm or self.rank != 0) as bar:
+                self.contexts.look(new, bar.update)
+
+
+class _Anything(dict[Row, PromptInput | None]):
+    """Rows that may all pass: they hold nobody's words."""
+
+    def __missing__(self, row: Row) -> None:
+        return None
+
+
+def _row(token_ids: Sequence[int]) -> Row:
+    """A row of a batch, to be recognised among others: the zeros at its end may be padding, so they do not count."""
+    end = len(token_ids)
+    while end and token_ids[end - 1] == 0:
+        end -= 1
+    return tuple(token_ids[:end])
+
+
+def _context(request: Request) -> str:
+    """What a continuation is scored after; the harness counts white space at its end to the continuation."""
+    return "" if request[0] is None else request[0][0].rstrip()
+
+
+def _artifacts(given: str | Path | Artifact | Sequence[str | Path | Artifact] | None) -> list[Artifact]:
+    several = [given] if isinstance(given, (str, Path, Artifact)) else list(given or ())
+    return [item if isinstance(item, Artifact) else Artifact.from_pretrained(item) for item in several]
