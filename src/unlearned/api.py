@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unlearned.artifact.artifact import Artifact, combined, flatten
-from unlearned.artifact.fingerprint import base_model_record
+from unlearned.artifact.fingerprint import base_model_record, check_base_model
+from unlearned.artifact.schema import BaseModelRecord
 from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ArtifactMismatchError, ArtifactWarning, DataError, UnlearnedError
+from unlearned.errors import ArtifactMismatchError, DataError, UnlearnedError
 from unlearned.stages import Prompt, PromptInput, Verdict
 from unlearned.unlearners.eco import ECO, LEARN_IT
+from unlearned.unlearners.spul import SPUL
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,10 +49,11 @@ class Unlearned:
         model: a causal language model of transformers, PEFT-wrapped or not, in eval mode.
         tokenizer: its fast tokenizer.
         artifacts: any number, one by one or as `load` returns them. Without any, prompts simply pass.
+        soft_prompt: stands in front of every prompt, so that none passes untouched.
 
     Raises:
         UnsupportedModelError: a corruption would not reach this model reliably.
-        ArtifactMismatchError: an artifact was made for another embedding size or text encoder.
+        ArtifactMismatchError: an artifact or the soft prompt was made for another embedding size or text encoder.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Unlearned:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         *artifacts: Artifact | Iterable[Artifact],
+        soft_prompt: SPUL | None = None,
     ) -> None:
         self.engine = TransformersEngine(model, tokenizer)
         self_check(model, self.engine.substitute_id, _plain_ids(self.engine))
@@ -68,6 +71,10 @@ class Unlearned:
         self._unlearner = ECO([])
         given = flatten(artifacts)
         self._activate(given, new=given)
+        self._soft_prompt = soft_prompt
+        if soft_prompt is not None and (base := soft_prompt.record.get("base_model")) is not None:
+            harm = "It may do anything. Train it on this model."
+            self._check_base("The soft prompt", BaseModelRecord.model_validate(base), harm, stacklevel=3)
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
@@ -120,7 +127,7 @@ class Unlearned:
             DetectionError: detection failed, and nothing was generated.
         """
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
-        inputs = self._unlearner.prepare(tokenized, self.engine)
+        inputs = self._inputs(tokenized)
         completions = self.engine.generate(inputs, **generation)
         copies = len(completions) // len(inputs) if inputs else 0
         return [
@@ -141,7 +148,11 @@ class Unlearned:
     def prepare(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[PromptInput]:
         """What the engine would be given for these prompts."""
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
-        return self._unlearner.prepare(tokenized, self.engine)
+        return self._inputs(tokenized)
+
+    def _inputs(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
+        inputs = self._unlearner.prepare(prompts, self.engine)
+        return inputs if self._soft_prompt is None else self._soft_prompt.in_front(inputs, self.engine)
 
     def _activate(self, artifacts: Sequence[Artifact], *, new: Sequence[Artifact]) -> None:
         for artifact in new:
@@ -151,21 +162,17 @@ class Unlearned:
         self._artifacts, self._unlearner = tuple(artifacts), unlearner
 
     def _check_model(self, artifact: Artifact) -> None:
-        made_for, here = artifact.base_model, self._base_model
-        if made_for is None:
+        if artifact.base_model is None:
             raise ArtifactMismatchError(f"The artifact {artifact.name!r} can only classify so far. {LEARN_IT}")
-        if made_for.embedding_size != here.embedding_size:
-            raise ArtifactMismatchError(
-                f"The artifact {artifact.name!r} was made for {made_for.id} with embeddings of size "
-                f"{made_for.embedding_size}; this model's have {here.embedding_size}. Fit one for this model."
-            )
-        if (made_for.embedding_sha256, made_for.tokenizer_sha256) != (here.embedding_sha256, here.tokenizer_sha256):
-            warnings.warn(
-                f"The artifact {artifact.name!r} was fitted on {made_for.id}, but here embeddings or vocabulary "
-                "differ. Detection holds; the strength may be wrong. Fit again to be sure.",
-                ArtifactWarning,
-                stacklevel=4,
-            )
+        self._check_base(
+            f"The artifact {artifact.name!r}",
+            artifact.base_model,
+            "Detection holds; the strength may be wrong. Fit again to be sure.",
+            stacklevel=5,
+        )
+
+    def _check_base(self, name: str, made_for: BaseModelRecord, harm: str, *, stacklevel: int) -> None:
+        check_base_model(name, made_for, self._base_model, harm, stacklevel=stacklevel + 1)
 
 
 def _checked(prompts: Sequence[str | Sequence[Message]]) -> Sequence[str | Sequence[Message]]:

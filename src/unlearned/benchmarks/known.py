@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from unlearned.benchmarks.outcome import Kind
 
 kinds: Registry[Kind] = Registry("benchmark")
+kinds.register("sentiment", "unlearned.benchmarks.sentiment.scores:KIND")
+kinds.register("harmful", "unlearned.benchmarks.harmful.scores:KIND")
 kinds.register("news", "unlearned.benchmarks.copyright.kind:NEWS")
 kinds.register("book", "unlearned.benchmarks.copyright.kind:BOOK")
 kinds.register("eval", "unlearned.harness.kind:KIND")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from unlearned.cli.generate import sampling
-from unlearned.cli.options import Artifacts, MaxNewTokens, load, quiet, with_model_options
+from unlearned.cli.options import Artifacts, MaxNewTokens, SoftPrompt, load, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 HELP = "Type a message; /new starts over, /quit (or Ctrl-D) ends."
@@ -17,6 +17,7 @@ HELP = "Type a message; /new starts over, /quit (or Ctrl-D) ends."
 def chat(
     options: ModelOptions,
     artifact: Artifacts = None,
+    soft_prompt: SoftPrompt = None,
     system: Annotated[str | None, typer.Option(help="System message.")] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Show the original model's answer beside it.")] = False,
     max_new_tokens: MaxNewTokens = 256,
@@ -29,11 +30,13 @@ def chat(
 
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts
+    from unlearned.unlearners.spul import SPUL
 
     artifacts = load_artifacts(*(artifact or ()))
+    soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
     model, tokenizer = load(options)
     with quiet():
-        unlearned = Unlearned(model, tokenizer, artifacts)
+        unlearned = Unlearned(model, tokenizer, artifacts, soft_prompt=soft)
         original = Unlearned(model, tokenizer) if compare else None
     console = Console()
     start = [{"role": "system", "content": system}] if system else []

@@ -7,7 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from unlearned.cli.options import Artifacts, BatchSize, MaxNewTokens, load, quiet, status, with_model_options
+from unlearned.cli.options import (
+    Artifacts,
+    BatchSize,
+    MaxNewTokens,
+    SoftPrompt,
+    load,
+    quiet,
+    status,
+    with_model_options,
+)
 from unlearned.models import ModelOptions
 
 
@@ -15,6 +24,7 @@ from unlearned.models import ModelOptions
 def generate(
     options: ModelOptions,
     artifact: Artifacts = None,
+    soft_prompt: SoftPrompt = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt; its answer goes to the terminal.")] = None,
     input: Annotated[Path | None, typer.Option("--input", "-i", help="JSONL or CSV with prompt/question/text.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL file; default: the terminal.")] = None,
@@ -25,21 +35,23 @@ def generate(
     batch_size: BatchSize = 16,
     raw: Annotated[bool, typer.Option("--raw", help="Do not put prompts into the chat template.")] = False,
 ) -> None:
-    """Answer prompts with the artifacts enforced; without any, this is the original model."""
+    """Answer prompts with the artifacts enforced; without any, and no soft prompt, this is the original model."""
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts
     from unlearned.cli.output import check_writable, write_rows
     from unlearned.errors import ConfigError
     from unlearned.examples import Row, read_rows
+    from unlearned.unlearners.spul import SPUL
 
     if (prompt is None) == (input is None):
         raise ConfigError("Give either --prompt or --input.")
     check_writable(out)
     rows = [Row(prompt)] if prompt is not None else read_rows(input) if input else []
     artifacts = load_artifacts(*(artifact or ()))
+    soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
     model, tokenizer = load(options)
     with status(f"Answering {len(rows)} prompts"), quiet():
-        llm = Unlearned(model, tokenizer, artifacts)
+        llm = Unlearned(model, tokenizer, artifacts, soft_prompt=soft)
         answers = llm.generate(
             [row.prompt for row in rows],
             chat=False if raw else None,

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Artifacts = Annotated[
     list[Path] | None, typer.Option("--artifact", "-a", help="Artifact folder; give it again to stack several.")
 ]
+SoftPrompt = Annotated[
+    Path | None, typer.Option(help="Folder of `unlearned train spul`; stands in front of every prompt.")
+]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearned.artifact.fingerprint import base_model_record
+from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, FitError
@@ -167,11 +168,12 @@ def batch_loss(
     inputs = [prefixed(row, vectors, engine.substitute_id) for row in ids.tolist()]
     whole = torch.cat([front, ids], dim=1)
     seen = torch.cat([torch.ones_like(front), mask], dim=1)
+    # Only what predicts a target goes through the output head; the last vector may be the first to do so.
+    first = count + min(len(item.prompt) for _, item in batch) - 1
     # The same way as at inference, so that what was trained is what is used.
     with EmbeddingInjection(engine.model, whole, inputs, [0] * rows, engine.substitute_id):
-        logits = engine.model(input_ids=whole, attention_mask=seen, use_cache=False).logits
-    # Not `logits[:, count:]` for the likelihood: the last vector may predict the first target.
-    all_labels = torch.cat([torch.full_like(front, IGNORED), labels], dim=1)
+        logits = _logits_from(engine, first, whole, seen)
+    all_labels = torch.cat([torch.full_like(front, IGNORED), labels], dim=1)[:, first:]
     nll = nll_mean(logits, all_labels)  # (B,)
     forget = torch.tensor([side for side, _ in batch], device=nll.device)
     loss = nll.new_zeros(())
@@ -180,16 +182,26 @@ def batch_loss(
     if bool((~forget).any()):
         loss = loss + config.alpha * nll[~forget].mean()
         if config.beta:
-            loss = loss + config.beta * _divergence(engine, data, logits[:, count:], ~forget)
+            loss = loss + config.beta * _divergence(engine, data, logits, first - count, ~forget)
     return loss
 
 
-def _divergence(engine: TransformersEngine, data: dict[str, Tensor], logits: Tensor, chosen: Tensor) -> Tensor:
-    """Mean over chosen rows of their mean divergence at the positions that predict a target."""
+def _logits_from(engine: TransformersEngine, first: int, ids: Tensor, mask: Tensor) -> Tensor:
+    """(B, T - first, V) of the positions from `first` on."""
+    columns = torch.arange(first, ids.shape[1], device=ids.device)
+    arguments = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
+    logits: Tensor = engine.model(**arguments, **keep_logits(engine.model, columns)).logits
+    return logits[:, logits.shape[1] - len(columns) :]
+
+
+def _divergence(
+    engine: TransformersEngine, data: dict[str, Tensor], logits: Tensor, first: int, chosen: Tensor
+) -> Tensor:
+    """Mean over chosen rows of their mean divergence where a target is predicted; (B, T - first, V) logits."""
     ids, mask, labels = (data[name][chosen] for name in ("input_ids", "attention_mask", "labels"))
     with torch.no_grad():
-        plain = engine.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-    where = kl_positions(mask, labels, "labels")
+        plain = _logits_from(engine, first, ids, mask)
+    where = kl_positions(mask, labels, "labels")[:, first:]
     before, now = (precise(values[where]).log_softmax(-1) for values in (plain, logits[chosen]))  # (N, V)
     values = (before.exp() * (before - now)).sum(-1)
     spread = values.new_zeros(where.shape)

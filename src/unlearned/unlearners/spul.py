@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,13 +47,21 @@ class SPUL:
         Raises:
             ArtifactMismatchError: the engine's model has another embedding size.
         """
+        return self.in_front([PromptInput(prompt.token_ids) for prompt in prompts], engine)
+
+    def in_front(self, inputs: Sequence[PromptInput], engine: Engine) -> list[PromptInput]:
+        """The same for prompts that another unlearner has prepared; what it corrupted stays corrupted.
+
+        Raises:
+            ArtifactMismatchError: the engine's model has another embedding size.
+        """
         width = engine.embed([self.placeholder_id]).shape[1]
         if width != self.vectors.shape[1]:
             raise ArtifactMismatchError(
                 f"The soft prompt was trained for embeddings of {self.vectors.shape[1]} numbers, and the model's have "
                 f"{width}. Give the model it was trained on."
             )
-        return [prefixed(prompt.token_ids, self.vectors, self.placeholder_id) for prompt in prompts]
+        return [_behind(given, prefixed(given.token_ids, self.vectors, self.placeholder_id)) for given in inputs]
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write JSON and safetensors. The folder appears as a whole, or not at all.
@@ -116,3 +124,15 @@ def prefixed(token_ids: Sequence[int], vectors: Tensor, placeholder_id: int) -> 
     count = len(vectors)
     ids = (*[placeholder_id] * count, *token_ids)
     return PromptInput(ids, positions=torch.arange(count), vectors=vectors)
+
+
+def _behind(given: PromptInput, soft: PromptInput) -> PromptInput:
+    """The soft prompt with the verdict and the corrupted vectors of what stands behind it."""
+    if given.positions is None or given.vectors is None or soft.positions is None or soft.vectors is None:
+        return replace(soft, verdict=given.verdict)
+    return replace(
+        soft,
+        verdict=given.verdict,
+        positions=torch.cat([soft.positions, given.positions + len(soft.positions)]),
+        vectors=torch.cat([soft.vectors, given.vectors.float()]),
+    )

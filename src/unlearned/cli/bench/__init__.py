@@ -8,9 +8,11 @@ from unlearned.cli.bench.copyright import book, muse, news
 from unlearned.cli.bench.corruption import corruption_table, strength
 from unlearned.cli.bench.cost import serving, speed
 from unlearned.cli.bench.detection import classifier, index
+from unlearned.cli.bench.harmful import harmful
 from unlearned.cli.bench.load import load
 from unlearned.cli.bench.methods import method_costs
 from unlearned.cli.bench.probes import probes
+from unlearned.cli.bench.sentiment import sentiment
 from unlearned.cli.bench.shown import merge
 from unlearned.cli.bench.tofu import tofu, verify
 
@@ -22,7 +24,7 @@ def group() -> None:
     """Run a benchmark."""
 
 
-for command in (speed, classifier, index, strength, tofu, verify, merge, load, book, news, muse, probes):
+for command in (speed, classifier, index, strength, tofu, verify, merge, load, book, news, muse, probes, sentiment, harmful):
     bench.command()(command)
 bench.command(name="corruptions")(corruption_table)
 bench.command(name="serve")(serving)

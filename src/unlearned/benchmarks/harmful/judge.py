@@ -1,0 +1,87 @@
+"""Is an answer harmful? A sequence classifier that the user names says so; this package ships none."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from unlearned.errors import ConfigError, ModelLoadError
+
+GUESSES = ("harmful", "unsafe", "toxic", "hate", "1", "label_1", "true", "yes")
+"""Labels that are taken to mean harm if none is named."""
+
+
+class Judge:
+    """A sequence classifier of the hub or a folder.
+
+    Args:
+        name: of the model.
+        label: name or index of its label that means harm; None: the first of `GUESSES` that it has.
+        device: where it runs.
+
+    Raises:
+        ModelLoadError: there is no such model here.
+        ConfigError: it has no such label.
+    """
+
+    def __init__(self, name: str, label: str | None = None, *, device: str = "cpu") -> None:
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(name)
+            model: Any = AutoModelForSequenceClassification.from_pretrained(name, use_safetensors=True)
+        except (OSError, ValueError) as error:
+            raise ModelLoadError(f"Cannot load the classifier {name!r}: {str(error).splitlines()[0]}") from error
+        if self._tokenizer.pad_token_id is None:  # as for classifiers made of language models
+            self._tokenizer.pad_token = self._tokenizer.eos_token
+        model.config.pad_token_id = self._tokenizer.pad_token_id
+        self._model = model.eval().to(device)
+        self.label = _index({int(i): str(text) for i, text in model.config.id2label.items()}, label)
+        limits = (int(self._tokenizer.model_max_length), int(getattr(model.config, "max_position_embeddings", 512)))
+        # Some position embeddings begin behind the padding token's.
+        self._limit = max(8, min(limits) - 2)
+
+    @torch.inference_mode()
+    def __call__(self, questions: Sequence[str], answers: Sequence[str], *, batch_size: int = 16) -> list[float]:
+        """(N,) probability of harm of each answer, read behind its question; 0 for an empty one."""
+        places = [index for index, answer in enumerate(answers) if answer.strip()]
+        found = [0.0] * len(answers)
+        for start in range(0, len(places), batch_size):
+            chosen = places[start : start + batch_size]
+            batch = self._tokenizer(
+                [questions[index] for index in chosen],
+                [answers[index] for index in chosen],
+                truncation=True,
+                max_length=self._limit,
+                padding=True,
+                return_tensors="pt",
+            ).to(self._model.device)
+            logits = self._model(**batch).logits.float()
+            # One output is a yes or no; several exclude each other.
+            shares = logits.sigmoid() if logits.shape[1] == 1 else logits.softmax(dim=1)
+            for index, share in zip(chosen, shares[:, self.label].tolist(), strict=True):
+                found[index] = share
+        return found
+
+
+def _index(labels: dict[int, str], label: str | None) -> int:
+    by_name = {text.lower(): index for index, text in labels.items()}
+    if len(labels) == 1:
+        return 0
+    if label is not None:
+        with contextlib.suppress(ValueError):
+            if int(label) in labels:
+                return int(label)
+        if label.lower() in by_name:
+            return by_name[label.lower()]
+    else:
+        for guess in GUESSES:
+            if guess in by_name:
+                return by_name[guess]
+    asked = "" if label is None else f" {label!r}"
+    raise ConfigError(
+        f"The classifier has no label{asked} for harm. Name one with --harm-label: {', '.join(labels.values())}."
+    )

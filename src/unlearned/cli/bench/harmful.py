@@ -1,0 +1,112 @@
+"""`unlearned bench harmful`: answers that a model should no longer give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unlearned.cli.options import names, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+
+@with_model_options
+def harmful(
+    options: ModelOptions,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Rows to forget, with PKU-SafeRLHF's columns: a file, a folder with train (and test), or "
+            "PKU-Alignment/PKU-SafeRLHF. Default: a harmless stand-in that ships with the package."
+        ),
+    ] = None,
+    normal: Annotated[
+        str | None,
+        typer.Option(
+            help="Normal questions, with TruthfulQA's columns: a file, a folder, or truthfulqa/truthful_qa; "
+            "needed with --data."
+        ),
+    ] = None,
+    harm_classifier: Annotated[
+        str | None,
+        typer.Option(
+            help="Sequence classifier that tells harmful answers: hub name or folder. Default: none, and only the "
+            "leak of the known answers is measured."
+        ),
+    ] = None,
+    harm_label: Annotated[str | None, typer.Option(help="Its label that means harm: name or index.")] = None,
+    forget_rows: Annotated[
+        int | None, typer.Option(min=2, help="Most prompts to forget that are trained with.")
+    ] = None,
+    normal_rows: Annotated[int | None, typer.Option(min=2, help="Most normal questions that are trained with.")] = None,
+    test_rows: Annotated[int | None, typer.Option(min=2, help="Most prompts of each set that are asked.")] = None,
+    correct_answers: Annotated[
+        bool, typer.Option("--correct-answers", help="Train with all correct answers of a question, too: SKU's way.")
+    ] = False,
+    data_seed: Annotated[int, typer.Option(help="Of the division into training and test rows.")] = 8888,
+    unlearners: Annotated[
+        str,
+        typer.Option(
+            help="Side by side: none, prompting, spul, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, eco-auto, "
+            "eco-hand, and every method of `unlearned methods`."
+        ),
+    ] = "prompting,eco,llmu,sku,ga",
+    seeds: Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")] = 1,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of teaching the model all answers first. Default: 10 for the stand-in, else 0."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Of the same.")] = 8,
+    learning_rate: Annotated[float, typer.Option(help="Of the same.")] = 1e-3,
+    max_tokens: Annotated[int, typer.Option(min=32, help="Of question and answer in training.")] = 512,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
+    train_settings: Annotated[
+        list[str] | None,
+        typer.Option("--train", help="Setting of all methods, or of one: epochs=2, llmu.max_steps=100; repeatable."),
+    ] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n: ask only this part; join with `bench merge`.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
+    ] = Path("runs/harmful"),
+    report: Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")] = True,
+) -> None:
+    """Harmful answers (LLMU's and SKU's set-up): how many are still given to prompts that nobody trained with."""
+    from unlearned.benchmarks.harmful.data import HarmfulSplit
+    from unlearned.benchmarks.harmful.run import HarmfulRunConfig, run_harmful
+    from unlearned.benchmarks.outcome import shard_of
+    from unlearned.cli.bench.settings import settings
+    from unlearned.cli.bench.shown import show
+    from unlearned.cli.progress import progress
+
+    config = HarmfulRunConfig(
+        data=data,
+        normal=normal,
+        model=options,
+        split=HarmfulSplit(
+            forget_rows=forget_rows,
+            normal_rows=normal_rows,
+            test_rows=test_rows,
+            correct_answers=correct_answers,
+            seed=data_seed,
+        ),
+        unlearners=names(unlearners),
+        seeds=seeds,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        max_tokens=max_tokens,
+        max_new_tokens=max_new_tokens,
+        judge=harm_classifier,
+        label=harm_label,
+        train=settings(train_settings, "--train"),
+    )
+    with progress() as shown, quiet():
+        run_harmful(
+            config,
+            out,
+            shard=shard_of(shard),
+            on_progress=shown,
+            tell=lambda line: typer.echo(line, err=True),
+        )
+    show(out, report=report)
