@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from unlearned.cli.bench.choices import mmlu, wmdp
 from unlearned.cli.bench.copyright import book, muse, news
 from unlearned.cli.bench.corruption import corruption_table, strength
 from unlearned.cli.bench.cost import serving, speed
@@ -24,7 +25,24 @@ def group() -> None:
     """Run a benchmark."""
 
 
-for command in (speed, classifier, index, strength, tofu, verify, merge, load, book, news, muse, probes, sentiment, harmful):
+for command in (
+    speed,
+    classifier,
+    index,
+    strength,
+    tofu,
+    verify,
+    merge,
+    sentiment,
+    harmful,
+    news,
+    book,
+    muse,
+    mmlu,
+    wmdp,
+    load,
+    probes,
+):
     bench.command()(command)
 bench.command(name="corruptions")(corruption_table)
 bench.command(name="serve")(serving)
