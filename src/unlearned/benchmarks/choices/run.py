@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 CODE = ("benchmarks/choices", "benchmarks/trials.py", "benchmarks/classifier/sets.py")
 VERDICTS = "verdicts"
 
+WHOLE = "all_but_last"
+"""What is corrupted of a flagged question: everything, because its options alone tell who knows it the answer. Source:
+arXiv:2406.07933, outside TOFU."""
+
 
 def run_choices(
     config: ChoicesRunConfig,
@@ -151,7 +155,7 @@ def _materials(
         retain_rows=_rows(data.retain_examples),
         fresh=fresh,
         instruction=instruction(config),
-        fit=config.fit,
+        fit={"selector": WHOLE, **config.fit},
         train={"form": FORM, "max_tokens": longest, **config.train},
         spul={"form": FORM, "max_tokens": longest},
         scope=config.task if config.benchmark == "mmlu" else config.benchmark,
