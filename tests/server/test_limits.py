@@ -192,7 +192,9 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     taken = other.getsockname()[1]
     (tmp_path / "keys").write_text("# none\n\n")
     for arguments, message in (
-        (["--engine", "vllm"], "The vLLM engine is not there yet"),
+        (["--engine", "vllm"], "pip install 'unlearned[vllm]'"),
+        (["--engine", "vllm", "--max-batch", "4"], "vLLM has --max-num-seqs"),
+        (["--max-model-len", "4"], "There is no option --max-model-len"),
         (["--engine", "x"], "There is no engine 'x'"),
         (["--host", "0.0.0.0"], "--api-key-file"),
         (["--api-key-file", str(tmp_path / "keys")], "holds no key"),

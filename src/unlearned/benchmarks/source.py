@@ -138,7 +138,7 @@ def _file_rows(file: Path) -> tuple[str, list[DataRow]]:
 
 
 def _datasets() -> Any:
-    return require("datasets", extra="data", purpose="Data of the hub")
+    return require("datasets", extra="eval", purpose="Data of the hub")
 
 
 def _first_line(error: Exception) -> str:

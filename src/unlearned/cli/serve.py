@@ -7,12 +7,13 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, load, quiet, with_model_options
+from unlearned.cli.options import Artifacts, given_options, load, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 
 @with_model_options
 def serve(
+    context: typer.Context,
     options: ModelOptions,
     artifact: Artifacts = None,
     artifact_dir: Annotated[
@@ -21,7 +22,7 @@ def serve(
     state: Annotated[
         Path | None, typer.Option(help="File that keeps an administrator's changes; default: in --artifact-dir.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="What runs the model: transformers.")] = "transformers",
+    engine: Annotated[str, typer.Option(help="What runs the model: transformers or vllm.")] = "transformers",
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than this machine's own need a key.")
     ] = "127.0.0.1",
@@ -44,17 +45,44 @@ def serve(
     watch_seconds: Annotated[float, typer.Option(help="How often --artifact-dir is looked at.")] = 2.0,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Write prompts into the log.")] = False,
 ) -> None:
-    """Serve a model under artifacts: /v1/chat/completions, /v1/completions; any OpenAI client works."""
+    """Serve a model under artifacts: /v1/chat/completions, /v1/completions; any OpenAI client works.
+
+    With --engine vllm, options that are not listed here are vLLM's own.
+    """
     from unlearned.errors import ConfigError
     from unlearned.extras import require
+
+    if engine == "vllm":
+        from unlearned.cli.serve_vllm import OWN, arguments, run_vllm
+
+        if wrong := given_options(context, list(OWN)):
+            instead = OWN[wrong[0].lstrip("-").replace("-", "_")]
+            raise ConfigError(f"{wrong[0]} is for the transformers engine. vLLM has {instead}.")
+        settings = {
+            "host": host,
+            "port": port,
+            "served_model_name": served_model_name,
+            "artifact": artifact,
+            "artifact_dir": artifact_dir,
+            "state": state,
+            "api_key_file": api_key_file,
+            "admin_key_file": admin_key_file,
+            "max_body": max_body,
+            "detection_timeout": detection_timeout,
+            "rate_limit": rate_limit,
+            "watch_seconds": watch_seconds,
+            "log_prompts": log_prompts,
+        }
+        run_vllm(arguments(options, settings, context.args))
+        return
+    if engine != "transformers":
+        raise ConfigError(f"There is no engine {engine!r}. Use --engine transformers or --engine vllm.")
+    if context.args:
+        raise ConfigError(f"There is no option {context.args[0]}. See unlearned serve --help.")
     from unlearned.server.config import ServeConfig
     from unlearned.server.keys import Keys
     from unlearned.server.listening import listen
 
-    if engine == "vllm":
-        raise ConfigError("The vLLM engine is not there yet. Use --engine transformers.")
-    if engine != "transformers":
-        raise ConfigError(f"There is no engine {engine!r}. Use --engine transformers.")
     require("fastapi", extra="serve", purpose="unlearned serve")
     require("uvicorn", extra="serve", purpose="unlearned serve")
     config = ServeConfig(

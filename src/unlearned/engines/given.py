@@ -29,7 +29,7 @@ def ids_prompt(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, 
         raise PromptError("The prompt is empty. Give it at least one token.")
     if unknown := [token for token in ids if not 0 <= token < vocabulary]:
         raise PromptError(f"There is no token {unknown[0]}: this model's ids are 0 to {vocabulary - 1}.")
-    text, offsets = _decoded(tokenizer, ids)
+    text, offsets = decoded(tokenizer, ids)
     special = special_ids(tokenizer)
     return Prompt(
         text=text,
@@ -40,7 +40,7 @@ def ids_prompt(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, 
     )
 
 
-def _decoded(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, Any]:
+def decoded(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, Any]:
     """Text of all ids, and (T, 2) the characters of each; tokens that share a character all get it."""
     text, starts, ends = "", [], []
     before, cut, waiting = 0, 0, 0  # as in TextStream, but keeping track of who brought which characters

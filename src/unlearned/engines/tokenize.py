@@ -87,35 +87,61 @@ def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
     everything = [Segment(0, len(text), "conversation")]
     if any(message["role"] not in ROLES for message in messages):
         return everything
-    markers = [f"\ue000{index}\ue001" for index in range(len(messages))]
+    markers = placeholders(len(messages))
     try:
         outline = _render(tokenizer, [{**m, "content": mark} for m, mark in zip(messages, markers, strict=True)])
     except Exception:  # jinja lets templates raise anything; the marker may break a rule the real message keeps
         return everything
-    if any(outline.count(marker) != 1 for marker in markers) or "\ue000" in text:
+    places = aligned(text, outline, markers, [as_rendered(message["content"]) for message in messages])
+    if places is None:
         return everything
+    return [Segment(*place, m["role"]) for place, m in zip(places, messages, strict=True) if place[0] < place[1]]
+
+
+def placeholders(count: int) -> list[str]:
+    """Contents that stand for the messages of a conversation while its template is rendered, to find their places."""
+    return [f"\ue000{index}\ue001" for index in range(count)]
+
+
+def as_rendered(content: str) -> tuple[str, ...]:
+    """The ways in which templates print a message's content."""
+    return tuple(dict.fromkeys((content, content.strip(), content.lstrip(), content.rstrip())))
+
+
+def aligned(
+    text: str, outline: str, markers: Sequence[str], words: Sequence[Sequence[str]]
+) -> list[tuple[int, int]] | None:
+    """Where each message stands in a rendered conversation.
+
+    Args:
+        text: the conversation under its template.
+        outline: the same with a marker in place of every message.
+        markers: as `placeholders` makes them.
+        words: per message, how its content may have been printed.
+
+    Returns:
+        Per message characters `[start, end)` of `text`, or None where text and outline do not fit.
+    """
+    if any(outline.count(marker) != 1 for marker in markers) or "\ue000" in text:
+        return None
     template, rest = [], outline
     for marker in markers:
         before, found, rest = rest.partition(marker)
         if not found:  # reordered
-            return everything
+            return None
         template.append(before)
-    segments, cursor = [], 0
-    for index, (message, before) in enumerate(zip(messages, template, strict=True)):
+    places, cursor = [], 0
+    for index, (variants, before) in enumerate(zip(words, template, strict=True)):
         if not text.startswith(before, cursor):
-            return everything
+            return None
         cursor += len(before)
         after = template[index + 1] if index + 1 < len(template) else rest
-        content = message["content"]
-        variants = dict.fromkeys((content, content.strip(), content.lstrip(), content.rstrip()))
-        fitting = (v for v in variants if text.startswith(v + after, cursor))
-        words = next(fitting, None)
-        if words is None:
-            return everything
-        if words:
-            segments.append(Segment(cursor, cursor + len(words), message["role"]))
-        cursor += len(words)
-    return segments if cursor + len(rest) == len(text) else everything
+        printed = next((v for v in variants if text.startswith(v + after, cursor)), None)
+        if printed is None:
+            return None
+        places.append((cursor, cursor + len(printed)))
+        cursor += len(printed)
+    return places if cursor + len(rest) == len(text) else None
 
 
 def _tokenised(

@@ -19,14 +19,18 @@ async def json_body(request: Request, config: ServeConfig) -> dict[str, Any]:
     Raises:
         RefusalError: 415 other content, 408 too slow, 413 too large, 400 no valid JSON object or nested too deeply.
     """
+    return parsed(await raw_body(request, config), config.max_json_depth)
+
+
+async def raw_body(request: Request, config: ServeConfig) -> bytes:
+    """The same, not parsed yet."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # also keeps forms of foreign web pages out
         raise RefusalError(415, "Send JSON with the header 'Content-Type: application/json'.")
     try:
-        raw = await asyncio.wait_for(_read(request, config.max_body_bytes), config.read_timeout)
+        return await asyncio.wait_for(_read(request, config.max_body_bytes), config.read_timeout)
     except asyncio.TimeoutError as error:
         raise RefusalError(408, "The request's body came too slowly.", headers={"Connection": "close"}) from error
-    return parsed(raw, config.max_json_depth)
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
+from unlearned.server.refusals import RefusalError
 from unlearned.stages import Verdict
 
 _LOCK = threading.Lock()
@@ -35,6 +36,8 @@ class Record:
     """Name -> seconds."""
 
     prompts: list[str] | None = None
+    refusal: RefusalError | None = None
+    """Why there is no answer, where the engine was not asked and its own server would tell otherwise."""
 
     def since_start(self) -> float:
         """Seconds."""

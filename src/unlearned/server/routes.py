@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unlearned.engines.sampling import Token
@@ -18,6 +18,7 @@ from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.replies import DONE, ChatReply, CompletionReply, Head, event, usage
 from unlearned.server.schemas import ChatRequest, CompletionRequest, Generating, validated
 from unlearned.server.service import Answers, Checked, Service
+from unlearned.server.verdict_headers import verdict_headers
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -124,7 +125,7 @@ async def _respond(
     from starlette.responses import JSONResponse, StreamingResponse
 
     record: Record = request.state.record
-    headers = _headers(record, access)
+    headers = verdict_headers(record, access)
     try:
         if not asked.stream:
             pieces = await _while_connected(request, answers.whole())
@@ -182,20 +183,6 @@ async def _stream(
     finally:
         answers.cancel()
         _note(record, answers)
-
-
-def _headers(record: Record, access: Access) -> dict[str, str]:
-    """Only an administrator sees what was decided."""
-    headers = {"x-unlearned": "checked"}
-    if access is Access.ADMIN and record.verdicts is not None:
-        scopes: Sequence[str] = sorted({verdict.scope for verdict in record.verdicts if verdict.scope})
-        headers["x-unlearned-verdict"] = "flagged" if scopes else "clean"
-        headers["x-unlearned-scores"] = ",".join(f"{verdict.score:.4f}" for verdict in record.verdicts)
-        if scopes:  # percent-encoded: a scope's name may be in any script
-            from urllib.parse import quote
-
-            headers["x-unlearned-scopes"] = ",".join(quote(scope) for scope in scopes)
-    return headers
 
 
 def _note(record: Record, answers: Answers) -> None:

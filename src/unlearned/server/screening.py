@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
 from unlearned.errors import DetectionError
 from unlearned.server.metrics import Metrics
-from unlearned.server.refusals import unchecked
+from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.store import Enforced
 from unlearned.stages import Prompt, Verdict
 
@@ -56,6 +58,30 @@ class Screener:
         Raises:
             RefusalError: 503; the detector failed, took too long or ran out of memory.
         """
+        keys, found, new = self._queued(prompts, enforced)
+        waiting = asyncio.gather(*(asyncio.wrap_future(item.verdict) for item in new.values()))
+        try:
+            verdicts = await asyncio.wait_for(waiting, self.timeout)
+        except (asyncio.TimeoutError, DetectionError) as error:
+            raise self._failed(error) from error
+        return self._remembered(keys, found, dict(zip(new, verdicts, strict=True)))
+
+    def check_now(self, prompts: Sequence[Prompt], enforced: Enforced) -> list[Verdict]:
+        """The same for callers without an event loop."""
+        keys, found, new = self._queued(prompts, enforced)
+        end = time.monotonic() + self.timeout
+        try:
+            verdicts = [item.verdict.result(max(0.0, end - time.monotonic())) for item in new.values()]
+        except (FutureTimeoutError, DetectionError) as error:
+            for item in new.values():
+                item.verdict.cancel()
+            raise self._failed(error) from error
+        return self._remembered(keys, found, dict(zip(new, verdicts, strict=True)))
+
+    def _queued(
+        self, prompts: Sequence[Prompt], enforced: Enforced
+    ) -> tuple[list[bytes], dict[bytes, Verdict], dict[bytes, _Waiting]]:
+        """Keys of all prompts, verdicts that are known, and what waits for one now."""
         if not self._thread.is_alive():
             raise unchecked("Detection has stopped.", "detection_failed")
         keys = [_key(prompt, enforced) for prompt in prompts]
@@ -66,16 +92,19 @@ class Screener:
         new = {key: _Waiting(prompt, enforced) for key, prompt in zip(keys, prompts, strict=True) if key not in found}
         for item in new.values():
             self._queue.put(item)
-        waiting = asyncio.gather(*(asyncio.wrap_future(item.verdict) for item in new.values()))
-        try:
-            verdicts = await asyncio.wait_for(waiting, self.timeout)
-        except asyncio.TimeoutError as error:
-            self.stuck = True
-            raise unchecked(f"Detection took longer than {self.timeout:g} s.", "detection_timeout") from error
-        except DetectionError as error:
-            raise unchecked("Detection failed.", "detection_failed") from error
+        return keys, found, new
+
+    def _failed(self, error: BaseException) -> RefusalError:
+        if isinstance(error, DetectionError):
+            return unchecked("Detection failed.", "detection_failed")
+        self.stuck = True
+        return unchecked(f"Detection took longer than {self.timeout:g} s.", "detection_timeout")
+
+    def _remembered(
+        self, keys: Sequence[bytes], found: dict[bytes, Verdict], new: dict[bytes, Verdict]
+    ) -> list[Verdict]:
         self.stuck = self.stuck and not new
-        found |= zip(new, verdicts, strict=True)
+        found |= new
         with self._lock:
             self._known |= found
             while len(self._known) > self.size:

@@ -113,6 +113,7 @@ class ArtifactStore:
         if not _NAME.fullmatch(name):
             raise RefusalError(400, "A name has up to 64 letters, digits, '.', '_' or '-'.", param="name")
         with self._lock:
+            self._reread()
             added = {**self._added, name: path}
             removed = {other: digest for other, digest in self._removed.items() if other != name}
             self._change(added, removed)
@@ -121,6 +122,7 @@ class ArtifactStore:
     def remove(self, name: str) -> None:
         """Stop enforcing an artifact. One of an option or the folder stays away until its content changes."""
         with self._lock:
+            self._reread()
             known = {entry.name: entry for entry in self.current.entries}
             if name not in known:
                 names = ", ".join(known) or "none"
@@ -133,11 +135,16 @@ class ArtifactStore:
             self._change(added, removed)
 
     def rescan(self) -> None:
-        """Look at the watched folder again. What is broken there keeps its last good version, and is reported."""
+        """Look at the watched folder again, and at changes that another process of this server took.
+
+        What is broken there keeps its last good version, and is reported.
+        """
         with self._lock:
+            unreadable = self._reread()
             entries, problems = self._load(
                 {entry.name: entry for entry in self.current.entries}, self._added, self._removed
             )
+            problems |= unreadable
             try:
                 if [entry.artifact for entry in entries] != [entry.artifact for entry in self.current.entries]:
                     self.current = self._enforced(entries)
@@ -147,6 +154,17 @@ class ArtifactStore:
                 if self.problems.get(name) != problem:
                     self._report(f"Artifact {name!r} is not used: {problem}")
             self.problems = problems
+
+    def _reread(self) -> dict[str, str]:
+        """Take up the state file if another process wrote it; what is wrong with it."""
+        file = self.sources.state_file
+        if file is None or not file.exists():  # deleted: nothing is dropped for that
+            return {}
+        try:
+            self._added, self._removed = _read_state(file)
+        except (ArtifactError, OSError) as error:
+            return {"*": str(error)}
+        return {}
 
     def _change(self, added: dict[str, Path], removed: dict[str, str]) -> None:
         file = self.sources.state_file

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 ROUTES = (
     "/v1/chat/completions",
     "/v1/completions",
+    "/v1/responses",
+    "/v1/messages",
     "/v1/models",
     "/v1/unlearned/checks",
     "/v1/unlearned/artifacts",

@@ -6,15 +6,13 @@ import http.client
 import io
 import json
 import platform
-import statistics
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +20,8 @@ import torch
 
 from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
+from unlearned.benchmarks.serving.clients import Prompts, ask, paired, throughput
 from unlearned.demo.concepts import CONCEPTS, Concept
-from unlearned.examples import background_prompts
 from unlearned.learn.fit import FitConfig, fit
 from unlearned.progress import Progress
 from unlearned.server.config import ServeConfig
@@ -34,34 +32,6 @@ from unlearned.server.store import Sources
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One measure: the server against the plain model, medians over pairs."""
-
-    name: str
-    unit: str
-    server: float
-    plain: float
-    ratio: float
-    """Server by plain, the median of the pairs' ratios."""
-
-    low: float
-    high: float
-    """Smallest and largest ratio."""
-
-    pairs: int
-
-
-class Prompts:
-    """Prompts that no turn has seen before, so that no verdict is remembered."""
-
-    def __init__(self) -> None:
-        self._left = iter(background_prompts())
-
-    def next(self, count: int) -> list[str]:
-        return [next(self._left) for _ in range(count)]
 
 
 def measure_serving(
@@ -103,15 +73,15 @@ def measure_serving(
                     report(name, turn, repeats + 1)
                     texts = prompts.next(count * rounds)
                     plain = _plain_throughput(model, tokenizer, texts, count, new_tokens)
-                    pairs.append((_server_throughput(port, texts, count, new_tokens), plain))
-                rows.append(_row(name, "tokens/s", pairs[1:]))  # the first pair warms up
+                    pairs.append((throughput(port, texts, count, new_tokens), plain))
+                rows.append(paired(name, "tokens/s", pairs[1:]))  # the first pair warms up
             pairs = []
             view = service.view
             for turn in range(4 * repeats + 1):
                 report("first token", turn, 4 * repeats + 1)
                 [text] = prompts.next(1)
                 pairs.append((1000 * _server_first_token(port, text), 1000 * _plain_first_token(view, text)))
-            rows.append(_row("first token, 1 client, against plain + one detection", "ms", pairs[1:]))
+            rows.append(paired("first token, 1 client, against plain + one detection", "ms", pairs[1:]))
             record = base_model_record(service.engine)
     return {
         "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {sys.platform}",
@@ -124,6 +94,7 @@ def measure_serving(
 
 
 def fitted(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> Path:
+    """An artifact about the demo's first concept, whose strength is given."""
     """An artifact about a concept of the demo, with a strength by hand, saved in the folder."""
     concept = Concept(CONCEPTS[0])
     config = FitConfig(strength=2, seed=0)
@@ -149,29 +120,6 @@ def _running(
     finally:
         server.should_exit = True
         thread.join()
-
-
-def _server_throughput(port: int, texts: Sequence[str], clients: int, new_tokens: int) -> float:
-    """Tokens per second of all clients together; each sends its next prompt when it has its answer."""
-
-    def client(own: Sequence[str]) -> int:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        tokens = 0
-        for text in own:
-            _ask(connection, text, max_tokens=new_tokens)
-            tokens += int(json.load(connection.getresponse())["usage"]["completion_tokens"])
-        connection.close()
-        return tokens
-
-    start = time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
-        tokens = sum(pool.map(client, [texts[index::clients] for index in range(clients)]))
-    return tokens / (time.perf_counter() - start)
-
-
-def _ask(connection: http.client.HTTPConnection, text: str, **more: Any) -> None:
-    body = {"model": "bench", "messages": [{"role": "user", "content": text}], "temperature": 0, **more}
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
 
 
 @torch.inference_mode()
@@ -209,7 +157,7 @@ def _server_first_token(port: int, text: str) -> float:
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.connect()
     start = time.perf_counter()
-    _ask(connection, text, stream=True, max_tokens=4)
+    ask(connection, text, stream=True, max_tokens=4)
     response = connection.getresponse()
     for line in response:
         if line.startswith(b"data: {") and json.loads(line[6:])["choices"][0]["delta"].get("content"):
@@ -227,9 +175,3 @@ def _plain_first_token(view: Unlearned, text: str) -> float:
     view.classify([text])
     model.generate(**_encoded(model, view.engine.tokenizer, [text]), max_new_tokens=1, do_sample=False)
     return time.perf_counter() - start
-
-
-def _row(name: str, unit: str, pairs: Sequence[tuple[float, float]]) -> Row:
-    ratios = [ours / theirs for ours, theirs in pairs]
-    server, plain = (statistics.median(side) for side in zip(*pairs, strict=True))
-    return Row(name, unit, server, plain, statistics.median(ratios), min(ratios), max(ratios), len(pairs))

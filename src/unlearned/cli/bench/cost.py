@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,42 +59,83 @@ def speed(
 def serving(
     options: ModelOptions,
     artifact: Artifacts = None,
+    engine: Annotated[str, typer.Option(help="What runs the model: transformers or vllm.")] = "transformers",
+    vllm_options: Annotated[
+        str, typer.Option(help="Options of vllm serve, as one text; for example '--enforce-eager'.")
+    ] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
-    clients: Annotated[str, typer.Option(help="How many ask at once, separated by commas.")] = "1,8,32",
+    clients: Annotated[
+        str | None, typer.Option(help="How many ask at once, separated by commas; default: 1,8,32, with vLLM 32.")
+    ] = None,
     new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 64,
     rounds: Annotated[int, typer.Option(min=1, help="Requests of each client in one turn.")] = 2,
     repeats: Annotated[int, typer.Option(min=1, help="Pairs per measure.")] = 3,
 ) -> None:
-    """What serving costs: throughput by clients, time to a first token, against model.generate in the same run."""
+    """What serving costs, in turn and in one run: against model.generate, or on vLLM against vLLM without artifacts."""
     import json
+    import shlex
+    import tempfile
 
-    from rich.console import Console
-    from rich.table import Table
-
-    from unlearned.benchmarks.serving.run import measure_serving
+    from unlearned.benchmarks.serving.run import fitted, measure_serving
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.errors import ConfigError
     from unlearned.files import write_text
 
-    if not all(name.isdecimal() and int(name) > 0 for name in names(clients)):
+    numbers = names(clients or ("32" if engine == "vllm" else "1,8,32"))
+    if not numbers or not all(name.isdecimal() and int(name) > 0 for name in numbers):
         raise ConfigError(f"--clients {clients}: give numbers separated by commas, for example 1,8,32.")
+    if engine not in ("transformers", "vllm"):
+        raise ConfigError(f"There is no engine {engine!r}. Use --engine transformers or --engine vllm.")
+    if engine == "vllm" and len(numbers) > 1:
+        raise ConfigError(f"--clients {clients}: with --engine vllm give one number.")
     check_writable(out)
     model, tokenizer = load(options)
-    with progress() as report, quiet():
-        results = measure_serving(
-            model,
-            tokenizer,
-            artifacts=artifact or (),
-            clients=[int(name) for name in names(clients)],
-            new_tokens=new_tokens,
-            rounds=rounds,
-            repeats=repeats,
-            on_progress=report,
-        )
+    with progress() as report, quiet(), tempfile.TemporaryDirectory() as scratch:
+        if engine == "vllm":
+            from unlearned.benchmarks.serving.vllm import measure_vllm
+
+            folders = list(artifact or ()) or [fitted(model, tokenizer, Path(scratch) / "artifact")]
+            del model, tokenizer
+            results = measure_vllm(
+                model_path(options),
+                folders,
+                options=shlex.split(vllm_options),
+                clients=int(numbers[0]),
+                new_tokens=new_tokens,
+                rounds=rounds,
+                repeats=repeats,
+                on_progress=report,
+            )
+        else:
+            results = measure_serving(
+                model,
+                tokenizer,
+                artifacts=artifact or (),
+                clients=[int(name) for name in numbers],
+                new_tokens=new_tokens,
+                rounds=rounds,
+                repeats=repeats,
+                on_progress=report,
+            )
     if out is not None:
         write_text(out, json.dumps(results, indent=2) + "\n")
-    table = Table(title=f"{results['model']}, {results['dtype']}, on {results['machine']}", title_justify="left")
+    _show(results)
+
+
+def model_path(options: ModelOptions) -> str:
+    """Folder or hub id under which another program finds the model."""
+    from unlearned.embedded import embedded_model_folder
+    from unlearned.models import EMBEDDED
+
+    return str(embedded_model_folder()) if options.model == EMBEDDED else options.model
+
+
+def _show(results: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"{results['model']} on {results['machine']}", title_justify="left")
     for column in ("measure", "server", "plain", "ratio (smallest to largest)"):
         table.add_column(column)
     for row in results["rows"]:

@@ -1,0 +1,134 @@
+"""vLLM with the plug-in against vLLM without it: both servers run, and answer the same questions in turn."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from unlearned.benchmarks.serving.clients import Prompts, paired, throughput
+from unlearned.demo.concepts import CONCEPTS, Concept
+from unlearned.errors import UnlearnedError
+from unlearned.extras import require
+from unlearned.progress import Progress
+
+START_SECONDS = 600
+
+
+def measure_vllm(
+    model: str,
+    artifacts: Sequence[Path],
+    *,
+    options: Sequence[str] = (),
+    clients: int = 32,
+    shares: Sequence[float] = (0.0, 0.25),
+    new_tokens: int = 48,
+    rounds: int = 2,
+    repeats: int = 5,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Throughput of all clients together, at each share of flagged prompts.
+
+    Args:
+        model: folder or hub id.
+        artifacts: folders; the flagged prompts are about the demo's first concept.
+        options: of `vllm serve`, for both servers.
+        clients: how many ask at once.
+        shares: of flagged prompts, 0 to 1.
+        new_tokens: length of every answer.
+        rounds: requests of each client in one turn.
+        repeats: pairs.
+        on_progress: takes phase, done, total.
+
+    Returns:
+        JSON-ready values: the machine, and one row per share, "server" with the plug-in and "plain" without.
+    """
+    require("vllm", extra="vllm", purpose="This benchmark")
+    report = on_progress or (lambda phase, done, total: None)
+    ours = [part for path in artifacts for part in ("--unlearned", str(path))]
+    prompts, flagged, rows = Prompts(), _flagged_prompts(), []
+    with ExitStack() as stack:
+        report("starting two servers", 0, 2)
+        plain = stack.enter_context(_serving(model, options))
+        report("starting two servers", 1, 2)
+        protected = stack.enter_context(_serving(model, [*options, *ours]))
+        for share in shares:
+            name = f"throughput, {clients} clients, {share:.0%} flagged"
+            pairs = []
+            for turn in range(repeats + 1):
+                report(name, turn, repeats + 1)
+                texts = prompts.next(clients * rounds)
+                for place in range(round(share * len(texts))):  # spread over all clients
+                    texts[int(place / share)] = next(flagged)
+                # Who goes first changes, so that a machine that slows down favours nobody.
+                found = {}
+                for port in (plain, protected) if turn % 2 else (protected, plain):
+                    found[port] = throughput(port, texts, clients, new_tokens, ignore_eos=True)
+                pairs.append((found[protected], found[plain]))
+            rows.append(paired(name, "tokens/s", pairs[1:]))  # the first pair warms up
+    return {
+        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {sys.platform}",
+        "versions": {name: version(name) for name in ("torch", "vllm")} | {"python": platform.python_version()},
+        "model": model,
+        "options": list(options),
+        "new_tokens": new_tokens,
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def _flagged_prompts() -> Iterator[str]:
+    """Without end, and no two alike, so that no verdict is remembered."""
+    concept = Concept(CONCEPTS[0])
+    questions = [row.prompt for row in concept.forget]
+    for number in count():
+        yield f"{questions[number % len(questions)]} Answer in {number + 1} words."
+
+
+@contextmanager
+def _serving(model: str, options: Sequence[str]) -> Iterator[int]:
+    """A server in a process of its own; gives its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model, "--served-model-name", "bench"]
+    command += ["--host", "127.0.0.1", "--port", str(port), *options]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            _wait(process, port, log)
+            yield port
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Any) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+                return
+        except (URLError, OSError):
+            time.sleep(0.5)
+    log.seek(0)
+    last = log.read().decode(errors="replace").strip().splitlines()[-5:]
+    raise UnlearnedError(f"vLLM did not start. It says: {' '.join(last)}")

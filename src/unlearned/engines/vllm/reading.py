@@ -1,0 +1,137 @@
+"""Token ids -> Prompt: whose words they are is told by the rendered conversation, else by special tokens."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from unlearned.engines.given import decoded
+from unlearned.engines.tokenize import ROLES, special_ids
+from unlearned.errors import PromptError
+from unlearned.stages import Prompt, Segment
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Split = Callable[[str], Sequence[Segment] | None]
+"""A rendered prompt -> whose words are where, or None where that cannot be told."""
+
+_HEADER = re.compile(rf"\s*({'|'.join(sorted(ROLES))})\s*(?:\n|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Tokens `[first, last)` that are all special or all not, and their characters `[start, end)`."""
+
+    special: bool
+    first: int
+    last: int
+    start: int
+    end: int
+
+
+class Reader:
+    """Reads prompts with a tokenizer of its own; used from any thread.
+
+    Args:
+        tokenizer: a fast tokenizer that nobody else uses.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        if not tokenizer.is_fast:
+            raise PromptError(
+                f"{type(tokenizer).__name__} gives no character offsets, so flagged words cannot be found among tokens."
+                " Use the fast tokenizer of this model."
+            )
+        self.tokenizer = tokenizer
+        self.special = special_ids(tokenizer)
+        self._lock = threading.Lock()  # fast tokenizers refuse to be used by two threads at once
+
+    def read(self, token_ids: Sequence[int], split: Split | None = None) -> Prompt:
+        """A prompt to be classified: its text and segments, without the places of its tokens.
+
+        Args:
+            token_ids: (T,) as the model gets them. What they say counts, whatever text came with them.
+            split: whose words are where, if the prompt is a rendered conversation.
+        """
+        ids = tuple(int(token) for token in token_ids)
+        with self._lock:
+            text, runs = self._runs(ids)
+        found = split(text) if split is not None else None
+        segments = _told_by_special_tokens(text, runs) if found is None else found
+        nowhere = np.zeros((len(ids), 2), dtype=np.int64)
+        is_special = np.fromiter((token in self.special for token in ids), dtype=np.bool_, count=len(ids))
+        return Prompt(text, ids, nowhere, is_special, tuple(_between(segments, runs)))
+
+    def located(self, prompt: Prompt) -> Prompt:
+        """The same prompt with the characters of each token, which only flagged ones need."""
+        offsets = np.zeros((len(prompt.token_ids), 2), dtype=np.int64)
+        with self._lock:
+            text, runs = self._runs(prompt.token_ids)
+            for run in runs:
+                if run.special:
+                    offsets[run.first : run.last] = (run.start, run.start)
+                else:
+                    own = self._offsets(prompt.token_ids[run.first : run.last], text[run.start : run.end])
+                    offsets[run.first : run.last] = own + run.start
+        return replace(prompt, offsets=offsets)
+
+    def _runs(self, ids: tuple[int, ...]) -> tuple[str, list[_Run]]:
+        text, runs, place = "", list[_Run](), 0
+        for special, group in groupby(ids, key=lambda token: token in self.special):
+            own = list(group)
+            start = len(text)
+            text += self._text(own, special=special)
+            runs.append(_Run(special, place, place + len(own), start, len(text)))
+            place += len(own)
+        return text, runs
+
+    def _text(self, ids: list[int], *, special: bool) -> str:
+        if special:  # as they are spelled: some decoders put spaces between them
+            return "".join(str(token or "") for token in self.tokenizer.convert_ids_to_tokens(ids))
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    def _offsets(self, ids: tuple[int, ...], text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+        """(n, 2) characters of each of n tokens that say `text`."""
+        encoded = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        if tuple(encoded["input_ids"]) == ids:
+            return np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+        found, offsets = decoded(self.tokenizer, ids)
+        if found == text:
+            return np.asarray(offsets, dtype=np.int64)
+        # Nothing tells which token brought which character: each stands for all of them, so that none is missed.
+        return np.tile(np.array([0, len(text)], dtype=np.int64), (len(ids), 1))
+
+
+def _told_by_special_tokens(text: str, runs: Sequence[_Run]) -> Iterator[Segment]:
+    """What stands between special tokens is somebody's words, but for the name of a role right after such a token."""
+    role = "user"
+    for index, run in enumerate(runs):
+        if run.special:
+            continue
+        start = run.start
+        header = _HEADER.match(text[run.start : run.end]) if index else None
+        if header is not None:
+            role = header.group(1)
+            start += header.end()
+        if text[start : run.end].strip():
+            yield Segment(start, run.end, role)
+
+
+def _between(segments: Iterable[Segment], runs: Sequence[_Run]) -> Iterator[Segment]:
+    """Segments without the special tokens inside them: who types such a token starts another text."""
+    for segment in segments:
+        start = segment.start
+        for run in runs:
+            if run.special and start < run.end and run.start < segment.end:
+                if start < run.start:
+                    yield Segment(start, run.start, segment.role)
+                start = max(start, run.end)
+        if start < segment.end:
+            yield Segment(start, segment.end, segment.role)

@@ -1,0 +1,21 @@
+"""The vLLM plug-in: vLLM's own engine and server, with every prompt checked. Reads top to bottom:
+
+settings.py   what is to be enforced, and how each process of vLLM learns it
+flags.py      `vllm serve MODEL --unlearned ARTIFACT`
+front.py      where every request passes, in the process that takes it
+enforcer.py   prompt -> verdict -> corrupted embeddings
+core.py       the engine's side: accepts embeddings, and only requests that were checked
+surface.py    checks, artifacts at run time, keys, metrics and the log, around vLLM's own routes
+"""
+
+from __future__ import annotations
+
+
+def register() -> None:
+    """Entry point of `vllm.general_plugins`, called once in each process of vLLM.
+
+    vLLM only logs what fails while a plug-in is imported: everything is imported here, where an error ends the start.
+    """
+    from unlearned.server.vllm.hooks import install
+
+    install()

@@ -1,0 +1,41 @@
+"""What vLLM cannot combine with embeddings in prompts. It is refused at the start, never answered unprotected."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from unlearned.errors import ConfigError
+
+
+def check_combination(vllm_config: Any) -> None:
+    """Raise `ConfigError` if a corrupted prompt would crash this engine or pass it by."""
+    model = vllm_config.model_config
+    for found, problem in (
+        (model.runner_type != "generate", "Models that embed, score or classify (--runner pooling) are not protected"),
+        (model.is_encoder_decoder, "vLLM takes no embeddings for encoder-decoder models"),
+        (getattr(model, "is_diffusion", False), "vLLM takes no embeddings for diffusion models"),
+        (model.skip_tokenizer_init, "Without a tokenizer (--skip-tokenizer-init) prompts cannot be read"),
+        (_lora_breaks(vllm_config), _LORA),
+        (vllm_config.kv_transfer_config is not None, _TRANSFER),
+        (os.environ.get("VLLM_USE_RUST_FRONTEND", "0") not in ("", "0"), "vLLM's Rust front end runs no plug-in"),
+    ):
+        if found:
+            raise ConfigError(f"{problem}. Leave it out, or serve without artifacts.")
+
+
+_LORA = (
+    "vLLM's first model runner cannot combine LoRA with embeddings in prompts, unless --lora-target-modules leaves out "
+    "embed_tokens"
+)
+_TRANSFER = (
+    "KV connectors (--kv-transfer-config) know prompts by their token ids and could hand on what was not corrupted"
+)
+
+
+def _lora_breaks(vllm_config: Any) -> bool:
+    lora = vllm_config.lora_config
+    if lora is None or vllm_config.use_v2_model_runner:
+        return False
+    targets = getattr(lora, "target_modules", None)
+    return not targets or any("embed" in target for target in targets)

@@ -1,0 +1,226 @@
+"""Prompt -> verdict -> corrupted embeddings, for the process of vLLM that takes requests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from unlearned.artifact.artifact import Artifact, combined
+from unlearned.artifact.fingerprint import check_base_model, embeddings_record
+from unlearned.engines.vllm.chat import Chat
+from unlearned.engines.vllm.reading import Reader
+from unlearned.engines.vllm.table import EmbeddingTable
+from unlearned.errors import ArtifactMismatchError, UnlearnedError
+from unlearned.server.gate import Gate
+from unlearned.server.record import Log, Record
+from unlearned.server.refusals import unchecked
+from unlearned.server.store import ArtifactStore, Enforced
+from unlearned.server.vllm.settings import Settings
+from unlearned.stages import Prompt, PromptInput, Verdict, text_only
+from unlearned.unlearners.eco import ECO, LEARN_IT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
+
+GIVEN = "unlearned"
+"""Key under which a rendered prompt carries what is known about it beside its tokens."""
+
+RECORD: ContextVar[Record | None] = ContextVar("unlearned_record", default=None)
+"""The request that is being served, where the surface runs it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Given:
+    """What is known about a rendered prompt."""
+
+    chat: Chat | None = None
+    length: int | None = None
+    """How many of its tokens are the prompt; what follows was generated (beams). None = all."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A prompt that may go to the engine."""
+
+    input: PromptInput
+    digest: str
+    """Of the artifacts under which it was checked."""
+
+    embeddings: Tensor | None = None
+    """(T, D) rows of the whole prompt where some are corrupted."""
+
+    def is_token(self, length: int) -> list[bool]:
+        """(length,) False where the engine reads an embedding instead of its own."""
+        mask = [True] * length
+        if self.input.positions is not None:
+            for position in self.input.positions.tolist():
+                mask[position] = False
+        return mask
+
+    @property
+    def salt(self) -> str | None:
+        """Keeps the prefix cache of corrupted prompts apart: the mask of corrupted positions is not in its keys."""
+        if self.input.positions is None or self.input.vectors is None:
+            return None
+        place = self.input.positions.numpy().tobytes()
+        words = self.input.vectors.contiguous().view(torch.uint8).numpy().tobytes()
+        return hashlib.sha256(place + words).hexdigest()
+
+
+class Enforcer:
+    """Checks and corrupts the prompts of one engine.
+
+    Args:
+        settings: what is enforced.
+        table: the model's input embeddings.
+        tokenizer: its fast tokenizer, used by nobody else.
+        model_id: the model's name, for messages.
+        log: where lines go.
+
+    Raises:
+        ArtifactError: an artifact cannot be used with this model.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        table: EmbeddingTable,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        model_id: str,
+        log: Log | None = None,
+    ) -> None:
+        self.settings, self.table, self.reader = settings, table, Reader(tokenizer)
+        self._base_model = embeddings_record(table.embed, table.rows, tokenizer, model_id)
+        self._known: tuple[Artifact, ...] = ()
+        log = log or Log()
+        store = ArtifactStore(self._activate, settings.sources(), log.event)
+        self.gate = Gate(settings.serve_config(), store, log=log)
+        store.current.unlearner.classify([text_only("Good morning, and welcome.")])  # load what is loaded on first use
+        if settings.artifact_dir or settings.state:
+            threading.Thread(target=_watch, args=(weakref.ref(self),), name="unlearned-artifacts", daemon=True).start()
+
+    @classmethod
+    def for_engine(cls, settings: Settings, vllm_config: Any) -> Enforcer:
+        """For what vLLM is about to run; raises `ConfigError` where embeddings cannot stand in for tokens."""
+        from transformers import AutoTokenizer
+
+        from unlearned.server.vllm.combinations import check_combination
+
+        check_combination(vllm_config)
+        model = vllm_config.model_config
+        tokenizer = AutoTokenizer.from_pretrained(
+            model.tokenizer, revision=model.tokenizer_revision, trust_remote_code=model.trust_remote_code
+        )
+        return cls(settings, open_table(model), tokenizer, model_id=str(model.model))
+
+    def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
+        for artifact in artifacts:
+            if artifact not in self._known:
+                self._check_model(artifact)
+        unlearner = combined(artifacts)
+        self._known = tuple(artifacts)
+        return unlearner
+
+    def _check_model(self, artifact: Artifact) -> None:
+        if artifact.base_model is None:
+            raise ArtifactMismatchError(f"The artifact {artifact.name!r} can only classify so far. {LEARN_IT}")
+        harm = "Detection holds; the strength may be wrong. Fit again to be sure."
+        check_base_model(f"The artifact {artifact.name!r}", artifact.base_model, self._base_model, harm, stacklevel=2)
+
+    async def check(self, token_ids: Sequence[int], given: Given) -> Checked:
+        """Check and corrupt one prompt without holding up the event loop.
+
+        Raises:
+            RefusalError: 503; it could not be checked.
+        """
+        start = time.perf_counter()
+        enforced = self.gate.store.current  # once: another set may come in force meanwhile
+        prompt = await asyncio.to_thread(self._read, token_ids, given)
+        [verdict] = await self.gate.screener.check([prompt], enforced)
+        checked = (
+            await asyncio.to_thread(self._corrupted, prompt, verdict, enforced)
+            if verdict.in_scope
+            else Checked(PromptInput(prompt.token_ids, verdict), enforced.digest)
+        )
+        self._note(prompt, checked, given, time.perf_counter() - start)
+        return checked
+
+    def check_now(self, token_ids: Sequence[int], given: Given) -> Checked:
+        """The same for callers without an event loop."""
+        enforced = self.gate.store.current
+        prompt = self._read(token_ids, given)
+        [verdict] = self.gate.screener.check_now([prompt], enforced)
+        return self._corrupted(prompt, verdict, enforced)
+
+    def check_ahead(self, prompts: Sequence[tuple[Sequence[int], Given]]) -> None:
+        """Have the verdicts of many prompts found together, so that `check_now` remembers them."""
+        self.gate.screener.check_now([self._read(*prompt) for prompt in prompts], self.gate.store.current)
+
+    def _read(self, token_ids: Sequence[int], given: Given) -> Prompt:
+        ids = token_ids if given.length is None else token_ids[: given.length]
+        return self.reader.read(ids, given.chat.split if given.chat is not None else None)
+
+    def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced) -> Checked:
+        if not verdict.in_scope:
+            return Checked(PromptInput(prompt.token_ids, verdict), enforced.digest)
+        try:
+            corrupted = enforced.unlearner.corrupt(self.reader.located(prompt), verdict, self.table)  # type: ignore[arg-type]
+        except UnlearnedError as error:
+            raise unchecked("The prompt could not be prepared.", "detection_failed") from error
+        # Rows that are not corrupted hold the real embeddings: they are part of what the prefix cache compares.
+        embeddings = self.table.embed(prompt.token_ids).clone()
+        embeddings[corrupted.positions] = corrupted.vectors  # type: ignore[assignment]
+        return Checked(corrupted, enforced.digest, embeddings)
+
+    def _note(self, prompt: Prompt, checked: Checked, given: Given, seconds: float) -> None:
+        """For the log and the administrator."""
+        record = RECORD.get()
+        if record is None:
+            return
+        if given.length is not None and any(known is checked.input.verdict for known in record.verdicts or ()):
+            return  # a later step of a beam; verdicts are remembered, so it is the same object
+        record.verdicts = [*(record.verdicts or ()), checked.input.verdict]
+        record.artifacts = checked.digest
+        record.prompt_tokens = (record.prompt_tokens or 0) + len(prompt.token_ids)
+        record.timings["detection"] = max(seconds, record.timings.get("detection", 0.0))
+        if self.gate.config.log_prompts:
+            record.prompts = [*(record.prompts or ()), prompt.text]
+
+
+def open_table(model_config: Any) -> EmbeddingTable:
+    """The embeddings of the model that vLLM is configured for."""
+    return EmbeddingTable.open(
+        model_config.model,
+        revision=model_config.revision,
+        dtype=model_config.dtype,
+        config=model_config.hf_text_config,
+    )
+
+
+def given_with(prompt: Mapping[str, Any]) -> Given:
+    """What a rendered prompt carries."""
+    found = prompt.get(GIVEN)
+    return found if isinstance(found, Given) else Given()
+
+
+def _watch(enforcer: weakref.ref[Enforcer]) -> None:
+    """Look at the artifacts again and again, as long as somebody uses them."""
+    while (alive := enforcer()) is not None:
+        seconds = alive.gate.config.watch_seconds
+        try:
+            alive.gate.store.rescan()
+        except Exception as error:  # the next look may go better; what is in force stays in force
+            alive.gate.log.event(f"Looking at the artifacts failed: {type(error).__name__}: {error}")
+        del alive
+        time.sleep(seconds)

@@ -1,0 +1,245 @@
+"""Where every request passes, in the process that takes it: checked off the event loop, corrupted, and marked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from copy import deepcopy
+from dataclasses import replace
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+from vllm.exceptions import GracefulHTTPError, VLLMValidationError
+from vllm.pooling_params import PoolingParams
+
+from unlearned.engines.vllm.chat import Chat
+from unlearned.errors import DetectionError, PromptError
+from unlearned.server.refusals import RefusalError
+from unlearned.server.screening import AT_ONCE
+from unlearned.server.vllm.core import STAMP
+from unlearned.server.vllm.enforcer import GIVEN, RECORD, Checked, Enforcer, Given, given_with
+from unlearned.server.vllm.hooks import (
+    ADD_REQUEST,
+    BEAM_PROMPT,
+    FRONT_START,
+    OFFLINE,
+    PROCESS_INPUTS,
+    RENDER_CHAT,
+    RENDER_CHAT_ASYNC,
+    wrap,
+)
+from unlearned.server.vllm.settings import Settings
+
+_AHEAD: ContextVar[tuple[Any, Checked] | None] = ContextVar("unlearned_checked", default=None)
+"""A prompt that this task has checked, and the result."""
+
+_current: Enforcer | None = None
+
+
+class UncheckedError(GracefulHTTPError, DetectionError):  # type: ignore[misc]
+    """A prompt could not be checked: 503 over HTTP, a `DetectionError` in Python."""
+
+
+def install() -> None:
+    """Wrap what takes requests."""
+    wrap(FRONT_START, _starting)
+    wrap(PROCESS_INPUTS, _processing)
+    wrap(ADD_REQUEST, _adding)
+    wrap(RENDER_CHAT, _rendering)
+    wrap(RENDER_CHAT_ASYNC, _rendering_async)
+    wrap(BEAM_PROMPT, _beam)
+    wrap(OFFLINE, _offline)
+
+
+def current() -> Enforcer:
+    """The enforcer of this process's engine, for the surface around the server.
+
+    Raises:
+        DetectionError: there is none, so nothing would be checked.
+    """
+    if _current is None:
+        raise DetectionError("The engine of this server was started without the plug-in of unlearned.")
+    return _current
+
+
+def _of(processor: Any) -> Enforcer | None:
+    found: Enforcer | None = getattr(processor, "unlearned", None)
+    return found
+
+
+def _starting(start: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(self: Any, vllm_config: Any, *args: Any, **kwargs: Any) -> Any:
+        global _current
+        result = start(self, vllm_config, *args, **kwargs)
+        settings = Settings.of(vllm_config)
+        self.unlearned = Enforcer.for_engine(settings, vllm_config) if settings is not None else None
+        _current = self.unlearned or _current
+        return result
+
+    return wrapper
+
+
+def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
+    """Rendered prompts are processed on the event loop: they are checked before, while other requests go on."""
+
+    async def wrapper(self: Any, request_id: str, prompt: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
+        enforcer = _of(self.input_processor)
+        if enforcer is None or not isinstance(prompt, dict) or "type" not in prompt:
+            return await add(self, request_id, prompt, params, *args, **kwargs)
+        _refuse_unreadable(prompt["type"], params)
+        try:
+            checked = await enforcer.check(prompt["prompt_token_ids"], given_with(prompt))
+        except RefusalError as refusal:
+            raise _unchecked(refusal) from refusal
+        token = _AHEAD.set((prompt, checked))
+        try:
+            return await add(self, request_id, prompt, params, *args, **kwargs)
+        finally:
+            _AHEAD.reset(token)
+
+    return wrapper
+
+
+def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
+    """The place that no request can avoid."""
+
+    def wrapper(self: Any, request_id: str, prompt: Any, params: Any, *args: Any, **kwargs: Any) -> Any:
+        request = process(self, request_id, prompt, params, *args, **kwargs)
+        enforcer = _of(self)
+        if enforcer is None:
+            return request
+        if request.resumable:
+            raise VLLMValidationError("Prompts that come in pieces cannot be checked as a whole. Send them at once.")
+        if request.prompt_embeds is not None or request.prompt_token_ids is None:
+            _refuse_unreadable("embeds", params)
+        if request.mm_features:
+            _refuse_unreadable("multimodal", params)
+        _refuse_unreadable("token", params)
+        _corrupt(request, _checked(enforcer, prompt, request.prompt_token_ids), enforcer)
+        return request
+
+    return wrapper
+
+
+def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int]) -> Checked:
+    given = given_with(prompt) if isinstance(prompt, Mapping) else Given()
+    ahead = _AHEAD.get()
+    # The tokens are compared, too: what was checked is what the engine gets.
+    if ahead is not None and ahead[0] is prompt and ahead[1].input.token_ids == tuple(token_ids[: given.length]):
+        return ahead[1]
+    try:
+        return enforcer.check_now(token_ids, given)
+    except RefusalError as refusal:
+        raise _unchecked(refusal) from refusal
+
+
+def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
+    """Write into vLLM's request what the engine must know: the mark, and the embeddings where some are corrupted."""
+    request.trace_headers = {**(request.trace_headers or {}), STAMP: checked.digest}
+    if checked.embeddings is None:
+        return
+    import torch
+
+    own, length = checked.embeddings, len(request.prompt_token_ids)
+    if length > len(own):  # a beam: what it generated so far is read as it is
+        own = torch.cat([own, enforcer.table.embed(request.prompt_token_ids[len(own) :])])
+    request.prompt_embeds = own
+    request.prompt_is_token_ids = checked.is_token(length)
+    request.cache_salt = f"{request.cache_salt or ''}:{STAMP}:{checked.salt}"
+
+
+def _refuse_unreadable(kind: str, params: Any) -> None:
+    """Raise `VLLMValidationError` (400) for what is no text that can be checked."""
+    if kind == "embeds":
+        raise VLLMValidationError(
+            "Embeddings cannot be checked, so they are refused. Send text.", parameter="prompt_embeds"
+        )
+    if kind != "token":
+        raise VLLMValidationError("Only text can be checked: images, sound and video are refused. Send text parts.")
+    if isinstance(params, PoolingParams):
+        raise VLLMValidationError("This engine only generates: embeddings, scores and classes are not protected.")
+
+
+def _unchecked(refusal: RefusalError) -> UncheckedError:
+    record = RECORD.get()
+    if record is not None:
+        record.refusal = refusal
+        record.error = refusal.code
+    return UncheckedError(str(refusal), HTTPStatus(refusal.status))
+
+
+def _rendering(render: Callable[..., Any]) -> Callable[..., Any]:
+    """Rendered conversations remember their messages."""
+
+    def wrapper(self: Any, conversations: Sequence[Any], chat_params: Any, *args: Any, **kwargs: Any) -> Any:
+        found, prompts = render(self, conversations, chat_params, *args, **kwargs)
+        _remember(self, conversations, chat_params, prompts)
+        return found, prompts
+
+    return wrapper
+
+
+def _rendering_async(render: Callable[..., Any]) -> Callable[..., Any]:
+    async def wrapper(self: Any, conversations: Sequence[Any], chat_params: Any, *args: Any, **kwargs: Any) -> Any:
+        found, prompts = await render(self, conversations, chat_params, *args, **kwargs)
+        _remember(self, conversations, chat_params, prompts)
+        return found, prompts
+
+    return wrapper
+
+
+def _remember(renderer: Any, conversations: Sequence[Any], chat_params: Any, prompts: Sequence[Any]) -> None:
+    # Without a word of the client: of the template's arguments only those that cannot hold any.
+    plain = {
+        name: value
+        for name, value in chat_params.chat_template_kwargs.items()
+        if value is None or isinstance(value, (bool, int))
+    }
+    bare_params = replace(chat_params, chat_template_kwargs=plain)
+
+    def render(messages: Sequence[Mapping[str, Any]], bare: bool) -> str:
+        # A copy: vLLM parses the arguments of tool calls in place.
+        _, prompt = renderer.render_messages(deepcopy(list(messages)), bare_params if bare else chat_params)
+        text = prompt.get("prompt")
+        if not isinstance(text, str):
+            raise PromptError("This renderer gives token ids and no text.")
+        return text
+
+    for messages, prompt in zip(conversations, prompts, strict=True):
+        if prompt.get("type") == "token":
+            prompt[GIVEN] = Given(Chat(messages, render))
+
+
+def _beam(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Every step of a beam is a prompt to vLLM; to us the prompt is what the client sent."""
+
+    def wrapper(self: Any) -> Any:
+        prompt = build(self)
+        origin = self.orig_prompt
+        if prompt.get("type") == "token":
+            prompt[GIVEN] = replace(given_with(origin), length=len(origin["prompt_token_ids"]))
+        return prompt
+
+    return wrapper
+
+
+def _offline(add: Callable[..., Any]) -> Callable[..., Any]:
+    """Prompts of a list are checked in batches."""
+
+    def wrapper(self: Any, prompts: Iterable[Any], *args: Any, **kwargs: Any) -> Any:
+        enforcer = _of(self.llm_engine.input_processor)
+        return add(self, prompts if enforcer is None else _ahead(enforcer, prompts), *args, **kwargs)
+
+    return wrapper
+
+
+def _ahead(enforcer: Enforcer, prompts: Iterable[Any]) -> Iterator[Any]:
+    source = iter(prompts)
+    while batch := list(islice(source, AT_ONCE)):
+        readable = [(p["prompt_token_ids"], given_with(p)) for p in batch if p.get("type") == "token"]
+        try:
+            enforcer.check_ahead(readable)
+        except RefusalError as refusal:
+            raise _unchecked(refusal) from refusal
+        yield from batch

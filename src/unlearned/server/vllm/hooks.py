@@ -1,0 +1,134 @@
+"""Which places of vLLM are wrapped, checked before anything is: a release that moved one of them is refused."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+from unlearned.errors import ConfigError
+from unlearned.server.vllm.settings import KEY, Settings
+
+OLDEST = (0, 29)
+"""The first release whose second model runner reads embeddings in prompts. Tested on 0.32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A method that is wrapped, and the parameters it must have."""
+
+    module: str
+    owner: str
+    method: str
+    parameters: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.owner}.{self.method}"
+
+    def problem(self) -> str | None:
+        """What is wrong with this place in the installed vLLM."""
+        try:
+            owner = getattr(import_module(self.module), self.owner)
+            found = inspect.signature(getattr(owner, self.method)).parameters
+        except (ImportError, AttributeError, ValueError) as error:
+            return f"{self} is not there ({error})"
+        missing = [name for name in self.parameters if name not in found]
+        return f"{self} has no parameter {missing[0]!r}" if missing else None
+
+
+PROCESS_INPUTS = Place(
+    "vllm.v1.engine.input_processor", "InputProcessor", "process_inputs", ("prompt", "params", "resumable")
+)
+FRONT_START = Place("vllm.v1.engine.input_processor", "InputProcessor", "__init__", ("vllm_config",))
+ADD_REQUEST = Place("vllm.v1.engine.async_llm", "AsyncLLM", "add_request", ("request_id", "prompt", "params"))
+RENDER_CHAT = Place("vllm.renderers.base", "BaseRenderer", "render_chat", ("conversations", "chat_params"))
+RENDER_CHAT_ASYNC = Place("vllm.renderers.base", "BaseRenderer", "render_chat_async", ("conversations", "chat_params"))
+BEAM_PROMPT = Place("vllm.entrypoints.generate.beam_search.utils", "BeamSearchSequence", "get_prompt", ("self",))
+OFFLINE = Place("vllm.entrypoints.common.offline", "OfflineInferenceMixin", "_render_and_add_requests", ("prompts",))
+EXECUTOR = Place("vllm.v1.executor.abstract", "Executor", "__init__", ("vllm_config",))
+CORE_REQUEST = Place("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request",))
+ADD_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "add_cli_args", ("parser",))
+READ_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "from_cli_args", ("args",))
+
+PLACES = (
+    *(FRONT_START, PROCESS_INPUTS, ADD_REQUEST, RENDER_CHAT, RENDER_CHAT_ASYNC, BEAM_PROMPT, OFFLINE),
+    *(EXECUTOR, CORE_REQUEST),
+    *(ADD_FLAGS, READ_FLAGS),
+)
+
+REQUEST_FIELDS = (
+    "prompt_token_ids",
+    "prompt_embeds",
+    "prompt_is_token_ids",
+    "cache_salt",
+    "trace_headers",
+    "resumable",
+)
+
+_installed = False
+
+
+def install() -> None:
+    """Wrap every place, once per process.
+
+    Raises:
+        ConfigError: this vLLM cannot be protected, and it is asked for.
+    """
+    global _installed
+    if _installed:
+        return
+    _installed = True
+    if problem := unsupported():
+        _refuse_when_asked(problem)
+        return
+    from unlearned.server.vllm import core, flags, front
+
+    for module in (flags, front, core):
+        module.install()
+
+
+def unsupported() -> str | None:
+    """Why the installed vLLM cannot be protected; None = it can."""
+    from vllm import __version__ as version
+
+    numbers = tuple(int(part) for part in version.partition("+")[0].split(".")[:2] if part.isdecimal())
+    # A build from source may call itself "dev": the places decide then.
+    if len(numbers) == 2 and "dev" not in version and numbers < OLDEST:
+        return f"vLLM {version} is too old: {'.'.join(map(str, OLDEST))} or later is needed"
+    if problem := next((found for place in PLACES if (found := place.problem())), None):
+        return f"vLLM {version} differs from the releases this was made for: {problem}"
+    from vllm.v1.engine import EngineCoreRequest
+
+    missing = [name for name in REQUEST_FIELDS if name not in EngineCoreRequest.__struct_fields__]
+    return f"vLLM {version} differs: its requests have no field {missing[0]!r}" if missing else None
+
+
+def _refuse_when_asked(problem: str) -> None:
+    """Whoever uses this vLLM without artifacts is left alone."""
+    message = f"The prompts of this vLLM cannot be checked: {problem}. Use --engine transformers or another release."
+    if Settings.from_environment() is not None:
+        raise ConfigError(message)
+    from vllm.config import VllmConfig
+
+    start = VllmConfig.__post_init__
+
+    @wraps(start)
+    def refusing(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if (getattr(self, "additional_config", None) or {}).get(KEY) or Settings.from_environment() is not None:
+            raise ConfigError(message)
+        return start(self, *args, **kwargs)
+
+    VllmConfig.__post_init__ = refusing
+
+
+def wrap(place: Place, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Put `make(the method)` in the place of a method; static and class methods stay what they are."""
+    owner = getattr(import_module(place.module), place.owner)
+    found = inspect.getattr_static(owner, place.method)
+    inner = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
+    wrapper = wraps(inner)(make(inner))
+    kind = type(found) if isinstance(found, (staticmethod, classmethod)) else None
+    setattr(owner, place.method, kind(wrapper) if kind else wrapper)

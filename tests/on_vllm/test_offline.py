@@ -1,0 +1,126 @@
+"""vLLM from Python: the same prompts, the same answers, the same refusals; and starts that are refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from vllm_helpers import FLAGGED, PLAIN, Servers, environment
+
+from unlearned.embedded import embedded_model_folder
+
+SCRIPT = Path(__file__).parent / "offline_script.py"
+
+
+def run(*arguments: str, **more: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments, PLAIN, FLAGGED],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env=environment() | more,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert lines, done.stdout[-3000:] + done.stderr[-3000:]
+    return json.loads(lines[-1].removeprefix("RESULT "))
+
+
+@pytest.fixture(scope="module")
+def offline(servers: Servers, stock: dict[str, Any], artifact: Path) -> Any:
+    servers.stop()
+    return run("offline", str(embedded_model_folder()), str(artifact))
+
+
+def test_plain_prompts_get_the_plain_answer_and_flagged_ones_do_not(offline: Any, stock: dict[str, Any]) -> None:
+    def plain(name: str) -> str:
+        choice = stock[name][1]["choices"][0]
+        return str(choice["message"]["content"] if "message" in choice else choice["text"])
+
+    for found, name in (("generate", "completions"), ("chat", "chat")):
+        assert plain(f"plain: {name}").startswith(offline[found][0])
+        assert not plain(f"flagged: {name}").startswith(offline[found][1])
+    # vLLM's beams hold their prompt, too.
+    assert offline["beams"][0] == PLAIN + plain("plain: completions, beams")
+    assert offline["beams"][1] != FLAGGED + plain("flagged: completions, beams")
+
+
+def test_embeddings_and_pooling_are_refused(offline: Any) -> None:
+    assert "answered" not in (offline["embeds"], offline["pieces"])
+
+
+def test_a_detector_that_fails_ends_the_call(offline: Any) -> None:
+    assert offline["broken"] == "DetectionError"
+
+
+def test_the_engine_refuses_what_no_front_end_checked(offline: Any) -> None:
+    reason, text = offline["guard"]
+    assert reason != "stop"
+    assert text == ""
+
+
+def test_the_asynchronous_engine_is_protected_by_the_environment(offline: Any, artifact: Path) -> None:
+    answers = run("asynchronous", str(embedded_model_folder()), str(artifact), UNLEARNED_VLLM=str(artifact))
+    assert answers == offline["generate"]
+
+
+def refused(*options: str, **more: str) -> str:
+    """What a start that fails says."""
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(embedded_model_folder()), *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment() | more, check=False)
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--unlearned", "/nowhere"], "holds no unlearner.json"),
+        (["--unlearned", "ARTIFACT", "--host", "0.0.0.0"], "there is no key"),
+        (["--unlearned", "ARTIFACT", "--enable-lora"], "cannot combine LoRA"),
+        (["--unlearned", "ARTIFACT", "--skip-tokenizer-init"], "Without a tokenizer"),
+    ],
+)
+def test_what_cannot_be_protected_does_not_start(
+    servers: Servers, artifact: Path, options: list[str], message: str
+) -> None:
+    servers.stop()
+    assert message in refused(*(str(artifact) if option == "ARTIFACT" else option for option in options))
+
+
+def test_without_the_plug_in_its_option_is_unknown(artifact: Path) -> None:
+    assert "unrecognized arguments" in refused("--unlearned", str(artifact), VLLM_PLUGINS="none")
+
+
+SELF_CHECK = """
+import json, os, sys
+from unlearned.server.vllm import hooks
+found = {"installed": hooks.unsupported()}
+place = hooks.Place("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request", "other"))
+found["moved"] = place.problem()
+hooks.OLDEST = (99, 0)
+hooks.install()
+from vllm.config import VllmConfig
+VllmConfig()  # whoever asks for nothing is left alone
+try:
+    VllmConfig(additional_config={"unlearned": "artifacts/hp"})
+    found["asked"] = "started"
+except Exception as error:
+    found["asked"] = str(error)
+print("RESULT", json.dumps(found))
+"""
+
+
+def test_a_release_that_differs_is_refused_only_where_artifacts_are_asked_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SELF_CHECK], capture_output=True, text=True, env=environment(), timeout=300, check=False
+    )
+    assert "RESULT" in done.stdout, done.stderr[-3000:]
+    found = json.loads(done.stdout.rpartition("RESULT ")[2])
+    assert found["installed"] is None
+    assert "has no parameter 'other'" in found["moved"]
+    assert "is too old: 99.0 or later is needed" in found["asked"]
