@@ -439,6 +439,6 @@ def test_no_text_makes_decoding_slow(hostile: Callable[[int], str]) -> None:
     read_all("warmupthewordcountsfirst")
     for length in (6_250, 12_500, 25_000, 50_000):  # stops early where the time grows with the square
         text = hostile(length)
-        start = time.perf_counter()
+        start = time.thread_time()
         read_all(text)
-        assert time.perf_counter() - start < 0.1 + 40e-6 * length
+        assert time.thread_time() - start < 0.1 + 40e-6 * length

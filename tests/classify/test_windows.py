@@ -292,11 +292,11 @@ def test_the_number_of_windows_grows_linearly_with_the_text(text: str) -> None:
     ids=lambda text: repr(text[:12]),
 )
 def test_no_text_makes_the_cutting_slow(text: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     for clause in clauses(text, 0, len(text)):
         parts_of(text, *clause)
     windows(text, 0, len(text))
-    assert time.perf_counter() - start < 2  # backtracking took a minute
+    assert time.thread_time() - start < 2  # backtracking took a minute
 
 
 @pytest.mark.parametrize(
