@@ -142,6 +142,17 @@ def test_prompts_are_enrolled_as_detection_reads_them(recorded: list[Recorder]) 
     assert final.forget[len(FORGET) :] == ["Who is the last sorcerer?", "Who is the first sorcerer?"]  # once
 
 
+def test_clauses_that_others_have_as_well_are_enrolled_as_theirs(recorded: list[Recorder]) -> None:
+    forget, retain = ([f"{text}\nAnswer:" for text in texts] for texts in (FORGET, RETAIN))
+    _fit(forget, retain, misspellings=False)
+    for made in recorded:
+        assert "Answer:" in made.negatives
+        assert "Answer:" not in made.forget
+        assert made.negatives.count("Answer:") <= FOLDS
+    _fit(FORGET, RETAIN, misspellings=False)
+    assert "Answer:" not in recorded[-1].negatives
+
+
 def test_settings_reach_the_kind(recorded: list[Recorder]) -> None:
     final, _ = _fit(FORGET, RETAIN, settings={"anything": 3})
     assert final.settings == {"anything": 3}

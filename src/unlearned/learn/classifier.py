@@ -25,7 +25,7 @@ from unlearned.classify.detect import detect
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.sentences import sentence_encoder
-from unlearned.classify.windows import runs
+from unlearned.classify.windows import clauses, runs
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row, background_prompts
@@ -192,9 +192,12 @@ def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple
     # What detection will see of a prompt is what is enrolled of it: of a long one, its windows.
     pieces = [[text[s:e] for s, e in runs(text, 0, len(text))] for text in everything]
     copies = [misspelt(pieces[i]) for i in sources]
-    features = Features.of([piece for own in [*pieces, *copies] for piece in own], encoder)
-    counts = [len(own) for own in [*pieces, *copies]]
-    origin = np.repeat(np.concatenate([np.arange(len(everything)), sources]), counts)  # the prompt behind each example
+    folds = _folds(texts)
+    owners, common = _common_clauses(everything, is_forget, folds)
+    parts = [*pieces, *copies, *([clause] for clause in common)]
+    features = Features.of([piece for own in parts for piece in own], encoder)
+    behind = np.concatenate([np.arange(len(everything)), sources, np.array(owners, dtype=np.int64)])
+    origin = np.repeat(behind, [len(own) for own in parts])  # the prompt behind each example
 
     def enrol(from_prompts: npt.NDArray[np.bool_], encoder: TextEncoder) -> PromptClassifier:
         used = from_prompts[origin]
@@ -203,7 +206,6 @@ def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple
         return kind.enrol(encoder, features.take(forget), features.take(others), config.settings)
 
     scores = np.full(len(everything), np.nan, dtype=np.float32)
-    folds = _folds(texts)
     for fold in range(FOLDS):
         report("classifier", fold, FOLDS + 1)
         own, rest = np.flatnonzero(folds == fold), folds != fold
@@ -213,6 +215,23 @@ def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple
     alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
     report("classifier", FOLDS, FOLDS + 1)
     return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores
+
+
+def _common_clauses(
+    everything: Sequence[str], is_forget: npt.NDArray[np.bool_], folds: npt.NDArray[np.int64]
+) -> tuple[list[int], list[str]]:
+    """Clauses of forget prompts that others have as well, with another prompt of every fold that has it.
+
+    They are enrolled as negatives. Detection reads clauses one by one, and "Answer:" at the end of every forget prompt
+    would else be the scope's most certain sign, whoever writes it.
+    """
+    cut = [{text[s:e] for s, e in clauses(text, 0, len(text))} for text in everything]
+    of_forget = set[str]().union(*(own for own, forget in zip(cut, is_forget, strict=True) if forget))
+    found: dict[tuple[str, int], int] = {}
+    for index in np.flatnonzero(~is_forget).tolist():
+        for clause in sorted(cut[index] & of_forget):
+            found.setdefault((clause, int(folds[index])), index)
+    return list(found.values()), [clause for clause, _ in found]
 
 
 def _misspelling_sources(texts: Texts) -> npt.NDArray[np.int64]:
