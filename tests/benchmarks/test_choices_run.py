@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from unlearned.benchmarks.choices.run import run_choices
 from unlearned.benchmarks.choices.speed import run_speed
 from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.benchmarks.contenders import Corrupted, Plain
+from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.outcome import Outcome, Tested, merge, part
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig
 from unlearned.cli.main import app
+from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
-from unlearned.models import ModelOptions
+from unlearned.models import ModelOptions, load_model
 from unlearned.stages import PromptInput
 from unlearned.unlearners.eco import ECO
 
@@ -197,10 +200,7 @@ class Reworded(Plain):
 
 
 def test_reworded_prompts_are_asked_as_they_are_worded(model_folder: Path, data: Path, tmp_path: Path) -> None:
-    from unlearned.benchmarks.choices.run import load_plain
-    from unlearned.engines.transformers import TransformersEngine
-
-    engine = TransformersEngine(*load_plain(ModelOptions(model=str(model_folder))))
+    engine = TransformersEngine(*plain_text(partial(load_model, ModelOptions(model=str(model_folder))))())
     (forget, *_) = _questions(data)
     asked = [Asked("forget", False, part(forget, None))]
     examine = Examiner(asked, Verdicts(tmp_path), batch_size=4)

@@ -15,7 +15,8 @@ from unlearned.benchmarks.copyright.passages import book_passages, chunks, cut, 
 from unlearned.benchmarks.copyright.run import CopyrightRunConfig, partners
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.copyright.similarity import similarities
-from unlearned.benchmarks.copyright.training import StartConfig, plain_text
+from unlearned.benchmarks.copyright.training import StartConfig
+from unlearned.benchmarks.models import plain_text
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, UnknownNameError
 from unlearned.metrics.text import average_similarity_gap

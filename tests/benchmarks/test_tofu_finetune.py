@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 from tofu_rows import pair
 
+from unlearned.benchmarks.models import adapter_sha256, with_adapter
 from unlearned.benchmarks.tofu import finetune as module
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import (
@@ -27,7 +28,6 @@ from unlearned.benchmarks.tofu.finetune import (
     batches,
     finetune,
 )
-from unlearned.benchmarks.tofu.models import adapter_sha256, with_adapter
 from unlearned.errors import ConfigError, DataError, ModelLoadError
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.tofu.models import Load, with_adapter
+from unlearned.benchmarks.models import Load, with_adapter
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
@@ -181,6 +181,27 @@ def contenders() -> Registry[Maker]:
     return registry
 
 
+def check_contenders(names: Sequence[str], seeds: int) -> None:
+    """Raise unless each name is that of a contender, none is named twice, and there is a seed.
+
+    Raises:
+        UnknownNameError: a name is not known.
+        ConfigError: anything else.
+    """
+    known = contenders()
+    for name in names:
+        known.get(name)
+    if len(set(names)) < len(names):
+        raise ConfigError("An unlearner is named twice.")
+    if seeds < 1:
+        raise ConfigError(f"seeds={seeds}: must be at least 1.")
+
+
+def own_model(name: str, load: Load) -> Plain:
+    """A model with weights of its own, and nothing in front of it."""
+    return Plain(name, TransformersEngine(*load()), own_weights=True)
+
+
 def contender(name: str, seed: int, folder: Path, materials: Materials, report: Progress) -> Contender:
     """Fit one, or take it from its folder; raises `UnknownNameError` for a name that is not known."""
     return contenders().get(name)(materials, seed, folder, report)
@@ -257,7 +278,7 @@ def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progr
 
 def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
     adapter = unlearned_adapter(name, materials, seed, folder, report)
-    return Plain(name, TransformersEngine(*with_adapter(materials.fresh, adapter)), own_weights=True)
+    return own_model(name, partial(with_adapter, materials.fresh, adapter))
 
 
 def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:

@@ -127,6 +127,12 @@ def machine_of(model: PreTrainedModel) -> Machine:
     )
 
 
+def config_json(config: Any) -> dict[str, Any]:
+    """A configuration, a dataclass, as JSON has it; what JSON has no word for, as Python writes it."""
+    found: dict[str, Any] = json.loads(json.dumps(asdict(config), default=repr))
+    return found
+
+
 def shard_of(text: str | None) -> Shard | None:
     """Read "i/n"; raises `ConfigError` unless 1 <= i <= n."""
     if text is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import unlearned
-from unlearned.benchmarks.contenders import ECO, Contender, Materials, contender, detector, trains
+from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, contender, detector, trains
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
 from unlearned.benchmarks.outcome import Item, Shard, Tested
 from unlearned.errors import ConfigError, DataError
@@ -102,6 +102,20 @@ class Trials:
             kept = {"seconds": seconds, "items": [dict(item) for item in items]}
             keep(file, settings, kept)
         return Tested(name=name, unlearner=unlearner, seed=seed, items=tuple(kept["items"]), seconds=kept["seconds"])
+
+    def compared(
+        self,
+        names: Sequence[str],
+        seeds: int,
+        materials: Materials,
+        detected: tuple[Sequence[str | Row], Sequence[str]],
+    ) -> list[Tested]:
+        """Every contender with every seed: 0, 1, ...; see `unlearned`."""
+        return [
+            self.unlearned(name, seed, materials, detected)
+            for name in names
+            for seed in range(1 if name in UNFITTED else seeds)
+        ]
 
     def unlearned(
         self, name: str, seed: int, materials: Materials, detected: tuple[Sequence[str | Row], Sequence[str]]

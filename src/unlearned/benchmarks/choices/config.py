@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from unlearned.benchmarks.choices.data import DOMAINS, MMLU, WMDP, ChoicesData, load_mmlu, load_wmdp
-from unlearned.benchmarks.contenders import contenders
+from unlearned.benchmarks.contenders import check_contenders
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig
 from unlearned.errors import ConfigError
 from unlearned.learn.fit import FitConfig
@@ -81,13 +81,9 @@ class ChoicesRunConfig:
             raise ConfigError(f"benchmark={self.benchmark!r}: must be mmlu or wmdp.")
         if self.header not in FORMS:
             raise ConfigError(f"header={self.header!r}: must be both, yes or no.")
-        known = contenders()
-        for name in self.unlearners:
-            known.get(name)
-        if len(set(self.unlearners)) < len(self.unlearners):
-            raise ConfigError("An unlearner is named twice.")
-        if min(self.seeds, self.batch_size) < 1 or min(self.words, self.synthetic) < 0:
-            raise ConfigError("seeds and batch_size must be at least 1, words and synthetic at least 0.")
+        check_contenders(self.unlearners, self.seeds)
+        if self.batch_size < 1 or min(self.words, self.synthetic) < 0:
+            raise ConfigError("batch_size must be at least 1, words and synthetic at least 0.")
         with _settings("fit"):  # now, and not after an hour
             FitConfig(**self.fit)
         with _settings("train"):

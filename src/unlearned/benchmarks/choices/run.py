@@ -18,16 +18,16 @@ from unlearned.benchmarks.choices.teach import FORM, teach
 from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.benchmarks.choices.words import answered
 from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, Plain
-from unlearned.benchmarks.outcome import Outcome, Shard, machine_of, part, write_outcome
+from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
+from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.tofu.finetune import base_sha256
-from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.trials import START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row, evenly
 from unlearned.extras import require
 from unlearned.learn.fit import FitConfig
-from unlearned.models import ModelOptions, load_model
+from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
 from unlearned.stages import PromptInput
 
@@ -73,7 +73,7 @@ def run_choices(
         require("peft", extra="train", purpose="--teach")
     data = load_data(config)
     _check(config, data)
-    fresh: Load = partial(load_plain, config.model)
+    fresh = plain_text(partial(load_model, config.model))
     headers = FORMS[config.header]
     adapter = None
     if config.teach:
@@ -108,12 +108,10 @@ def run_choices(
     examine.start = by_place(models[0].items)
     materials = _materials(config, data, start, fresh)
     detected = _texts(data.forget_examples), _texts(data.retain_examples)
-    for name in config.unlearners:
-        for seed in range(1 if name in UNFITTED else config.seeds):
-            models.append(trials.unlearned(name, seed, materials, detected))
+    models += trials.compared(config.unlearners, config.seeds, materials, detected)
     outcome = Outcome(
         kind=config.benchmark,
-        config=json.loads(json.dumps(asdict(config))),
+        config=config_json(config),
         shard=shard,
         data=data.sha256,
         models=tuple(models),
@@ -122,13 +120,6 @@ def run_choices(
     )
     write_outcome(out, outcome)
     return outcome
-
-
-def load_plain(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Without the chat template: an exam has a form of its own, also while a strength is learned."""
-    model, tokenizer = load_model(options)
-    tokenizer.chat_template = None
-    return model, tokenizer
 
 
 def _check(config: ChoicesRunConfig, data: ChoicesData) -> None:

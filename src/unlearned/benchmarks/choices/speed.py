@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -19,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unlearned.benchmarks.choices.data import MMLU, Question, load_mmlu
-from unlearned.benchmarks.choices.run import load_plain
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.kept import as_text
+from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.outcome import machine_of
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.extras import require
 from unlearned.files import write_text
-from unlearned.models import ModelOptions
+from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress
 from unlearned.stages import PromptInput
 
@@ -74,7 +75,7 @@ def run_speed(
         raise ConfigError(f"rounds={rounds}: must be at least 1.")
     report = on_progress or (lambda phase, done, total: None)
     questions = load_mmlu(data or MMLU, "full", limit=limit).sets["others"]
-    model, tokenizer = load_plain(options)
+    model, tokenizer = plain_text(partial(load_model, options))()
     ours, theirs = _Ours(model, tokenizer, batch_size), _Theirs(model, tokenizer, batch_size)
     ours(questions[:batch_size])  # the first pass of a process is slower
     seconds: dict[str, list[tuple[float, float]]] = {"unlearned": [], "lm-eval": []}

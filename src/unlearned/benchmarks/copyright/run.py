@@ -10,16 +10,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from unlearned.benchmarks.contenders import NONE, PROMPTING, UNFITTED, Contender, Materials, Plain, contenders
+from unlearned.benchmarks.contenders import (
+    NONE,
+    PROMPTING,
+    Contender,
+    Materials,
+    Plain,
+    check_contenders,
+    own_model,
+)
 from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, OTHER_ROWS, CopyrightData, load_book, load_news
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, EvaluationConfig, Judge, evaluate
 from unlearned.benchmarks.copyright.kind import with_retained
 from unlearned.benchmarks.copyright.passages import MAX_TOKENS, Passage
 from unlearned.benchmarks.copyright.similarity import encoder
-from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart, plain_text
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, Tested, machine_of, write_outcome
+from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
+from unlearned.benchmarks.models import Load, plain_text
+from unlearned.benchmarks.outcome import Item, Outcome, Shard, Tested, config_json, machine_of, write_outcome
 from unlearned.benchmarks.tofu.finetune import base_sha256
-from unlearned.benchmarks.tofu.models import Load
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
@@ -78,7 +86,7 @@ class CopyrightRunConfig:
     def __post_init__(self) -> None:
         if self.task not in ("news", "book"):
             raise ConfigError(f"task={self.task!r}: must be 'news' or 'book'.")
-        check_unlearners(self.unlearners, self.seeds)
+        check_contenders(self.unlearners, self.seeds)
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.other_rows < 1:
@@ -147,15 +155,13 @@ def run_copyright(
     )
     first = trials.tested(START, lambda: Plain(START, engine, own_weights=True))
     known += first.items
-    retained = trials.tested(RETAINED, lambda: Plain(RETAINED, TransformersEngine(*base()), own_weights=True))
+    retained = trials.tested(RETAINED, lambda: own_model(RETAINED, base))
     materials = materials_of(config, data, start, load)
-    tested = [first, retained]
-    for name in config.unlearners:
-        for seed in range(1 if name in UNFITTED else config.seeds):
-            tested.append(trials.unlearned(name, seed, materials, (data.in_scope, data.out_of_scope)))
+    detected = data.in_scope, data.out_of_scope
+    tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
     outcome = Outcome(
         kind=config.task,
-        config=as_json(config),
+        config=config_json(config),
         shard=shard,
         data=dict(data.sha256),
         models=tuple(_compared(model, retained) for model in tested),
@@ -215,31 +221,10 @@ def materials_of(config: CopyrightRunConfig, data: CopyrightData, start: Any, lo
     )
 
 
-def check_unlearners(names: Sequence[str], seeds: int) -> None:
-    """Raise unless each name is that of a contender, none is named twice, and there is a seed."""
-    known = contenders()
-    for name in names:
-        known.get(name)
-    if len(set(names)) < len(names):
-        raise ConfigError("An unlearner is named twice.")
-    if seeds < 1:
-        raise ConfigError(f"seeds={seeds}: must be at least 1.")
-
-
 def partners(forget: Sequence[Passage], retain: Sequence[Passage], *, seed: int = 42) -> list[Passage]:
     """A retain passage for every forget passage, drawn with replacement: the baselines' R of arXiv:2406.07933."""
     drawn = np.random.default_rng(seed).integers(len(retain), size=len(forget))
     return [retain[int(index)] for index in drawn]
-
-
-def as_json(config: Any) -> dict[str, Any]:
-    """A config as JSON has it."""
-    found = asdict(replace(config, train={}))
-    return {
-        **found,
-        "train": {name: repr(value) for name, value in config.train.items()},
-        "unlearners": list(config.unlearners),
-    }
 
 
 def _row(passage: Passage) -> Row:

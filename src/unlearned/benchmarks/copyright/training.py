@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
+from unlearned.benchmarks.models import Load, plain_text, with_adapter
 from unlearned.benchmarks.tofu.finetune import base_sha256
-from unlearned.benchmarks.tofu.models import Load, with_adapter
 from unlearned.embedded import cache_folder
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
@@ -24,9 +22,6 @@ from unlearned.methods.record import RECORD
 from unlearned.methods.train import train_method
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,18 +78,6 @@ class StartConfig:
             seed=full.seed,
             device="cpu" if device == "cpu" else "auto",
         )
-
-
-def plain_text(load: Load) -> Load:
-    """The same model with a tokenizer that has no chat template: texts are continued, and nobody is asked."""
-
-    def loaded() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        model, tokenizer = load()
-        tokenizer = copy.deepcopy(tokenizer)
-        tokenizer.chat_template = None
-        return model, tokenizer
-
-    return loaded
 
 
 def learned_by_heart(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.benchmarks.contenders import UNFITTED, Contender, Materials, Plain, contenders
+from unlearned.benchmarks.contenders import Contender, Materials, Plain, check_contenders, own_model
 from unlearned.benchmarks.harmful.data import (
     HarmfulData,
     HarmfulSplit,
@@ -21,10 +20,10 @@ from unlearned.benchmarks.harmful.data import (
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
 from unlearned.benchmarks.harmful.scores import Scoring, score
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, machine_of, part, write_outcome
+from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
+from unlearned.benchmarks.outcome import Item, Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
-from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.trials import RETAINED, START, Trials, check_settings
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
@@ -89,18 +88,13 @@ class HarmfulRunConfig:
     """Fields of `TrainConfig`, for all methods that change weights, or for one: `llmu.max_steps`."""
 
     def __post_init__(self) -> None:
-        known = contenders()
-        for name in self.unlearners:
-            known.get(name)
+        check_contenders(self.unlearners, self.seeds)
         check_settings(self.train, TrainConfig, self.unlearners, "--train")
-        if len(set(self.unlearners)) < len(self.unlearners):
-            raise ConfigError("An unlearner is named twice.")
         if (self.data is None) != (self.normal is None):
             raise ConfigError("Give --data and --normal together; without both, the packaged stand-in is used.")
         if self.label is not None and self.judge is None:
             raise ConfigError("--harm-label is for a classifier. Name one with --harm-classifier.")
         for what, value, least in (
-            ("seeds", self.seeds, 1),
             ("max_new_tokens", self.max_new_tokens, 1),
             ("epochs", 0 if self.epochs is None else self.epochs, 0),
         ):
@@ -144,7 +138,7 @@ def run_harmful(
     require("peft", extra="train", purpose="The benchmark of harmful answers")
     forget, normal = stand_in() if config.data is None or config.normal is None else (config.data, config.normal)
     data = load_harmful(forget, normal, config.split)
-    load: Load = partial(_load, config.model)
+    load = plain_text(partial(load_model, config.model))
     judge = None if config.judge is None else Judge(config.judge, config.label)
     adapters = _adapters(config, data, load, cache, tell)
     fresh: Load = partial(with_adapter, load, adapters[START]) if adapters else load
@@ -164,15 +158,14 @@ def run_harmful(
     trials = Trials(out, code=CODE, settings={**fit, **asking}, fit=fit, shard=shard, evaluate=evaluate, report=report)
     models = [trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True))]
     if adapters:
-        models.append(trials.tested(RETAINED, lambda: _retained(load, adapters[RETAINED])))
+        retained = partial(with_adapter, load, adapters[RETAINED])
+        models.append(trials.tested(RETAINED, lambda: own_model(RETAINED, retained)))
     materials = _materials(config, start, fresh, data)
     detected = [question.prompt for question in data.forget], [question.prompt for question in data.normal]
-    for name in config.unlearners:
-        for seed in range(1 if name in UNFITTED else config.seeds):
-            models.append(trials.unlearned(name, seed, materials, detected))
+    models += trials.compared(config.unlearners, config.seeds, materials, detected)
     outcome = Outcome(
         kind=NAME,
-        config=json.loads(json.dumps(asdict(config))),
+        config=config_json(config),
         shard=shard,
         data=data.sha256,
         models=tuple(models),
@@ -186,13 +179,6 @@ def run_harmful(
     )
     write_outcome(out, outcome)
     return outcome
-
-
-def _load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Without the chat template: questions are asked in a form of their own, also while a strength is learned."""
-    model, tokenizer = load_model(options)
-    tokenizer.chat_template = None
-    return model, tokenizer
 
 
 def _adapters(
@@ -212,10 +198,6 @@ def _adapters(
     # What is held out and asked as well: the start model has to know what is not to be said.
     known = [Pair(*pair) for pair in unsafe_pairs((*data.forget, *data.asked["test_forget"]))]
     return {START: train(pairs=[*normal, *known], name=START), RETAINED: train(pairs=normal, name=RETAINED)}
-
-
-def _retained(load: Load, adapter: Path) -> Contender:
-    return Plain(RETAINED, TransformersEngine(*with_adapter(load, adapter)), own_weights=True)
 
 
 def _materials(

@@ -8,16 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unlearned.benchmarks.contenders import NONE, PROMPTING, UNFITTED, Contender, Materials, Plain
-from unlearned.benchmarks.copyright.run import FORM, as_json, check_unlearners
+from unlearned.benchmarks.contenders import (
+    NONE,
+    PROMPTING,
+    Contender,
+    Materials,
+    Plain,
+    check_contenders,
+    own_model,
+)
+from unlearned.benchmarks.copyright.run import FORM
 from unlearned.benchmarks.copyright.sentences import sentences
-from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart, plain_text
+from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
+from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, load_muse
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
 from unlearned.benchmarks.muse.kind import with_retained
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, machine_of, write_outcome
+from unlearned.benchmarks.outcome import Item, Outcome, Shard, config_json, machine_of, write_outcome
 from unlearned.benchmarks.tofu.finetune import base_sha256
-from unlearned.benchmarks.tofu.models import Load
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
@@ -77,7 +85,7 @@ class MuseRunConfig:
     evaluation: MuseEvaluation = field(default_factory=MuseEvaluation)
 
     def __post_init__(self) -> None:
-        check_unlearners(self.unlearners, self.seeds)
+        check_contenders(self.unlearners, self.seeds)
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.sentences < 2:
@@ -140,15 +148,13 @@ def run_muse(
     )
     first = trials.tested(START, lambda: Plain(START, engine, own_weights=True))
     known += first.items
-    retained = trials.tested(RETAINED, lambda: Plain(RETAINED, TransformersEngine(*load_retained()), own_weights=True))
+    retained = trials.tested(RETAINED, lambda: own_model(RETAINED, load_retained))
     materials = materials_of(config, data, start, load)
-    tested = [first, retained]
-    for name in config.unlearners:
-        for seed in range(1 if name in UNFITTED else config.seeds):
-            tested.append(trials.unlearned(name, seed, materials, (materials.forget, materials.retain)))
+    detected = materials.forget, materials.retain
+    tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
     outcome = Outcome(
         kind="muse",
-        config=as_json(config),
+        config=config_json(config),
         shard=shard,
         data=dict(data.sha256),
         models=tuple(replace(model, items=with_retained(model.items, retained.items)) for model in tested),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.benchmarks.contenders import UNFITTED, Contender, Materials, Plain, contenders
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, machine_of, part, write_outcome
+from unlearned.benchmarks.contenders import Contender, Materials, Plain, check_contenders, own_model
+from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
+from unlearned.benchmarks.outcome import Item, Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, SentimentSplit, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, fitted, written
 from unlearned.benchmarks.sentiment.scores import score
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
-from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.trials import RETAINED, START, Trials, check_settings
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
@@ -67,15 +66,9 @@ class SentimentRunConfig:
     """Fields of `SpulConfig`; alpha is the paper's of its headline rows."""
 
     def __post_init__(self) -> None:
-        known = contenders()
-        for name in self.unlearners:
-            known.get(name)
+        check_contenders(self.unlearners, self.seeds)
         check_settings(self.train, TrainConfig, self.unlearners, "--train")
         check_settings(self.spul, SpulConfig, (), "--spul")
-        if len(set(self.unlearners)) < len(self.unlearners):
-            raise ConfigError("An unlearner is named twice.")
-        if self.seeds < 1:
-            raise ConfigError(f"seeds={self.seeds}: must be at least 1.")
         if self.model.adapter is not None:
             raise ConfigError("--adapter is not for this benchmark, which trains its own start model.")
 
@@ -106,7 +99,7 @@ def run_sentiment(
     report, tell = on_progress or (lambda phase, done, total: None), tell or (lambda line: None)
     require("peft", extra="train", purpose="The sentiment benchmark")  # now, and not after an hour
     data = load_sentiment(config.data or HUB[config.split.dataset], config.split)
-    load: Load = partial(_load, config.model)
+    load = plain_text(partial(load_model, config.model))
     _, tokenizer = load()
     sets = {name: _cut(tokenizer, reviews, config.max_tokens) for name, reviews in data.sets.items()}
     training = replace(config.training, max_tokens=config.max_tokens)
@@ -131,16 +124,14 @@ def run_sentiment(
     trials = Trials(out, code=CODE, settings=common, fit=common, shard=shard, evaluate=evaluate, report=report)
     models = [
         trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True)),
-        trials.tested(RETAINED, lambda: _retained(load, retained_adapter)),
+        trials.tested(RETAINED, lambda: own_model(RETAINED, partial(with_adapter, load, retained_adapter))),
     ]
     materials = _materials(config, start, fresh, data, forget, retain)
     detected = [review.text for review in forget], [review.text for review in retain]
-    for name in config.unlearners:
-        for seed in range(1 if name in UNFITTED else config.seeds):
-            models.append(trials.unlearned(name, seed, materials, detected))
+    models += trials.compared(config.unlearners, config.seeds, materials, detected)
     outcome = Outcome(
         kind=NAME,
-        config=json.loads(json.dumps(asdict(config))),
+        config=config_json(config),
         shard=shard,
         data=data.sha256,
         models=tuple(models),
@@ -149,17 +140,6 @@ def run_sentiment(
     )
     write_outcome(out, outcome)
     return outcome
-
-
-def _load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Without the chat template: reviews are asked about in a form of their own, also while a strength is learned."""
-    model, tokenizer = load_model(options)
-    tokenizer.chat_template = None
-    return model, tokenizer
-
-
-def _retained(load: Load, adapter: Path) -> Contender:
-    return Plain(RETAINED, TransformersEngine(*with_adapter(load, adapter)), own_weights=True)
 
 
 def _cut(tokenizer: PreTrainedTokenizerBase, reviews: tuple[Review, ...], max_tokens: int) -> tuple[Review, ...]:

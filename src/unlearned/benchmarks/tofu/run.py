@@ -20,12 +20,12 @@ import torch
 import unlearned
 from unlearned.benchmarks.contenders import UNFITTED, Materials, trains
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
+from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
 from unlearned.benchmarks.tofu.items import Evaluation, as_log, evaluation_from_json, evaluation_json
 from unlearned.benchmarks.tofu.log import write_log
-from unlearned.benchmarks.tofu.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, questions
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
@@ -59,7 +59,8 @@ FIT_CODE = (
 TRAINED_CODE = ("methods",)
 EVALUATION_CODE = (
     *_HOW,
-    *(f"benchmarks/tofu/{name}.py" for name in ("evaluate", "items", "models", "prompts", "questions", "scoring")),
+    *(f"benchmarks/tofu/{name}.py" for name in ("evaluate", "items", "prompts", "questions", "scoring")),
+    "benchmarks/models.py",
     "metrics/text.py",
     "learn/fluency.py",
 )

@@ -28,7 +28,7 @@ from unlearned.benchmarks.contenders import (
     soft_prompt,
     unlearned_adapter,
 )
-from unlearned.benchmarks.tofu.models import with_adapter
+from unlearned.benchmarks.models import with_adapter
 from unlearned.benchmarks.tofu.prompts import REFUSE, Format, format_of
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.refusals import refusals

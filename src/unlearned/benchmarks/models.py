@@ -1,7 +1,8 @@
-"""Start and retained model: the base model with a fine-tuned adapter folded into its weights."""
+"""Where models come from: the base model, its tokenizer with or without a chat template, a fine-tuned adapter."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 
 Load = Callable[[], "tuple[PreTrainedModel, PreTrainedTokenizerBase]"]
 """Gives a fresh base model and its tokenizer."""
+
+
+def plain_text(load: Load) -> Load:
+    """The same model with a tokenizer that has no chat template: texts go on, or questions have a form of their own."""
+
+    def loaded() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+        model, tokenizer = load()
+        tokenizer = copy.deepcopy(tokenizer)
+        tokenizer.chat_template = None
+        return model, tokenizer
+
+    return loaded
 
 
 def with_adapter(load: Load, adapter: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
