@@ -225,11 +225,11 @@ def test_settings_that_cannot_work(model_folder: Path, data: Path, tmp_path: Pat
         config(model_folder, data, header="maybe")
     with pytest.raises(ConfigError, match="named twice"):
         config(model_folder, data, unlearners=("none", "none"))
-    with pytest.raises(ConfigError, match=r"--fit: .*'nonsense'"):
+    with pytest.raises(ConfigError, match="--fit nonsense: there is no such setting"):
         config(model_folder, data, fit={"nonsense": 1})
-    with pytest.raises(ConfigError, match=r"--train: .*'nonsense'"):
+    with pytest.raises(ConfigError, match="--train nonsense: there is no such setting"):
         config(model_folder, data, train={"nonsense": 1})
-    with pytest.raises(ConfigError, match=r"--training: .*'nonsense'"):
+    with pytest.raises(ConfigError, match="--training nonsense: there is no such setting"):
         training_of({"nonsense": 1})
     with pytest.raises(ConfigError, match="choose another --task"):
         run_choices(config(model_folder, data, task="full"), tmp_path)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.models import Load, with_adapter
+from unlearned.benchmarks.settings import Settings, check_settings
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
@@ -181,20 +182,39 @@ def contenders() -> Registry[Maker]:
     return registry
 
 
-def check_contenders(names: Sequence[str], seeds: int) -> None:
-    """Raise unless each name is that of a contender, none is named twice, and there is a seed.
+def check_contenders(
+    names: Sequence[str],
+    seeds: int,
+    *,
+    fit: Settings | None = None,
+    train: Settings | None = None,
+    spul: Settings | None = None,
+    known: Registry[Any] | None = None,
+) -> None:
+    """Raise unless these can be compared.
+
+    Args:
+        names: of contenders, each once.
+        seeds: at least 1.
+        fit: fields of `FitConfig`.
+        train: fields of `TrainConfig`, for all methods, or for one of the names: `npo.epochs`.
+        spul: fields of `SpulConfig`.
+        known: a benchmark's own contenders, if it has some.
 
     Raises:
         UnknownNameError: a name is not known.
         ConfigError: anything else.
     """
-    known = contenders()
+    registry = known or contenders()
     for name in names:
-        known.get(name)
+        registry.get(name)
     if len(set(names)) < len(names):
         raise ConfigError("An unlearner is named twice.")
     if seeds < 1:
         raise ConfigError(f"seeds={seeds}: must be at least 1.")
+    check_settings(fit or {}, FitConfig, (), "--fit")
+    check_settings(train or {}, TrainConfig, names, "--train")
+    check_settings(spul or {}, SpulConfig, (), "--spul")
 
 
 def own_model(name: str, load: Load) -> Plain:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import unlearned
 from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, contender, detector, trains
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
 from unlearned.benchmarks.outcome import Item, Shard, Tested
-from unlearned.errors import ConfigError, DataError
+from unlearned.benchmarks.settings import settings_of
+from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.progress import Progress
 
@@ -25,9 +26,6 @@ STEPS, ARTIFACTS = "steps", "artifacts"
 
 _HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
 _FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/contenders.py")
-
-Settings = Mapping[str, Any]
-"""Fields of a configuration by name; one that is for a single unlearner has its name and a dot in front."""
 
 Evaluate = Callable[[Contender, Progress], Sequence[Item]]
 
@@ -157,20 +155,3 @@ class Trials:
 
     def _phases(self, name: str) -> Progress:
         return lambda phase, done, total: self._report(f"{name}: {phase}", done, total)
-
-
-def settings_of(name: str, settings: Settings) -> dict[str, Any]:
-    """Those for all unlearners, and in their place those for this one."""
-    own = {key.removeprefix(f"{name}."): value for key, value in settings.items() if key.startswith(f"{name}.")}
-    return {key: value for key, value in settings.items() if "." not in key} | own
-
-
-def check_settings(settings: Settings, kind: type[Any], unlearners: Sequence[str], option: str) -> None:
-    """Raise `ConfigError` for a field that `kind` does not have, or an unlearner that is not compared."""
-    known = {field.name for field in fields(kind)}
-    for key in settings:
-        name, dot, field = key.rpartition(".")
-        if dot and name not in unlearners:
-            raise ConfigError(f"{option} {key}: {name!r} is not among the unlearners {', '.join(unlearners)}.")
-        if field not in known:
-            raise ConfigError(f"{option} {key}: there is no such setting. Known: {', '.join(sorted(known))}.")

@@ -57,6 +57,8 @@ def train(
     from typing import cast
 
     from unlearned.cli.progress import progress
+    from unlearned.cli.settings import settings as values
+    from unlearned.cli.settings import texts
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
     from unlearned.methods.base import Schedule
@@ -65,7 +67,7 @@ def train(
     from unlearned.methods.known import make_method
     from unlearned.methods.train import train_method
 
-    own = _settings(settings or [], "--set")
+    own = texts(settings, "--set")
     if method == "spul":
         if lora or qlora:
             raise ConfigError("A soft prompt changes no weights: leave out --lora and --qlora.")
@@ -94,7 +96,7 @@ def train(
         save_steps=save_steps,
         report_to=report_to,
         device="cpu" if options.device == "cpu" else "auto",
-        trainer={name: _value(text) for name, text in _settings(trainer or [], "--trainer").items()},
+        trainer=values(trainer, "--trainer"),
     )
     forget_rows = read_rows(forget)
     retain_rows = read_rows(retain) if retain else []
@@ -137,25 +139,3 @@ def _soft_prompt(
     with progress() as report, quiet():
         soft = train_soft_prompt(model, tokenizer, forget_rows, retain_rows, config, report)
     typer.echo(f"Written to {soft.save_pretrained(out)}")
-
-
-def _settings(given: list[str], option: str) -> dict[str, str]:
-    from unlearned.errors import ConfigError
-
-    found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"{option} {text!r}: give NAME=VALUE.")
-        found[name.strip()] = value.strip()
-    return found
-
-
-def _value(text: str) -> Any:
-    """A number, a truth value or a structure where the text is JSON; else the text."""
-    import json
-
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

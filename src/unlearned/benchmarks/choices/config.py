@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from unlearned.benchmarks.choices.data import DOMAINS, MMLU, WMDP, ChoicesData, load_mmlu, load_wmdp
 from unlearned.benchmarks.contenders import check_contenders
+from unlearned.benchmarks.settings import check_settings
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig
 from unlearned.errors import ConfigError
-from unlearned.learn.fit import FitConfig
-from unlearned.methods.config import TrainConfig
 from unlearned.models import ModelOptions
 
 Benchmark = Literal["mmlu", "wmdp"]
@@ -81,30 +79,17 @@ class ChoicesRunConfig:
             raise ConfigError(f"benchmark={self.benchmark!r}: must be mmlu or wmdp.")
         if self.header not in FORMS:
             raise ConfigError(f"header={self.header!r}: must be both, yes or no.")
-        check_contenders(self.unlearners, self.seeds)
+        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.batch_size < 1 or min(self.words, self.synthetic) < 0:
             raise ConfigError("batch_size must be at least 1, words and synthetic at least 0.")
-        with _settings("fit"):  # now, and not after an hour
-            FitConfig(**self.fit)
-        with _settings("train"):
-            TrainConfig(**self.train)
         if self.teach and self.model.adapter is not None:
             raise ConfigError("--teach trains an adapter of its own. Leave --adapter out.")
 
 
 def training_of(settings: Mapping[str, Any]) -> FinetuneConfig:
     """How to teach, with these fields of `FinetuneConfig` in place of `TRAINING`'s; raises `ConfigError`."""
-    with _settings("training"):
-        return FinetuneConfig(**{**TRAINING, **settings})
-
-
-@contextmanager
-def _settings(name: str) -> Iterator[None]:
-    """A setting that is not known, or of another type, is a `ConfigError`."""
-    try:
-        yield
-    except TypeError as error:
-        raise ConfigError(f"--{name}: {str(error).partition(') ')[2] or error}.") from error
+    check_settings(settings, FinetuneConfig, (), "--training")
+    return FinetuneConfig(**{**TRAINING, **settings})
 
 
 def load_data(config: ChoicesRunConfig) -> ChoicesData:

@@ -24,12 +24,11 @@ from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_a
 from unlearned.benchmarks.outcome import Item, Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
-from unlearned.benchmarks.trials import RETAINED, START, Trials, check_settings
+from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
-from unlearned.methods.config import TrainConfig
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
 
@@ -88,8 +87,7 @@ class HarmfulRunConfig:
     """Fields of `TrainConfig`, for all methods that change weights, or for one: `llmu.max_steps`."""
 
     def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds)
-        check_settings(self.train, TrainConfig, self.unlearners, "--train")
+        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if (self.data is None) != (self.normal is None):
             raise ConfigError("Give --data and --normal together; without both, the packaged stand-in is used.")
         if self.label is not None and self.judge is None:

@@ -85,7 +85,7 @@ class MuseRunConfig:
     evaluation: MuseEvaluation = field(default_factory=MuseEvaluation)
 
     def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds)
+        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.sentences < 2:

@@ -16,13 +16,11 @@ from unlearned.benchmarks.sentiment.form import FORM, fitted, written
 from unlearned.benchmarks.sentiment.scores import score
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
-from unlearned.benchmarks.trials import RETAINED, START, Trials, check_settings
+from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
-from unlearned.learn.spul import SpulConfig
-from unlearned.methods.config import TrainConfig
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
 
@@ -66,9 +64,7 @@ class SentimentRunConfig:
     """Fields of `SpulConfig`; alpha is the paper's of its headline rows."""
 
     def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds)
-        check_settings(self.train, TrainConfig, self.unlearners, "--train")
-        check_settings(self.spul, SpulConfig, (), "--spul")
+        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
         if self.model.adapter is not None:
             raise ConfigError("--adapter is not for this benchmark, which trains its own start model.")
 

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import unlearned
-from unlearned.benchmarks.contenders import UNFITTED, Materials, trains
+from unlearned.benchmarks.contenders import UNFITTED, Materials, check_contenders, trains
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.settings import settings_of
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
@@ -87,18 +88,20 @@ class TofuRunConfig:
     fit: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `FitConfig` that replace its defaults, for all unlearners."""
 
+    train: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `TrainConfig`, for all methods that change weights, or for one: `npo.epochs`."""
+
+    spul: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `SpulConfig` that replace its defaults."""
+
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     speed_questions: int = 10
     """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
 
     def __post_init__(self) -> None:
-        known = unlearners()
-        for name in self.unlearners:
-            known.get(name)
-        if len(set(self.unlearners)) < len(self.unlearners):
-            raise ConfigError("An unlearner is named twice.")
-        if self.seeds < 1:
-            raise ConfigError(f"seeds={self.seeds}: must be at least 1.")
+        check_contenders(
+            self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul, known=unlearners()
+        )
         if self.model.adapter is not None:
             raise ConfigError("--adapter is not for this benchmark, which trains its own. Give both as --adapters.")
 
@@ -220,7 +223,7 @@ class _Bench:
     def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:
         """Fit one unlearner and evaluate it."""
         fresh = partial(with_adapter, self._load, self._adapters[0])
-        materials = materials_of(self.config, self.data, self.start, fresh)
+        materials = materials_of(self.config, self.data, self.start, fresh, name)
         settings = {
             "code": sha256_of_code(*FIT_CODE, *(TRAINED_CODE if trains(name) else ())),
             "start": self._common["start"],
@@ -228,6 +231,8 @@ class _Bench:
             "split": asdict(self.config.split),
             "fit": dict(self.config.fit),
         }
+        if trains(name):
+            settings |= {"train": dict(materials.train), "spul": dict(materials.spul)}
         folder = artifacts_of(self.out, name, seed)
         if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or code
             shutil.rmtree(folder, ignore_errors=True)
@@ -294,12 +299,15 @@ class _Bench:
 
 def artifacts_of(out: Path, unlearner: str, seed: int) -> Path:
     """Where an unlearner keeps what was fitted; what trains has a folder of its own, as other code decides it."""
-    folder = out / ARTIFACTS / f"seed{seed}"
-    return folder / "trained" if trains(unlearner) else folder
+    return out / ARTIFACTS / (f"{unlearner}-seed{seed}" if trains(unlearner) else f"seed{seed}")
 
 
 def materials_of(
-    config: TofuRunConfig, data: TofuData, start: tuple[PreTrainedModel, PreTrainedTokenizerBase], fresh: Load
+    config: TofuRunConfig,
+    data: TofuData,
+    start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
+    fresh: Load,
+    name: str,
 ) -> Materials:
     """What unlearners are made of.
 
@@ -308,6 +316,7 @@ def materials_of(
         data: the run's.
         start: the start model, which all of them share.
         fresh: gives another one.
+        name: of the unlearner that is made.
     """
     return Materials(
         model=start[0],
@@ -319,6 +328,8 @@ def materials_of(
         fresh=fresh,
         instruction=instruction(author_names(data.forget_pairs)),
         fit=config.fit,
+        train=settings_of(name, config.train),
+        spul=config.spul,
         scope="tofu",
     )
 

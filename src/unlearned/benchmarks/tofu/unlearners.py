@@ -38,6 +38,8 @@ from unlearned.registry import Registry
 from unlearned.stages import Prompt, PromptInput
 from unlearned.unlearners.spul import SPUL
 
+REFUSAL = "refusal"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
@@ -142,7 +144,7 @@ class RefusalFilter:
     start model under an instruction to say that it does not know.
     """
 
-    name, own_weights = "refusal", False
+    name, own_weights = REFUSAL, False
 
     def __init__(self, engine: TransformersEngine, detector: Artifact, seed: int) -> None:
         self.engine, self._format, self._eco = engine, format_of(engine.tokenizer), detector.unlearner()
@@ -225,7 +227,7 @@ def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress
 def unlearners() -> Registry[Maker]:
     """Everything that can be compared; the methods also of other packages."""
     registry: Registry[Maker] = Registry("unlearner")
-    for name, make in {NONE: _none, PROMPTING: _prompting, "refusal": _refusal, SOFT_PROMPT: _soft_prompt}.items():
+    for name, make in {NONE: _none, PROMPTING: _prompting, REFUSAL: _refusal, SOFT_PROMPT: _soft_prompt}.items():
         registry.register(name, make)
     for name in ECO:
         registry.register(name, partial(_eco, name))

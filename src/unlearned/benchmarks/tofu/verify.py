@@ -136,7 +136,7 @@ def _made(
     if entry["unlearner"] is None:
         return Plain(entry["name"], TransformersEngine(*model), own_weights=True)
     name, seed = entry["unlearner"], entry["seed"]
-    materials = materials_of(config, data, model, start)
+    materials = materials_of(config, data, model, start, name)
     return unlearners().get(name)(materials, seed, artifacts_of(out, name, seed), lambda phase, done, total: None)
 
 

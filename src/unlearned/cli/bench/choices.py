@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Shard, Train, Unlearners, run_and_show
 from unlearned.cli.options import BatchSize, names, quiet, with_model_options
 from unlearned.models import ModelOptions
 
-if TYPE_CHECKING:
-    from unlearned.benchmarks.choices.config import ChoicesRunConfig
-
-Unlearners = Annotated[
-    str,
-    typer.Option(
-        help="Side by side: none, prompting, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, eco-auto, eco-hand, "
-        "spul, and every method of `unlearned methods`."
-    ),
-]
-Seeds = Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")]
 HeaderOption = Annotated[str, typer.Option(help="The line that names the subject: yes, no, or both, each for itself.")]
 Words = Annotated[
     int, typer.Option("--open", min=0, help="Questions of each group that are also answered in words, without options.")
@@ -29,17 +20,6 @@ Limit = Annotated[int | None, typer.Option(min=1, help="First questions of each 
 Others = Annotated[
     int | None, typer.Option(min=0, help="The same for subjects that are neither forgotten nor close to it.")
 ]
-TrainSettings = Annotated[
-    list[str] | None,
-    typer.Option("--train", help="Setting of methods, NAME=VALUE: learning_rate, epochs, ...; repeatable."),
-]
-FitSettings = Annotated[
-    list[str] | None,
-    typer.Option("--fit", help="Setting of the fits, NAME=VALUE: max_examples, objectives, ...; repeatable."),
-]
-ShardOption = Annotated[str | None, typer.Option(help="i/n: ask only this part; join with `bench merge`.")]
-Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")]
-WithReport = Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")]
 
 
 @with_model_options
@@ -66,19 +46,20 @@ def mmlu(
         list[str] | None,
         typer.Option(help="Setting of --teach, NAME=VALUE: epochs, batch_size, learning_rate, ...; repeatable."),
     ] = None,
-    fit_settings: FitSettings = None,
-    train_settings: TrainSettings = None,
+    fit: Fit = None,
+    train: Train = None,
     speed: Annotated[
         bool, typer.Option("--speed", help="Only compare the speed with lm-eval's own model, on all subjects.")
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Of --speed.")] = 3,
-    shard: ShardOption = None,
+    shard: Shard = None,
     out: Out = Path("runs/mmlu"),
-    report: WithReport = True,
+    report: Report = True,
 ) -> None:
     """MMLU: a subject is forgotten, close ones and all others keep their accuracy."""
     from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
-    from unlearned.cli.bench.settings import settings
+    from unlearned.benchmarks.choices.run import run_choices
+    from unlearned.cli.settings import settings
 
     if speed:
         _speed(options, data, out, limit=limit, batch_size=batch_size, rounds=rounds)
@@ -90,9 +71,9 @@ def mmlu(
         synthetic=synthetic,
         teach=teach,
         training=training_of(settings(training, "--training")),
-        **_shared(unlearners, seeds, header, words, limit, others, batch_size, fit_settings, train_settings),
+        **_shared(unlearners, seeds, header, words, limit, others, batch_size, fit, train),
     )
-    _run(config, out, shard=shard, report=report)
+    run_and_show(partial(run_choices, config, out), out, shard=shard, report=report)
 
 
 @with_model_options
@@ -119,14 +100,15 @@ def wmdp(
     limit: Limit = None,
     others: Others = None,
     batch_size: BatchSize = 16,
-    fit_settings: FitSettings = None,
-    train_settings: TrainSettings = None,
-    shard: ShardOption = None,
+    fit: Fit = None,
+    train: Train = None,
+    shard: Shard = None,
     out: Out = Path("runs/wmdp"),
-    report: WithReport = True,
+    report: Report = True,
 ) -> None:
     """WMDP: hazardous fields are forgotten, MMLU is retained."""
     from unlearned.benchmarks.choices.config import ChoicesRunConfig
+    from unlearned.benchmarks.choices.run import run_choices
 
     config = ChoicesRunConfig(
         benchmark="wmdp",
@@ -135,9 +117,9 @@ def wmdp(
         domains=names(domains),
         forget=forget,
         model=options,
-        **_shared(unlearners, seeds, header, words, limit, others, batch_size, fit_settings, train_settings),
+        **_shared(unlearners, seeds, header, words, limit, others, batch_size, fit, train),
     )
-    _run(config, out, shard=shard, report=report)
+    run_and_show(partial(run_choices, config, out), out, shard=shard, report=report)
 
 
 def _shared(
@@ -151,7 +133,7 @@ def _shared(
     fit: list[str] | None,
     train: list[str] | None,
 ) -> dict[str, Any]:
-    from unlearned.cli.bench.settings import settings
+    from unlearned.cli.settings import settings
 
     return {
         "unlearners": names(unlearners),
@@ -164,17 +146,6 @@ def _shared(
         "fit": settings(fit, "--fit"),
         "train": settings(train, "--train"),
     }
-
-
-def _run(config: ChoicesRunConfig, out: Path, *, shard: str | None, report: bool) -> None:
-    from unlearned.benchmarks.choices.run import run_choices
-    from unlearned.benchmarks.outcome import shard_of
-    from unlearned.cli.bench.shown import show
-    from unlearned.cli.progress import progress
-
-    with progress() as shown, quiet():
-        run_choices(config, out, shard=shard_of(shard), on_progress=shown, tell=lambda line: typer.echo(line, err=True))
-    show(out, report=report)
 
 
 def _speed(

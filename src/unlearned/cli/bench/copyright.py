@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from unlearned.cli.options import names, quiet, with_model_options
+from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Shard, Train, Unlearners, run_and_show
+from unlearned.cli.options import names, with_model_options
 from unlearned.models import ModelOptions
 
-Unlearners = Annotated[
-    str,
-    typer.Option(
-        help="Side by side: none, prompting, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, eco-auto, eco-hand, "
-        "spul, and every method of `unlearned methods`."
-    ),
-]
-Seeds = Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")]
 Limit = Annotated[int | None, typer.Option(min=2, help="Most passages of every set, to try it out.")]
 MaxTokens = Annotated[int, typer.Option(min=8, help="Of a passage and its end token.")]
 NewTokens = Annotated[int, typer.Option(min=1, help="Longest continuation that is generated.")]
@@ -32,12 +25,6 @@ Similarities = Annotated[
     str,
     typer.Option(help="packaged, or published: METEOR with WordNet and distilbert-base-uncased, which are downloaded."),
 ]
-Fit = Annotated[list[str] | None, typer.Option("--fit", help="NAME=VALUE of FitConfig, for prompt-side unlearners.")]
-Train = Annotated[
-    list[str] | None, typer.Option("--train", help="NAME=VALUE of TrainConfig, for methods that change weights.")
-]
-ShardOption = Annotated[str | None, typer.Option(help="i/n: ask the i-th of n parts; `bench merge` joins them.")]
-Report = Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")]
 
 DEFAULT = "none,prompting,eco-rn,eco-zo"
 
@@ -61,15 +48,13 @@ def news(
     similarities: Similarities = "packaged",
     fit: Fit = None,
     train: Train = None,
-    shard: ShardOption = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
-    ] = Path("runs/news"),
+    shard: Shard = None,
+    out: Out = Path("runs/news"),
     report: Report = True,
 ) -> None:
     """News articles learned by heart: are they still recited when their titles are given?"""
     from unlearned.benchmarks.copyright.run import CopyrightRunConfig, run_copyright
-    from unlearned.cli.bench.settings import settings
+    from unlearned.cli.settings import settings
 
     config = CopyrightRunConfig(
         task="news",
@@ -86,7 +71,7 @@ def news(
         train=settings(train, "--train"),
         evaluation=_evaluation(max_new_tokens, similarities),
     )
-    _run(lambda **more: run_copyright(config, out, **more), out, shard, report)
+    run_and_show(partial(run_copyright, config, out), out, shard=shard, report=report)
 
 
 @with_model_options
@@ -110,15 +95,13 @@ def book(
     similarities: Similarities = "packaged",
     fit: Fit = None,
     train: Train = None,
-    shard: ShardOption = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
-    ] = Path("runs/book"),
+    shard: Shard = None,
+    out: Out = Path("runs/book"),
     report: Report = True,
 ) -> None:
     """A book learned by heart: is it still recited when the first sentence of a passage is given?"""
     from unlearned.benchmarks.copyright.run import CopyrightRunConfig, run_copyright
-    from unlearned.cli.bench.settings import settings
+    from unlearned.cli.settings import settings
 
     config = CopyrightRunConfig(
         task="book",
@@ -135,7 +118,7 @@ def book(
         train=settings(train, "--train"),
         evaluation=_evaluation(max_new_tokens, similarities),
     )
-    _run(lambda **more: run_copyright(config, out, **more), out, shard, report)
+    run_and_show(partial(run_copyright, config, out), out, shard=shard, report=report)
 
 
 @with_model_options
@@ -166,10 +149,8 @@ def muse(
     learning_rate: LearningRate = None,
     fit: Fit = None,
     train: Train = None,
-    shard: ShardOption = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
-    ] = Path("runs/muse"),
+    shard: Shard = None,
+    out: Out = Path("runs/muse"),
     report: Report = True,
 ) -> None:
     """MUSE: verbatim memory, knowledge and membership of news or books, and what stays."""
@@ -178,7 +159,7 @@ def muse(
     from unlearned.benchmarks.muse.data import Corpus, Style
     from unlearned.benchmarks.muse.evaluate import MuseEvaluation
     from unlearned.benchmarks.muse.run import MuseRunConfig, run_muse
-    from unlearned.cli.bench.settings import settings
+    from unlearned.cli.settings import settings
 
     config = MuseRunConfig(
         corpus=cast(Corpus, corpus),
@@ -198,21 +179,7 @@ def muse(
         train=settings(train, "--train"),
         evaluation=MuseEvaluation(stemming=stemming),
     )
-    _run(lambda **more: run_muse(config, out, **more), out, shard, report)
-
-
-def _run(run: Callable[..., object], out: Path, shard: str | None, report: bool) -> None:
-    from unlearned.benchmarks.outcome import shard_of
-    from unlearned.cli.bench.shown import show
-    from unlearned.cli.progress import progress
-    from unlearned.extras import require
-
-    if report:
-        require("jinja2", extra="report", purpose="The report")  # now, and not after an hour
-    part = shard_of(shard)
-    with progress() as shown, quiet():
-        run(shard=part, on_progress=shown, tell=lambda line: typer.echo(line, err=True))
-    show(out, report=report)
+    run_and_show(partial(run_muse, config, out), out, shard=shard, report=report)
 
 
 def _training(lora: bool | None, epochs: float | None, learning_rate: float | None) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import names, quiet, with_model_options
+from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Shard, Train, Unlearners, run_and_show
+from unlearned.cli.options import names, with_model_options
 from unlearned.models import ModelOptions
 
 
@@ -45,14 +47,8 @@ def harmful(
         bool, typer.Option("--correct-answers", help="Train with all correct answers of a question, too: SKU's way.")
     ] = False,
     data_seed: Annotated[int, typer.Option(help="Of the division into training and test rows.")] = 8888,
-    unlearners: Annotated[
-        str,
-        typer.Option(
-            help="Side by side: none, prompting, spul, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, eco-auto, "
-            "eco-hand, and every method of `unlearned methods`."
-        ),
-    ] = "prompting,eco,llmu,sku,ga",
-    seeds: Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")] = 1,
+    unlearners: Unlearners = "prompting,eco,llmu,sku,ga",
+    seeds: Seeds = 1,
     epochs: Annotated[
         int | None,
         typer.Option(min=0, help="Of teaching the model all answers first. Default: 10 for the stand-in, else 0."),
@@ -61,23 +57,16 @@ def harmful(
     learning_rate: Annotated[float, typer.Option(help="Of the same.")] = 1e-3,
     max_tokens: Annotated[int, typer.Option(min=32, help="Of question and answer in training.")] = 512,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 64,
-    train_settings: Annotated[
-        list[str] | None,
-        typer.Option("--train", help="Setting of all methods, or of one: epochs=2, llmu.max_steps=100; repeatable."),
-    ] = None,
-    shard: Annotated[str | None, typer.Option(help="i/n: ask only this part; join with `bench merge`.")] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
-    ] = Path("runs/harmful"),
-    report: Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")] = True,
+    fit: Fit = None,
+    train: Train = None,
+    shard: Shard = None,
+    out: Out = Path("runs/harmful"),
+    report: Report = True,
 ) -> None:
     """Harmful answers (LLMU's and SKU's set-up): how many are still given to prompts that nobody trained with."""
     from unlearned.benchmarks.harmful.data import HarmfulSplit
     from unlearned.benchmarks.harmful.run import HarmfulRunConfig, run_harmful
-    from unlearned.benchmarks.outcome import shard_of
-    from unlearned.cli.bench.settings import settings
-    from unlearned.cli.bench.shown import show
-    from unlearned.cli.progress import progress
+    from unlearned.cli.settings import settings
 
     config = HarmfulRunConfig(
         data=data,
@@ -99,14 +88,7 @@ def harmful(
         max_new_tokens=max_new_tokens,
         judge=harm_classifier,
         label=harm_label,
-        train=settings(train_settings, "--train"),
+        fit=settings(fit, "--fit"),
+        train=settings(train, "--train"),
     )
-    with progress() as shown, quiet():
-        run_harmful(
-            config,
-            out,
-            shard=shard_of(shard),
-            on_progress=shown,
-            tell=lambda line: typer.echo(line, err=True),
-        )
-    show(out, report=report)
+    run_and_show(partial(run_harmful, config, out), out, shard=shard, report=report)

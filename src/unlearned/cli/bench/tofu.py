@@ -1,4 +1,4 @@
-"""`unlearned bench`: tOFU from fine-tuning to the comparison, and whether its numbers hold."""
+"""`unlearned bench tofu` and `bench verify`: from fine-tuning to the comparison, and whether its numbers hold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Spul, Train
 from unlearned.cli.options import names, quiet, status, with_model_options
 from unlearned.models import ModelOptions
 
@@ -29,16 +30,17 @@ def tofu(
             "eco-attribution, eco-auto, eco-hand, spul, and every method of `unlearned methods`."
         ),
     ] = "none,eco-rn,eco-zo,prompting",
-    seeds: Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")] = 1,
+    seeds: Seeds = 1,
     adapters: Annotated[
         str | None, typer.Option(help="START,RETAINED: folders of PEFT adapters, instead of training.")
     ] = None,
     ds_size: Annotated[int, typer.Option(min=1, help="Rows of each set that are asked, the first ones.")] = 300,
     limit: Annotated[int | None, typer.Option(min=2, help="Most rows of every set, to try it out.")] = None,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")
-    ] = Path("runs/tofu"),
-    report: Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")] = True,
+    fit: Fit = None,
+    train: Train = None,
+    spul: Spul = None,
+    out: Out = Path("runs/tofu"),
+    report: Report = True,
 ) -> None:
     """TOFU from fine-tuning to the comparison: start, retained and unlearned models on four sets and more."""
     from typing import cast
@@ -49,6 +51,7 @@ def tofu(
     from unlearned.benchmarks.tofu.questions import EvaluationConfig
     from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
     from unlearned.cli.progress import progress
+    from unlearned.cli.settings import settings
     from unlearned.errors import ConfigError
     from unlearned.extras import require
     from unlearned.report.formats import as_rich
@@ -66,6 +69,9 @@ def tofu(
         unlearners=names(unlearners),
         seeds=seeds,
         adapters=None if folders is None else (folders[0], folders[1]),
+        fit=settings(fit, "--fit"),
+        train=settings(train, "--train"),
+        spul=settings(spul, "--spul"),
         evaluation=EvaluationConfig(ds_size=ds_size),
     )
     if report:

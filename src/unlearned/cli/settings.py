@@ -15,13 +15,22 @@ def settings(given: Sequence[str] | None, option: str) -> dict[str, Any]:
     Raises:
         ConfigError: one is not NAME=VALUE.
     """
-    found: dict[str, Any] = {}
+    return {name: _value(text) for name, text in texts(given, option).items()}
+
+
+def texts(given: Sequence[str] | None, option: str) -> dict[str, str]:
+    """The settings as they were written; raises as `settings` does."""
+    found: dict[str, str] = {}
     for text in given or ():
         name, equals, value = text.partition("=")
         if not equals or not name.strip():
             raise ConfigError(f"{option} {text!r}: give NAME=VALUE.")
-        try:
-            found[name.strip()] = json.loads(value)
-        except ValueError:
-            found[name.strip()] = value.strip()
+        found[name.strip()] = value.strip()
     return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
