@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vllm_helpers import FLAGGED, PLAIN, Servers, environment
+from vllm_helpers import FLAGGED, PLAIN, Servers, chat, environment
 
 from unlearned.embedded import embedded_model_folder
 
@@ -66,6 +66,31 @@ def test_the_engine_refuses_what_no_front_end_checked(offline: Any) -> None:
 def test_the_asynchronous_engine_is_protected_by_the_environment(offline: Any, artifact: Path) -> None:
     answers = run("asynchronous", str(embedded_model_folder()), str(artifact), UNLEARNED_VLLM=str(artifact))
     assert answers == offline["generate"]
+
+
+def test_batches_from_a_file_are_protected_by_several_engines(
+    servers: Servers, stock: dict[str, Any], artifact: Path, tmp_path: Path
+) -> None:
+    """`vllm run-batch` has no server, and its two engines each check what reaches them."""
+    servers.stop()
+    asked, answered = tmp_path / "asked.jsonl", tmp_path / "answered.jsonl"
+    lines = []
+    for question in (PLAIN, FLAGGED):
+        path, body = chat(question, max_tokens=12)
+        lines.append({"custom_id": question, "method": "POST", "url": path, "body": body})
+    asked.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "run-batch", "-i", str(asked), "-o", str(answered)]
+    command += ["--model", str(embedded_model_folder()), "--served-model-name", "embedded", "--enforce-eager"]
+    command += ["--dtype", "bfloat16", "--max-model-len", "512", "--data-parallel-size", "2"]
+    command += ["--unlearned", str(artifact)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment(), check=False)
+    assert answered.is_file(), done.stdout[-3000:] + done.stderr[-3000:]
+    texts = {}
+    for line in map(json.loads, answered.read_text().splitlines()):
+        texts[line["custom_id"]] = line["response"]["body"]["choices"][0]["message"]["content"]
+    expected = {name: stock[f"{name}: chat"][1]["choices"][0]["message"]["content"] for name in ("plain", "flagged")}
+    assert expected["plain"].startswith(texts[PLAIN])
+    assert not expected["flagged"].startswith(texts[FLAGGED])
 
 
 def refused(*options: str, **more: str) -> str:
