@@ -80,3 +80,9 @@ class ArtifactWarning(UserWarning):
 
 class FitWarning(UserWarning):
     """Learning went through, but its result may not be what was meant."""
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, in one line: libraries add pages of advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from unlearned.embedded import dense_gguf, embedded_model_folder
-from unlearned.errors import ConfigError, ModelLoadError
+from unlearned.errors import ConfigError, ModelLoadError, first_line
 from unlearned.extras import require
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def load_model(options: ModelOptions | str = EMBEDDED) -> tuple[PreTrainedModel,
         model: Any = AutoModelForCausalLM.from_pretrained(path, **tokenizer_kwargs, **model_kwargs)
     except Exception as error:  # truncated files end in SafetensorError, struct.error, KeyError, ...
         raise ModelLoadError(
-            f"Cannot load the model {options.model!r}: {_first_line(error)} "
+            f"Cannot load the model {options.model!r}: {first_line(error)} "
             "Give a Hugging Face id, a folder, a .gguf file, or 'embedded'."
         ) from error
     if options.adapter:
@@ -84,17 +84,13 @@ def load_model(options: ModelOptions | str = EMBEDDED) -> tuple[PreTrainedModel,
             model = peft.PeftModel.from_pretrained(model, options.adapter)
         except Exception as error:
             raise ModelLoadError(
-                f"Cannot put the adapter {options.adapter!r} on the model: {_first_line(error)}"
+                f"Cannot put the adapter {options.adapter!r} on the model: {first_line(error)}"
             ) from error
     if options.model == EMBEDDED:
         model.config._name_or_path = EMBEDDED_ID  # not the cache folder's path: it goes into artifacts
     if options.device:
         model.to(options.device)
     return model.eval(), tokenizer
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 from unlearned.benchmarks.choices.data import Question
 from unlearned.benchmarks.choices.kind import MEASURES, MMLU_KIND, WMDP_KIND, aggregate
 from unlearned.benchmarks.choices.words import names_it
-from unlearned.benchmarks.known import kinds
+from unlearned.benchmarks.kinds import kinds
 
 
 def item(group: str, subject: str, answer: str, said: str, **more: Any) -> dict[str, Any]:

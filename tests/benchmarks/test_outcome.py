@@ -11,21 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.known import kinds
-from unlearned.benchmarks.outcome import (
-    Item,
-    Kind,
-    Machine,
-    Measure,
-    Outcome,
-    Tested,
-    Values,
-    merge,
-    part,
-    read_outcome,
-    shard_of,
-    write_outcome,
-)
+from unlearned.benchmarks.kinds import Item, Kind, Measure, Values, kinds
+from unlearned.benchmarks.outcome import Machine, Outcome, Tested, merge, part, read_outcome, shard_of, write_outcome
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, DataError
 from unlearned.metrics.estimate import mean

@@ -123,12 +123,12 @@ def test_without_the_plug_in_its_option_is_unknown(artifact: Path) -> None:
 
 SELF_CHECK = """
 import json, os, sys
-from unlearned.server.vllm import hooks
+from unlearned.server.vllm import hooks, plugin
 found = {"installed": hooks.unsupported()}
 place = hooks.Place("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request", "other"))
 found["moved"] = place.problem()
 hooks.OLDEST = (99, 0)
-hooks.install()
+plugin.install()
 from vllm.config import VllmConfig
 VllmConfig()  # whoever asks for nothing is left alone
 try:

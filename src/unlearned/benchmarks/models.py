@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearned.errors import DataError, ModelLoadError
+from unlearned.errors import DataError, ModelLoadError, first_line
 from unlearned.extras import require
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def with_adapter(load: Load, adapter: Path) -> tuple[PreTrainedModel, PreTrained
     try:
         tuned = peft.PeftModel.from_pretrained(model, str(adapter))
     except Exception as error:  # missing files, other shapes, another kind of adapter: each has its own kind
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelLoadError(f"Cannot put the adapter {adapter} on the model: {first}") from error
+        raise ModelLoadError(f"Cannot put the adapter {adapter} on the model: {first_line(error)}") from error
     merged: PreTrainedModel = tuned.merge_and_unload().eval()
     return merged, tokenizer
 

@@ -10,20 +10,19 @@ import hashlib
 import json
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
 import unlearned
 from unlearned.benchmarks.kept import as_text
-from unlearned.benchmarks.known import kinds
+from unlearned.benchmarks.kinds import Item, kinds
 from unlearned.errors import ConfigError, DataError
 from unlearned.files import write_text
-from unlearned.metrics.estimate import Estimate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,38 +33,6 @@ RESULTS, ITEMS = "results.json", "items"
 T = TypeVar("T")
 Shard = tuple[int, int]
 """(i, n): the i-th of n parts, counted from 1."""
-
-Item = Mapping[str, Any]
-"""JSON: `id`, `set`, `index` (its place in the set before it was split up), and the benchmark's scores."""
-
-Values = Mapping[str, Mapping[str, Estimate]]
-"""Set -> measure -> estimate."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Measure:
-    """One column of the tables."""
-
-    title: str
-    definition: str
-    better: Literal["high", "low", "retained"] | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
-    """One benchmark."""
-
-    name: str
-    title: str
-    measures: Mapping[str, Measure]
-    aggregate: Callable[[Sequence[Item]], Values]
-    """A model's items -> what they come to."""
-
-    main: tuple[str, ...]
-    """Sets of the main table; the others stand in a longer one."""
-
-    limits: tuple[str, ...]
-    """What the numbers do not show, in sentences."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from unlearned.errors import DataError
+from unlearned.errors import DataError, first_line
 from unlearned.extras import require
 
 SUFFIXES = (".jsonl", ".json", ".csv")
@@ -70,7 +70,7 @@ class Source:
             try:
                 self._splits = list(datasets.get_dataset_split_names(self._hub, self._config))
             except Exception as error:  # no network, no such name, gone: each has its own kind
-                raise DataError(f"Cannot fetch {self._hub} from the hub: {_first_line(error)}") from error
+                raise DataError(f"Cannot fetch {self._hub} from the hub: {first_line(error)}") from error
         return split in self._splits
 
     def _file(self, split: str) -> Path:
@@ -84,7 +84,7 @@ class Source:
         try:
             found = datasets.load_dataset(self._hub, self._config, split=split)
         except Exception as error:
-            raise DataError(f"Cannot fetch {split} of {self._hub} from the hub: {_first_line(error)}") from error
+            raise DataError(f"Cannot fetch {split} of {self._hub} from the hub: {first_line(error)}") from error
         return f"{self._hub}, {split}", [dict(row) for row in found]
 
 
@@ -139,7 +139,3 @@ def _file_rows(file: Path) -> tuple[str, list[DataRow]]:
 
 def _datasets() -> Any:
     return require("datasets", extra="eval", purpose="Data of the hub")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

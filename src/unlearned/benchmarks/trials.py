@@ -15,7 +15,8 @@ from typing import Any
 import unlearned
 from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, contender, detector, trains
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
-from unlearned.benchmarks.outcome import Item, Shard, Tested
+from unlearned.benchmarks.kinds import Item
+from unlearned.benchmarks.outcome import Shard, Tested
 from unlearned.benchmarks.settings import settings_of
 from unlearned.errors import DataError
 from unlearned.examples import Row

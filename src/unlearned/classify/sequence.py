@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from unlearned.classify.base import Features, Floats, TextEncoder
-from unlearned.errors import ConfigError, ModelLoadError
+from unlearned.errors import ConfigError, ModelLoadError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -285,12 +285,6 @@ def load_tokenizer(name: str, path: str) -> Any:
             f"Cannot load the tokenizer of the sequence classifier {name!r}: {first_line(error)} "
             "Give a Hugging Face id or a folder that holds one."
         ) from error
-
-
-def first_line(error: Exception) -> str:
-    """What went wrong, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
 
 def _load(name: str, device: str) -> Loaded:

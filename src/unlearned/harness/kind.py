@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from unlearned.benchmarks.outcome import Item, Kind, Measure, Values
+from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, mean
 
 ALL = "all tasks"

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import unlearned
 from unlearned.artifact.artifact import RECORD, Artifact
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, Tested, machine_of, part, write_outcome
+from unlearned.benchmarks.kinds import Item
+from unlearned.benchmarks.outcome import Outcome, Shard, Tested, machine_of, part, write_outcome
 from unlearned.benchmarks.tofu.finetune import base_sha256
-from unlearned.errors import ConfigError, DataError, UnlearnedError
+from unlearned.errors import ConfigError, DataError, UnlearnedError, first_line
 from unlearned.extras import require
 from unlearned.harness.tasks import (
     ALIASES,
-    first_line,
     load_task,
     question_count,
     quiet_harness,
@@ -182,7 +182,7 @@ def _evaluated(lm: UnlearnedLM, manager: Any, name: str, loaded: Any, config: Ev
         except (ValueError, AssertionError) as error:
             if isinstance(error, UnlearnedError):
                 raise
-            raise DataError(f"The harness refuses the task {name!r}: {first_line(error)}") from error
+            raise DataError(f"The harness refuses the task {name!r}: {first_line(error).rstrip('.')}.") from error
     items = [
         _item(lm, name, task, first[task], sample)
         for task in tasks

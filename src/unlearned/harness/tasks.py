@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from unlearned.errors import DataError, UnknownNameError
+from unlearned.errors import DataError, UnknownNameError, first_line
 
 GENERAL = (
     "mmlu",
@@ -67,8 +67,9 @@ def load_task(manager: Any, name: str) -> Any:
         try:
             return manager.load([name])
         except Exception as error:  # no network, a gated data set, a broken file: each has its own kind
+            reason = first_line(error).rstrip(".")
             raise DataError(
-                f"The task {name!r} cannot be loaded: {first_line(error)} The harness's own tasks fetch their data "
+                f"The task {name!r} cannot be loaded: {reason}. The harness's own tasks fetch their data "
                 "from the hub; let it do so once, or name tasks with local data in --include-path."
             ) from error
 
@@ -87,11 +88,6 @@ def sha256_of_data(tasks: Mapping[str, Any], limit: int | None) -> str:
         for index, row in zip(range(question_count(task, limit)), task.eval_docs, strict=False):
             digest.update(f"{index} {json.dumps(row, sort_keys=True, default=str)}\0".encode())
     return digest.hexdigest()
-
-
-def first_line(error: Exception) -> str:
-    """What an error of the harness says, as one sentence."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".") + "."
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from unlearned.errors import ConfigError, FitError
+from unlearned.errors import ConfigError, FitError, first_line
 from unlearned.methods.base import Method
 from unlearned.methods.config import TrainConfig
 from unlearned.methods.data import Batch, Streams, collate
@@ -106,7 +106,7 @@ def make_trainer(
             callbacks=[Reporter()],
         )
     except (RuntimeError, ValueError, ImportError) as error:  # a report that is not installed, most of all
-        raise ConfigError(f"The Trainer cannot be set up: {str(error).strip().splitlines()[0]}") from error
+        raise ConfigError(f"The Trainer cannot be set up: {first_line(error)}") from error
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -151,7 +151,7 @@ def _arguments(config: TrainConfig, folder: Path, dtype: torch.dtype) -> Any:
     try:
         arguments = TrainingArguments(**{**settings, **config.trainer})
     except (TypeError, ValueError, ImportError) as error:
-        raise ConfigError(f"The Trainer refuses these arguments: {str(error).strip().splitlines()[0]}") from error
+        raise ConfigError(f"The Trainer refuses these arguments: {first_line(error)}") from error
     if not (arguments.fsdp or arguments.deepspeed):
         # One process uses one device; several are used by starting several processes.
         arguments._n_gpu = min(arguments.n_gpu, 1)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unlearned.errors import ConfigError
+from unlearned.errors import ConfigError, first_line
 from unlearned.extras import require
 from unlearned.methods.base import Method
 from unlearned.methods.config import LoraSettings
@@ -120,4 +120,4 @@ def _with_adapter(model: Any, lora: LoraSettings, *, quantised: bool, checkpoint
         try:
             return peft.get_peft_model(model, config)
         except ValueError as error:
-            raise ConfigError(f"The adapter does not fit the model: {str(error).splitlines()[0]}") from error
+            raise ConfigError(f"The adapter does not fit the model: {first_line(error)}") from error

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unlearned.benchmarks.known import kinds
-from unlearned.benchmarks.outcome import Kind, Measure, Outcome, Tested, Values, read_outcome
+from unlearned.benchmarks.kinds import Kind, Measure, Values, kinds
+from unlearned.benchmarks.outcome import Outcome, Tested, read_outcome
 from unlearned.files import write_text
 from unlearned.metrics.estimate import Estimate, mean
 from unlearned.report.formats import as_latex, as_markdown

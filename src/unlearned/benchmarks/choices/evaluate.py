@@ -16,7 +16,7 @@ from unlearned.benchmarks.choices.data import LETTERS, Question
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.benchmarks.contenders import Contender
-from unlearned.benchmarks.outcome import Item
+from unlearned.benchmarks.kinds import Item
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
 

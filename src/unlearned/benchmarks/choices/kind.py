@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from unlearned.benchmarks.choices.data import FORGET, GROUPS, LETTERS
 from unlearned.benchmarks.choices.evaluate import HEADERS
 from unlearned.benchmarks.choices.words import IN_WORDS
-from unlearned.benchmarks.outcome import Item, Kind, Measure, Values
+from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.metrics.estimate import Estimate, mean
 
 SHOWN = LETTERS[:4]

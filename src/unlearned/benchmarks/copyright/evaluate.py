@@ -12,7 +12,8 @@ from typing import Any, get_args
 from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.copyright.passages import Passage
 from unlearned.benchmarks.copyright.similarity import Kind, similarities
-from unlearned.benchmarks.outcome import Item, Shard, part
+from unlearned.benchmarks.kinds import Item
+from unlearned.benchmarks.outcome import Shard, part
 from unlearned.engines.base import Completion
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TeacherForced, TransformersEngine

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT
-from unlearned.benchmarks.outcome import Item, Kind, Measure
+from unlearned.benchmarks.kinds import Item, Kind, Measure
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, mean
 from unlearned.metrics.text import SIMILARITIES
 

@@ -25,8 +25,9 @@ from unlearned.benchmarks.copyright.kind import with_retained
 from unlearned.benchmarks.copyright.passages import MAX_TOKENS, Passage
 from unlearned.benchmarks.copyright.similarity import encoder
 from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
+from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, Tested, config_json, machine_of, write_outcome
+from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
 from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine

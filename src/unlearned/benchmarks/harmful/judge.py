@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from unlearned.errors import ConfigError, ModelLoadError
+from unlearned.errors import ConfigError, ModelLoadError, first_line
 
 GUESSES = ("harmful", "unsafe", "toxic", "hate", "1", "label_1", "true", "yes")
 """Labels that are taken to mean harm if none is named."""
@@ -34,7 +34,7 @@ class Judge:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(name)
             model: Any = AutoModelForSequenceClassification.from_pretrained(name, use_safetensors=True)
         except (OSError, ValueError) as error:
-            raise ModelLoadError(f"Cannot load the classifier {name!r}: {str(error).splitlines()[0]}") from error
+            raise ModelLoadError(f"Cannot load the classifier {name!r}: {first_line(error)}") from error
         if self._tokenizer.pad_token_id is None:  # as for classifiers made of language models
             self._tokenizer.pad_token = self._tokenizer.eos_token
         model.config.pad_token_id = self._tokenizer.pad_token_id

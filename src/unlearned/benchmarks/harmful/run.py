@@ -20,8 +20,9 @@ from unlearned.benchmarks.harmful.data import (
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
 from unlearned.benchmarks.harmful.scores import Scoring, score
+from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, config_json, machine_of, part, write_outcome
+from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
 from unlearned.benchmarks.trials import RETAINED, START, Trials

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from unlearned.benchmarks.harmful.data import Question
 from unlearned.benchmarks.harmful.form import asked, written
-from unlearned.benchmarks.outcome import Item, Kind, Measure, Values
+from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.benchmarks.tofu.items import leak
 from unlearned.engines.base import Completion
 from unlearned.engines.tokenize import special_ids

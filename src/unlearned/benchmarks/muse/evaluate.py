@@ -14,8 +14,9 @@ from typing import Any
 from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.copyright.evaluate import ends, is_changed
 from unlearned.benchmarks.copyright.passages import cut
+from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.muse.data import MuseData, Pair
-from unlearned.benchmarks.outcome import Item, Shard, part
+from unlearned.benchmarks.outcome import Shard, part
 from unlearned.engines.head import keep_last_logits
 from unlearned.errors import ConfigError
 from unlearned.metrics.membership import min_k

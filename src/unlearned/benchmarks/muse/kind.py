@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from unlearned.benchmarks.kinds import Item, Kind, Measure
 from unlearned.benchmarks.muse.evaluate import FORGET_QA, MEMBERS, RETAIN_QA, STRANGERS, VERBATIM
-from unlearned.benchmarks.outcome import Item, Kind, Measure
 from unlearned.metrics.estimate import Estimate, mean
 from unlearned.metrics.membership import RETAINED_AUC, auc, privleak
 

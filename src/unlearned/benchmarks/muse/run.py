@@ -20,11 +20,12 @@ from unlearned.benchmarks.contenders import (
 from unlearned.benchmarks.copyright.run import FORM
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
+from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, load_muse
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
 from unlearned.benchmarks.muse.kind import with_retained
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, config_json, machine_of, write_outcome
+from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, write_outcome
 from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine

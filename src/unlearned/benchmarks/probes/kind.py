@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unlearned.benchmarks.outcome import Item, Kind, Measure, Values
+from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.benchmarks.probes.linear import guessing, share
 from unlearned.metrics.estimate import Estimate, mean
 

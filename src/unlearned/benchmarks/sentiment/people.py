@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from unlearned.classify.ngrams import squash
-from unlearned.errors import DataError, ModelLoadError
+from unlearned.errors import DataError, ModelLoadError, first_line
 from unlearned.learn.names import KEPT, is_known, ordinary_words
 
 Finder = Callable[[Sequence[str]], list[set[str]]]
@@ -56,7 +56,7 @@ def tagger(name: str) -> Finder:
     try:
         tag: Any = pipeline("token-classification", model=name, aggregation_strategy="simple")
     except (OSError, ValueError) as error:
-        raise ModelLoadError(f"Cannot load the entity tagger {name!r}: {str(error).splitlines()[0]}") from error
+        raise ModelLoadError(f"Cannot load the entity tagger {name!r}: {first_line(error)}") from error
     labels = {str(label).upper() for label in tag.model.config.id2label.values()}
     if not any("PER" in label for label in labels):
         raise ModelLoadError(f"The tagger {name!r} has no label for people: {', '.join(sorted(labels))}.")

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearned.benchmarks.contenders import Contender, Materials, Plain, check_contenders, own_model
+from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Item, Outcome, Shard, config_json, machine_of, part, write_outcome
+from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, SentimentSplit, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, fitted, written
 from unlearned.benchmarks.sentiment.scores import score

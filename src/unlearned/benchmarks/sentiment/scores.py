@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unlearned.benchmarks.outcome import Item, Kind, Measure, Values
+from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.benchmarks.sentiment.data import LABELS, Review
 from unlearned.benchmarks.sentiment.form import asked, label_tokens
 from unlearned.engines.transformers import embedding_rows

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 
 from unlearned.benchmarks.classifier.sets import AUTHOR
 from unlearned.benchmarks.rows import json_rows
-from unlearned.errors import ConfigError, DataError
+from unlearned.errors import ConfigError, DataError, first_line
 
 HUB = "locuslab/TOFU"
 
@@ -193,7 +193,7 @@ class _Files:
             try:
                 return Path(hf_hub_download(HUB, f"{name}.json", repo_type="dataset"))
             except Exception as error:  # no network, offline mode, gone: each has its own kind
-                raise DataError(f"Cannot fetch {name}.json of {HUB}: {str(error).splitlines()[0]}") from error
+                raise DataError(f"Cannot fetch {name}.json of {HUB}: {first_line(error)}") from error
         plain = self._folder / f"{name}.json"
         return plain if plain.is_file() else self._folder / f"{name}.jsonl"
 

@@ -16,6 +16,6 @@ def register() -> None:
 
     vLLM only logs what fails while a plug-in is imported: everything is imported here, where an error ends the start.
     """
-    from unlearned.server.vllm.hooks import install
+    from unlearned.server.vllm.plugin import install
 
     install()

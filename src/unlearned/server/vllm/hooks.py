@@ -9,9 +9,6 @@ from functools import wraps
 from importlib import import_module
 from typing import Any
 
-from unlearned.errors import ConfigError
-from unlearned.server.vllm.settings import KEY, Settings
-
 OLDEST = (0, 29)
 """The first release whose second model runner reads embeddings in prompts. Tested on 0.32."""
 
@@ -68,27 +65,6 @@ REQUEST_FIELDS = (
     "resumable",
 )
 
-_installed = False
-
-
-def install() -> None:
-    """Wrap every place, once per process.
-
-    Raises:
-        ConfigError: this vLLM cannot be protected, and it is asked for.
-    """
-    global _installed
-    if _installed:
-        return
-    _installed = True
-    if problem := unsupported():
-        _refuse_when_asked(problem)
-        return
-    from unlearned.server.vllm import core, flags, front
-
-    for module in (flags, front, core):
-        module.install()
-
 
 def unsupported() -> str | None:
     """Why the installed vLLM cannot be protected; None = it can."""
@@ -104,24 +80,6 @@ def unsupported() -> str | None:
 
     missing = [name for name in REQUEST_FIELDS if name not in EngineCoreRequest.__struct_fields__]
     return f"vLLM {version} differs: its requests have no field {missing[0]!r}" if missing else None
-
-
-def _refuse_when_asked(problem: str) -> None:
-    """Whoever uses this vLLM without artifacts is left alone."""
-    message = f"The prompts of this vLLM cannot be checked: {problem}. Use --engine transformers or another release."
-    if Settings.from_environment() is not None:
-        raise ConfigError(message)
-    from vllm.config import VllmConfig
-
-    start = VllmConfig.__post_init__
-
-    @wraps(start)
-    def refusing(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if (getattr(self, "additional_config", None) or {}).get(KEY) or Settings.from_environment() is not None:
-            raise ConfigError(message)
-        return start(self, *args, **kwargs)
-
-    VllmConfig.__post_init__ = refusing
 
 
 def wrap(place: Place, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

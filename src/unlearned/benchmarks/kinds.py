@@ -1,0 +1,54 @@
+"""The benchmarks whose results have the common form: what each of them measures, and by what name it is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from unlearned.metrics.estimate import Estimate
+from unlearned.registry import Registry
+
+Item = Mapping[str, Any]
+"""JSON: `id`, `set`, `index` (its place in the set before it was split up), and the benchmark's scores."""
+
+Values = Mapping[str, Mapping[str, Estimate]]
+"""Set -> measure -> estimate."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measure:
+    """One column of the tables."""
+
+    title: str
+    definition: str
+    better: Literal["high", "low", "retained"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kind:
+    """One benchmark."""
+
+    name: str
+    title: str
+    measures: Mapping[str, Measure]
+    aggregate: Callable[[Sequence[Item]], Values]
+    """A model's items -> what they come to."""
+
+    main: tuple[str, ...]
+    """Sets of the main table; the others stand in a longer one."""
+
+    limits: tuple[str, ...]
+    """What the numbers do not show, in sentences."""
+
+
+kinds: Registry[Kind] = Registry("benchmark")
+kinds.register("sentiment", "unlearned.benchmarks.sentiment.scores:KIND")
+kinds.register("harmful", "unlearned.benchmarks.harmful.scores:KIND")
+kinds.register("news", "unlearned.benchmarks.copyright.kind:NEWS")
+kinds.register("book", "unlearned.benchmarks.copyright.kind:BOOK")
+kinds.register("eval", "unlearned.harness.kind:KIND")
+kinds.register("mmlu", "unlearned.benchmarks.choices.kind:MMLU_KIND")
+kinds.register("wmdp", "unlearned.benchmarks.choices.kind:WMDP_KIND")
+kinds.register("probes", "unlearned.benchmarks.probes.kind:KIND")
+kinds.register("muse", "unlearned.benchmarks.muse.kind:KIND")
