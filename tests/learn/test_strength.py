@@ -15,7 +15,7 @@ from unlearned.api import Unlearned
 from unlearned.artifact import Artifact
 from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
-from unlearned.errors import ConfigError, DataError, FitError
+from unlearned.errors import ConfigError, DataError
 from unlearned.learn.fit import FitConfig, fit, with_strength
 from unlearned.learn.objective import Evaluation
 from unlearned.learn.strength import HIGH, LEAST_SHARE, LOW, Learned, _choose, corruption_maker, space_of
@@ -85,9 +85,11 @@ def test_arrays_by_hand_are_the_learned_ones(learn: Any) -> None:
             assert np.array_equal(array, given.scopes[0].corruption.stored[name])
 
 
-def test_arrays_need_rows_with_answers(learn: Any) -> None:
-    with pytest.raises(FitError, match="adversarial is made from forget rows with answers; there is none"):
-        learn([row["prompt"] for row in FORGET_ROWS], corruption="adversarial", strength=1.0)
+def test_arrays_by_hand_are_made_from_the_models_own_answers_where_none_is_given(learn: Any) -> None:
+    prompts = [row["prompt"] for row in FORGET_ROWS]
+    learned, given = (learn(prompts, corruption="semantic", fluency=False, **s) for s in ({}, {"strength": 0.5}))
+    kept, made = (artifact.scopes[0].corruption.stored["bank"] for artifact in (learned, given))
+    assert np.array_equal(kept, made)
 
 
 @pytest.mark.parametrize(("function", "strength"), [("semantic", 1.5), ("zero_out_top_k", 33.0)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,23 @@ def test_a_strength_alone_is_kept_and_then_removed_too(
     add_strength(knowing_model, tiny_tokenizer, detector, FORGET_ROWS, RETAIN_ROWS, config=config)
     assert not set(before) & set(watch.asked)
     assert not (tmp_path / "u").exists()
+
+
+def test_a_strength_alone_for_another_detector_starts_anew(
+    knowing_model: Any, tiny_tokenizer: Any, watch: Watch, tmp_path: Path
+) -> None:
+    """The same secret, but another threshold may let other tokens be corrupted."""
+    config = FitConfig(checkpoints=tmp_path / "u", search=SEARCH, fluency=False, seed=3)
+    detector = fit_detector(FORGET_ROWS, RETAIN_ROWS, scope="potter", config=config)
+    watch.after = 1
+    with pytest.raises(Killed):
+        add_strength(knowing_model, tiny_tokenizer, detector, FORGET_ROWS, RETAIN_ROWS, config=config)
+    before = watch.asked
+    watch.after, watch.batches = 10**9, []
+    scope = detector.scopes[0]
+    other = replace(detector, scopes=(replace(scope, threshold=scope.threshold * 0.9),))
+    add_strength(knowing_model, tiny_tokenizer, other, FORGET_ROWS, RETAIN_ROWS, config=config)
+    assert set(before) <= set(watch.asked)
 
 
 def test_a_given_strength_leaves_nothing_behind(start: Any, watch: Watch, tmp_path: Path) -> None:

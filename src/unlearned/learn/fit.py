@@ -15,9 +15,10 @@ from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError, FitError, UnlearnedError
+from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.examples import Row, Rows, as_rows, evenly
 from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier
+from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
@@ -140,6 +141,7 @@ def add_strength(
     if len(artifact.scopes) != 1:
         raise ConfigError(f"The artifact {artifact.name!r} has {len(artifact.scopes)} scopes; learn them one by one.")
     forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
+    report = on_progress or (lambda phase, done, total: None)
     engine = TransformersEngine(model, tokenizer)
     base_model = base_model_record(engine)
     scope, strengths = artifact.scopes[0], {}
@@ -153,11 +155,11 @@ def add_strength(
             retain_rows,
             config,
             ledger=config.checkpoints / LEDGER if config.checkpoints else None,
-            on_progress=on_progress,
+            on_progress=report,
         )
         strengths[scope.name] = record
     else:
-        scope = replace(scope, corruption=_by_hand(engine, scope, forget_rows, config, base_model))
+        scope = replace(scope, corruption=_by_hand(engine, scope, forget_rows, config, base_model, report))
     if config.checkpoints is not None:
         discard(config.checkpoints)
     return replace(artifact, scopes=(scope,), base_model=base_model, strengths=strengths)
@@ -182,14 +184,13 @@ def _by_hand(
     forget: Sequence[Row],
     config: FitConfig,
     base_model: BaseModelRecord,
+    report: Progress,
 ) -> Corruption:
     """The corruption of a strength that is given, with the arrays that its function needs."""
     assert config.strength is not None, "otherwise it is learned"
-    rows = [row for row in evenly(forget, config.max_examples) if row.answer]
     stored = {}
     if corruptions.get(config.corruption).stored:
-        if not rows:
-            raise FitError(f"{config.corruption} is made from forget rows with answers; there is none.")
+        rows = with_answers(engine, evenly(forget, config.max_examples), config, report)
         probe = Probe(engine, scope, [engine.tokenize(choice_prompt(row)) for row in rows])
         answers = [row.answer or "" for row in rows]
         stored = stored_arrays(config.corruption, engine, probe, answers, base_model.embedding_std)

@@ -49,7 +49,7 @@ def prepare_lesson(
     report: Progress,
 ) -> Lesson:
     """Rows, answers, plain values, surrogate values and the reference of fluency: once for all candidates."""
-    rows = _with_answers(engine, evenly(forget, config.max_examples), config, report)
+    rows = with_answers(engine, evenly(forget, config.max_examples), config, report)
     prompts = [engine.tokenize(choice_prompt(row)) for row in rows]
     materials = Materials(engine, scope.classifier.encoder, rows, config.batch_size)
     makers = [measures.get(name) for name in config.objectives]
@@ -82,7 +82,7 @@ def _reference(answers: Answers, rows: Sequence[Row]) -> list[Completion]:
     return answers([plain(prompts)])[0]
 
 
-def _with_answers(
+def with_answers(
     engine: TransformersEngine, rows: Sequence[Row], config: StrengthConfig, report: Progress
 ) -> list[Row]:
     """Rows with answers: where there is none, the original model's own; rows that it says nothing to are left out."""
