@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.ngrams import NGrams, ngrams
+from unlearned.classify.products import similarities
 from unlearned.errors import ConfigError
 from unlearned.registry import Registry
 
@@ -81,8 +82,8 @@ class Exemptions:
 
         A shared name alone brings a text near to both sides; what else it says decides.
         """
-        nearness = (vectors @ self.examples.T).max(axis=1)
-        return np.asarray(nearness > (vectors @ self.forget.T).max(axis=1) - EXEMPT_MARGIN)
+        nearness = similarities(vectors, self.examples).max(axis=1)
+        return np.asarray(nearness > similarities(vectors, self.forget).max(axis=1) - EXEMPT_MARGIN)
 
 
 class PromptClassifier(Protocol):

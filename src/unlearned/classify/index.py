@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import Floats
+from unlearned.classify.products import similarities
 from unlearned.errors import ConfigError
 from unlearned.extras import require
 
@@ -98,7 +99,7 @@ class NearestIndex:
         for start in range(0, len(queries), BATCH):
             batch, best = queries[start : start + BATCH], found[start : start + BATCH]
             if len(self._wide):
-                np.maximum(best, (batch @ self._wide.T).max(axis=1), out=best)
+                np.maximum(best, similarities(batch, self._wide).max(axis=1), out=best)
             if self._block:
                 np.maximum(best, self._block.nearest(batch, self.probed, self._kept), out=best)
         return found

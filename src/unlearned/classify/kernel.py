@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, TextEncoder, config_of
 from unlearned.classify.ngrams import NGrams
+from unlearned.classify.products import similarities
 from unlearned.errors import ConfigError, FitError
 
 if TYPE_CHECKING:
@@ -125,8 +126,9 @@ class KernelClassifier:
 
     def score(self, features: Features) -> Floats:
         """Features of N texts -> (N,) p(forget | text)."""
-        meaning = _sentence_kernel(features.vectors, self.vectors, self.config) @ self.duals
-        spelling = _unit_rows(features.ngrams, self.grams, self.idf) @ self.weights
+        near = _sentence_kernel(features.vectors, self.vectors, self.config)
+        meaning = similarities(near, self.duals[None])[:, 0]
+        spelling = _spelling(features.ngrams, self.grams, self.idf, self.weights)
         margin = (meaning + spelling - MIDDLE) / TEMPERATURE
         return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow
 
@@ -151,7 +153,7 @@ _ARRAYS = ("vectors", "duals", "grams", "idf", "weights")
 
 
 def _sentence_kernel(left: Floats, right: Floats, config: KernelConfig) -> Floats:
-    kernel = left @ right.T
+    kernel = similarities(left, right)
     kernel -= 1.0
     kernel *= config.gamma
     np.exp(kernel, out=kernel)
@@ -165,15 +167,29 @@ def _unit_rows(found: NGrams, grams: npt.NDArray[np.int64], idf: Floats) -> csr_
     """(N, G) known n-grams of every text, weighted by idf, each row of unit length (or empty)."""
     from scipy.sparse import csr_matrix
 
-    columns = np.searchsorted(grams, found.ids)
-    known = columns < len(grams)
-    known[known] = grams[columns[known]] == found.ids[known]
-    rows, columns = found.rows[known], columns[known]
+    rows, columns = _known(found, grams)
     values = idf[columns]
     norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(found)))
     starts = np.zeros(len(found) + 1, dtype=np.int64)
     np.cumsum(np.bincount(rows, minlength=len(found)), out=starts[1:])
     return csr_matrix((values / norms[rows].astype(np.float32), columns, starts), shape=(len(found), len(grams)))
+
+
+def _spelling(found: NGrams, grams: npt.NDArray[np.int64], idf: Floats, weights: Floats) -> Floats:
+    """(N,) the product of `_unit_rows` and the (G,) weights, without the bookkeeping of a sparse matrix."""
+    rows, columns = _known(found, grams)
+    values = idf[columns]
+    products = np.bincount(rows, weights=values * weights[columns], minlength=len(found))
+    norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(found)))
+    return np.divide(products, norms, out=np.zeros(len(found)), where=norms > 0).astype(np.float32)
+
+
+def _known(found: NGrams, grams: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The texts and the columns of those n-grams that the examples have as well."""
+    columns = np.searchsorted(grams, found.ids)
+    known = columns < len(grams)
+    known[known] = grams[columns[known]] == found.ids[known]
+    return found.rows[known], columns[known]
 
 
 def _solve(kernel: Floats, labels: Floats) -> Floats:
@@ -194,7 +210,7 @@ def _kept(forget: Features, negatives: Features) -> tuple[Features, Features]:
         forget = forget.take(_evenly(np.arange(len(forget)), MOST_EXAMPLES // 2))
     room = MOST_EXAMPLES - len(forget)
     if len(negatives) > room:
-        nearness = (negatives.vectors @ forget.vectors.T).max(axis=1)
+        nearness = similarities(negatives.vectors, forget.vectors).max(axis=1)
         order = np.argsort(-nearness, kind="stable")
         near, rest = order[: room // 2], np.sort(order[room // 2 :])
         negatives = negatives.take(np.sort(np.concatenate([near, _evenly(rest, room - len(near))])))

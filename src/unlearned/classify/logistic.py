@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, TextEncoder, config_of
+from unlearned.classify.products import similarities
 from unlearned.errors import ConfigError
 from unlearned.extras import require
 
@@ -79,7 +80,7 @@ class LogisticClassifier:
 
     def score(self, features: Features) -> Floats:
         """Features of N texts -> (N,) p(forget | text)."""
-        margin = features.vectors @ self.weights + self.bias
+        margin = similarities(features.vectors, self.weights[None])[:, 0] + self.bias
         return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
