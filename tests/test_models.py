@@ -66,6 +66,13 @@ def test_options_that_contradict_each_other_are_refused(options: dict[str, Any],
         ModelOptions(**options)
 
 
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99"])
+def test_a_device_that_is_not_there_is_named_before_anything_is_loaded(device: str) -> None:
+    with pytest.raises(ModelLoadError, match=f"cannot go to the device '{device}'.*Leave --device out") as error:
+        load_model(ModelOptions(model="no/such-model", device=device))
+    assert is_one_clear_line(error.value)
+
+
 def test_the_embedded_model_is_the_default() -> None:
     assert ModelOptions().model == "embedded"
 

@@ -68,6 +68,8 @@ def load_model(options: ModelOptions | str = EMBEDDED) -> tuple[PreTrainedModel,
 
     if isinstance(options, str):
         options = ModelOptions(model=options)
+    if options.device and (problem := missing_device(options.device)):  # now, and not after the weights are read
+        raise ModelLoadError(f"The model cannot go to the device {options.device!r}: {problem}. Leave --device out.")
     path, tokenizer_kwargs, model_kwargs = _locate(options)
     model_kwargs |= _placement(options)
     try:
@@ -91,6 +93,17 @@ def load_model(options: ModelOptions | str = EMBEDDED) -> tuple[PreTrainedModel,
     if options.device:
         model.to(options.device)
     return model.eval(), tokenizer
+
+
+def missing_device(device: str) -> str | None:
+    """Why nothing can be put on this device; None = it is there."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (AssertionError, RuntimeError) as error:  # torch without CUDA asserts, a wrong name is a RuntimeError
+        return first_line(error).rstrip(".")
+    return None
 
 
 def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]:

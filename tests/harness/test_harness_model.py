@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +230,15 @@ def requests(pairs: list[tuple[str, Any]]) -> list[Any]:
     from lm_eval.api.instance import Instance
 
     return [Instance("loglikelihood", {}, pair, index) for index, pair in enumerate(pairs)]
+
+
+def test_the_harness_own_command_knows_the_model(tmp_path: Path) -> None:
+    """Its device is cuda unless something is said, also on a machine without one."""
+    tasks = write_tasks(tmp_path)
+    command = [sys.executable, "-m", "unlearned.harness", "run", "--model", "unlearned"]
+    command += ["--model_args", "pretrained=embedded", "--tasks", "local_letters"]
+    command += ["--include_path", str(tasks), "--output_path", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    (results,) = (tmp_path / "out").rglob("results_*.json")
+    assert 0 <= json.loads(results.read_text())["results"]["local_letters"]["acc,none"] <= 1

@@ -24,7 +24,7 @@ from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import REFUSED
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.harness.contexts import Contexts
-from unlearned.models import EMBEDDED, ModelOptions, load_model
+from unlearned.models import EMBEDDED, ModelOptions, load_model, missing_device
 from unlearned.stages import PromptInput
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
     ) -> None:
         if pretrained == EMBEDDED:
             placed = {name: settings[name] for name in ("device", "dtype") if settings.get(name)}
+            if "device" in placed and missing_device(placed["device"]):  # lm-eval's default is cuda, also without one
+                placed["device"] = "cpu"
             pretrained, settings["tokenizer"] = load_model(ModelOptions(model=EMBEDDED, **placed))
         super().__init__(pretrained, **settings)
         if self.backend != "causal":
