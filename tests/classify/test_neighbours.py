@@ -74,6 +74,16 @@ def test_without_negatives_only_the_floor_stands_against_the_forget_examples(bag
     np.testing.assert_allclose(classifier.score(_of(_plane(60, 0, 90))), [0.5, 1, 0], atol=1e-3)
 
 
+@pytest.mark.parametrize("others", [0, 1, 7, 300])
+def test_an_example_of_both_sides_is_at_the_threshold_whatever_the_order_of_a_sum(
+    bag_of_words: Any, others: int
+) -> None:
+    shared = _unit(0, 40, 384)
+    forget, negatives = np.concatenate([shared, _unit(1, others, 384)]), shared[::-1].copy()
+    found = NeighboursClassifier(bag_of_words, forget, negatives).score(_of(shared))
+    assert (found == 0.5).all()
+
+
 def test_no_texts_give_no_scores(bag_of_words: Any) -> None:
     assert NeighboursClassifier(bag_of_words, _plane(0), _plane(90)).score(_of(np.zeros((0, 2), np.float32))).shape == (
         0,

@@ -21,6 +21,9 @@ from unlearned.errors import ConfigError
 PROBED_FORGET, PROBED_NEGATIVES = 0.5, 0.25
 """Share of an index that is read: a missed forget example would be a leak, a missed negative a false alarm."""
 
+SAME = 2e-6
+"""Difference of cosine similarities that may come from the order of a sum in float32."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NeighboursConfig:
@@ -105,7 +108,9 @@ class NeighboursClassifier:
     def score(self, features: Features) -> Floats:
         """Features of N texts -> (N,) p(forget | text)."""
         forget, negative = self._forget.nearest(features.vectors), self._negatives.nearest(features.vectors)
-        margin = (forget - np.maximum(negative, self.config.floor)) / self.config.temperature
+        nearer = forget - np.maximum(negative, self.config.floor)
+        nearer[np.abs(nearer) < SAME] = 0  # one example on both sides: the order of a sum must not decide
+        margin = nearer / self.config.temperature
         return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow
 
     def add(self, forget: Features | None = None, negatives: Features | None = None) -> NeighboursClassifier:
