@@ -93,6 +93,7 @@ def test_the_template_and_its_own_words_are_not_checked(server: Server) -> None:
     ("case", "status"),
     [
         (complete(None, prompt_embeds="AAAA"), 400),
+        (chat(PLAIN, prompt_embeds="AAAA"), 400),  # a field that vLLM itself would ignore here
         (
             chat(
                 [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]}]

@@ -111,7 +111,10 @@ class _Checked:
         elif path in ANSWERING and request.method == "POST":
             access = self.gate.admit(request)
             body = await raw_body(request, self.gate.config)
-            parsed(body, self.gate.config.max_json_depth)
+            if parsed(body, self.gate.config.max_json_depth).get("prompt_embeds") is not None:
+                # Where vLLM does not read it, it would be ignored in silence.
+                message = "Embeddings cannot be checked, so they are refused. Send text."
+                raise RefusalError(400, message, param="prompt_embeds")
             await self._answered(request.scope, _again(body, receive), send, record, access)
         elif any(path == name or (name.endswith("/") and path.startswith(name)) for name in HARMLESS):
             self.gate.admit(request)
