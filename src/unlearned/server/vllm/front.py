@@ -31,6 +31,8 @@ from unlearned.server.vllm.hooks import (
 )
 from unlearned.server.vllm.settings import Settings
 
+NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
+
 _AHEAD: ContextVar[tuple[Any, Checked] | None] = ContextVar("unlearned_checked", default=None)
 """A prompt that this task has checked, and the result."""
 
@@ -152,9 +154,7 @@ def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
 def _refuse_unreadable(kind: str, params: Any) -> None:
     """Raise `VLLMValidationError` (400) for what is no text that can be checked."""
     if kind == "embeds":
-        raise VLLMValidationError(
-            "Embeddings cannot be checked, so they are refused. Send text.", parameter="prompt_embeds"
-        )
+        raise VLLMValidationError(NO_EMBEDDINGS, parameter="prompt_embeds")
     if kind != "token":
         raise VLLMValidationError("Only text can be checked: images, sound and video are refused. Send text parts.")
     if isinstance(params, PoolingParams):

@@ -13,7 +13,7 @@ from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
 from unlearned.server.verdict_headers import verdict_headers
 from unlearned.server.vllm.enforcer import RECORD
-from unlearned.server.vllm.front import current
+from unlearned.server.vllm.front import NO_EMBEDDINGS, current
 from unlearned.server.wrapper import Wrapper
 
 if TYPE_CHECKING:
@@ -113,8 +113,7 @@ class _Checked:
             body = await raw_body(request, self.gate.config)
             if parsed(body, self.gate.config.max_json_depth).get("prompt_embeds") is not None:
                 # Where vLLM does not read it, it would be ignored in silence.
-                message = "Embeddings cannot be checked, so they are refused. Send text."
-                raise RefusalError(400, message, param="prompt_embeds")
+                raise RefusalError(400, NO_EMBEDDINGS, param="prompt_embeds")
             await self._answered(request.scope, _again(body, receive), send, record, access)
         elif any(path == name or (name.endswith("/") and path.startswith(name)) for name in HARMLESS):
             self.gate.admit(request)
