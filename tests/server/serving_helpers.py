@@ -56,7 +56,7 @@ class Running:
         return response.headers["x-unlearned-verdict"] == "flagged"
 
     def lines(self) -> list[dict[str, Any]]:
-        """The log so far; a line is written just after its answer."""
+        """The log so far; a line about a client that left is written just after it."""
         time.sleep(0.05)
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 

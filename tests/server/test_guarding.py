@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, Running, serving
 from unlearned.errors import ConfigError
 from unlearned.server.config import ServeConfig
 from unlearned.server.keys import Keys
+from unlearned.server.wrapper import Wrapper
 
 
 def user(text: Any) -> dict[str, Any]:
@@ -344,6 +346,37 @@ def test_checks_answer_without_generating(server: Running) -> None:
     for wrong in ({}, {"input": ""}, {"input": []}, {"input": "a", "messages": [user("a")]}, {"input": "a", "x": 1}):
         assert server.post("/v1/unlearned/checks", wrong, ADMIN).status_code == 400
     assert server.service.batcher.batches == batches
+
+
+def test_an_answer_is_on_record_before_its_end_leaves(server: Running) -> None:
+    """Nobody can ask for the numbers, or read the log, between an answer and its count."""
+    gate = server.service.gate
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for body, more in ((b"a", True), (b"b", False)):
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+    scope = {"type": "http", "path": "/v1/models"}
+    logged: list[int] = []
+
+    async def send(message: Any) -> None:
+        logged.append(len(server.lines()))
+
+    async def lost(message: Any) -> None:
+        if message.get("body") == b"b":
+            raise OSError("gone")
+
+    async def receive() -> Any: ...
+
+    before = len(server.lines())
+    asyncio.run(Wrapper(app, gate)(dict(scope), receive, send))
+    assert logged == [before, before, before + 1]
+    with pytest.raises(OSError, match="gone"):
+        asyncio.run(Wrapper(app, gate)(dict(scope), receive, lost))
+    answered, told = server.lines()[before + 1 :]
+    assert answered["id"] in told["event"]
+    assert "OSError" in told["event"]
 
 
 def test_metrics_count_requests_and_verdicts(server: Running) -> None:

@@ -28,7 +28,10 @@ ROUTES = (
 
 
 class Wrapper:
-    """ASGI middleware, the outermost one."""
+    """ASGI middleware, the outermost one.
+
+    A request is counted and logged before the last piece of its answer leaves: who holds an answer finds it on record.
+    """
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self.app, self.gate = app, gate
@@ -39,15 +42,24 @@ class Wrapper:
             return
         record = Record(_route(scope["path"]))
         scope.setdefault("state", {})["record"] = record
-        answered = False
+        on_record = answered = False
+
+        def finish() -> None:
+            nonlocal on_record
+            if not on_record:
+                on_record = True
+                self.gate.finished(record)
 
         async def watched(message: Message) -> None:
             nonlocal answered
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", record.id.encode())]
+            if last:
+                finish()
             await asyncio.wait_for(send(message), self.gate.config.write_timeout)
-            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+            answered = last
 
         try:
             await self.app(scope, receive, watched)
@@ -59,8 +71,10 @@ class Wrapper:
             if not answered:
                 raise  # uvicorn closes the connection, so that half an answer does not look like a whole one
         finally:
+            if on_record and record.error and not answered:
+                self.gate.log.event(f"The end of the answer to request {record.id} was not sent: {record.error}")
             record.status = record.status or 499
-            self.gate.finished(record)
+            finish()
 
 
 def _route(path: str) -> str:
