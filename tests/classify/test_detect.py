@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from unlearned.classify.base import Exemptions, Features, Floats
-from unlearned.classify.detect import SUSPICIOUS, detect, looks_at
+from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at
 from unlearned.errors import DetectionError
 from unlearned.stages import Prompt, Segment, Span, Verdict, messages_only, text_only
 
@@ -77,6 +78,7 @@ class AScope:
     threshold: float = 0.5
     exemptions: Exemptions | None = None
     other_languages: Any = "pass"
+    short_penalty: float = 0.0
 
 
 @dataclass
@@ -123,6 +125,21 @@ def test_the_threshold_itself_is_in_scope() -> None:
     score = float(np.float32(0.9))
     assert detect([text_only("Potter")], [potter(threshold=score)])[0].in_scope
     assert not detect([text_only("Potter")], [potter(threshold=np.nextafter(np.float32(score), 1))])[0].in_scope
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.5, 2.0, 2.5])
+def test_short_windows_have_less_log_odds(penalty: float) -> None:
+    """The clause "Potter" alone is short; the question about him is not. Nine to one is a log-odds of 2.2."""
+    short, long = "1. Bread\n2. Potter\n3. Cheese and other things to eat", "Tell me about the life of Potter."
+    assert is_short("Potter")
+    assert is_short("é" * 15)
+    assert not is_short("é" * 16)
+    assert found(long, potter(short_penalty=penalty)) == [long]
+    (verdict,) = detect([text_only("Potter")], [potter(short_penalty=penalty)])
+    expected = 1 / (1 + math.exp(penalty) / 9)
+    assert verdict.score == pytest.approx(expected, abs=1e-6)
+    assert verdict.in_scope == (expected >= 0.5)
+    assert ("Potter" in found(short, potter(short_penalty=penalty))) == (expected >= 0.5)
 
 
 def test_a_run_of_clauses_is_reported_where_no_clause_alone_is_flagged() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 Gap = tuple[float, float]
@@ -12,6 +13,14 @@ def errors(forget: Sequence[float], negatives: Sequence[float], threshold: float
     """FNR + FPR when everything at or above the threshold is flagged."""
     missed = sum(1 for score in forget if score < threshold)
     return missed / len(forget) + rate(negatives, threshold)
+
+
+def noise(forget: Sequence[float], negatives: Sequence[float], threshold: float) -> float:
+    """Standard error of `errors`, from the spread of single mistakes; at least half a forget example."""
+    missed = [float(score < threshold) for score in forget]
+    flagged = [float(score >= threshold) for score in negatives]
+    of_means = [statistics.pvariance(mistakes) / len(mistakes) for mistakes in (missed, flagged) if mistakes]
+    return max(math.sqrt(sum(of_means)), 0.5 / len(forget))
 
 
 def rate(negatives: Sequence[float], threshold: float) -> float:
@@ -26,13 +35,14 @@ def gaps(scores: Sequence[float], least_threshold: float) -> list[Gap]:
 def fewest_errors(
     forget: Sequence[float], close: Sequence[float], general: Sequence[float], max_fpr: float, least_threshold: float
 ) -> float:
-    """Among the gaps that keep the bound and err least, give or take half a forget example: the one nearest to 1/2."""
+    """Among the gaps that keep the bound and err least, give or take one standard error: the one nearest to 1/2."""
     found = gaps([*forget, *close, *general], least_threshold)
     bound = max(max_fpr, min(rate(general, middle(gap)) for gap in found))
     allowed = [gap for gap in found if rate(general, middle(gap)) <= bound]
     compared = close or general
-    least = min(errors(forget, compared, middle(gap)) for gap in allowed)
-    good = [gap for gap in allowed if errors(forget, compared, middle(gap)) - least <= 0.5 / len(forget) + 1e-12]
+    best = min(allowed, key=lambda gap: errors(forget, compared, middle(gap)))
+    least, slack = errors(forget, compared, middle(best)), noise(forget, compared, middle(best))
+    good = [gap for gap in allowed if errors(forget, compared, middle(gap)) - least <= slack + 1e-12]
     if any(low < 0.5 < high for low, high in good):
         return 0.5
     return min((middle(gap) for gap in good), key=lambda threshold: abs(threshold - 0.5))

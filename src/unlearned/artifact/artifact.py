@@ -113,6 +113,7 @@ class Artifact:
                 ScopeRecord(
                     name=scope.name,
                     threshold=scope.threshold,
+                    short_penalty=scope.short_penalty,
                     selector=scope.selector,
                     classifier=ClassifierRecord(kind=_kind(scope), settings=settings),
                     corruption=_corruption_record(scope),
@@ -166,6 +167,7 @@ class Artifact:
                     name=scope.name,
                     classifier=classifier,
                     threshold=scope.threshold,
+                    short_penalty=scope.short_penalty,
                     corruption=_corruption(scope, stored),
                     secret=secret,
                     selector=scope.selector,

@@ -133,6 +133,7 @@ class ScopeRecord(Record):
 
     name: str = Field(min_length=1)
     threshold: float = Field(ge=0, le=1)
+    short_penalty: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     selector: str
     classifier: ClassifierRecord
     corruption: CorruptionRecord | None = None

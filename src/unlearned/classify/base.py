@@ -135,6 +135,11 @@ class Scope(Protocol):
         ...
 
     @property
+    def short_penalty(self) -> float:
+        """Taken from the log-odds of p(forget | window) where the window is short: it has little to be judged by."""
+        ...
+
+    @property
     def exemptions(self) -> Exemptions | None:
         """Whatever resembles these about as much as the forget examples is not in scope; see `Exemptions.cover`."""
         ...

@@ -27,6 +27,14 @@ SUSPICIOUS = 0.2
 NEARLY_AS_GOOD = 0.75
 """Of the parts of a clause the longest is taken whose log-odds are within this of the best one's."""
 
+SHORT = 30
+"""Bytes of a text that says little more than a name."""
+
+
+def is_short(text: str) -> bool:
+    """Whether a scope's `short_penalty` holds for the text."""
+    return len(text.encode("utf-8", "surrogatepass")) <= SHORT
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
@@ -158,7 +166,7 @@ def _failed(scope: Scope, error: Exception) -> DetectionError:
 
 
 def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """(S, N) p(forget | text) of every text under every scope, and whether an exemption covers it.
+    """(S, N) p(forget | text) of every text under every scope, short ones less, and whether an exemption covers it.
 
     Equal texts are encoded once.
     """
@@ -168,6 +176,7 @@ def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.
     exempt = np.zeros((len(scopes), len(texts)), dtype=np.bool_)
     if not texts:
         return scores, exempt
+    short = np.fromiter(map(is_short, distinct), dtype=np.bool_, count=len(distinct))
     features: dict[int, Features] = {}
     for row, scope in enumerate(scopes):
         encoder = scope.classifier.encoder
@@ -185,8 +194,16 @@ def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.
                 f"The classifier of the scope {scope.name!r} gave {found.shape} values, not all of them in [0, 1], "
                 f"for {len(distinct)} texts. Nothing was generated."
             )
+        if scope.short_penalty:
+            found = np.where(short, _less(found, scope.short_penalty), found)
         scores[row] = found[order]
     return scores, exempt
+
+
+def _less(scores: Floats, penalty: float) -> Floats:
+    """Probabilities, with less log-odds."""
+    likely = scores.astype(np.float64)
+    return np.asarray(likely / (likely + (1.0 - likely) * np.exp(penalty)), dtype=np.float32)
 
 
 def _smallest(spans: list[Span]) -> list[Span]:

@@ -64,6 +64,11 @@ class SentenceEncoder:
             vectors[chosen] = torch.nn.functional.normalize(embedded, dim=1).cpu().numpy()
         return vectors
 
+    def is_common_word(self, word: str) -> bool:
+        """The tokenizer has a token for the whole word: it is frequent in what the encoder was trained on."""
+        with self._lock:
+            return len(self.model.tokenizer.tokenize(f" {word}")) == 1
+
 
 def _load(name: str, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer

@@ -43,6 +43,9 @@ class Calibration:
     data_sha256: str
     """Of the calibration texts."""
 
+    short_penalty: float = 0.0
+    """The scores of short texts had so much less log-odds; see `learn.whole_names.short_penalty`."""
+
 
 def calibrate(
     forget: Floats,
@@ -73,8 +76,8 @@ def calibrate(
         least_threshold: the classifier's; not for the conformal method, whose guarantee it would break.
 
     Returns:
-        The record. Of thresholds whose errors differ by less than half a forget example, the one nearest to 1/2 is
-        taken.
+        The record. Of thresholds whose errors are within one standard error of the least, the one nearest to 1/2 is
+        taken (the one-standard-error rule of cross-validation; Hastie, Tibshirani and Friedman 2009, section 7.10).
 
     Raises:
         FitError: there are no examples on one of the sides, or a score is not finite.
@@ -129,11 +132,14 @@ def conformal_threshold(forget: Floats, negatives: Floats, alpha: float) -> floa
 
 def _least_errors(forget: Floats, close: Floats, general: Floats, max_fpr: float, least: float) -> float:
     edges, cuts = _cuts(np.concatenate([forget, close, general]), least)
-    errors = (1.0 - _share_above(forget, cuts)) + _share_above(close, cuts)
+    fnr, close_fpr = 1.0 - _share_above(forget, cuts), _share_above(close, cuts)
+    errors = fnr + close_fpr
     fpr = _share_above(general, cuts) if len(general) else np.zeros_like(cuts)
     allowed = fpr <= max(max_fpr, fpr.min()) + 1e-12  # perhaps no cut keeps the bound
-    # A difference of less than half a forget example is no evidence.
-    best = np.flatnonzero(allowed & (errors <= errors[allowed].min() + 0.5 / len(forget) + 1e-12))
+    least_at = int(np.where(allowed, errors, np.inf).argmin())
+    variance = [rate[least_at] * (1 - rate[least_at]) / n for rate, n in ((fnr, len(forget)), (close_fpr, len(close)))]
+    noise = max(float(np.sqrt(sum(variance))), 0.5 / len(forget))  # half an example is no evidence in any case
+    best = np.flatnonzero(allowed & (errors <= errors[least_at] + noise + 1e-12))
     for n in best:
         if edges[n] < NEUTRAL < edges[n + 1]:
             return NEUTRAL

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,9 +22,10 @@ from unlearned.classify.base import (
     config_of,
 )
 from unlearned.classify.detect import detect
+from unlearned.classify.ngrams import squash
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
-from unlearned.classify.sentences import sentence_encoder
+from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.classify.windows import clauses, runs
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, FitError
@@ -32,6 +33,8 @@ from unlearned.examples import Row, background_prompts
 from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
 from unlearned.learn.misspelling import misspelt
+from unlearned.learn.names import packaged_words
+from unlearned.learn.whole_names import lone_words, short_forms, short_penalty
 from unlearned.progress import Progress
 from unlearned.stages import text_only
 
@@ -118,9 +121,9 @@ def fit_classifier(
     texts = _texts(forget, retain, config)
     report("classifier", 0, FOLDS + 1)
     if config.classifier == "encoder":
-        classifier, scores = _sequence_classifier(texts, config, report)
+        classifier, scores, penalty = _sequence_classifier(texts, config, report)
     else:
-        classifier, scores = _enrolled(texts, config, report)
+        classifier, scores, penalty = _enrolled(texts, config, report)
     n, r = len(texts.forget), len(texts.retain)
     seen = ~np.isnan(scores)
     calibration = calibrate(
@@ -134,7 +137,7 @@ def fit_classifier(
         least_threshold=classifier.least_threshold,
     )
     report("classifier", FOLDS + 1, FOLDS + 1)
-    return classifier, calibration
+    return classifier, replace(calibration, short_penalty=penalty)
 
 
 def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncoder) -> Exemptions | None:
@@ -181,7 +184,8 @@ def _refuse_both(forget: list[str], others: list[str], what: str) -> None:
         )
 
 
-def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple[PromptClassifier, Floats]:
+def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple[PromptClassifier, Floats, float]:
+    """The classifier of all prompts, their scores by classifiers that had not seen them, and the penalty in these."""
     kind = cast(type[EnrollingClassifier], classifiers.get(config.classifier))
     encoder = RememberingEncoder(sentence_encoder(config.encoder))
     if config.background:
@@ -194,7 +198,11 @@ def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple
     copies = [misspelt(pieces[i]) for i in sources]
     folds = _folds(texts)
     owners, common = _common_clauses(everything, is_forget, folds)
-    parts = [*pieces, *copies, *([clause] for clause in common)]
+    one_of_each_fold = [int(np.flatnonzero(~is_forget & (folds == fold))[0]) for fold in np.unique(folds[~is_forget])]
+    for word in lone_words(texts.forget, _is_common(encoder.inner)):
+        owners += one_of_each_fold
+        common += [word] * len(one_of_each_fold)
+    parts = [*pieces, *copies, *([text] for text in common)]
     features = Features.of([piece for own in parts for piece in own], encoder)
     behind = np.concatenate([np.arange(len(everything)), sources, np.array(owners, dtype=np.int64)])
     origin = np.repeat(behind, [len(own) for own in parts])  # the prompt behind each example
@@ -205,16 +213,33 @@ def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple
         others = np.flatnonzero(used & ~is_forget[origin])
         return kind.enrol(encoder, features.take(forget), features.take(others), config.settings)
 
-    scores = np.full(len(everything), np.nan, dtype=np.float32)
+    of_others = {}
     for fold in range(FOLDS):
         report("classifier", fold, FOLDS + 1)
-        own, rest = np.flatnonzero(folds == fold), folds != fold
-        if len(own) and (rest & is_forget).any() and (rest & ~is_forget).any():
-            scores[own] = _peaks([everything[i] for i in own], enrol(rest, encoder))
+        own, rest = folds == fold, folds != fold
+        if own.any() and (rest & is_forget).any() and (rest & ~is_forget).any():
+            of_others[fold] = enrol(rest, encoder)
+    penalty = _short_penalty(texts.forget, {i: c for i in range(len(texts.forget)) if (c := of_others.get(folds[i]))})
+    scores = np.full(len(everything), np.nan, dtype=np.float32)
+    for fold, classifier in of_others.items():
+        own = folds == fold
+        scores[own] = _peaks([everything[i] for i in np.flatnonzero(own)], classifier, penalty)
     alone = scores[: len(texts.forget)]
     alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
     report("classifier", FOLDS, FOLDS + 1)
-    return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores
+    return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty
+
+
+def _short_penalty(forget: Sequence[str], unseen_by: Mapping[int, PromptClassifier]) -> float:
+    """The scope's penalty on short texts, from those about forget prompts (by index) that a classifier has not seen."""
+    forms = [form for form in short_forms(forget) if form.prompt in unseen_by]
+    scores = np.zeros(len(forms), dtype=np.float32)
+    for classifier in dict.fromkeys(unseen_by.values()):
+        own = [n for n, form in enumerate(forms) if unseen_by[form.prompt] is classifier]
+        if own:
+            features = Features.of([normalise(forms[n].text) for n in own], classifier.encoder)
+            scores[own] = classifier.score(features)
+    return short_penalty(forms, scores)
 
 
 def _common_clauses(
@@ -234,6 +259,13 @@ def _common_clauses(
     return list(found.values()), [clause for clause, _ in found]
 
 
+def _is_common(encoder: TextEncoder) -> Callable[[str], bool]:
+    """Whether a word is common, as far as an encoder or else the packaged prompts can tell."""
+    if isinstance(encoder, SentenceEncoder):
+        return encoder.is_common_word
+    return lambda word: squash(word) in packaged_words()
+
+
 def _misspelling_sources(texts: Texts) -> npt.NDArray[np.int64]:
     """The prompts that are also enrolled misspelt: the forget prompts, and twice as many others (100 at least).
 
@@ -244,7 +276,9 @@ def _misspelling_sources(texts: Texts) -> npt.NDArray[np.int64]:
     return np.concatenate([np.arange(count), count + np.sort(order[: max(2 * count, 100)])])
 
 
-def _sequence_classifier(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple[PromptClassifier, Floats]:
+def _sequence_classifier(
+    texts: Texts, config: ClassifierConfig, report: Progress
+) -> tuple[PromptClassifier, Floats, float]:
     from unlearned.classify.sequence import SequenceClassifier, sequence_encoder
     from unlearned.learn.train_encoder import EncoderTraining, train_encoder
 
@@ -263,8 +297,9 @@ def _sequence_classifier(texts: Texts, config: ClassifierConfig, report: Progres
             report,
         )
     scores = np.full(len(everything), np.nan, dtype=np.float32)
-    scores[held_out] = _peaks([everything[i] for i in np.flatnonzero(held_out)], classifier)
-    return classifier, scores
+    penalty = _short_penalty(texts.forget, dict.fromkeys(np.flatnonzero(held_out[: len(texts.forget)]), classifier))
+    scores[held_out] = _peaks([everything[i] for i in np.flatnonzero(held_out)], classifier, penalty)
+    return classifier, scores, penalty
 
 
 def _folds(texts: Texts) -> npt.NDArray[np.int64]:
@@ -281,6 +316,7 @@ class _Candidate:
     """A classifier on trial, as a scope that flags whatever could be flagged."""
 
     classifier: PromptClassifier
+    short_penalty: float
     name: str = "candidate"
     exemptions: Exemptions | None = None
     other_languages: Policy = "pass"
@@ -290,7 +326,7 @@ class _Candidate:
         return self.classifier.least_threshold
 
 
-def _peaks(texts: list[str], classifier: PromptClassifier) -> Floats:
+def _peaks(texts: list[str], classifier: PromptClassifier, penalty: float) -> Floats:
     """Per prompt the highest p(forget | window), as in detection."""
-    verdicts = detect([text_only(text) for text in texts], [_Candidate(classifier)])
+    verdicts = detect([text_only(text) for text in texts], [_Candidate(classifier, penalty)])
     return np.array([verdict.score for verdict in verdicts], dtype=np.float32)

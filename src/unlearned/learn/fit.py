@@ -104,6 +104,7 @@ def fit_detector(
         name=scope,
         classifier=classifier,
         threshold=calibration.threshold,
+        short_penalty=calibration.short_penalty,
         secret=secret,
         selector=config.selector or SELECTOR,
         exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),

@@ -202,7 +202,9 @@ def _fingerprint(lesson: Lesson, scope: ForgetScope) -> str:
 def _detector_sha256(scope: ForgetScope) -> str:
     """Of what decides which tokens are corrupted."""
     settings, arrays = scope.classifier.state()
-    said = json.dumps([scope.threshold, scope.other_languages, settings], sort_keys=True, default=str)
+    said = json.dumps(
+        [scope.threshold, scope.short_penalty, scope.other_languages, settings], sort_keys=True, default=str
+    )
     digest = hashlib.sha256(said.encode())
     exempt = scope.exemptions
     for array in (*(arrays[name] for name in sorted(arrays)), *((exempt.examples,) if exempt else ())):

@@ -5,6 +5,7 @@ Source: Liu et al. 2024, "Large Language Model Unlearning via Embedding-Corrupte
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -42,6 +43,9 @@ class ForgetScope:
     corruption: Corruption | None = None
     """None: only a detector so far, with which nothing can be generated."""
 
+    short_penalty: float = 0.0
+    """Taken from the log-odds of p(forget | window) where the window is short (`classify.detect.is_short`)."""
+
     selector: str = "spans"
     """Name of a registered token selector."""
 
@@ -55,6 +59,8 @@ class ForgetScope:
         selectors.get(self.selector)
         if not 0 <= self.threshold <= 1:  # NaN would let everything pass
             raise ConfigError(f"threshold={self.threshold} of the scope {self.name!r}: must lie in 0..1.")
+        if not 0 <= self.short_penalty < math.inf:
+            raise ConfigError(f"short_penalty={self.short_penalty} of the scope {self.name!r}: must not be negative.")
 
     def score(self, texts: Sequence[str]) -> Floats:
         """N texts -> (N,) p(forget | text), each text as a whole."""

@@ -68,7 +68,8 @@ def _detector_hash(eco: ECO) -> str:
     digest = hashlib.sha256(sha256_of_code(*CODE).encode())
     for scope in eco.scopes:
         settings, arrays = scope.classifier.state()
-        digest.update(repr((scope.name, scope.threshold, scope.other_languages, sorted(settings.items()))).encode())
+        said = (scope.name, scope.threshold, scope.short_penalty, scope.other_languages, sorted(settings.items()))
+        digest.update(repr(said).encode())
         digest.update(f"{type(scope.classifier).__name__} {scope.classifier.encoder.name}".encode())
         if (exempt := scope.exemptions) is not None:
             arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget}

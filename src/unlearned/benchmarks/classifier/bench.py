@@ -63,6 +63,7 @@ class Fitted:
 
     exemptions: Exemptions | None = None
     other_languages: Policy = "pass"
+    short_penalty: float = 0.0
 
 
 @dataclass(eq=False)
@@ -118,7 +119,7 @@ class Bench:
         encoder = classifier.encoder
         remembering = self._encoders.setdefault(id(encoder), RememberingEncoder(encoder, MOST_REMEMBERED))
         shared: PromptClassifier = Remembering(classifier, remembering)  # type: ignore[assignment]
-        return Fitted(name, shared, calibration.threshold, tuple(forget))
+        return Fitted(name, shared, calibration.threshold, tuple(forget), short_penalty=calibration.short_penalty)
 
     def verdicts(self, label: str, prompts: Sequence[Prompt], *scopes: Fitted) -> list[list[Verdict]]:
         """For each scope, alone, one verdict per prompt.
