@@ -43,7 +43,7 @@ def made(name: str, materials: Materials, folder: Path) -> Any:
     return contender(name, 0, folder, materials, lambda phase, done, total: None)
 
 
-@pytest.mark.parametrize("name", ["none", "prompting", "eco-hand", "spul", "ga"])
+@pytest.mark.parametrize("name", ["none", "prompting", "eco-hand", "spul", "ga", "ssd"])
 def test_each_prepares_prompts_as_it_should(name: str, materials: Materials, tmp_path: Path) -> None:
     one = made(name, materials, tmp_path)
     engine = TransformersEngine(materials.model, materials.tokenizer)
@@ -51,8 +51,8 @@ def test_each_prepares_prompts_as_it_should(name: str, materials: Materials, tmp
     forget, retain = one.prepare(prompts)
     plain = [prompt.token_ids for prompt in prompts]
     assert one.name == name
-    assert one.own_weights == (name == "ga")
-    if name in ("none", "ga"):
+    assert one.own_weights == (name in ("ga", "ssd"))
+    if name in ("none", "ga", "ssd"):
         assert [forget.token_ids, retain.token_ids] == plain
         assert not forget.corrupted
     elif name == "prompting":
@@ -74,7 +74,7 @@ def test_a_prompt_without_template_gets_the_instruction_in_front(materials: Mate
     assert asked.token_ids == one.engine.tokenize("You know no fox. The fox is", chat=False).token_ids
 
 
-@pytest.mark.parametrize("name", ["eco-hand", "spul", "ga"])
+@pytest.mark.parametrize("name", ["eco-hand", "spul", "ga", "ssd"])
 def test_what_was_fitted_is_taken_from_its_folder(name: str, materials: Materials, tmp_path: Path) -> None:
     made(name, materials, tmp_path)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
@@ -83,9 +83,11 @@ def test_what_was_fitted_is_taken_from_its_folder(name: str, materials: Material
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")} == before
 
 
-def test_methods_leave_the_start_model_alone(materials: Materials, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ga", "ssd"])
+def test_methods_leave_the_start_model_alone(name: str, materials: Materials, tmp_path: Path) -> None:
+    materials = replace(materials, train={**materials.train, **({"max_steps": None} if name == "ssd" else {})})
     before = {name: tensor.clone() for name, tensor in materials.model.state_dict().items()}
-    one = made("ga", materials, tmp_path)
+    one = made(name, materials, tmp_path)
     assert all(torch.equal(before[name], tensor) for name, tensor in materials.model.state_dict().items())
     after = one.engine.model.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.models import Load, with_adapter
+from unlearned.benchmarks.models import Load, with_adapter, with_weights
 from unlearned.benchmarks.settings import Settings, check_settings
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
@@ -76,7 +76,7 @@ class Materials:
     """Fields of `FitConfig` that replace its defaults."""
 
     train: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TrainConfig` that replace what the method's recipe says; for all of them a LoRA adapter."""
+    """Fields of `TrainConfig` that replace what the method's recipe says; what trains, trains a LoRA adapter."""
 
     spul: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `SpulConfig` that replace its defaults."""
@@ -260,15 +260,20 @@ def corrupting(
     return Artifact.from_pretrained(place)  # always the one on disk, which others will read
 
 
-def unlearned_adapter(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Path:
-    """The LoRA adapter that a method trained on the start model, by its own recipe."""
+def unlearned_model(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Load:
+    """Loads what a method made of the start model by its own recipe.
+
+    It trains a LoRA adapter. A new adapter is zero, so a method without steps, which only edits, edits all weights.
+    """
     place = folder / name
+    trains_an_adapter = bool(methods().get(name).trains)
     if not (place / "training.json").is_file():
         model, tokenizer = materials.fresh()
-        config = TrainConfig(**{"lora": LoraSettings(), "seed": seed, **materials.train})
+        adapter = LoraSettings() if trains_an_adapter else None
+        config = TrainConfig(**{"lora": adapter, "seed": seed, **materials.train})
         forget, retain = list(materials.forget_rows), list(materials.retain_rows)
         train_method(name, model, tokenizer, forget, retain, config, place, on_progress=report)
-    return place
+    return partial(with_adapter if trains_an_adapter else with_weights, materials.fresh, place)
 
 
 def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> SPUL:
@@ -297,8 +302,7 @@ def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progr
 
 
 def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
-    adapter = unlearned_adapter(name, materials, seed, folder, report)
-    return own_model(name, partial(with_adapter, materials.fresh, adapter))
+    return own_model(name, unlearned_model(name, materials, seed, folder, report))
 
 
 def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:

@@ -6,7 +6,7 @@ import copy
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unlearned.errors import DataError, ModelLoadError, first_line
 from unlearned.extras import require
@@ -44,6 +44,27 @@ def with_adapter(load: Load, adapter: Path) -> tuple[PreTrainedModel, PreTrained
         raise ModelLoadError(f"Cannot put the adapter {adapter} on the model: {first_line(error)}") from error
     merged: PreTrainedModel = tuned.merge_and_unload().eval()
     return merged, tokenizer
+
+
+def with_weights(load: Load, folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The base model's kind with the weights of a folder, in the base model's type and place.
+
+    Raises:
+        ModelLoadError: the weights cannot be read or do not fit.
+    """
+    model, tokenizer = load()
+    try:
+        found: Any = type(model).from_pretrained(
+            folder,
+            dtype=model.dtype,
+            attn_implementation=model.config._attn_implementation,
+            device_map=getattr(model, "hf_device_map", None),
+            use_safetensors=True,
+        )
+    except Exception as error:  # as above
+        raise ModelLoadError(f"Cannot read the weights in {folder}: {first_line(error)}") from error
+    placed: PreTrainedModel = found if hasattr(found, "hf_device_map") else found.to(model.device)
+    return placed.eval(), tokenizer
 
 
 def adapter_sha256(adapter: Path) -> str:

@@ -26,9 +26,8 @@ from unlearned.benchmarks.contenders import (
     corrupting,
     detector,
     soft_prompt,
-    unlearned_adapter,
+    unlearned_model,
 )
-from unlearned.benchmarks.models import with_adapter
 from unlearned.benchmarks.tofu.prompts import REFUSE, Format, format_of
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.refusals import refusals
@@ -215,8 +214,8 @@ def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progr
 
 
 def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
-    adapter = unlearned_adapter(name, materials, seed, folder, report)
-    return Plain(name, TransformersEngine(*with_adapter(materials.fresh, adapter)), own_weights=True)
+    load = unlearned_model(name, materials, seed, folder, report)
+    return Plain(name, TransformersEngine(*load()), own_weights=True)
 
 
 def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
