@@ -63,8 +63,9 @@ def with_weights(load: Load, folder: Path) -> tuple[PreTrainedModel, PreTrainedT
         )
     except Exception as error:  # as above
         raise ModelLoadError(f"Cannot read the weights in {folder}: {first_line(error)}") from error
-    placed: PreTrainedModel = found if hasattr(found, "hf_device_map") else found.to(model.device)
-    return placed.eval(), tokenizer
+    placed = found if hasattr(found, "hf_device_map") else found.to(model.device)
+    ready: PreTrainedModel = placed.eval()
+    return ready, tokenizer
 
 
 def adapter_sha256(adapter: Path) -> str:
