@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from serving_helpers import FLAGGED, PLAIN
 from typer.testing import CliRunner
@@ -46,6 +50,27 @@ def test_no_answer_is_wrong_under_load(arguments: list[str], tmp_path: Path, kil
     assert (found["connection_errors"] > 0) == kill
     memory = found["memory_mb"]
     assert kill or memory["last_tenth"] < 1.1 * memory["second_tenth"] + 50
+
+
+@pytest.mark.slow
+def test_a_benchmark_that_is_ended_leaves_no_server_behind(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "forget.jsonl").write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in FORGET))
+    own = [*arguments[: arguments.index("--served-model-name")], "--dtype", "float32"]
+    command = [sys.executable, "-m", "unlearned.cli.main", "bench", "load", *own]
+    process = psutil.Popen([*command, "--forget", str(tmp_path / "forget.jsonl"), "--seconds", "300"])
+    try:
+        until = time.monotonic() + 120
+        while not (servers := process.children(recursive=True)):
+            assert time.monotonic() < until
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(60) == 143
+        assert psutil.wait_procs(servers, timeout=30)[1] == []
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            for left in [*process.children(recursive=True), process]:
+                left.kill()
 
 
 def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:

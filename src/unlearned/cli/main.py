@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -55,6 +56,8 @@ def version(
 
 def main() -> None:
     """Run the command; an error is one line on stderr and exit status 1."""
+    # Told to end, a command still stops the servers that it has started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
     except UnlearnedError as error:

@@ -30,15 +30,8 @@ def arguments(options: ModelOptions, settings: Mapping[str, Any], further: Seque
         settings: host, port, served_model_name, artifact; and those of `server.vllm.settings.Settings` by their name.
         further: options of vLLM, which are handed on as they are.
     """
-    from unlearned.embedded import embedded_model_folder
-
-    model = str(embedded_model_folder()) if options.model == EMBEDDED else options.model
-    line = ["serve", model, "--host", settings["host"], "--port", str(settings["port"])]
+    line = ["serve", *model_arguments(options), "--host", settings["host"], "--port", str(settings["port"])]
     line += ["--served-model-name", settings["served_model_name"] or options.model]
-    if options.revision is not None:
-        line += ["--revision", options.revision]
-    if options.dtype != "auto":
-        line += ["--dtype", options.dtype]
     for path in settings["artifact"] or ():
         line += ["--unlearned", str(path)]
     for name, value in settings.items():
@@ -46,6 +39,18 @@ def arguments(options: ModelOptions, settings: Mapping[str, Any], further: Seque
             flag = f"--unlearned-{name.replace('_', '-')}"
             line += [flag] if value is True else [flag, str(value)]
     return [*line, *further]
+
+
+def model_arguments(options: ModelOptions) -> list[str]:
+    """The model as `vllm serve` takes it: folder or hub id first, then what else is said about it."""
+    from unlearned.embedded import embedded_model_folder
+
+    found = [str(embedded_model_folder()) if options.model == EMBEDDED else options.model]
+    if options.revision is not None:
+        found += ["--revision", options.revision]
+    if options.dtype != "auto":
+        found += ["--dtype", options.dtype]
+    return found
 
 
 def run_vllm(line: Sequence[str]) -> None:

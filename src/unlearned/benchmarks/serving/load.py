@@ -2,7 +2,7 @@
 
 What an answer should be is found out before, one request at a time on the same server: its verdict must be the same
 under load. Texts may differ where a batch adds up in another order, as they do between two runs of the plain engine;
-they are counted.
+they are counted, and the plain engine's beside them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from unlearned.benchmarks.serving.process import ServerProcess
+from unlearned.benchmarks.serving.process import Server
 from unlearned.errors import ConfigError
 from unlearned.progress import Progress
 
@@ -65,8 +65,9 @@ class Expected:
     """What one prompt gets on a quiet server."""
 
     prompt: str
-    verdict: str
     text: str
+    verdict: str | None
+    """None: of an engine that checks nothing."""
 
 
 @dataclass(slots=True)
@@ -95,11 +96,12 @@ class Counts:
 
 
 def measure_load(
-    server: ServerProcess,
+    server: Server,
     forget: Sequence[str],
     others: Sequence[str],
     config: LoadConfig,
     *,
+    plain: Server | None = None,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Start the server, learn what is right, load it, and stop it.
@@ -109,6 +111,8 @@ def measure_load(
         forget: prompts that its artifacts flag.
         others: prompts that they do not.
         config: how much of what.
+        plain: the same engine without artifacts, not started yet: it is then asked the same clean prompts, first one
+            at a time and then under the same load.
         on_progress: called with (phase, seconds done, seconds).
 
     Returns:
@@ -118,30 +122,9 @@ def measure_load(
     report("start", 0, 1)
     seconds = {"start": round(server.start(), 1)}
     try:
-        expected = []
-        for number, prompt in enumerate([*forget, *others]):
-            report("one at a time", number, len(forget) + len(others))
-            expected.append(_expected(server, prompt, config.new_tokens))
+        expected = _quiet(server, [*forget, *others], config, checked=True, report=report)
         flagged = [one.verdict == "flagged" for one in expected]
-        total, memory, again = Counts(), list[int](), 0.0
-        stop = threading.Event()
-        clients = [_Client(server, expected, config, number, stop) for number in range(config.clients)]
-        began = time.monotonic()
-        for client in clients:
-            client.start()
-        while (gone := time.monotonic() - began) < config.seconds:
-            report("load", int(gone), int(config.seconds))
-            if config.kill and not again and gone > config.seconds / 2:
-                server.kill()
-                again = server.start()
-            memory.append(server.memory())
-            time.sleep(min(1.0, config.seconds / 20))
-        stop.set()
-        for client in clients:
-            client.join(120)
-            if client.is_alive():
-                total.wrong.append("a client still waits for an answer")
-            total.add(client.counts)
+        total, memory, again = _loaded(server, expected, config, report)
         quiet = Counts()
         for one in expected:  # still the same, now that it is quiet again
             _check(quiet, one, _answer(server, one.prompt, config.new_tokens, stream=False))
@@ -149,6 +132,7 @@ def measure_load(
         server.stop()
     total.wrong += quiet.wrong
     tenth = max(1, len(memory) // 10)
+    clean = [one for one in expected if one.verdict == "clean"]
     return {
         "config": asdict(config),
         "prompts": {"flagged": sum(flagged), "clean": len(flagged) - sum(flagged)},
@@ -166,7 +150,68 @@ def measure_load(
             "last_tenth": round(statistics.median(memory[-tenth:]) / 2**20),
             "most": round(max(memory) / 2**20),
         },
+        **({} if plain is None else {"plain": _of_the_plain_engine(plain, clean, config, report)}),
     }
+
+
+def _of_the_plain_engine(
+    server: Server, ours: Sequence[Expected], config: LoadConfig, report: Progress
+) -> dict[str, int]:
+    """How often its answers are ours when asked alone, and its own when asked under load."""
+    config = replace(config, bad=0.0, kill=False)  # what it refuses is its own affair
+    report("start the plain engine", 0, 1)
+    server.start()
+    try:
+        expected = _quiet(server, [one.prompt for one in ours], config, checked=False, report=report)
+        total, _, _ = _loaded(server, expected, config, report)
+    finally:
+        server.stop()
+    return {
+        "alone": len(expected),
+        "alone_as_ours": sum(own.text == one.text for own, one in zip(expected, ours, strict=True)),
+        "answered": total.answered["plain"],
+        "differing": total.differing["plain"],
+    }
+
+
+def _quiet(
+    server: Server, prompts: Sequence[str], config: LoadConfig, *, checked: bool, report: Progress
+) -> list[Expected]:
+    """Each prompt's answer, one at a time."""
+    expected = []
+    for number, prompt in enumerate(prompts):
+        report("one at a time", number, len(prompts))
+        status, header, verdict, text = _answer(server, prompt, config.new_tokens, stream=False)
+        if status != 200 or (checked and (header != "checked" or verdict is None)):
+            raise ConfigError(f"The server answered {prompt[:40]!r} with status {status}: {text[:200]}")
+        expected.append(Expected(prompt, text, verdict))
+    return expected
+
+
+def _loaded(
+    server: Server, expected: Sequence[Expected], config: LoadConfig, report: Progress
+) -> tuple[Counts, list[int], float]:
+    """What all clients saw, the server's memory from second to second, and the seconds it took to start again."""
+    total, memory, again = Counts(), list[int](), 0.0
+    stop = threading.Event()
+    clients = [_Client(server, expected, config, number, stop) for number in range(config.clients)]
+    began = time.monotonic()
+    for client in clients:
+        client.start()
+    while (gone := time.monotonic() - began) < config.seconds:
+        report("load", int(gone), int(config.seconds))
+        if config.kill and not again and gone > config.seconds / 2:
+            server.kill()
+            again = server.start()
+        memory.append(server.memory())
+        time.sleep(min(1.0, config.seconds / 20))
+    stop.set()
+    for client in clients:
+        client.join(120)
+        if client.is_alive():
+            total.wrong.append("a client still waits for an answer")
+        total.add(client.counts)
+    return total, memory, again
 
 
 class _Client(threading.Thread):
@@ -174,7 +219,7 @@ class _Client(threading.Thread):
 
     def __init__(
         self,
-        server: ServerProcess,
+        server: Server,
         expected: Sequence[Expected],
         config: LoadConfig,
         number: int,
@@ -221,23 +266,16 @@ class _Client(threading.Thread):
 
 def _check(counts: Counts, expected: Expected, found: tuple[int, str | None, str | None, str]) -> None:
     status, checked, verdict, text = found
-    if (status, checked, verdict) != (200, "checked", expected.verdict):
+    right = (200, None if expected.verdict is None else "checked", expected.verdict)
+    if (status, checked, verdict) != right:
         counts.wrong.append(f"{expected.prompt[:40]!r}: status {status}, {checked}, {verdict}, not {expected.verdict}")
         return
-    counts.answered[expected.verdict] += 1
-    counts.differing[expected.verdict] += text != expected.text
+    kind = expected.verdict or "plain"
+    counts.answered[kind] += 1
+    counts.differing[kind] += text != expected.text
 
 
-def _expected(server: ServerProcess, prompt: str, new_tokens: int) -> Expected:
-    status, checked, verdict, text = _answer(server, prompt, new_tokens, stream=False)
-    if status != 200 or checked != "checked" or verdict is None:
-        raise ConfigError(f"The server answered {prompt[:40]!r} with status {status}: {text[:200]}")
-    return Expected(prompt, verdict, text)
-
-
-def _answer(
-    server: ServerProcess, prompt: str, new_tokens: int, *, stream: bool
-) -> tuple[int, str | None, str | None, str]:
+def _answer(server: Server, prompt: str, new_tokens: int, *, stream: bool) -> tuple[int, str | None, str | None, str]:
     """Status, whether it was checked, the verdict that administrators see, and the text."""
     response = _post(server, _body(prompt, new_tokens, stream=stream))
     content = response.read().decode()
@@ -260,20 +298,16 @@ def _body(prompt: str, new_tokens: int, *, stream: bool) -> str:
     return json.dumps(body)
 
 
-def _post(server: ServerProcess, body: str) -> http.client.HTTPResponse:
+def _post(server: Server, body: str) -> http.client.HTTPResponse:
     connection = _connection(server)
     _send(server, connection, body)
     return connection.getresponse()
 
 
-def _send(server: ServerProcess, connection: http.client.HTTPConnection, body: str) -> None:
-    headers = {
-        "Content-Type": "application/json",
-        "Authorization": f"Bearer {server.admin_key}",
-        "Connection": "close",
-    }
+def _send(server: Server, connection: http.client.HTTPConnection, body: str) -> None:
+    headers = {"Content-Type": "application/json", "Connection": "close", **server.headers}
     connection.request("POST", "/v1/chat/completions", body.encode(), headers)
 
 
-def _connection(server: ServerProcess) -> http.client.HTTPConnection:
+def _connection(server: Server) -> http.client.HTTPConnection:
     return http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)

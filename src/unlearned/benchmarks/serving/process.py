@@ -19,27 +19,25 @@ from unlearned.extras import require
 START_SECONDS = 600.0
 
 
-class ServerProcess:
-    """`unlearned serve` on a free port of this machine, with a key for clients and one for administrators.
+class Server:
+    """A server on a free port of this machine.
 
     Args:
-        arguments: of `unlearned serve`, without address and keys.
-        folder: for key files and the server's output.
+        command: what starts it, without its address.
+        ready: the route that tells when it is.
+        output: file for what it says.
     """
 
-    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
-        self.client_key, self.admin_key = secrets.token_hex(16), secrets.token_hex(16)
-        self.output = folder / "server.log"
-        for name, key in (("client", self.client_key), ("admin", self.admin_key)):
-            (folder / name).write_text(key + "\n", encoding="utf-8")
+    def __init__(self, command: Sequence[str], ready: str, output: Path) -> None:
+        self.output = output
+        self.headers: dict[str, str] = {}
+        """Of every request."""
+
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
-        self._command = [
-            *(sys.executable, "-m", "unlearned.cli.main", "serve", *arguments),
-            *("--host", "127.0.0.1", "--port", str(self.port)),
-            *("--api-key-file", str(folder / "client"), "--admin-key-file", str(folder / "admin")),
-        ]
+        self._command = [*command, "--host", "127.0.0.1", "--port", str(self.port)]
+        self._route = ready
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -58,11 +56,14 @@ class ServerProcess:
             self._process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        while not self._ready():
-            if self._process.poll() is not None or time.monotonic() - began > START_SECONDS:
-                self.stop()
-                raise UnlearnedError(f"The server did not start:\n{self._last_lines()}")
-            time.sleep(0.1)
+        try:
+            while not self._ready():
+                if self._process.poll() is not None or time.monotonic() - began > START_SECONDS:
+                    raise UnlearnedError(f"The server did not start:\n{self._last_lines()}")
+                time.sleep(0.1)
+        except BaseException:  # whoever waits may be told to end
+            self.stop()
+            raise
         return time.monotonic() - began
 
     def kill(self) -> None:
@@ -89,8 +90,7 @@ class ServerProcess:
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
 
     def memory(self) -> int:
         """Bytes that the server's processes hold together; 0 while there are none."""
@@ -104,7 +104,7 @@ class ServerProcess:
     def _ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            connection.request("GET", "/ready")
+            connection.request("GET", self._route)
             return connection.getresponse().status == 200
         except OSError:
             return False
@@ -113,6 +113,38 @@ class ServerProcess:
 
     def _last_lines(self) -> str:
         return "\n".join(self.output.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
+
+
+class ServerProcess(Server):
+    """`unlearned serve`, with a key for clients and one for administrators.
+
+    Args:
+        arguments: of `unlearned serve`, without address and keys.
+        folder: for key files and the server's output.
+    """
+
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
+        self.client_key, self.admin_key = secrets.token_hex(16), secrets.token_hex(16)
+        for name, key in (("client", self.client_key), ("admin", self.admin_key)):
+            (folder / name).write_text(key + "\n", encoding="utf-8")
+        keys = ("--api-key-file", str(folder / "client"), "--admin-key-file", str(folder / "admin"))
+        command = (sys.executable, "-m", "unlearned.cli.main", "serve", *arguments, *keys)
+        super().__init__(command, "/ready", folder / "server.log")
+        self.headers = {"Authorization": f"Bearer {self.admin_key}"}
+
+
+class VllmProcess(Server):
+    """`vllm serve`: vLLM's own server. It calls the model "bench".
+
+    Args:
+        model: folder or hub id.
+        options: of `vllm serve`; with `--unlearned` among them it is protected.
+        output: file for what it says.
+    """
+
+    def __init__(self, model: str, options: Sequence[str], output: Path) -> None:
+        command = (sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model, "--served-model-name", "bench")
+        super().__init__((*command, *options), "/health", output)
 
 
 def _psutil() -> Any:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import os
 import platform
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from unlearned.benchmarks.serving.clients import Prompts, paired, throughput
+from unlearned.benchmarks.serving.process import VllmProcess
 from unlearned.demo.concepts import CONCEPTS, Concept
-from unlearned.errors import UnlearnedError
 from unlearned.extras import require
 from unlearned.progress import Progress
-
-START_SECONDS = 600
 
 
 def measure_vllm(
@@ -63,9 +55,10 @@ def measure_vllm(
     prompts, flagged, rows = Prompts(), _flagged_prompts(), []
     with ExitStack() as stack:
         report("starting two servers", 0, 2)
-        plain = stack.enter_context(_serving(model, options))
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        plain = stack.enter_context(_serving(model, options, logs / "plain.log"))
         report("starting two servers", 1, 2)
-        protected = stack.enter_context(_serving(model, [*options, *ours]))
+        protected = stack.enter_context(_serving(model, [*options, *ours], logs / "protected.log"))
         for share in shares:
             name = f"throughput, {clients} clients, {share:.0%} flagged"
             pairs = []
@@ -99,36 +92,11 @@ def _flagged_prompts() -> Iterator[str]:
 
 
 @contextmanager
-def _serving(model: str, options: Sequence[str]) -> Iterator[int]:
+def _serving(model: str, options: Sequence[str], output: Path) -> Iterator[int]:
     """A server in a process of its own; gives its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model, "--served-model-name", "bench"]
-    command += ["--host", "127.0.0.1", "--port", str(port), *options]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            _wait(process, port, log)
-            yield port
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], port: int, log: Any) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
-                return
-        except (URLError, OSError):
-            time.sleep(0.5)
-    log.seek(0)
-    last = log.read().decode(errors="replace").strip().splitlines()[-5:]
-    raise UnlearnedError(f"vLLM did not start. It says: {' '.join(last)}")
+    server = VllmProcess(model, options, output)
+    server.start()
+    try:
+        yield server.port
+    finally:
+        server.stop()

@@ -94,13 +94,15 @@ def serving(
     with progress() as report, quiet(), tempfile.TemporaryDirectory() as scratch:
         if engine == "vllm":
             from unlearned.benchmarks.serving.vllm import measure_vllm
+            from unlearned.cli.serve_vllm import model_arguments
 
+            path, *of_model = model_arguments(options)
             folders = list(artifact or ()) or [fitted(model, tokenizer, Path(scratch) / "artifact")]
             del model, tokenizer
             results = measure_vllm(
-                model_path(options),
+                path,
                 folders,
-                options=shlex.split(vllm_options),
+                options=[*of_model, *shlex.split(vllm_options)],
                 clients=int(numbers[0]),
                 new_tokens=new_tokens,
                 rounds=rounds,
@@ -121,14 +123,6 @@ def serving(
     if out is not None:
         write_text(out, json.dumps(results, indent=2) + "\n")
     _show(results)
-
-
-def model_path(options: ModelOptions) -> str:
-    """Folder or hub id under which another program finds the model."""
-    from unlearned.embedded import embedded_model_folder
-    from unlearned.models import EMBEDDED
-
-    return str(embedded_model_folder()) if options.model == EMBEDDED else options.model
 
 
 def _show(results: dict[str, Any]) -> None:

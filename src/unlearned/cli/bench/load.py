@@ -24,6 +24,9 @@ def load(
     clients: Annotated[int, typer.Option(min=1, help="How many ask at once.")] = 64,
     new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 24,
     kill: Annotated[bool, typer.Option("--kill", help="Kill the server in the middle, and start it again.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="With --engine vllm: the same load on vLLM without artifacts, too.")
+    ] = False,
     option: Annotated[
         list[str] | None,
         typer.Option(help="A further argument of `unlearned serve`: --option=--max-batch=8"),
@@ -36,10 +39,11 @@ def load(
     import tempfile
 
     from unlearned.benchmarks.serving.load import LoadConfig, measure_load
-    from unlearned.benchmarks.serving.process import ServerProcess
+    from unlearned.benchmarks.serving.process import ServerProcess, VllmProcess
     from unlearned.cli.options import load as load_model
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
+    from unlearned.cli.serve_vllm import model_arguments
     from unlearned.demo.concepts import CONCEPTS, Concept
     from unlearned.errors import ConfigError
     from unlearned.examples import background_prompts, read_rows
@@ -48,6 +52,8 @@ def load(
     config = LoadConfig(seconds=seconds, clients=clients, new_tokens=new_tokens, kill=kill, seed=seed)
     if (artifact is None) != (forget is None):
         raise ConfigError("Give --artifact and --forget together, or neither: then a concept of the demo is forgotten.")
+    if plain and engine != "vllm":
+        raise ConfigError("--plain compares with vLLM's own server. Use it with --engine vllm.")
     check_writable(out)
     with tempfile.TemporaryDirectory() as scratch:
         folders = list(artifact or ())
@@ -64,8 +70,14 @@ def load(
         arguments = [*_arguments(options), *(part for folder in folders for part in ("--artifact", str(folder)))]
         arguments += ["--engine", engine, "--served-model-name", "bench", *(option or ())]
         server = ServerProcess(arguments, Path(scratch))
+        stock = None
+        if plain:
+            path, *of_model = model_arguments(options)
+            stock = VllmProcess(path, [*of_model, *(option or ())], Path(scratch) / "plain.log")
         with progress() as report:
-            found = measure_load(server, prompts[:24], background_prompts()[:48], config, on_progress=report)
+            found = measure_load(
+                server, prompts[:24], background_prompts()[:48], config, plain=stock, on_progress=report
+            )
     if out is not None:
         write_text(out, json.dumps(found, indent=2) + "\n")
     typer.echo(
@@ -77,6 +89,12 @@ def load(
     typer.echo(
         f"memory: {memory['second_tenth']} MB at first, {memory['last_tenth']} MB at last, most {memory['most']} MB"
     )
+    if plain:
+        own = found["plain"]
+        typer.echo(
+            f"vLLM without artifacts: {own['alone_as_ours']} of {own['alone']} clean answers the same one at a time; "
+            f"under load {own['differing']} of {own['answered']} with another text than alone"
+        )
     for line in found["wrong"]:
         typer.echo(f"WRONG: {line}")
     if found["wrong_count"]:
