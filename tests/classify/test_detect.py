@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from unlearned.classify.base import Exemptions, Features, Floats
-from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at
+from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at, short_threshold
 from unlearned.errors import DetectionError
 from unlearned.stages import Prompt, Segment, Span, Verdict, messages_only, text_only
 
@@ -138,7 +138,7 @@ def test_short_windows_have_less_log_odds(penalty: float) -> None:
     (verdict,) = detect([text_only("Potter")], [potter(short_penalty=penalty)])
     expected = 1 / (1 + math.exp(penalty) / 9)
     assert verdict.score == pytest.approx(expected, abs=1e-6)
-    assert verdict.in_scope == (expected >= 0.5)
+    assert verdict.in_scope == (expected >= 0.5) == (short_threshold(0.5, penalty) <= 0.9)
     assert ("Potter" in found(short, potter(short_penalty=penalty))) == (expected >= 0.5)
 
 

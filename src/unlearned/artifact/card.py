@@ -56,6 +56,7 @@ def _scope(scope: ScopeRecord) -> str:
         "| | |",
         "|---|---|",
         f"| classifier | {scope.classifier.kind}, threshold {scope.threshold:.4f} |",
+        f"| log-odds taken from short texts | {scope.short_penalty:.2f} |",
     ]
     if scope.calibration is not None:
         c = scope.calibration

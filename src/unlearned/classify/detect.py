@@ -6,6 +6,7 @@ classified in one batch. Clauses that then look suspicious are cut further, to f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,11 @@ SHORT = 30
 def is_short(text: str) -> bool:
     """Whether a scope's `short_penalty` holds for the text."""
     return len(text.encode("utf-8", "surrogatepass")) <= SHORT
+
+
+def short_threshold(threshold: float, penalty: float) -> float:
+    """The p(forget | text), before the penalty, from which a short text is in scope."""
+    return threshold / (threshold + (1.0 - threshold) * math.exp(-penalty))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

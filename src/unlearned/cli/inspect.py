@@ -68,8 +68,12 @@ def _model_rows(model: BaseModelRecord | None) -> list[tuple[str, str]]:
 
 
 def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
+    from unlearned.classify.detect import SHORT, short_threshold
+
     c, s, k = scope.calibration, scope.strength, scope.corruption
     rows = [("classifier", f"{scope.classifier.kind}, flags at p >= {scope.threshold:.4f}")]
+    if scope.short_penalty:
+        rows.append(("short texts", f"{short_threshold(scope.threshold, scope.short_penalty):.4f} up to {SHORT} bytes"))
     if c:
         rows += [
             ("calibration", f"{c.method}; data sha256 {c.data_sha256[:16]}"),
