@@ -16,7 +16,8 @@ from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row
 from unlearned.learn import classifier as module
 from unlearned.learn.calibration import calibrate, texts_sha256
-from unlearned.learn.classifier import FOLDS, ClassifierConfig, Texts, exemptions, fit_classifier
+from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier
+from unlearned.learn.held_out import FOLDS, Texts, folds_of
 from unlearned.learn.misspelling import misspelt
 from unlearned.stages import text_only
 from unlearned.unlearners.eco import ECO, ForgetScope
@@ -186,7 +187,7 @@ def test_the_final_classifier_keeps_the_encoder_itself_and_no_text_is_encoded_tw
 
 def test_each_set_is_dealt_out_evenly() -> None:
     texts = Texts(FORGET, RETAIN, [f"prompt {n}" for n in range(23)])
-    folds = module._folds(texts)
+    folds = folds_of(texts)
     assert folds.shape == (12 + 9 + 23,)
     for group in (folds[:12], folds[12:21], folds[21:]):
         counts = np.bincount(group, minlength=FOLDS)
@@ -195,13 +196,13 @@ def test_each_set_is_dealt_out_evenly() -> None:
 
 
 def test_the_fold_of_a_prompt_depends_on_its_own_set_only() -> None:
-    plain = module._folds(Texts(FORGET, RETAIN, ["x", "y"]))
-    more = module._folds(Texts(FORGET, [*RETAIN, "another"], [f"prompt {n}" for n in range(50)]))
-    fewer = module._folds(Texts(FORGET, [], []))
+    plain = folds_of(Texts(FORGET, RETAIN, ["x", "y"]))
+    more = folds_of(Texts(FORGET, [*RETAIN, "another"], [f"prompt {n}" for n in range(50)]))
+    fewer = folds_of(Texts(FORGET, [], []))
     assert np.array_equal(plain[:12], more[:12])
     assert np.array_equal(plain[:12], fewer)
-    assert np.array_equal(plain, module._folds(Texts(FORGET, RETAIN, ["x", "y"])))
-    assert np.array_equal(plain[12:21], module._folds(Texts(["z"], RETAIN, []))[1:])
+    assert np.array_equal(plain, folds_of(Texts(FORGET, RETAIN, ["x", "y"])))
+    assert np.array_equal(plain[12:21], folds_of(Texts(["z"], RETAIN, []))[1:])
 
 
 def test_fitting_twice_gives_the_same_classifier_and_threshold(on_bag_of_words: Any) -> None:
@@ -232,7 +233,7 @@ def test_the_calibration_is_that_of_scores_worked_out_one_by_one(
     final, found = _fit(FORGET, RETAIN, classifier=kind, **config)
     groups = [FORGET, RETAIN, on_bag_of_words]
     everything = [text for group in groups for text in group]
-    folds = module._folds(Texts(*groups))
+    folds = folds_of(Texts(*groups))
     registered: Any = classifiers.get(kind)
     scores = []
     for text, fold in zip(everything, folds, strict=True):
@@ -263,8 +264,8 @@ def test_a_single_forget_prompt_scores_nothing_without_itself(recorded: list[Rec
     assert calibration.threshold == 0.5
     assert "one forget example" in calibration.method
     assert (calibration.forget_count, calibration.missed) == (1, 1)
-    fold = module._folds(Texts(FORGET[:1], [], []))[0]
-    folds = module._folds(Texts(FORGET[:1], RETAIN, ["a", "b", "c", "d"]))
+    fold = folds_of(Texts(FORGET[:1], [], []))[0]
+    folds = folds_of(Texts(FORGET[:1], RETAIN, ["a", "b", "c", "d"]))
     assert len(recorded) == FOLDS  # there is none for the fold that holds it
     assert calibration.negative_count == int((folds[1:] != fold).sum())  # nobody scored its others
     assert calibration.data_sha256 != texts_sha256([])

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from unlearned.classify.base import (
-    EnrollingClassifier,
     Exemptions,
-    Features,
     Floats,
     Policy,
     PromptClassifier,
@@ -21,24 +18,17 @@ from unlearned.classify.base import (
     classifiers,
     config_of,
 )
-from unlearned.classify.detect import detect
-from unlearned.classify.ngrams import squash
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
-from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
-from unlearned.classify.windows import clauses, runs
+from unlearned.classify.sentences import sentence_encoder
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row, background_prompts
 from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
-from unlearned.learn.misspelling import misspelt
-from unlearned.learn.names import packaged_words
-from unlearned.learn.whole_names import lone_words, short_forms, short_penalty
+from unlearned.learn.enrolling import enrolled
+from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
 from unlearned.progress import Progress
-from unlearned.stages import text_only
-
-FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,19 +82,6 @@ class ClassifierConfig:
             raise ConfigError(f"ready={self.ready!r} is a sequence classifier. Choose classifier='encoder' with it.")
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Distinct prompts as detection reads them."""
-
-    forget: list[str]
-    retain: list[str]
-    background: list[str]
-
-    @property
-    def negatives(self) -> list[str]:
-        return self.retain + self.background
-
-
 def fit_classifier(
     forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig, report: Progress
 ) -> tuple[PromptClassifier, Calibration]:
@@ -123,7 +100,12 @@ def fit_classifier(
     if config.classifier == "encoder":
         classifier, scores, penalty = _sequence_classifier(texts, config, report)
     else:
-        classifier, scores, penalty = _enrolled(texts, config, report)
+        encoder = RememberingEncoder(sentence_encoder(config.encoder))
+        if config.background:
+            encoder.known |= background_vectors(encoder.inner)
+        classifier, scores, penalty = enrolled(
+            texts, config.classifier, config.settings, encoder, report, misspellings=config.misspellings
+        )
     n, r = len(texts.forget), len(texts.retain)
     seen = ~np.isnan(scores)
     calibration = calibrate(
@@ -184,98 +166,6 @@ def _refuse_both(forget: list[str], others: list[str], what: str) -> None:
         )
 
 
-def _enrolled(texts: Texts, config: ClassifierConfig, report: Progress) -> tuple[PromptClassifier, Floats, float]:
-    """The classifier of all prompts, their scores by classifiers that had not seen them, and the penalty in these."""
-    kind = cast(type[EnrollingClassifier], classifiers.get(config.classifier))
-    encoder = RememberingEncoder(sentence_encoder(config.encoder))
-    if config.background:
-        encoder.known |= background_vectors(encoder.inner)
-    everything = [*texts.forget, *texts.negatives]
-    is_forget = np.arange(len(everything)) < len(texts.forget)
-    sources = _misspelling_sources(texts) if config.misspellings else np.zeros(0, dtype=np.int64)
-    # What detection will see of a prompt is what is enrolled of it: of a long one, its windows.
-    pieces = [[text[s:e] for s, e in runs(text, 0, len(text))] for text in everything]
-    copies = [misspelt(pieces[i]) for i in sources]
-    folds = _folds(texts)
-    owners, common = _common_clauses(everything, is_forget, folds)
-    one_of_each_fold = [int(np.flatnonzero(~is_forget & (folds == fold))[0]) for fold in np.unique(folds[~is_forget])]
-    for word in lone_words(texts.forget, _is_common(encoder.inner)):
-        owners += one_of_each_fold
-        common += [word] * len(one_of_each_fold)
-    parts = [*pieces, *copies, *([text] for text in common)]
-    features = Features.of([piece for own in parts for piece in own], encoder)
-    behind = np.concatenate([np.arange(len(everything)), sources, np.array(owners, dtype=np.int64)])
-    origin = np.repeat(behind, [len(own) for own in parts])  # the prompt behind each example
-
-    def enrol(from_prompts: npt.NDArray[np.bool_], encoder: TextEncoder) -> PromptClassifier:
-        used = from_prompts[origin]
-        forget = np.flatnonzero(used & is_forget[origin])
-        others = np.flatnonzero(used & ~is_forget[origin])
-        return kind.enrol(encoder, features.take(forget), features.take(others), config.settings)
-
-    of_others = {}
-    for fold in range(FOLDS):
-        report("classifier", fold, FOLDS + 1)
-        own, rest = folds == fold, folds != fold
-        if own.any() and (rest & is_forget).any() and (rest & ~is_forget).any():
-            of_others[fold] = enrol(rest, encoder)
-    penalty = _short_penalty(texts.forget, {i: c for i in range(len(texts.forget)) if (c := of_others.get(folds[i]))})
-    scores = np.full(len(everything), np.nan, dtype=np.float32)
-    for fold, classifier in of_others.items():
-        own = folds == fold
-        scores[own] = _peaks([everything[i] for i in np.flatnonzero(own)], classifier, penalty)
-    alone = scores[: len(texts.forget)]
-    alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
-    report("classifier", FOLDS, FOLDS + 1)
-    return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty
-
-
-def _short_penalty(forget: Sequence[str], unseen_by: Mapping[int, PromptClassifier]) -> float:
-    """The scope's penalty on short texts, from those about forget prompts (by index) that a classifier has not seen."""
-    forms = [form for form in short_forms(forget) if form.prompt in unseen_by]
-    scores = np.zeros(len(forms), dtype=np.float32)
-    for classifier in dict.fromkeys(unseen_by.values()):
-        own = [n for n, form in enumerate(forms) if unseen_by[form.prompt] is classifier]
-        if own:
-            features = Features.of([normalise(forms[n].text) for n in own], classifier.encoder)
-            scores[own] = classifier.score(features)
-    return short_penalty(forms, scores)
-
-
-def _common_clauses(
-    everything: Sequence[str], is_forget: npt.NDArray[np.bool_], folds: npt.NDArray[np.int64]
-) -> tuple[list[int], list[str]]:
-    """Clauses of forget prompts that others have as well, with another prompt of every fold that has it.
-
-    They are enrolled as negatives. Detection reads clauses one by one, and "Answer:" at the end of every forget prompt
-    would else be the scope's most certain sign, whoever writes it.
-    """
-    cut = [{text[s:e] for s, e in clauses(text, 0, len(text))} for text in everything]
-    of_forget = set[str]().union(*(own for own, forget in zip(cut, is_forget, strict=True) if forget))
-    found: dict[tuple[str, int], int] = {}
-    for index in np.flatnonzero(~is_forget).tolist():
-        for clause in sorted(cut[index] & of_forget):
-            found.setdefault((clause, int(folds[index])), index)
-    return list(found.values()), [clause for clause, _ in found]
-
-
-def _is_common(encoder: TextEncoder) -> Callable[[str], bool]:
-    """Whether a word is common, as far as an encoder or else the packaged prompts can tell."""
-    if isinstance(encoder, SentenceEncoder):
-        return encoder.is_common_word
-    return lambda word: squash(word) in packaged_words()
-
-
-def _misspelling_sources(texts: Texts) -> npt.NDArray[np.int64]:
-    """The prompts that are also enrolled misspelt: the forget prompts, and twice as many others (100 at least).
-
-    Without the others, the classifier would learn that whoever misspells asks about the scope.
-    """
-    count = len(texts.forget)
-    order = np.random.default_rng(0).permutation(len(texts.negatives))
-    return np.concatenate([np.arange(count), count + np.sort(order[: max(2 * count, 100)])])
-
-
 def _sequence_classifier(
     texts: Texts, config: ClassifierConfig, report: Progress
 ) -> tuple[PromptClassifier, Floats, float]:
@@ -287,7 +177,7 @@ def _sequence_classifier(
     if config.ready is not None:
         classifier = SequenceClassifier(sequence_encoder(config.ready))
     else:
-        held_out = _folds(texts) == 0
+        held_out = folds_of(texts) == 0
         is_forget = np.arange(len(everything)) < len(texts.forget)
         classifier = train_encoder(
             [everything[i] for i in np.flatnonzero(~held_out & is_forget)],
@@ -297,36 +187,8 @@ def _sequence_classifier(
             report,
         )
     scores = np.full(len(everything), np.nan, dtype=np.float32)
-    penalty = _short_penalty(texts.forget, dict.fromkeys(np.flatnonzero(held_out[: len(texts.forget)]), classifier))
-    scores[held_out] = _peaks([everything[i] for i in np.flatnonzero(held_out)], classifier, penalty)
+    penalty = penalty_on_short_texts(
+        texts.forget, dict.fromkeys(np.flatnonzero(held_out[: len(texts.forget)]), classifier)
+    )
+    scores[held_out] = peaks([everything[i] for i in np.flatnonzero(held_out)], classifier, penalty)
     return classifier, scores, penalty
-
-
-def _folds(texts: Texts) -> npt.NDArray[np.int64]:
-    """A fold for every text: each of the three sets is dealt out evenly, in a fixed order."""
-    folds = []
-    for group in (texts.forget, texts.retain, texts.background):
-        order = np.random.default_rng(0).permutation(len(group))
-        folds.append(order % FOLDS)
-    return np.concatenate(folds)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Candidate:
-    """A classifier on trial, as a scope that flags whatever could be flagged."""
-
-    classifier: PromptClassifier
-    short_penalty: float
-    name: str = "candidate"
-    exemptions: Exemptions | None = None
-    other_languages: Policy = "pass"
-
-    @property
-    def threshold(self) -> float:
-        return self.classifier.least_threshold
-
-
-def _peaks(texts: list[str], classifier: PromptClassifier, penalty: float) -> Floats:
-    """Per prompt the highest p(forget | window), as in detection."""
-    verdicts = detect([text_only(text) for text in texts], [_Candidate(classifier, penalty)])
-    return np.array([verdict.score for verdict in verdicts], dtype=np.float32)

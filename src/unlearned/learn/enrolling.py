@@ -1,0 +1,120 @@
+"""Fit a classifier over a frozen encoder: what of the prompts is enrolled, on which side, and cross-fitted scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from unlearned.classify.base import EnrollingClassifier, Features, Floats, PromptClassifier, TextEncoder, classifiers
+from unlearned.classify.ngrams import squash
+from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.sentences import SentenceEncoder
+from unlearned.classify.windows import clauses, runs
+from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
+from unlearned.learn.misspelling import misspelt
+from unlearned.learn.names import packaged_words
+from unlearned.learn.whole_names import lone_words
+from unlearned.progress import Progress
+
+
+def enrolled(
+    texts: Texts,
+    classifier: str,
+    settings: Mapping[str, Any],
+    encoder: RememberingEncoder,
+    report: Progress,
+    *,
+    misspellings: bool,
+) -> tuple[PromptClassifier, Floats, float]:
+    """Fit on all prompts, and on four fifths of them for each fifth.
+
+    Args:
+        texts: all prompts.
+        classifier: a kind over a frozen encoder.
+        settings: fields of the kind's own config.
+        encoder: the frozen one, which encodes nothing twice meanwhile.
+        report: progress, in fits.
+        misspellings: enrol misspelt copies, too.
+
+    Returns:
+        The classifier of all; (N,) scores of all prompts, forget prompts first, by classifiers that had not seen them
+        (NaN where there was none); and the penalty on short texts in these scores.
+    """
+    kind = cast(type[EnrollingClassifier], classifiers.get(classifier))
+    everything = [*texts.forget, *texts.negatives]
+    is_forget = np.arange(len(everything)) < len(texts.forget)
+    sources = _misspelling_sources(texts) if misspellings else np.zeros(0, dtype=np.int64)
+    # What detection will see of a prompt is what is enrolled of it: of a long one, its windows.
+    pieces = [[text[s:e] for s, e in runs(text, 0, len(text))] for text in everything]
+    copies = [misspelt(pieces[i]) for i in sources]
+    folds = folds_of(texts)
+    owners, common = _common_clauses(everything, is_forget, folds)
+    one_of_each_fold = [int(np.flatnonzero(~is_forget & (folds == fold))[0]) for fold in np.unique(folds[~is_forget])]
+    for word in lone_words(texts.forget, _is_common(encoder.inner)):
+        owners += one_of_each_fold
+        common += [word] * len(one_of_each_fold)
+    parts = [*pieces, *copies, *([text] for text in common)]
+    features = Features.of([piece for own in parts for piece in own], encoder)
+    behind = np.concatenate([np.arange(len(everything)), sources, np.array(owners, dtype=np.int64)])
+    origin = np.repeat(behind, [len(own) for own in parts])  # the prompt behind each example
+
+    def enrol(from_prompts: npt.NDArray[np.bool_], encoder: TextEncoder) -> PromptClassifier:
+        used = from_prompts[origin]
+        forget = np.flatnonzero(used & is_forget[origin])
+        others = np.flatnonzero(used & ~is_forget[origin])
+        return kind.enrol(encoder, features.take(forget), features.take(others), settings)
+
+    of_others = {}
+    for fold in range(FOLDS):
+        report("classifier", fold, FOLDS + 1)
+        own, rest = folds == fold, folds != fold
+        if own.any() and (rest & is_forget).any() and (rest & ~is_forget).any():
+            of_others[fold] = enrol(rest, encoder)
+    penalty = penalty_on_short_texts(
+        texts.forget, {i: c for i in range(len(texts.forget)) if (c := of_others.get(folds[i]))}
+    )
+    scores = np.full(len(everything), np.nan, dtype=np.float32)
+    for fold, unknowing in of_others.items():
+        own = folds == fold
+        scores[own] = peaks([everything[i] for i in np.flatnonzero(own)], unknowing, penalty)
+    alone = scores[: len(texts.forget)]
+    alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
+    report("classifier", FOLDS, FOLDS + 1)
+    return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty
+
+
+def _common_clauses(
+    everything: Sequence[str], is_forget: npt.NDArray[np.bool_], folds: npt.NDArray[np.int64]
+) -> tuple[list[int], list[str]]:
+    """Clauses of forget prompts that others have as well, with another prompt of every fold that has it.
+
+    They are enrolled as negatives. Detection reads clauses one by one, and "Answer:" at the end of every forget prompt
+    would else be the scope's most certain sign, whoever writes it.
+    """
+    cut = [{text[s:e] for s, e in clauses(text, 0, len(text))} for text in everything]
+    of_forget = set[str]().union(*(own for own, forget in zip(cut, is_forget, strict=True) if forget))
+    found: dict[tuple[str, int], int] = {}
+    for index in np.flatnonzero(~is_forget).tolist():
+        for clause in sorted(cut[index] & of_forget):
+            found.setdefault((clause, int(folds[index])), index)
+    return list(found.values()), [clause for clause, _ in found]
+
+
+def _is_common(encoder: TextEncoder) -> Callable[[str], bool]:
+    """Whether a word is common, as far as an encoder or else the packaged prompts can tell."""
+    if isinstance(encoder, SentenceEncoder):
+        return encoder.is_common_word
+    return lambda word: squash(word) in packaged_words()
+
+
+def _misspelling_sources(texts: Texts) -> npt.NDArray[np.int64]:
+    """The prompts that are also enrolled misspelt: the forget prompts, and twice as many others (100 at least).
+
+    Without the others, the classifier would learn that whoever misspells asks about the scope.
+    """
+    count = len(texts.forget)
+    order = np.random.default_rng(0).permutation(len(texts.negatives))
+    return np.concatenate([np.arange(count), count + np.sort(order[: max(2 * count, 100)])])

@@ -1,0 +1,72 @@
+"""Scores of prompts by classifiers that had not seen them, as detection gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
+from unlearned.classify.detect import detect
+from unlearned.classify.reading import normalise
+from unlearned.learn.whole_names import short_forms, short_penalty
+from unlearned.stages import text_only
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Distinct prompts as detection reads them."""
+
+    forget: list[str]
+    retain: list[str]
+    background: list[str]
+
+    @property
+    def negatives(self) -> list[str]:
+        return self.retain + self.background
+
+
+def folds_of(texts: Texts) -> npt.NDArray[np.int64]:
+    """A fold for every text: each of the three sets is dealt out evenly, in a fixed order."""
+    folds = []
+    for group in (texts.forget, texts.retain, texts.background):
+        order = np.random.default_rng(0).permutation(len(group))
+        folds.append(order % FOLDS)
+    return np.concatenate(folds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A classifier on trial, as a scope that flags whatever could be flagged."""
+
+    classifier: PromptClassifier
+    short_penalty: float
+    name: str = "candidate"
+    exemptions: Exemptions | None = None
+    other_languages: Policy = "pass"
+
+    @property
+    def threshold(self) -> float:
+        return self.classifier.least_threshold
+
+
+def peaks(texts: list[str], classifier: PromptClassifier, penalty: float) -> Floats:
+    """Per prompt the highest p(forget | window), as in detection."""
+    verdicts = detect([text_only(text) for text in texts], [Candidate(classifier, penalty)])
+    return np.array([verdict.score for verdict in verdicts], dtype=np.float32)
+
+
+def penalty_on_short_texts(forget: Sequence[str], unseen_by: Mapping[int, PromptClassifier]) -> float:
+    """The scope's penalty on short texts, from those about forget prompts (by index) that a classifier has not seen."""
+    forms = [form for form in short_forms(forget) if form.prompt in unseen_by]
+    scores = np.zeros(len(forms), dtype=np.float32)
+    for classifier in dict.fromkeys(unseen_by.values()):
+        own = [n for n, form in enumerate(forms) if unseen_by[form.prompt] is classifier]
+        if own:
+            features = Features.of([normalise(forms[n].text) for n in own], classifier.encoder)
+            scores[own] = classifier.score(features)
+    return short_penalty(forms, scores)
