@@ -1,12 +1,14 @@
-"""`unlearned bench serve --engine vllm`, small."""
+"""`unlearned bench serve --engine vllm` and `bench load --engine vllm --plain`, small."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from vllm_helpers import Servers, environment
+from vllm_helpers import FLAGGED, PLAIN, Servers, environment
 
+from unlearned.benchmarks.serving.load import LoadConfig, measure_load
+from unlearned.benchmarks.serving.process import ServerProcess, VllmProcess
 from unlearned.benchmarks.serving.vllm import measure_vllm
 from unlearned.embedded import embedded_model_folder
 
@@ -34,3 +36,26 @@ def test_both_servers_answer_the_same_questions(
         assert 0 < row["low"] <= row["ratio"] <= row["high"]
         assert row["server"] > 0 < row["plain"]
     assert found["versions"]["vllm"]
+
+
+def test_under_load_it_answers_what_vllm_answers(
+    servers: Servers, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers.stop()
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    options = ["--enforce-eager", "--max-model-len", "512", "--dtype", "float32"]
+    ours = ["--engine", "vllm", "--artifact", str(artifact), "--served-model-name", "bench", *options]
+    found = measure_load(
+        ServerProcess(ours, tmp_path),
+        [FLAGGED],
+        [PLAIN, "How do I bake bread?", "Name a river in Egypt."],
+        LoadConfig(seconds=8, clients=4, new_tokens=6),
+        plain=VllmProcess(str(embedded_model_folder()), options, tmp_path / "plain.log"),
+    )
+    assert found["wrong"] == found["missed"] == []
+    assert min(found["answered"]["flagged"], found["answered"]["clean"]) > 0
+    plain = found["plain"]
+    assert plain["alone_as_ours"] == plain["alone"] == 3
+    assert plain["answered"] > 0
+    assert found["differing"].get("clean", 0) == plain["differing"] == 0  # float32: no ties between other batches
