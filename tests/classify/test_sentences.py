@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ def test_two_threads_that_start_together_load_one_model() -> None:
 
 def test_all_who_name_an_encoder_share_it() -> None:
     assert sentence_encoder() is sentence_encoder(MINILM) is sentence_encoder(name=MINILM, device=None)
+
+
+def test_common_words_have_a_token_of_their_own(encoder: SentenceEncoder, tmp_path: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
+    bare = encoder.model.tokenizer.backend_tokenizer
+    SentenceTransformer(modules=[StaticEmbedding(bare, embedding_dim=8)]).save(str(tmp_path))
+    for one in (encoder, SentenceEncoder(str(tmp_path))):  # the second one's tokenizer is of another kind
+        found = [one.is_common_word(word) for word in ("Martin", "iron", "Ozolnieks", "Velasgoran")]
+        assert found == [True, True, False, False]
 
 
 def test_making_an_encoder_loads_nothing() -> None:

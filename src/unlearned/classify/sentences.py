@@ -67,7 +67,12 @@ class SentenceEncoder:
     def is_common_word(self, word: str) -> bool:
         """The tokenizer has a token for the whole word: it is frequent in what the encoder was trained on."""
         with self._lock:
-            return len(self.model.tokenizer.tokenize(f" {word}")) == 1
+            tokenizer = self.model.tokenizer
+            if hasattr(tokenizer, "tokenize"):
+                tokens = tokenizer.tokenize(f" {word}")
+            else:  # of static embeddings: the bare one of the tokenizers library
+                tokens = tokenizer.encode(f" {word}", add_special_tokens=False).tokens
+            return len(tokens) == 1
 
 
 def _load(name: str, device: str) -> SentenceTransformer:
