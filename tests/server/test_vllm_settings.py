@@ -184,7 +184,7 @@ def test_the_command_hands_its_options_to_vllm() -> None:
     assert (
         line
         == (
-            "serve org/model --host 127.0.0.1 --port 8000 --served-model-name org/model --dtype bfloat16 --unlearned a "
+            "serve org/model --dtype bfloat16 --host 127.0.0.1 --port 8000 --served-model-name org/model --unlearned a "
             "--unlearned b --unlearned-detection-timeout 5.0 --unlearned-log-prompts --max-model-len 512"
         ).split()
     )
