@@ -64,7 +64,7 @@ def penalty_on_short_texts(forget: Sequence[str], unseen_by: Mapping[int, Prompt
     """The scope's penalty on short texts, from those about forget prompts (by index) that a classifier has not seen."""
     forms = [form for form in short_forms(forget) if form.prompt in unseen_by]
     scores = np.zeros(len(forms), dtype=np.float32)
-    for classifier in dict.fromkeys(unseen_by.values()):
+    for classifier in {id(classifier): classifier for classifier in unseen_by.values()}.values():
         own = [n for n, form in enumerate(forms) if unseen_by[form.prompt] is classifier]
         if own:
             features = Features.of([normalise(forms[n].text) for n in own], classifier.encoder)
