@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from unlearned.artifact.schema import BaseModelRecord, CandidateRecord, EvaluationRecord, MeasureRecord, StrengthRecord
 from unlearned.corrupt.corruption import Corruption
@@ -191,25 +188,12 @@ def _fingerprint(lesson: Lesson, scope: ForgetScope) -> str:
         lesson.base_model.model_dump_json(),
         scope.name,
         scope.secret.hex(),
-        _detector_sha256(scope),
+        scope.detector_sha256(),
         repr([(row.prompt, row.answer, row.choices, row.paraphrased_answer, row.wrong_answers) for row in lesson.rows]),
         repr((config.objectives, config.surrogate, config.fluency, config.fluency_examples, config.answer_tokens)),
         *(f"{target.plain.mean():.1f} {target.surrogate.mean():.1f}" for target in lesson.targets),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _detector_sha256(scope: ForgetScope) -> str:
-    """Of what decides which tokens are corrupted."""
-    settings, arrays = scope.classifier.state()
-    said = json.dumps(
-        [scope.threshold, scope.short_penalty, scope.other_languages, settings], sort_keys=True, default=str
-    )
-    digest = hashlib.sha256(said.encode())
-    exempt = scope.exemptions
-    for array in (*(arrays[name] for name in sorted(arrays)), *((exempt.examples,) if exempt else ())):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _record(lesson: Lesson, best: Learned, candidates: Sequence[Learned]) -> StrengthRecord:

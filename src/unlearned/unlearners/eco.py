@@ -5,6 +5,8 @@ Source: Liu et al. 2024, "Large Language Model Unlearning via Embedding-Corrupte
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +63,18 @@ class ForgetScope:
             raise ConfigError(f"threshold={self.threshold} of the scope {self.name!r}: must lie in 0..1.")
         if not 0 <= self.short_penalty < math.inf:
             raise ConfigError(f"short_penalty={self.short_penalty} of the scope {self.name!r}: must not be negative.")
+
+    def detector_sha256(self) -> str:
+        """Of everything that decides a verdict; not of the corruption."""
+        settings, arrays = self.classifier.state()
+        said = [self.name, self.threshold, self.short_penalty, self.other_languages, settings]
+        said += [type(self.classifier).__name__, self.classifier.encoder.name]
+        if (exempt := self.exemptions) is not None:
+            arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget}
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
+        for name, array in sorted(arrays.items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+        return digest.hexdigest()
 
     def score(self, texts: Sequence[str]) -> Floats:
         """N texts -> (N,) p(forget | text), each text as a whole."""

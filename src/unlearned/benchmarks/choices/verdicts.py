@@ -65,17 +65,8 @@ def _read(file: Path) -> dict[str, Verdict]:
 
 def _detector_hash(eco: ECO) -> str:
     """Of everything that decides a verdict; not of the corruption."""
-    digest = hashlib.sha256(sha256_of_code(*CODE).encode())
-    for scope in eco.scopes:
-        settings, arrays = scope.classifier.state()
-        said = (scope.name, scope.threshold, scope.short_penalty, scope.other_languages, sorted(settings.items()))
-        digest.update(repr(said).encode())
-        digest.update(f"{type(scope.classifier).__name__} {scope.classifier.encoder.name}".encode())
-        if (exempt := scope.exemptions) is not None:
-            arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget}
-        for name, array in sorted(arrays.items()):
-            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()[:16]
+    parts = [sha256_of_code(*CODE), *(scope.detector_sha256() for scope in eco.scopes)]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
 def _prompt_hash(prompt: Prompt) -> str:
