@@ -53,17 +53,18 @@ def with_weights(load: Load, folder: Path) -> tuple[PreTrainedModel, PreTrainedT
         ModelLoadError: the weights cannot be read or do not fit.
     """
     model, tokenizer = load()
+    kind, device = type(model), model.device
+    alike = {
+        "dtype": model.dtype,
+        "attn_implementation": model.config._attn_implementation,
+        "device_map": getattr(model, "hf_device_map", None),
+    }
+    del model  # two of them may not fit
     try:
-        found: Any = type(model).from_pretrained(
-            folder,
-            dtype=model.dtype,
-            attn_implementation=model.config._attn_implementation,
-            device_map=getattr(model, "hf_device_map", None),
-            use_safetensors=True,
-        )
+        found: Any = kind.from_pretrained(folder, use_safetensors=True, **alike)
     except Exception as error:  # as above
         raise ModelLoadError(f"Cannot read the weights in {folder}: {first_line(error)}") from error
-    placed = found if hasattr(found, "hf_device_map") else found.to(model.device)
+    placed = found if hasattr(found, "hf_device_map") else found.to(device)
     ready: PreTrainedModel = placed.eval()
     return ready, tokenizer
 

@@ -187,8 +187,7 @@ def _sequence_classifier(
             report,
         )
     scores = np.full(len(everything), np.nan, dtype=np.float32)
-    penalty = penalty_on_short_texts(
-        texts.forget, dict.fromkeys(np.flatnonzero(held_out[: len(texts.forget)]), classifier)
-    )
+    unseen = np.flatnonzero(held_out[: len(texts.forget)])
+    penalty = penalty_on_short_texts(texts.forget, [(classifier, unseen)])
     scores[held_out] = peaks([everything[i] for i in np.flatnonzero(held_out)], classifier, penalty)
     return classifier, scores, penalty

@@ -73,8 +73,9 @@ def enrolled(
         own, rest = folds == fold, folds != fold
         if own.any() and (rest & is_forget).any() and (rest & ~is_forget).any():
             of_others[fold] = enrol(rest, encoder)
+    of_forget = folds[: len(texts.forget)]
     penalty = penalty_on_short_texts(
-        texts.forget, {i: c for i in range(len(texts.forget)) if (c := of_others.get(folds[i]))}
+        texts.forget, [(unknowing, np.flatnonzero(of_forget == fold)) for fold, unknowing in of_others.items()]
     )
     scores = np.full(len(everything), np.nan, dtype=np.float32)
     for fold, unknowing in of_others.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
 from unlearned.classify.detect import detect
 from unlearned.classify.reading import normalise
-from unlearned.learn.whole_names import short_forms, short_penalty
+from unlearned.learn.whole_names import ShortForm, short_forms, short_penalty
 from unlearned.stages import text_only
 
 FOLDS = 5
@@ -60,13 +60,22 @@ def peaks(texts: list[str], classifier: PromptClassifier, penalty: float) -> Flo
     return np.array([verdict.score for verdict in verdicts], dtype=np.float32)
 
 
-def penalty_on_short_texts(forget: Sequence[str], unseen_by: Mapping[int, PromptClassifier]) -> float:
-    """The scope's penalty on short texts, from those about forget prompts (by index) that a classifier has not seen."""
-    forms = [form for form in short_forms(forget) if form.prompt in unseen_by]
-    scores = np.zeros(len(forms), dtype=np.float32)
-    for classifier in {id(classifier): classifier for classifier in unseen_by.values()}.values():
-        own = [n for n, form in enumerate(forms) if unseen_by[form.prompt] is classifier]
-        if own:
-            features = Features.of([normalise(forms[n].text) for n in own], classifier.encoder)
-            scores[own] = classifier.score(features)
-    return short_penalty(forms, scores)
+def penalty_on_short_texts(
+    forget: Sequence[str], unseen: Sequence[tuple[PromptClassifier, npt.NDArray[np.int64]]]
+) -> float:
+    """The scope's penalty on short texts, from those about prompts that a classifier has not seen.
+
+    Args:
+        forget: the forget prompts.
+        unseen: classifiers, each with the indices of the forget prompts that it has not seen.
+    """
+    forms = short_forms(forget)
+    found: list[ShortForm] = []
+    scores = [np.zeros(0, dtype=np.float32)]
+    for classifier, prompts in unseen:
+        indices = set(prompts.tolist())
+        if own := [form for form in forms if form.prompt in indices]:
+            found += own
+            features = Features.of([normalise(form.text) for form in own], classifier.encoder)
+            scores.append(classifier.score(features))
+    return short_penalty(found, np.concatenate(scores))

@@ -69,10 +69,18 @@ class Server:
     def kill(self) -> None:
         """End the server and all its processes at once, as a crash would."""
         self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it in order, or, if it does not end, at once."""
         self._signal(signal.SIGTERM)
+        if self._process is None:
+            return
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None:
@@ -87,10 +95,6 @@ class Server:
                 process.send_signal(number)
             except psutil.NoSuchProcess:  # it went with another
                 continue
-        try:
-            self._process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.kill()
 
     def memory(self) -> int:
         """Bytes that the server's processes hold together; 0 while there are none."""
