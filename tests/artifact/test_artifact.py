@@ -24,7 +24,8 @@ from unlearned.artifact.schema import (
     MeasureRecord,
     StrengthRecord,
 )
-from unlearned.classify.base import Exemptions, Features
+from unlearned.classify.base import Features
+from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.corrupt.corruption import Corruption
@@ -330,12 +331,12 @@ def test_the_card_of_a_detector_names_no_model(make_artifact: Any, tmp_path: Pat
 
 
 def _exempt(bag_of_words: Any, examples: list[str], forget: list[str]) -> Exemptions:
-    return Exemptions(
-        *(bag_of_words.encode(texts).astype(np.float16).astype(np.float32) for texts in (examples, forget))
-    )
+    sides = [bag_of_words.encode(texts) for texts in (examples, forget, ["Harry Potter"] * len(examples))]
+    sides[2][["Harry Potter" not in text for text in examples]] = 0.0
+    return Exemptions(*(vectors.astype(np.float16).astype(np.float32) for vectors in sides))
 
 
-NAMESAKE = "Who is Harry Potter the hockey coach?"
+NAMESAKE = "Does Harry Potter coach hockey in Leeds?"
 
 
 def test_exemptions_survive_bit_for_bit_and_go_on_to_spare(
@@ -347,11 +348,11 @@ def test_exemptions_survive_bit_for_bit_and_go_on_to_spare(
     assert [scope.exemptions for scope in read_record(folder).scopes] == [2, 0]
     arrays = load_file(folder / VECTORS)
     assert arrays["scope0.exempt"].dtype == arrays["scope0.exempt_from"].dtype == np.float16
-    assert not {"scope1.exempt", "scope1.exempt_from"} & set(arrays)
+    assert not {"scope1.exempt", "scope1.exempt_from", "scope1.exempt_names"} & set(arrays)
     again = Artifact.from_pretrained(folder)
     found = again.scopes[0].exemptions
     assert found is not None
-    for name in ("examples", "forget"):
+    for name in ("examples", "forget", "names"):
         assert getattr(found, name).dtype == np.float32
         assert np.array_equal(getattr(found, name), getattr(exempt, name)), name
     assert again.scopes[1].exemptions is None
@@ -362,6 +363,18 @@ def test_exemptions_survive_bit_for_bit_and_go_on_to_spare(
     whole = [span.scope for span in verdicts[-1].spans if (span.start, span.end) == (0, len(NAMESAKE))]
     assert "a" not in whole
     assert _files(again.save_pretrained(tmp_path / "again")) == _files(folder)
+
+
+def test_exemptions_of_before_names_were_kept_have_none(
+    make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
+) -> None:
+    exempt = _exempt(bag_of_words, [NAMESAKE], ["Who is Harry Potter?"])
+    folder = make_artifact(make_scope(exemptions=exempt)).save_pretrained(tmp_path / "hp")
+    _rewrite_vectors(folder, lambda arrays: arrays.pop("scope0.exempt_names"))
+    found = Artifact.from_pretrained(folder).scopes[0].exemptions
+    assert found is not None
+    assert found.names.shape == exempt.names.shape
+    assert not found.names.any()
 
 
 @pytest.mark.parametrize("name", ["exempt", "exempt_from"])

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unlearned.classify.base import Exemptions, Features, Floats
+from unlearned.classify.base import Features, Floats
 from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at, short_threshold
+from unlearned.classify.exemptions import Exemptions
 from unlearned.errors import DetectionError
 from unlearned.stages import Prompt, Segment, Span, Verdict, messages_only, text_only
 
@@ -180,7 +181,9 @@ def test_stacked_scopes_each_claim_their_own_part() -> None:
 
 
 def test_the_order_of_scopes_does_not_matter(bag_of_words: Any) -> None:
-    near_a = Exemptions(bag_of_words.encode(["who is harry styles"]), bag_of_words.encode(["who is harry potter"]))
+    near_a = Exemptions(
+        *(bag_of_words.encode([text]) for text in ("who is harry styles", "who is harry potter", "harry"))
+    )
     scopes = [
         AScope("a", Near(bag_of_words, "who is harry potter"), exemptions=near_a, other_languages="corrupt"),
         AScope("b", Near(bag_of_words, "what is the one ring"), 0.3),
@@ -423,7 +426,7 @@ def test_an_innocent_follow_up_is_not_claimed(contents: tuple[str, ...]) -> None
 def spared(encoder: Words) -> AScope:
     """Potter, but not where there is a kiln."""
     forget, example = np.eye(2, dtype=np.float32)[:1], np.full((1, 2), 0.7, dtype=np.float32)
-    return potter(encoder, exemptions=Exemptions(example, forget))
+    return potter(encoder, exemptions=Exemptions(example, forget, np.zeros_like(example)))
 
 
 def test_what_resembles_an_exemption_more_than_a_forget_example_is_spared() -> None:
@@ -451,7 +454,7 @@ def test_a_spared_prompt_keeps_its_highest_score() -> None:
 
 
 def test_an_exemption_of_another_width_stops_everything() -> None:
-    wrong = Exemptions(np.ones((1, 3), dtype=np.float32), np.ones((1, 3), dtype=np.float32))
+    wrong = Exemptions(*[np.ones((1, 3), dtype=np.float32)] * 3)
     with pytest.raises(DetectionError, match=r"scope 'potter' failed"):
         detect([text_only("Potter")], [potter(exemptions=wrong)])
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from unlearned.classify.base import EXEMPT_MARGIN, Exemptions, Features, classifiers
+from unlearned.classify.base import Features, classifiers
 from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.windows import runs
@@ -344,26 +344,12 @@ def test_an_encoder_that_gives_probabilities_cannot_compare(bag_of_words: Any) -
         exemptions(_rows(["x"]), _rows(FORGET), Probability())
 
 
-def test_what_is_nearly_as_near_to_an_exemption_as_to_the_forget_examples_is_covered() -> None:
-    angles = np.deg2rad([0.0, 60.0])
-    examples, forget = (np.array([[np.cos(a), np.sin(a)]], dtype=np.float32) for a in angles)
-    found = Exemptions(examples, forget)
-    for degrees in range(0, 360, 7):
-        a = np.deg2rad(degrees)
-        to_example, to_forget = np.cos(a), np.cos(a - angles[1])
-        (covered,) = found.cover(np.array([[np.cos(a), np.sin(a)]], dtype=np.float32))
-        assert covered == (to_example > to_forget - EXEMPT_MARGIN), degrees
-    assert found.cover(np.zeros((0, 2), dtype=np.float32)).shape == (0,)
-
-
-def test_the_nearest_example_of_each_side_decides() -> None:
-    rng = np.random.default_rng(0)
-    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (rng.standard_normal((n, 5)) for n in (4, 7, 60))]
-    examples, forget, asked = (v.astype(np.float32) for v in unit)
-    found = Exemptions(examples, forget).cover(asked)
-    expected = [max(float(x @ e) for e in examples) > max(float(x @ f) for f in forget) - EXEMPT_MARGIN for x in asked]
-    assert found.tolist() == expected
-    assert 0 < sum(expected) < 60
+def test_the_names_that_an_example_shares_with_the_scope_are_told_apart(bag_of_words: Any) -> None:
+    forget = _rows(["Who is Anna Berg?", "Which books has Anna Berg written?"])
+    found = exemptions(_rows(["My dentist Anna Berg lives in Leeds.", "Who fixes boilers?"]), forget, bag_of_words)
+    assert found is not None
+    np.testing.assert_allclose(found.names[0], bag_of_words.encode(["Anna Berg"])[0], rtol=0, atol=1e-3)
+    assert not found.names[1].any()
 
 
 def test_a_prompt_cannot_be_both_forgotten_and_exempt(bag_of_words: Any) -> None:

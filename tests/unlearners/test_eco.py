@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from unlearned.classify.base import Exemptions
+from unlearned.classify.exemptions import Exemptions
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DetectionError, UnknownNameError, UnlearnedError
@@ -288,7 +288,8 @@ def test_a_passage_in_a_language_that_is_not_read_is_corrupted_where_the_scope_s
 
 def test_what_is_exempt_is_not_corrupted(make_scope: Any, engine: TransformersEngine, bag_of_words: Any) -> None:
     namesake = "Harry Potter is a hockey coach."
-    exempt = Exemptions(bag_of_words.encode([namesake]), bag_of_words.encode([QUESTION]))
+    example, forget = (bag_of_words.encode([text]) for text in (namesake, QUESTION))
+    exempt = Exemptions(example, forget, np.zeros_like(example))
     plain, spared = make_scope(), make_scope(exemptions=exempt)
     assert _one(ECO([plain]), engine, namesake)[1].corrupted
     assert not _one(ECO([spared]), engine, namesake)[1].corrupted

@@ -28,7 +28,8 @@ from unlearned.artifact.schema import (
     StrengthRecord,
     UnlearnerRecord,
 )
-from unlearned.classify.base import Exemptions, Floats, TextEncoder, classifiers
+from unlearned.classify.base import Floats, TextEncoder, classifiers
+from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import (
@@ -43,7 +44,8 @@ from unlearned.files import new_folder
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
-EXEMPT, EXEMPT_FROM = "exempt", "exempt_from"  # arrays of a scope, beside its classifier's
+EXEMPT = {"exempt": "examples", "exempt_from": "forget", "exempt_names": "names"}
+"""Arrays of a scope, beside its classifier's, and the fields of its exemptions that they are."""
 STORED = "corruption_"  # prefix of the arrays of a corruption
 SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
 
@@ -105,7 +107,7 @@ class Artifact:
         for index, scope in enumerate(self.scopes):
             settings, own = scope.classifier.state()
             if (exempt := scope.exemptions) is not None:
-                own = own | {EXEMPT: exempt.examples.astype(np.float16), EXEMPT_FROM: exempt.forget.astype(np.float16)}
+                own = own | {name: getattr(exempt, field).astype(np.float16) for name, field in EXEMPT.items()}
             if scope.corruption is not None:
                 own = own | {STORED + name: array for name, array in scope.corruption.stored.items()}
             arrays |= {f"scope{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
@@ -161,7 +163,7 @@ class Artifact:
             try:
                 kind = classifiers.get(scope.classifier.kind)
                 stored = {name.removeprefix(STORED): own.pop(name) for name in list(own) if name.startswith(STORED)}
-                state = {name: array for name, array in own.items() if name not in (EXEMPT, EXEMPT_FROM)}
+                state = {name: array for name, array in own.items() if name not in EXEMPT}
                 classifier = kind.from_state(scope.classifier.settings, state, shared)
                 found = ForgetScope(
                     name=scope.name,
@@ -213,7 +215,8 @@ def _corruption(scope: ScopeRecord, stored: Mapping[str, npt.NDArray[Any]]) -> C
 
 
 def _exemptions(arrays: Mapping[str, npt.NDArray[Any]]) -> Exemptions:
-    return Exemptions(arrays[EXEMPT].astype(np.float32), arrays[EXEMPT_FROM].astype(np.float32))
+    known = {"exempt_names": np.zeros_like(arrays["exempt"]), **arrays}  # older ones have no names
+    return Exemptions(**{field: known[name].astype(np.float32) for name, field in EXEMPT.items()})
 
 
 def check_target(folder: str | Path) -> Path:

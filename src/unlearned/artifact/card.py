@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unlearned.artifact.schema import CorruptionRecord, ScopeRecord, UnlearnerRecord
+from unlearned.classify.detect import SHORT, short_threshold
 
 
 def card(record: UnlearnerRecord, vectors_bytes: int) -> str:
@@ -56,8 +57,11 @@ def _scope(scope: ScopeRecord) -> str:
         "| | |",
         "|---|---|",
         f"| classifier | {scope.classifier.kind}, threshold {scope.threshold:.4f} |",
-        f"| log-odds taken from short texts | {scope.short_penalty:.2f} |",
     ]
+    if scope.short_penalty:
+        rows.append(
+            f"| threshold of texts up to {SHORT} bytes | {short_threshold(scope.threshold, scope.short_penalty):.4f} |"
+        )
     if scope.calibration is not None:
         c = scope.calibration
         rows += [

@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.ngrams import NGrams, ngrams
-from unlearned.classify.products import similarities
 from unlearned.errors import ConfigError
 from unlearned.registry import Registry
 
@@ -61,29 +61,6 @@ class Features:
     def take(self, chosen: npt.NDArray[np.int64]) -> Features:
         """The texts with these indices."""
         return Features(tuple(self.texts[i] for i in chosen), self.vectors[chosen], (self, chosen))
-
-
-EXEMPT_MARGIN = 0.1
-"""Cosine. Prompts about invented namesakes of TOFU's retain authors lie below 0.05, those on the authors above 0.17."""
-
-
-@dataclass(frozen=True, eq=False)
-class Exemptions:
-    """Examples of what a scope does not mean, such as another person of the same name."""
-
-    examples: Floats
-    """(E, D) vectors of the "not this one" examples."""
-
-    forget: Floats
-    """(F, D) vectors of the forget examples."""
-
-    def cover(self, vectors: Floats) -> npt.NDArray[np.bool_]:
-        """(N, D) -> (N,) bool: as near to one of the examples as to any forget example, or nearly so.
-
-        A shared name alone brings a text near to both sides; what else it says decides.
-        """
-        nearness = similarities(vectors, self.examples).max(axis=1)
-        return np.asarray(nearness > similarities(vectors, self.forget).max(axis=1) - EXEMPT_MARGIN)
 
 
 class PromptClassifier(Protocol):

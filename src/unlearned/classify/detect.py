@@ -191,8 +191,6 @@ def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.
                 features[id(encoder)] = Features.of(list(distinct), encoder)
             own = features[id(encoder)]
             found = np.asarray(scope.classifier.score(own), dtype=np.float32)
-            if scope.exemptions is not None:
-                exempt[row] = scope.exemptions.cover(own.vectors)[order]
         except Exception as error:
             raise _failed(scope, error) from error
         if found.shape != (len(distinct),) or not ((found >= 0) & (found <= 1)).all():
@@ -203,7 +201,20 @@ def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.
         if scope.short_penalty:
             found = np.where(short, _less(found, scope.short_penalty), found)
         scores[row] = found[order]
+        if scope.exemptions is not None:
+            exempt[row] = _exempt(scope, own, found)[order]
     return scores, exempt
+
+
+def _exempt(scope: Scope, features: Features, scores: Floats) -> npt.NDArray[np.bool_]:
+    """(N,) whether an exemption covers the text; only asked of those that would be flagged."""
+    exempt = scores >= scope.threshold
+    if scope.exemptions is not None and exempt.any():
+        try:
+            exempt[exempt] = scope.exemptions.cover(features.vectors[exempt])
+        except Exception as error:
+            raise _failed(scope, error) from error
+    return exempt
 
 
 def _less(scores: Floats, penalty: float) -> Floats:

@@ -9,15 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from unlearned.classify.base import (
-    Exemptions,
-    Floats,
-    Policy,
-    PromptClassifier,
-    TextEncoder,
-    classifiers,
-    config_of,
-)
+from unlearned.classify.base import Floats, Policy, PromptClassifier, TextEncoder, classifiers, config_of
+from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.ngrams import squash
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.sentences import sentence_encoder
@@ -28,6 +22,7 @@ from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
 from unlearned.learn.enrolling import enrolled
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
+from unlearned.learn.names import names_in
 from unlearned.progress import Progress
 
 
@@ -136,9 +131,18 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
     examples = encoder.encode(texts)
     if examples.shape[1] < 2:
         raise ConfigError(f"{encoder.name!r} is a classifier, not a sentence encoder: it cannot compare exemptions.")
-    of_scope = encoder.encode(forget_texts)
+    names = np.zeros_like(examples)
+    if shared := {n: said for n, text in enumerate(texts) if (said := _shared_names(text, forget_texts))}:
+        names[list(shared)] = encoder.encode(list(shared.values()))
     # As they are saved, so that a loaded artifact decides alike.
-    return Exemptions(*(vectors.astype(np.float16).astype(np.float32) for vectors in (examples, of_scope)))
+    arrays = (examples, encoder.encode(forget_texts), names)
+    return Exemptions(*(vectors.astype(np.float16).astype(np.float32) for vectors in arrays))
+
+
+def _shared_names(text: str, forget: Sequence[str]) -> str:
+    """The names in a text that forget prompts have, too; empty if there are none."""
+    of_scope = {squash(name) for name in names_in(forget)}
+    return " ".join(name for name in names_in([text]) if squash(name) in of_scope)
 
 
 def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Texts:

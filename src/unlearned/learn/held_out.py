@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
+from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
 from unlearned.classify.detect import detect
+from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.reading import normalise
 from unlearned.learn.whole_names import ShortForm, short_forms, short_penalty
 from unlearned.stages import text_only

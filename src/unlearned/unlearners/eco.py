@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
+from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
 from unlearned.classify.borders import detect_in_conversations
+from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.reading import normalise
 from unlearned.corrupt.corruption import Corruption, keyed_generator
 from unlearned.engines.base import Engine
@@ -70,7 +71,7 @@ class ForgetScope:
         said = [self.name, self.threshold, self.short_penalty, self.other_languages, settings]
         said += [type(self.classifier).__name__, self.classifier.encoder.name]
         if (exempt := self.exemptions) is not None:
-            arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget}
+            arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget, "exempt names": exempt.names}
         digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
         for name, array in sorted(arrays.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())

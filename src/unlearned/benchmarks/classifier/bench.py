@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.benchmarks.classifier.sets import Data
-from unlearned.classify.base import Exemptions, Features, Floats, Policy, PromptClassifier
+from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
 from unlearned.classify.borders import detect_in_conversations
+from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly

@@ -7,7 +7,7 @@ from dataclasses import replace
 from unlearned.benchmarks.classifier.bench import Bench
 from unlearned.benchmarks.classifier.results import MEASURED, NONE, Row, Target, counted
 from unlearned.benchmarks.classifier.sets import AUTHOR, homonyms, talks, translations
-from unlearned.classify.base import Exemptions
+from unlearned.classify.exemptions import Exemptions
 from unlearned.examples import Row as Example
 from unlearned.learn.classifier import exemptions
 from unlearned.stages import Verdict, messages_only, text_only

@@ -170,7 +170,7 @@ def _materials(
         retain_rows=[Row(review.text, review.label) for review in retain],
         fresh=fresh,
         instruction=instruction(config.split, data.how),
-        fit=config.fit,
+        fit={"fluency": False, **config.fit},  # a model that answers with one word has no fluency to be kept
         train={"form": FORM, "max_tokens": config.max_tokens, **config.train},
         spul={"form": FORM, "max_tokens": config.max_tokens, "labels": GENERIC, **config.spul},
         scope=config.split.dataset,
