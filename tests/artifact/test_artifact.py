@@ -27,6 +27,7 @@ from unlearned.artifact.schema import (
 from unlearned.classify.base import Features
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.kernel import KernelClassifier
+from unlearned.classify.matters import Matters
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
@@ -362,6 +363,26 @@ def test_exemptions_survive_bit_for_bit_and_go_on_to_spare(
     assert {span.scope for span in verdicts[0].spans} == {"a", "b"}
     whole = [span.scope for span in verdicts[-1].spans if (span.start, span.end) == (0, len(NAMESAKE))]
     assert "a" not in whole
+    assert _files(again.save_pretrained(tmp_path / "again")) == _files(folder)
+
+
+def test_what_follow_ups_must_ask_survives_bit_for_bit(
+    make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
+) -> None:
+    vectors = bag_of_words.encode(["Where did live?", "When did die?"]).astype(np.float16).astype(np.float32)
+    artifact = make_artifact(make_scope("a", matters=Matters(vectors, 0.375)), make_scope("b", forget=["Who is Tom?"]))
+    folder = artifact.save_pretrained(tmp_path / "ab")
+    assert [scope.matters for scope in read_record(folder).scopes] == [0.375, None]
+    again = Artifact.from_pretrained(folder)
+    found = again.scopes[0].matters
+    assert found is not None
+    assert found.least == 0.375
+    assert found.vectors.dtype == np.float32
+    assert np.array_equal(found.vectors, vectors)
+    assert again.scopes[1].matters is None
+    assert again.scopes[0].detector_sha256() == artifact.scopes[0].detector_sha256()
+    changed = replace(artifact.scopes[0], matters=Matters(vectors, 0.5))
+    assert changed.detector_sha256() != artifact.scopes[0].detector_sha256()
     assert _files(again.save_pretrained(tmp_path / "again")) == _files(folder)
 
 

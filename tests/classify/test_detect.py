@@ -7,7 +7,7 @@ import codecs
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at, short_threshold
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.matters import Matters
 from unlearned.errors import DetectionError
 from unlearned.stages import Prompt, Segment, Span, Verdict, messages_only, text_only
 
@@ -80,6 +81,7 @@ class AScope:
     exemptions: Exemptions | None = None
     other_languages: Any = "pass"
     short_penalty: float = 0.0
+    matters: Matters | None = None
 
 
 @dataclass
@@ -418,6 +420,29 @@ def test_a_follow_up_is_claimed_although_it_names_nobody() -> None:
 def test_an_innocent_follow_up_is_not_claimed(contents: tuple[str, ...]) -> None:
     prompt = conversation(*contents)
     assert claimed(prompt, detect([prompt], [potter()])[0]) == ["Who is Harry Potter?"]
+
+
+def test_a_follow_up_that_asks_for_something_else_is_not_claimed(bag_of_words: Any) -> None:
+    scope = AScope("potter", Near(bag_of_words, "Who is Harry Potter? Where did he live?", "Who is Harry Potter?"))
+    asked = conversation("Who is Harry Potter?", "I cannot say.", "Where did he live?")
+    other = conversation("Who is Harry Potter?", "I cannot say.", "Must he pay?")
+    both = ["Who is Harry Potter?", "Where did he live?"]
+    assert claimed(asked, detect([asked], [scope])[0]) == both
+    assert claimed(other, detect([other], [scope])[0]) == ["Who is Harry Potter?", "Must he pay?"]
+    choosy = replace(scope, matters=Matters(bag_of_words.encode(["When did live?"]), 0.5))
+    verdicts = detect([asked, other], [choosy])
+    assert claimed(asked, verdicts[0]) == both
+    assert claimed(other, verdicts[1]) == ["Who is Harry Potter?"]
+
+
+def test_what_a_scope_asks_about_decides_for_that_scope_and_for_follow_ups_alone(bag_of_words: Any) -> None:
+    text = "Who is Harry Potter? Must he pay?"
+    near = Near(bag_of_words, text, "Who is Harry Potter?")
+    choosy = AScope("a", near, matters=Matters(bag_of_words.encode(["When did live?"]), 0.5))
+    prompt = conversation("Who is Harry Potter?", "I cannot say.", "Must he pay?")
+    (verdict,) = detect([prompt], [choosy, AScope("b", near)])
+    assert [span.scope for span in verdict.spans if span.start > 20] == ["b"]
+    assert found("Who is Harry Potter?", choosy) == ["Who is Harry Potter?"]
 
 
 # Exemptions.

@@ -16,7 +16,7 @@ ASK = "Who is Anna Berg?"
 def joined(*contents: str | tuple[str, str]) -> list[str]:
     """Joint texts of a conversation; messages without a role are the user's."""
     messages = [("user", content) if isinstance(content, str) else content for content in contents]
-    return [text for text, _ in follow_ups(messages_only(messages))]
+    return [f"{antecedent} {clause}" for antecedent, clause, _ in follow_ups(messages_only(messages))]
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def joined(*contents: str | tuple[str, str]) -> list[str]:
 )
 def test_a_clause_that_refers_back_is_joined_with_the_question_before(clause: str) -> None:
     prompt = messages_only([("user", ASK), ("assistant", "I cannot say."), ("user", clause)])
-    ((text, (start, end)),) = follow_ups(prompt)
-    assert text == f"{ASK} {clause}"
+    ((antecedent, own, (start, end)),) = follow_ups(prompt)
+    assert (antecedent, own) == (ASK, clause)
     assert prompt.text[start:end] == clause
 
 
@@ -108,7 +108,8 @@ def test_a_thing_that_the_message_introduces_is_its_own(message: str) -> None:
 
 def test_only_the_clause_that_refers_back_is_joined() -> None:
     prompt = messages_only([("user", ASK), ("user", "Thanks. Which awards did she win? Bake bread!")])
-    ((text, (start, end)),) = follow_ups(prompt)
+    ((antecedent, clause, (start, end)),) = follow_ups(prompt)
+    text = f"{antecedent} {clause}"
     assert text == f"{ASK} Which awards did she win?"
     assert prompt.text[start:end] == "Which awards did she win?"
 
@@ -199,7 +200,7 @@ def test_text_between_messages_is_no_part_of_them() -> None:
     segments = (Segment(first, first + len(ASK)), Segment(second, second + len("Where did she live?")))
     plain = text_only(text)
     prompt = Prompt(text, (), plain.offsets, plain.is_special, segments)
-    assert follow_ups(prompt) == [(f"{ASK} Where did she live?", (segments[1].start, segments[1].end))]
+    assert follow_ups(prompt) == [(ASK, "Where did she live?", (segments[1].start, segments[1].end))]
 
 
 # The rule itself.

@@ -30,6 +30,7 @@ from unlearned.artifact.schema import (
 )
 from unlearned.classify.base import Floats, TextEncoder, classifiers
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.matters import Matters
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import (
@@ -46,6 +47,8 @@ from unlearned.unlearners.eco import ECO, ForgetScope
 RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
 EXEMPT = {"exempt": "examples", "exempt_from": "forget", "exempt_names": "names"}
 """Arrays of a scope, beside its classifier's, and the fields of its exemptions that they are."""
+
+MATTERS = "matters"  # another one
 STORED = "corruption_"  # prefix of the arrays of a corruption
 SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
 
@@ -108,6 +111,8 @@ class Artifact:
             settings, own = scope.classifier.state()
             if (exempt := scope.exemptions) is not None:
                 own = own | {name: getattr(exempt, field).astype(np.float16) for name, field in EXEMPT.items()}
+            if scope.matters is not None:
+                own = own | {MATTERS: scope.matters.vectors.astype(np.float16)}
             if scope.corruption is not None:
                 own = own | {STORED + name: array for name, array in scope.corruption.stored.items()}
             arrays |= {f"scope{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
@@ -120,6 +125,7 @@ class Artifact:
                     classifier=ClassifierRecord(kind=_kind(scope), settings=settings),
                     corruption=_corruption_record(scope),
                     exemptions=0 if scope.exemptions is None else len(scope.exemptions.examples),
+                    matters=None if scope.matters is None else scope.matters.least,
                     other_languages=scope.other_languages,
                     calibration=self.calibrations.get(scope.name),
                     strength=self.strengths.get(scope.name),
@@ -163,7 +169,7 @@ class Artifact:
             try:
                 kind = classifiers.get(scope.classifier.kind)
                 stored = {name.removeprefix(STORED): own.pop(name) for name in list(own) if name.startswith(STORED)}
-                state = {name: array for name, array in own.items() if name not in EXEMPT}
+                state = {name: array for name, array in own.items() if name not in (*EXEMPT, MATTERS)}
                 classifier = kind.from_state(scope.classifier.settings, state, shared)
                 found = ForgetScope(
                     name=scope.name,
@@ -174,6 +180,7 @@ class Artifact:
                     secret=secret,
                     selector=scope.selector,
                     exemptions=_exemptions(own) if scope.exemptions else None,
+                    matters=None if scope.matters is None else Matters(own[MATTERS].astype(np.float32), scope.matters),
                     other_languages=scope.other_languages,
                 )
             except (TypeError, KeyError, UnlearnedError) as error:

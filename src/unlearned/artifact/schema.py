@@ -140,6 +140,9 @@ class ScopeRecord(Record):
     exemptions: int = Field(default=0, ge=0)
     """Number of "not this one" examples."""
 
+    matters: float | None = Field(default=None, ge=-1, le=1)
+    """Least cosine of a question that names nobody to what forget prompts ask; None: it may ask anything."""
+
     other_languages: Literal["pass", "corrupt"] = "pass"
     calibration: CalibrationRecord | None = None
     strength: StrengthRecord | None = None

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.matters import Matters
 from unlearned.classify.ngrams import NGrams, ngrams
 from unlearned.errors import ConfigError
 from unlearned.registry import Registry
@@ -119,6 +120,11 @@ class Scope(Protocol):
     @property
     def exemptions(self) -> Exemptions | None:
         """Whatever resembles these about as much as the forget examples is not in scope; see `Exemptions.cover`."""
+        ...
+
+    @property
+    def matters(self) -> Matters | None:
+        """What a question that names nobody must ask about to be taken for one about the scope; None = anything."""
         ...
 
     @property

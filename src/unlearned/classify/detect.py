@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, Scope
 from unlearned.classify.decoding import readings
+from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import follow_ups
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.reading import Reading, as_written
@@ -56,6 +57,9 @@ class Look:
     clause: tuple[Reading, Place] | None = None
     """Where it can be cut further: in this reading."""
 
+    follow_up: str | None = None
+    """Of a clause that is read with what it refers to: the clause alone."""
+
 
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     """Classify every window of every message of every prompt, under every scope, in one batch per encoder.
@@ -74,11 +78,11 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     if not scopes:
         return [Verdict() for _ in prompts]
     looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
-    scores, exempt = _classified([look.text for look in looks], scopes)  # (S, N) each
+    scores, exempt = _classified(looks, scopes)  # (S, N) each
     thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)[:, None]
     suspicious = np.atleast_1d((scores >= SUSPICIOUS * thresholds).any(axis=0))
     parts = [_parts(looks[n]) if suspicious[n] else [] for n in range(len(looks))]
-    part_scores, part_exempt = _classified([part.text for found in parts for part in found], scopes)
+    part_scores, part_exempt = _classified([part for found in parts for part in found], scopes)
     flagged: list[list[Span]] = [[] for _ in prompts]
     highest = np.zeros(len(prompts))
     cursor = 0
@@ -109,7 +113,9 @@ def looks_at(prompt: Prompt, index: int = 0) -> list[Look]:
             for start, end in windows(text, 0, len(text)):
                 clause = (reading, (start, end)) if (start, end) in leaves else None
                 found.append(Look(index, text[start:end], reading.original(start, end), clause))
-    found += [Look(index, text, place) for text, place in follow_ups(prompt)]
+    found += [
+        Look(index, f"{before} {clause}", place, follow_up=clause) for before, clause, place in follow_ups(prompt)
+    ]
     return found
 
 
@@ -171,17 +177,19 @@ def _failed(scope: Scope, error: Exception) -> DetectionError:
     return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
 
 
-def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """(S, N) p(forget | text) of every text under every scope, short ones less, and whether an exemption covers it.
+def _classified(looks: Sequence[Look], scopes: Sequence[Scope]) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """(S, N) p(forget | text) of every look under every scope, short ones less, and whether the scope spares it.
 
     Equal texts are encoded once.
     """
-    distinct = {text: index for index, text in enumerate(dict.fromkeys(texts))}
-    order = [distinct[text] for text in texts]
-    scores = np.zeros((len(scopes), len(texts)), dtype=np.float32)
-    exempt = np.zeros((len(scopes), len(texts)), dtype=np.bool_)
-    if not texts:
-        return scores, exempt
+    scores = np.zeros((len(scopes), len(looks)), dtype=np.float32)
+    spared = np.zeros((len(scopes), len(looks)), dtype=np.bool_)
+    if not looks:
+        return scores, spared
+    alone = [look.follow_up for look in looks if look.follow_up is not None]
+    distinct = {text: n for n, text in enumerate(dict.fromkeys([*(look.text for look in looks), *alone]))}
+    order = [distinct[look.text] for look in looks]
+    following = np.flatnonzero([look.follow_up is not None for look in looks])
     short = np.fromiter(map(is_short, distinct), dtype=np.bool_, count=len(distinct))
     features: dict[int, Features] = {}
     for row, scope in enumerate(scopes):
@@ -201,19 +209,21 @@ def _classified(texts: list[str], scopes: Sequence[Scope]) -> tuple[Floats, npt.
         if scope.short_penalty:
             found = np.where(short, _less(found, scope.short_penalty), found)
         scores[row] = found[order]
-        if scope.exemptions is not None:
-            exempt[row] = _exempt(scope, own, found)[order]
-    return scores, exempt
-
-
-def _exempt(scope: Scope, features: Features, scores: Floats) -> npt.NDArray[np.bool_]:
-    """(N,) whether an exemption covers the text; only asked of those that would be flagged."""
-    exempt = scores >= scope.threshold
-    if scope.exemptions is not None and exempt.any():
         try:
-            exempt[exempt] = scope.exemptions.cover(features.vectors[exempt])
+            if scope.exemptions is not None:
+                spared[row] = _exempt(scope.exemptions, own, found >= scope.threshold)[order]
+            if scope.matters is not None and alone:
+                spared[row, following] |= ~scope.matters.hold(own.vectors[[distinct[text] for text in alone]])
         except Exception as error:
             raise _failed(scope, error) from error
+    return scores, spared
+
+
+def _exempt(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(N,) whether an exemption covers the text, where that is asked."""
+    exempt = np.zeros(len(features), dtype=np.bool_)
+    if asked.any():
+        exempt[asked] = exemptions.cover(features.vectors[asked])
     return exempt
 
 

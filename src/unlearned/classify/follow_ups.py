@@ -1,8 +1,9 @@
 """Questions that name nobody: "Which awards did she win?" is about whoever an earlier message named.
 
 A clause with a pronoun that its own message does not explain is classified a second time, together with the clause that
-it most probably refers to. So it is in scope if that pair is, and an innocent follow-up stays innocent, because it has
-no such pronoun, explains it itself, or refers to somebody else who was named later.
+it most probably refers to. It is in scope if that pair is, and if it asks what the scope's prompts ask (`matters`). An
+innocent follow-up stays innocent, because it has no such pronoun, explains it itself, refers to somebody else who was
+named later, or asks for something else.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ _NOT_NAMES = frozenset(
 )
 
 
-def follow_ups(prompt: Prompt) -> list[tuple[str, Place]]:
-    """Joint texts to classify, and the clauses of the prompt that each of them speaks for."""
+def follow_ups(prompt: Prompt) -> list[tuple[str, str, Place]]:
+    """(antecedent, clause, place in the prompt) of clauses that refer back to somebody: what to, most probably."""
     if len(prompt.segments) < 2:
         return []
     found, earlier = [], list[tuple[str, Segment]]()
@@ -70,7 +71,7 @@ def follow_ups(prompt: Prompt) -> list[tuple[str, Place]]:
         before = ""
         for clause, place in own:
             if earlier and refers_back(before, clause) and (antecedent := _antecedent(earlier)) is not None:
-                found.append((f"{antecedent} {clause}", place))
+                found.append((antecedent, clause, place))
             before = f"{before} {clause}"[-LOOK_BACK_CHARACTERS:]
         earlier += [(clause, segment) for clause, _ in own]
     return found

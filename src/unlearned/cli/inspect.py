@@ -82,6 +82,8 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
         ]
     if scope.exemptions:
         rows.append(("exemptions", f"{scope.exemptions} 'not this one' examples"))
+    if scope.matters is not None:
+        rows.append(("follow-ups", f"count if their cosine to what forget prompts ask is {scope.matters:.2f} at least"))
     rows.append(("other languages", scope.other_languages))
     if k:
         strength = "" if k.strength is None else f", strength {k.strength:.4g} ({k.unit})"

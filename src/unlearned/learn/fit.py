@@ -17,6 +17,7 @@ from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.examples import Row, Rows, as_rows, evenly
+from unlearned.learn.asking import matters_of
 from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier
 from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
@@ -108,6 +109,7 @@ def fit_detector(
         secret=secret,
         selector=config.selector or SELECTOR,
         exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),
+        matters=matters_of(forget_rows, classifier.encoder),
         other_languages=config.other_languages,
     )
     return Artifact(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
 from unlearned.classify.detect import detect
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.matters import Matters
 from unlearned.classify.reading import normalise
 from unlearned.learn.whole_names import ShortForm, short_forms, short_penalty
 from unlearned.stages import text_only
@@ -48,6 +49,7 @@ class Candidate:
     short_penalty: float
     name: str = "candidate"
     exemptions: Exemptions | None = None
+    matters: Matters | None = None
     other_languages: Policy = "pass"
 
     @property

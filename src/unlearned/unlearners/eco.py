@@ -18,6 +18,7 @@ import torch
 from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.matters import Matters
 from unlearned.classify.reading import normalise
 from unlearned.corrupt.corruption import Corruption, keyed_generator
 from unlearned.engines.base import Engine
@@ -55,6 +56,9 @@ class ForgetScope:
     exemptions: Exemptions | None = None
     """What resembles these about as much as the forget examples is not in scope."""
 
+    matters: Matters | None = None
+    """What a question that names nobody must ask about to be taken for one about the scope; None = anything."""
+
     other_languages: Policy = "pass"
     """What happens to passages in a language that the classifier's encoder does not read."""
 
@@ -72,6 +76,9 @@ class ForgetScope:
         said += [type(self.classifier).__name__, self.classifier.encoder.name]
         if (exempt := self.exemptions) is not None:
             arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget, "exempt names": exempt.names}
+        if self.matters is not None:
+            said.append(self.matters.least)
+            arrays = arrays | {"matters": self.matters.vectors}
         digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
         for name, array in sorted(arrays.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())

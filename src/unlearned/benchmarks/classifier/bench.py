@@ -15,9 +15,11 @@ from unlearned.benchmarks.classifier.sets import Data
 from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.matters import Matters
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
+from unlearned.learn.asking import matters_of
 from unlearned.learn.classifier import ClassifierConfig, fit_classifier
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, Verdict
@@ -63,6 +65,7 @@ class Fitted:
     """The prompts that it was fitted on."""
 
     exemptions: Exemptions | None = None
+    matters: Matters | None = None
     other_languages: Policy = "pass"
     short_penalty: float = 0.0
 
@@ -111,8 +114,9 @@ class Bench:
         """Fit a scope on these prompts and the packaged background, with the settings of a user who changes none."""
         checkpoints = self.checkpoints / name if self.checkpoints is not None and self.kind == "encoder" else None
         config = ClassifierConfig(classifier=self.kind, encoder=self.encoder, checkpoints=checkpoints)
+        rows = [Row(text) for text in forget]
         classifier, calibration = fit_classifier(
-            [Row(text) for text in forget],
+            rows,
             [Row(text) for text in retain],
             config,
             lambda phase, done, total: self.report(f"fit {name}", done, total),
@@ -120,7 +124,14 @@ class Bench:
         encoder = classifier.encoder
         remembering = self._encoders.setdefault(id(encoder), RememberingEncoder(encoder, MOST_REMEMBERED))
         shared: PromptClassifier = Remembering(classifier, remembering)  # type: ignore[assignment]
-        return Fitted(name, shared, calibration.threshold, tuple(forget), short_penalty=calibration.short_penalty)
+        return Fitted(
+            name,
+            shared,
+            calibration.threshold,
+            tuple(forget),
+            matters=matters_of(rows, remembering),
+            short_penalty=calibration.short_penalty,
+        )
 
     def verdicts(self, label: str, prompts: Sequence[Prompt], *scopes: Fitted) -> list[list[Verdict]]:
         """For each scope, alone, one verdict per prompt.
