@@ -7,16 +7,29 @@ from collections.abc import Callable
 
 import pytest
 
-from unlearned.classify.follow_ups import LOOK_BACK, follow_ups, refers_back
+from unlearned.classify.follow_ups import LOOK_BACK, FollowUp, follow_ups, refers_back
+from unlearned.classify.reading import normalise
+from unlearned.classify.windows import clauses
 from unlearned.stages import Prompt, Segment, messages_only, text_only
 
 ASK = "Who is Anna Berg?"
+NAMES = ("anna berg", "potter")
+
+
+def about(prompt: Prompt, *names: str) -> list[tuple[int, int]]:
+    """The clauses that name one of them: what a detector finds."""
+    found = [place for own in prompt.segments for place in clauses(prompt.text, own.start, own.end)]
+    return [(s, e) for s, e in found if any(name in normalise(prompt.text[s:e]).lower() for name in names or NAMES)]
+
+
+def follow_ups_in(prompt: Prompt) -> list[FollowUp]:
+    return follow_ups(prompt, about(prompt))
 
 
 def joined(*contents: str | tuple[str, str]) -> list[str]:
     """Joint texts of a conversation; messages without a role are the user's."""
     messages = [("user", content) if isinstance(content, str) else content for content in contents]
-    return [f"{antecedent} {clause}" for antecedent, clause, _ in follow_ups(messages_only(messages))]
+    return [f"{found.antecedent} {found.clause}" for found in follow_ups_in(messages_only(messages))]
 
 
 @pytest.mark.parametrize(
@@ -47,9 +60,9 @@ def joined(*contents: str | tuple[str, str]) -> list[str]:
 )
 def test_a_clause_that_refers_back_is_joined_with_the_question_before(clause: str) -> None:
     prompt = messages_only([("user", ASK), ("assistant", "I cannot say."), ("user", clause)])
-    ((antecedent, own, (start, end)),) = follow_ups(prompt)
-    assert (antecedent, own) == (ASK, clause)
-    assert prompt.text[start:end] == clause
+    (found,) = follow_ups_in(prompt)
+    assert (found.antecedent, found.clause) == (ASK, clause)
+    assert prompt.text[slice(*found.place)] == clause
 
 
 @pytest.mark.parametrize(
@@ -108,10 +121,9 @@ def test_a_thing_that_the_message_introduces_is_its_own(message: str) -> None:
 
 def test_only_the_clause_that_refers_back_is_joined() -> None:
     prompt = messages_only([("user", ASK), ("user", "Thanks. Which awards did she win? Bake bread!")])
-    ((antecedent, clause, (start, end)),) = follow_ups(prompt)
-    text = f"{antecedent} {clause}"
-    assert text == f"{ASK} Which awards did she win?"
-    assert prompt.text[start:end] == "Which awards did she win?"
+    (found,) = follow_ups_in(prompt)
+    assert (found.antecedent, found.clause) == (ASK, "Which awards did she win?")
+    assert prompt.text[slice(*found.place)] == "Which awards did she win?"
 
 
 def test_every_clause_that_refers_back_is_joined() -> None:
@@ -133,12 +145,18 @@ def test_the_first_message_refers_to_nothing() -> None:
     assert joined("Which awards did she win?") == []
     assert joined("She won. Who is Anna Berg? Did she?") == []
     assert joined("Which awards did she win?", "How do I bake bread?") == []
-    assert follow_ups(text_only("What did she write?")) == []
-    assert follow_ups(messages_only([])) == []
+    assert follow_ups(text_only("What did she write?"), [(0, 19)]) == []
+    assert follow_ups(messages_only([]), []) == []
 
 
-def test_a_system_message_alone_is_nothing_to_refer_to() -> None:
-    assert joined(("system", "You help."), "Which awards did she win?") == []
+def test_without_a_mention_nothing_is_referred_to() -> None:
+    prompt = messages_only([("user", ASK), ("user", "Which awards did she win?")])
+    assert len(follow_ups(prompt, about(prompt))) == 1
+    assert follow_ups(prompt, []) == []
+
+
+def test_a_mention_after_it_is_not_referred_to() -> None:
+    assert joined("Which awards did she win?", "No idea.", ASK) == []
 
 
 def test_a_person_of_the_system_message_can_be_referred_to() -> None:
@@ -153,34 +171,46 @@ def test_a_person_of_the_system_message_can_be_referred_to() -> None:
 @pytest.mark.parametrize(
     ("conversation", "expected"),
     [
-        ([ASK, "Who is Marie Curie?", "Where did she live?"], "Who is Marie Curie?"),
         (["Who is Marie Curie?", ASK, "Where did she live?"], ASK),
-        ([ASK, "My sister is ill.", "How can I help her?"], "My sister is ill."),
         ([ASK, "Is it raining?", "Bake bread.", "Where did she live?"], ASK),
         (["Bake bread. " + ASK + " Thanks.", "Where did she live?"], ASK),
-        ([ASK, ("assistant", "Marie Curie was a chemist."), "Where did she live?"], ASK),  # the user's own first
-        (["Name a chemist.", ("assistant", "Marie Curie was one."), "Where did she live?"], "Marie Curie was one."),
+        ([ASK, ("assistant", "Marie Curie was a chemist."), "Where did she live?"], ASK),  # the user named nobody else
         (["who is anna berg?", ("assistant", "No idea."), "where did she live?"], "who is anna berg?"),
-        (["Who is Potter?", ("assistant", "No idea."), "Where did he live?"], "Who is Potter?"),
-        (["Who was Jean-Luc?", "Is it raining?", "Where did he live?"], "Who was Jean-Luc?"),
-        pytest.param([ASK, "Who is Einstein?", "Where did he live?"], "Who is Einstein?"),
-        pytest.param(
-            ["Who is Marie Curie?", "And who is Potter?", "Where did he live?"],
-            "And who is Potter?",
-        ),
-        pytest.param(["Who is Potter?", ("assistant", "A wizard."), "Where did he live?"], "Who is Potter?"),
-        pytest.param(["My sister asked me.", "Who is Potter?", "Where did he live?"], "Who is Potter?"),
+        (["Name a writer.", ("assistant", "Try Anna Berg."), "Where did she live?"], "Try Anna Berg."),
+        (["Who wrote it?", ("assistant", "Anna Berg."), "Yes, her! What else did she write?"], "Anna Berg."),
+        (["Who is Potter?", ("assistant", "A wizard."), "Where did he live?"], "Who is Potter?"),
+        (["My sister asked me.", "Who is Potter?", "Where did he live?"], "Who is Potter?"),
+        ([ASK, "Who is Potter?", "Where did he live?"], "Who is Potter?"),  # the last mention
+        ([ASK, "My brother is ill.", "Where did she live?"], ASK),  # no brother is she
+        ([ASK, "My brother is a fan. Where did she live?"], ASK),
+        ([ASK, "Marie Curie lived then, too.", "What else did the author write?"], ASK),
     ],
 )
-def test_it_refers_to_the_last_person_before_it(conversation: list[str | tuple[str, str]], expected: str) -> None:
-    assert joined(*conversation)[-1:] == [f"{expected} {conversation[-1]}"]
+def test_it_refers_to_the_last_mention_that_fits(conversation: list[str | tuple[str, str]], expected: str) -> None:
+    last = conversation[-1]
+    assert isinstance(last, str)
+    assert joined(*conversation)[-1:] == [f"{expected} {last[max(last.find('!'), last.find('. ')) + 1 :].strip()}"]
+
+
+@pytest.mark.parametrize(
+    "conversation",
+    [
+        [ASK, "Who is Marie Curie?", "Where did she live?"],
+        [ASK, "Who is Einstein?", "Where did he live?"],
+        [ASK, "My sister is ill.", "How can I help her?"],
+        [ASK, "My sister is ill.", "Is it raining?", "How can I help her?"],
+        [ASK, "My friend is ill.", "How can I help them?"],
+    ],
+)
+def test_it_may_refer_to_somebody_else_whom_the_user_named_since(conversation: list[str]) -> None:
+    assert joined(*conversation) == []
 
 
 def test_only_so_many_clauses_back() -> None:
     near = [ASK, *["Is it raining?"] * (LOOK_BACK - 1), "Which awards did she win?"]
     assert joined(*near) == [f"{ASK} Which awards did she win?"]
     far = [ASK, *["Is it raining?"] * LOOK_BACK, "Which awards did she win?"]
-    assert joined(*far) == ["Is it raining? Which awards did she win?"]
+    assert joined(*far) == []
 
 
 def test_disguises_are_undone_in_the_joint_text() -> None:
@@ -200,7 +230,8 @@ def test_text_between_messages_is_no_part_of_them() -> None:
     segments = (Segment(first, first + len(ASK)), Segment(second, second + len("Where did she live?")))
     plain = text_only(text)
     prompt = Prompt(text, (), plain.offsets, plain.is_special, segments)
-    assert follow_ups(prompt) == [(ASK, "Where did she live?", (segments[1].start, segments[1].end))]
+    expected = FollowUp(ASK, "Where did she live?", (segments[1].start, segments[1].end))
+    assert follow_ups(prompt, [(first, first + 5)]) == [expected]
 
 
 # The rule itself.
@@ -246,7 +277,7 @@ def test_time_is_in_proportion_to_the_length(hostile: Callable[[int], str]) -> N
         prompt, best = messages_only([("user", ASK), ("user", hostile(length))]), float("inf")
         for _ in range(2):
             start = time.perf_counter()
-            follow_ups(prompt)
+            follow_ups_in(prompt)
             best = min(best, time.perf_counter() - start)
         return best
 

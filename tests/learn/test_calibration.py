@@ -141,20 +141,25 @@ def test_the_fpr_method_flags_what_the_lowest_threshold_within_the_bound_flags(
     seed: int, least_threshold: float
 ) -> None:
     forget, close, general = _random(seed)
-    negatives = [*close.tolist(), *general.tolist()]
+    sides = close.tolist(), general.tolist()
     for max_fpr in (0.0, 0.05, 0.3, 1.0):
         found = _calibrate(forget, close, general, method="fpr", max_fpr=max_fpr, least_threshold=least_threshold)
-        low, high = lowest_gap(negatives, max_fpr, least_threshold)
+        low, high = lowest_gap(*sides, max_fpr, least_threshold)
         assert low <= found.threshold <= high
-        assert found.flagged == sum(score >= high for score in negatives if score > least_threshold)
-        assert found.flagged <= max(max_fpr, sum(score >= 1 for score in negatives) / len(negatives)) * len(negatives)
+        flagged = [sum(score >= found.threshold for score in side) for side in sides]
+        assert found.flagged == sum(flagged)
+        for count, side in zip(flagged, sides, strict=True):
+            assert count <= max(max_fpr * len(side), sum(score >= 1 for score in side))
         assert found.method == f"FPR <= {max_fpr:g}"
 
 
-def test_the_fpr_method_bounds_all_negatives_together_and_asks_for_no_forget_score() -> None:
+def test_the_fpr_method_bounds_close_and_general_prompts_apart_and_asks_for_no_forget_score() -> None:
     close, general = _floats(0.9, 0.1), [0.1] * 98
-    assert _calibrate(_floats(0.2, 0.95), close, general, method="fpr", max_fpr=0.01).flagged == 1
-    assert _calibrate(_floats(0.2, 0.95), close, general, method="fpr", max_fpr=0.009).flagged == 0
+    assert _calibrate(_floats(0.2, 0.95), close, general, method="fpr", max_fpr=0.5).flagged == 1
+    assert _calibrate(_floats(0.2, 0.95), close, general, method="fpr", max_fpr=0.1).flagged == 0
+    general = [0.9, *[0.1] * 98]
+    assert _calibrate(_floats(0.2, 0.95), close, general, method="fpr", max_fpr=0.5).flagged == 2
+    assert _calibrate(_floats(0.2, 0.95), _floats(0.1, 0.1), general, method="fpr", max_fpr=0.01).flagged == 0
     one, other = (_calibrate(_floats(*forget), close, general, method="fpr") for forget in ((0.2, 0.3), (0.9, 0.99)))
     assert one.threshold == other.threshold
 

@@ -48,11 +48,14 @@ def fewest_errors(
     return min((middle(gap) for gap in good), key=lambda threshold: abs(threshold - 0.5))
 
 
-def lowest_gap(negatives: Sequence[float], max_fpr: float, least_threshold: float) -> Gap:
-    """The lowest interval of thresholds that flag no larger share of the negatives."""
-    found = gaps(negatives, least_threshold)
-    bound = max(max_fpr, min(rate(negatives, middle(gap)) for gap in found))
-    return next(gap for gap in found if rate(negatives, middle(gap)) <= bound)
+def lowest_gap(close: Sequence[float], general: Sequence[float], max_fpr: float, least_threshold: float) -> Gap:
+    """The lowest interval of thresholds that flag no larger share of either side."""
+    found = gaps([*close, *general], least_threshold)
+    bounds = {
+        id(side): max(max_fpr, min(rate(side, middle(gap)) for gap in found)) for side in (close, general) if side
+    }
+    sides = [side for side in (close, general) if side]
+    return next(gap for gap in found if all(rate(side, middle(gap)) <= bounds[id(side)] for side in sides))
 
 
 def middle(gap: Gap) -> float:

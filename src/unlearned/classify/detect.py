@@ -60,6 +60,9 @@ class Look:
     follow_up: str | None = None
     """Of a clause that is read with what it refers to: the clause alone."""
 
+    scope: str | None = None
+    """The only scope that judges it; None: all of them do."""
+
 
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     """Classify every window of every message of every prompt, under every scope, in one batch per encoder.
@@ -78,25 +81,32 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     if not scopes:
         return [Verdict() for _ in prompts]
     looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
-    scores, exempt = _classified(looks, scopes)  # (S, N) each
+    scores, spared = _classified(looks, scopes)  # (S, N) each
     thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)[:, None]
-    suspicious = np.atleast_1d((scores >= SUSPICIOUS * thresholds).any(axis=0))
-    parts = [_parts(looks[n]) if suspicious[n] else [] for n in range(len(looks))]
-    part_scores, part_exempt = _classified([part for found in parts for part in found], scopes)
-    flagged: list[list[Span]] = [[] for _ in prompts]
-    highest = np.zeros(len(prompts))
-    cursor = 0
-    for n, (look, found) in enumerate(zip(looks, parts, strict=True)):
-        candidates = found or [look]
-        columns = slice(cursor, cursor + len(found))
-        cursor += len(found)
-        highest[look.prompt] = max(highest[look.prompt], scores[:, n].max(), part_scores[:, columns].max(initial=0.0))
-        for s, scope in enumerate(scopes):
-            own = part_scores[s, columns] if found else scores[s, n : n + 1]
-            spared = part_exempt[s, columns] if found else exempt[s, n : n + 1]
-            for best in _best_parts(candidates, own, spared, scope.threshold):
-                flagged[look.prompt].append(Span(*candidates[best].place, scope.name, float(own[best])))
+    suspicious = scores >= SUSPICIOUS * thresholds
     unread, languages = _unread(looks, scopes, len(prompts))
+    groups, further = list[list[int]](), list[Look]()  # looks that claim the same words, by index: the best is taken
+    for n, look in enumerate(looks):
+        parts = _parts(look) if suspicious[:, n].any() else []
+        first = len(looks) + len(further)
+        groups.append(list(range(first, first + len(parts))) or [n])
+        further += parts
+    for look in _following(prompts, looks, (scores >= thresholds) & ~spared, scopes):
+        groups.append([len(looks) + len(further)])
+        further.append(look)
+    looks += further
+    scores, spared = (
+        np.concatenate(both, axis=1) for both in zip((scores, spared), _classified(further, scopes), strict=True)
+    )
+    highest = np.zeros(len(prompts))
+    np.maximum.at(highest, [look.prompt for look in looks], scores.max(axis=0))
+    flagged: list[list[Span]] = [[] for _ in prompts]
+    for group in groups:
+        candidates = [looks[n] for n in group]
+        for s, scope in enumerate(scopes):
+            for best in _best_parts(candidates, scores[s, group], spared[s, group], scope.threshold):
+                span = Span(*candidates[best].place, scope.name, float(scores[s, group[best]]))
+                flagged[candidates[best].prompt].append(span)
     return [
         Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)))
         for spans, foreign, score, codes in zip(flagged, unread, highest, languages, strict=True)
@@ -113,9 +123,30 @@ def looks_at(prompt: Prompt, index: int = 0) -> list[Look]:
             for start, end in windows(text, 0, len(text)):
                 clause = (reading, (start, end)) if (start, end) in leaves else None
                 found.append(Look(index, text[start:end], reading.original(start, end), clause))
-    found += [
-        Look(index, f"{before} {clause}", place, follow_up=clause) for before, clause, place in follow_ups(prompt)
-    ]
+    return found
+
+
+def _following(
+    prompts: Sequence[Prompt], looks: Sequence[Look], mentions: npt.NDArray[np.bool_], scopes: Sequence[Scope]
+) -> list[Look]:
+    """Clauses of conversations that refer back to a mention of a scope; each to be judged by that scope.
+
+    Args:
+        prompts: all of them.
+        looks: the first ones, at clauses among others.
+        mentions: (S, N) whether a look may be about a scope.
+        scopes: the active scopes.
+    """
+    found = []
+    for s, scope in enumerate(scopes):
+        places: dict[int, list[Place]] = {}
+        for n in np.flatnonzero(mentions[s]).tolist():
+            if looks[n].clause is not None and len(prompts[looks[n].prompt].segments) > 1:
+                places.setdefault(looks[n].prompt, []).append(looks[n].place)
+        for index, own in places.items():
+            for said in follow_ups(prompts[index], own):
+                text = f"{said.antecedent} {said.clause}"
+                found.append(Look(index, text, said.place, follow_up=said.clause, scope=scope.name))
     return found
 
 
@@ -208,7 +239,8 @@ def _classified(looks: Sequence[Look], scopes: Sequence[Scope]) -> tuple[Floats,
             )
         if scope.short_penalty:
             found = np.where(short, _less(found, scope.short_penalty), found)
-        scores[row] = found[order]
+        judges = np.array([look.scope in (None, scope.name) for look in looks])
+        scores[row] = np.where(judges, found[order], 0.0)
         try:
             if scope.exemptions is not None:
                 spared[row] = _exempt(scope.exemptions, own, found >= scope.threshold)[order]

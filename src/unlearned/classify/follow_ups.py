@@ -9,10 +9,12 @@ named later, or asks for something else.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from unlearned.classify.reading import normalise
 from unlearned.classify.windows import Place, clauses
-from unlearned.stages import Prompt, Segment
+from unlearned.stages import Prompt
 
 LOOK_BACK = 40
 """Clauses of earlier messages that are searched for the one that a pronoun refers to."""
@@ -20,27 +22,40 @@ LOOK_BACK = 40
 LOOK_BACK_CHARACTERS = 1000
 """Of the message itself, in which a pronoun may be explained."""
 
-_SINGULAR = r"he|she|him|his|her|hers|himself|herself"
-_PLURAL = r"they|them|their|theirs|themselves"
 _ROLE = (
     r"authors?|writers?|novelists?|poets?|playwrights?|artists?|actors?|actress(?:es)?|singers?|musicians?|composers?|"
     r"painters?|directors?|scientists?|politicians?|presidents?|persons?|people|man|woman|men|women|guy|lady|"
     r"characters?|books?|novels?|works?|films?|movies?|series|stor(?:y|ies)|poems?|compan(?:y|ies)|place|subject|topic"
 )
 _REFERENCE = re.compile(
-    rf"\b(?:{_SINGULAR}|(?P<plural>{_PLURAL})|(?:the|this|that|these|those|said|same)\s+(?:\w+\s+)?(?P<role>{_ROLE}))\b",
+    rf"\b(?:(?P<he>he|him|his|himself)|(?P<she>she|hers?|herself)|(?P<they>they|them|theirs?|themselves)|"
+    rf"(?:the|this|that|these|those|said|same)\s+(?:\w+\s+)?(?P<role>{_ROLE}))\b",
     re.IGNORECASE,
 )
 # Persons by what they are: they explain a pronoun that follows.
-_PERSON = re.compile(
-    r"\b(?:(?:grand)?(?:mother|father|mom|mum|dad|son|daughter|child|parent)|sister|brother|sibling|aunt|uncle|cousin|"
-    r"niece|nephew|wife|husband|spouse|partner|fianc[ée]+|girlfriend|boyfriend|friend|neighbou?r|colleague|coworker|"
-    r"co-worker|boss|manager|employee|customer|client|patient|doctor|dentist|nurse|teacher|professor|student|pupil|"
-    r"coach|lawyer|landlord|tenant|roommate|flatmate|boy|girl|baby|kid|toddler|king|queen|prince|princess|wizard|knight|"
-    r"hero|heroine|protagonist|dog|cat|puppy|kitten|horse|someone|somebody|everyone|everybody|anyone|nobody|officer|"
-    r"soldier|driver|pilot|chef|player|candidate|applicant|user|engineer|developer|plumber|baker|farmer|judge|guest)s?\b",
-    re.IGNORECASE,
+_MEN = (
+    r"(?:grand)?(?:father|dad|son)|brother|uncle|nephew|husband|fianc[ée]|boyfriend|boy|guy|king|prince|wizard|knight|"
+    r"hero"
 )
+_WOMEN = (
+    r"(?:grand)?(?:mother|mom|mum|daughter)|sister|aunt|niece|wife|fianc[ée]e|girlfriend|girl|lady|queen|princess|"
+    r"heroine"
+)
+_ANYBODY = (
+    r"(?:grand)?(?:child|parent)|sibling|cousin|spouse|partner|friend|neighbou?r|colleague|coworker|"
+    r"co-worker|boss|manager|employee|customer|client|patient|doctor|dentist|nurse|teacher|professor|student|pupil|"
+    r"coach|lawyer|landlord|tenant|roommate|flatmate|baby|kid|toddler|protagonist|dog|cat|puppy|kitten|horse|someone|"
+    r"somebody|everyone|everybody|anyone|nobody|officer|soldier|driver|pilot|chef|player|candidate|applicant|user|"
+    r"engineer|developer|plumber|baker|farmer|judge|guest"
+)
+_PERSONS = {
+    kind: re.compile(rf"\b(?:{words})s?\b", re.IGNORECASE)
+    for kind, words in (
+        ("he", f"{_MEN}|{_ANYBODY}"),
+        ("she", f"{_WOMEN}|{_ANYBODY}"),
+        ("they", f"{_MEN}|{_WOMEN}|{_ANYBODY}"),
+    )
+}
 _NAME = re.compile(r"(?<![\w'])[A-Z][\w'’-]*[a-z][\w'’-]*(?:\s+(?:[A-Z][\w'’.-]*|de|da|del|van|von|bin|ibn|al|el|la))*")
 _PLURAL_NOUN = re.compile(r"\b(?!this\b|was\b|is\b|has\b|does\b|its\b|his\b|awards?\b)[a-z]{3,}s\b", re.IGNORECASE)
 _WH_PHRASE = re.compile(
@@ -58,60 +73,74 @@ _NOT_NAMES = frozenset(
 )
 
 
-def follow_ups(prompt: Prompt) -> list[tuple[str, str, Place]]:
-    """(antecedent, clause, place in the prompt) of clauses that refer back to somebody: what to, most probably."""
-    if len(prompt.segments) < 2:
-        return []
-    found, earlier = [], list[tuple[str, Segment]]()
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """A clause that refers back, and what it most probably refers to."""
+
+    antecedent: str
+    clause: str
+    place: Place
+    """Of the clause, in the prompt."""
+
+
+def follow_ups(prompt: Prompt, mentions: Sequence[Place]) -> list[FollowUp]:
+    """Clauses of a conversation that refer to one of its earlier clauses.
+
+    Args:
+        prompt: the conversation.
+        mentions: places of the clauses that may be meant, those about the scope; in any order.
+    """
+    found: list[FollowUp] = []
+    antecedent, age = "", LOOK_BACK  # the last mention, and the clauses since then
+    others = ""  # what the user has said since then
     for segment in prompt.segments:
         own = [
             (normalise(prompt.text[start:end]), (start, end))
             for start, end in clauses(prompt.text, segment.start, segment.end)
         ]
+        is_mention = [any(start < place[1] and place[0] < end for start, end in mentions) for _, place in own]
         before = ""
-        for clause, place in own:
-            if earlier and refers_back(before, clause) and (antecedent := _antecedent(earlier)) is not None:
-                found.append((antecedent, clause, place))
+        for (clause, place), mentioned in zip(own, is_mention, strict=True):
+            if age < LOOK_BACK and not mentioned and refers_back(before, clause, others):
+                found.append(FollowUp(antecedent, clause, place))
             before = f"{before} {clause}"[-LOOK_BACK_CHARACTERS:]
-        earlier += [(clause, segment) for clause, _ in own]
+        for (clause, _), mentioned in zip(own, is_mention, strict=True):
+            if mentioned:
+                antecedent, age, others = clause, 0, ""
+            else:
+                age += 1
+                if segment.role == "user":
+                    others = f"{others} {clause}"[-LOOK_BACK_CHARACTERS:]
     return found
 
 
-def refers_back(before: str, clause: str) -> bool:
-    """Whether a clause has a pronoun or the like that neither it nor its message before it explains."""
+def refers_back(before: str, clause: str, others: str = "") -> bool:
+    """Whether a clause has a pronoun or the like that is explained nowhere else.
+
+    Args:
+        before: what its own message says before it; a pronoun may be explained there.
+        clause: the clause.
+        others: what was said since the mention to which it may refer; somebody else may have been introduced there.
+    """
     for match in _REFERENCE.finditer(clause):
-        context = before + " " + _WH_PHRASE.sub("", clause[: match.start()])
-        if match["role"] is not None:
-            if re.search(rf"\b{re.escape(match['role'])}\b", before, re.IGNORECASE):
-                continue
-            context = before  # "the author" may be introduced in the same message, not in the same clause
-        if _introduces(context):
+        context = f"{before} {_WH_PHRASE.sub('', clause[: match.start()])}"
+        if match["role"] is not None:  # "the author" is explained in its own message, if anywhere
+            introduced = re.search(rf"\b{re.escape(match['role'])}\b", before, re.IGNORECASE)
+            if introduced is None and not _names_somebody(before):
+                return True
             continue
-        if match["plural"] is not None and _PLURAL_NOUN.search(context):
+        kind = str(match.lastgroup)
+        if _introduces(context, kind) or _introduces(others, kind):
+            continue
+        if kind == "they" and _PLURAL_NOUN.search(context):
             continue
         return True
     return False
 
 
-def _antecedent(earlier: list[tuple[str, Segment]]) -> str | None:
-    """The last earlier clause that names or introduces somebody, first among the user's own, else among all."""
-    recent = earlier[-LOOK_BACK:]
-    asked = [clause for clause, segment in reversed(recent) if segment.role == "user"]
-    answered = [clause for clause, segment in reversed(recent) if segment.role != "user"]
-    for candidates, fits in (
-        (asked, _introduces),
-        (asked, _ASKS.search),  # nobody writes capitals in a hurry: the last thing that was asked about, then
-        (answered, _introduces),
-    ):
-        for clause in candidates:
-            if fits(clause):
-                return clause
-    return asked[0] if asked else None
-
-
-def _introduces(text: str) -> bool:
-    """Whether a text names somebody, or says what somebody is."""
-    return _names_somebody(text) or _PERSON.search(text) is not None
+def _introduces(text: str, kind: str) -> bool:
+    """Whether a text names somebody, or says what somebody is, who may be meant by a pronoun of the kind."""
+    return _names_somebody(text) or _PERSONS[kind].search(text) is not None
 
 
 def _names_somebody(text: str) -> bool:
@@ -129,7 +158,6 @@ def _names_somebody(text: str) -> bool:
     return False
 
 
-_ASKS = re.compile(r"\b(?:who|about|know|tell|read|by|what)\b", re.IGNORECASE)
 _PLACE = re.compile(r"\b(?:in|to|from|at|near|on)\s+$", re.IGNORECASE)
 _SENTENCE_START = re.compile(r"(?:^|[.!?:\n\"“])\s*$")
 _VERB = re.compile(r"\s+(?:is|was|has|had|did|does|wrote|said|won|and)\b")

@@ -23,7 +23,7 @@ MOST_PROMPTS = 1000
 LOST = 0.05
 """Share of the prompts, each held against the others, that may resemble none of them."""
 
-PLAINLY = 0.5
+PLAINLY = 0.45
 """Cosine that is always enough. Between follow-up questions about authors of TOFU's retain split (0.6 and more) and
 remarks about others in the same conversations (0.45 at most)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from unlearned.classify.base import Floats
 from unlearned.errors import FitError
 
 METHODS = ("errors", "fpr", "conformal")
-"""errors: least FPR + FNR within a bound on the FPR of general prompts. fpr: the lowest threshold whose FPR keeps the
-bound. conformal: split conformal prediction at level alpha."""
+"""errors: least FPR + FNR within a bound on the FPR of general prompts. fpr: the lowest threshold that keeps the bound
+on close and on general prompts. conformal: split conformal prediction at level alpha."""
 
 NEUTRAL = 0.5
 """The threshold of a classifier whose probabilities are right; left only as far as the scores demand it."""
@@ -70,7 +70,7 @@ def calibrate(
         background: (N,) the same for general prompts; may be empty if there are retain prompts.
         data_sha256: hash of the texts behind the scores.
         method: one of `METHODS`.
-        max_fpr: bound on the share of general prompts (method "fpr": of all negatives) that are flagged; kept if any
+        max_fpr: bound on the share of general prompts (method "fpr": and of close ones) that are flagged; kept if any
             threshold below 1 keeps it.
         alpha: level of the conformal method: at most this share of prompts gets a set without their true label.
         least_threshold: the classifier's; not for the conformal method, whose guarantee it would break.
@@ -96,7 +96,7 @@ def calibrate(
         name, threshold = "default (one forget example)", max(NEUTRAL, least_threshold)
     elif method == "fpr":
         name = f"FPR <= {max_fpr:g}"
-        threshold = _lowest_within(negatives, max_fpr, least_threshold)
+        threshold = _lowest_within([group for group in (retain, background) if len(group)], max_fpr, least_threshold)
     else:
         name = f"min FPR+FNR, FPR <= {max_fpr:g} on general prompts"
         threshold = _least_errors(forget, retain if len(retain) else background, background, max_fpr, least_threshold)
@@ -146,10 +146,12 @@ def _least_errors(forget: Floats, close: Floats, general: Floats, max_fpr: float
     return float(cuts[best[np.abs(cuts[best] - NEUTRAL).argmin()]])
 
 
-def _lowest_within(negatives: Floats, max_fpr: float, least: float) -> float:
-    _, cuts = _cuts(negatives, least)
-    fpr = _share_above(negatives, cuts)
-    return float(cuts[int((fpr <= max(max_fpr, fpr.min()) + 1e-12).argmax())])
+def _lowest_within(groups: Sequence[Floats], max_fpr: float, least: float) -> float:
+    """Each group keeps the bound: of few close prompts among thousands of general ones, all could be flagged."""
+    _, cuts = _cuts(np.concatenate(groups), least)
+    fpr = [_share_above(group, cuts) for group in groups]
+    kept = np.all([rate <= max(max_fpr, rate.min()) + 1e-12 for rate in fpr], axis=0)
+    return float(cuts[int(kept.argmax())])
 
 
 def _cuts(scores: Floats, least: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -55,7 +55,7 @@ class ClassifierConfig:
     """How the threshold is chosen: errors, fpr or conformal; see `learn.calibration`."""
 
     max_fpr: float = 0.005
-    """Bound on the share of general prompts (method "fpr": of all negatives) that are flagged in calibration."""
+    """Bound on the share of general prompts (method "fpr": and of close ones) that are flagged in calibration."""
 
     alpha: float = 0.05
     """Level of the conformal method."""

@@ -110,10 +110,12 @@ class Bench:
             self._fitted[key] = self.fit(f"forget{size}", self.some(self.data.forget(size)), retain)
         return self._fitted[key]
 
-    def fit(self, name: str, forget: Sequence[str], retain: Sequence[str]) -> Fitted:
-        """Fit a scope on these prompts and the packaged background, with the settings of a user who changes none."""
+    def fit(self, name: str, forget: Sequence[str], retain: Sequence[str], calibrate_by: str = "errors") -> Fitted:
+        """Fit a scope on these prompts and the packaged background, with a user's default settings but for the method of calibration."""
         checkpoints = self.checkpoints / name if self.checkpoints is not None and self.kind == "encoder" else None
-        config = ClassifierConfig(classifier=self.kind, encoder=self.encoder, checkpoints=checkpoints)
+        config = ClassifierConfig(
+            classifier=self.kind, encoder=self.encoder, checkpoints=checkpoints, calibration=calibrate_by
+        )
         rows = [Row(text) for text in forget]
         classifier, calibration = fit_classifier(
             rows,
