@@ -111,7 +111,10 @@ class Bench:
         return self._fitted[key]
 
     def fit(self, name: str, forget: Sequence[str], retain: Sequence[str], calibrate_by: str = "errors") -> Fitted:
-        """Fit a scope on these prompts and the packaged background, with a user's default settings but for the method of calibration."""
+        """Fit a scope on these prompts and the packaged background, with a user's settings.
+
+        All are the defaults, but `calibrate_by` may be another method.
+        """
         checkpoints = self.checkpoints / name if self.checkpoints is not None and self.kind == "encoder" else None
         config = ClassifierConfig(
             classifier=self.kind, encoder=self.encoder, checkpoints=checkpoints, calibration=calibrate_by
