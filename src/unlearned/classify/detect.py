@@ -1,8 +1,8 @@
 """Prompts -> verdicts: is a prompt in a forget scope, and where? The one place where texts meet classifiers.
 
-Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch. Then, in another one,
-suspicious clauses are cut further, to find out which part of them it is, and clauses that refer to one in scope are read
-together with it (`follow_ups`).
+Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch. In another one then,
+suspicious clauses are cut further, to find out which part of them it is, and clauses that refer to one in scope are
+read together with it (`follow_ups`).
 """
 
 from __future__ import annotations
