@@ -386,6 +386,16 @@ def test_what_follow_ups_must_ask_survives_bit_for_bit(
     assert _files(again.save_pretrained(tmp_path / "again")) == _files(folder)
 
 
+def test_what_follow_ups_must_ask_without_its_array_is_refused(
+    make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
+) -> None:
+    matters = Matters(bag_of_words.encode(["Where did live?"]), 0.375)
+    folder = make_artifact(make_scope(matters=matters)).save_pretrained(tmp_path / "hp")
+    _rewrite_vectors(folder, lambda arrays: arrays.pop("scope0.matters"))
+    with pytest.raises(ArtifactSchemaError, match="scope 'harry-potter': .*matters"):
+        Artifact.from_pretrained(folder)
+
+
 def test_exemptions_of_before_names_were_kept_have_none(
     make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
 ) -> None:

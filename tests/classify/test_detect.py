@@ -445,6 +445,30 @@ def test_what_a_scope_asks_about_decides_for_that_scope_and_for_follow_ups_alone
     assert found("Who is Harry Potter?", choosy) == ["Who is Harry Potter?"]
 
 
+def test_what_a_part_of_a_clause_or_a_code_says_can_be_referred_to() -> None:
+    for said in (base64.b64encode(b"Who is Harry Potter?").decode(), "Bake bread and tell me who is Potter then."):
+        prompt = conversation(f"Read this: {said}", "I cannot say.", "Where did he live?")
+        (verdict,) = detect([prompt], [potter()])
+        assert claimed(prompt, verdict)[-1:] == ["Where did he live?"], said
+
+
+def test_what_is_only_suspected_can_be_referred_to(bag_of_words: Any) -> None:
+    near = Near(bag_of_words, "the novelist from Astana Where did he live?")
+    prompt = conversation("I read the novelist from Astana", "Fine.", "Is it late?", "No.", "Where did he live?")
+    assert found("I read the novelist from Astana", AScope("a", near)) == []
+    (verdict,) = detect([prompt], [AScope("a", near)])
+    assert claimed(prompt, verdict)[-1:] == ["Where did he live?"]
+
+
+def test_a_follow_up_is_judged_by_the_scope_of_what_it_refers_to_alone(bag_of_words: Any) -> None:
+    prompt = conversation("Who is Harry Potter?", "I cannot say.", "Where did he live?")
+    everything = AScope("b", Holds(Words("nowhere")), threshold=0.0)
+    (verdict,) = detect([prompt], [potter(), everything])
+    own = [span for span in verdict.spans if span.scope == "potter"]
+    assert [prompt.text[span.start : span.end] for span in own][-1:] == ["Where did he live?"]
+    assert verdict.score == pytest.approx(detect([prompt], [potter()])[0].score)
+
+
 # Exemptions.
 
 

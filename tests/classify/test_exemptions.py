@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
-from unlearned.classify.exemptions import LEAST_REST, MARGIN, NAMESAKE_MARGIN, Exemptions
+from unlearned.classify.exemptions import ALONG, LEAST_REST, MARGIN, NAMESAKE_MARGIN, Exemptions
 
 Floats = npt.NDArray[np.float32]
 
@@ -42,7 +43,9 @@ def test_without_the_shared_name_the_rest_decides() -> None:
     rng = np.random.default_rng(1)
     name = np.zeros((1, 5), dtype=np.float32)
     name[0, 0] = 1.0
-    example, forget, asked = (_unit(rng.standard_normal((n, 5)) + 2 * name) for n in (1, 7, 200))
+    example = _unit(np.array([[1.0, 0.9, 0.3, 0.0, 0.0]]))
+    forget, asked = (_unit(rng.standard_normal((n, 5)) + 2 * name) for n in (7, 200))
+    asked = asked[asked[:, 0] >= ALONG]
     found = Exemptions(example, forget, name).cover(asked)
     rest = [_unit(vectors[:, 1:].astype(np.float64)) for vectors in (asked, example, forget)]
     lead = (rest[0] @ rest[1].T)[:, 0] - (rest[0] @ rest[2].T).max(axis=1)
@@ -51,6 +54,24 @@ def test_without_the_shared_name_the_rest_decides() -> None:
     assert found.any()
     assert (says_more & ~found).any()
     assert (~says_more).any()
+
+
+def test_a_text_about_somebody_else_is_compared_as_it_is() -> None:
+    rng = np.random.default_rng(2)
+    name = np.zeros((1, 5), dtype=np.float32)
+    name[0, 0] = 1.0
+    example, forget, asked = (_unit(rng.standard_normal((n, 5))) for n in (1, 7, 200))
+    asked = asked[asked[:, 0] < ALONG]
+    expected = (asked @ example.T)[:, 0] > (asked @ forget.T).max(axis=1) - MARGIN
+    assert Exemptions(example, forget, name).cover(asked).tolist() == expected.tolist()
+    assert expected.any()
+
+
+@pytest.mark.parametrize("length", [0.9997, 1.0, 1.0003])
+def test_an_example_that_is_nothing_but_the_name_exempts_nothing_about_it(length: float) -> None:
+    name = _at(0)
+    found = Exemptions(name * np.float32(length), _at(60), name).cover(_at(*range(-69, 70)))
+    assert not found.any()
 
 
 def test_the_name_alone_is_never_exempt() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from unlearned.classify.follow_ups import LOOK_BACK, FollowUp, follow_ups, refers_back
+from unlearned.classify.follow_ups import LOOK_BACK, FollowUp, Mention, follow_ups, refers_back
 from unlearned.classify.reading import normalise
 from unlearned.classify.windows import clauses
 from unlearned.stages import Prompt, Segment, messages_only, text_only
@@ -16,10 +16,11 @@ ASK = "Who is Anna Berg?"
 NAMES = ("anna berg", "potter")
 
 
-def about(prompt: Prompt, *names: str) -> list[tuple[int, int]]:
+def about(prompt: Prompt, *names: str) -> list[Mention]:
     """The clauses that name one of them: what a detector finds."""
     found = [place for own in prompt.segments for place in clauses(prompt.text, own.start, own.end)]
-    return [(s, e) for s, e in found if any(name in normalise(prompt.text[s:e]).lower() for name in names or NAMES)]
+    mentions = [Mention(place, normalise(prompt.text[slice(*place)])) for place in found]
+    return [mention for mention in mentions if any(name in mention.text.lower() for name in names or NAMES)]
 
 
 def follow_ups_in(prompt: Prompt) -> list[FollowUp]:
@@ -145,7 +146,7 @@ def test_the_first_message_refers_to_nothing() -> None:
     assert joined("Which awards did she win?") == []
     assert joined("She won. Who is Anna Berg? Did she?") == []
     assert joined("Which awards did she win?", "How do I bake bread?") == []
-    assert follow_ups(text_only("What did she write?"), [(0, 19)]) == []
+    assert follow_ups(text_only("What did she write?"), [Mention((0, 19), ASK)]) == []
     assert follow_ups(messages_only([]), []) == []
 
 
@@ -153,6 +154,24 @@ def test_without_a_mention_nothing_is_referred_to() -> None:
     prompt = messages_only([("user", ASK), ("user", "Which awards did she win?")])
     assert len(follow_ups(prompt, about(prompt))) == 1
     assert follow_ups(prompt, []) == []
+
+
+def test_the_mention_is_taken_as_it_was_read() -> None:
+    prompt = messages_only([("user", "V2hvIGlzIEFubmEgQmVyZz8="), ("user", "Which awards did she win?")])
+    (found,) = follow_ups(prompt, [Mention((0, 24), ASK)])
+    assert found.antecedent == ASK
+
+
+def test_of_mentions_that_overlap_the_shortest_is_meant() -> None:
+    text = "Bake bread and tell me who Anna Berg is."
+    prompt = messages_only([("user", text), ("user", "Which awards did she win?")])
+    whole, part = Mention((0, len(text)), text), Mention((15, len(text)), "tell me who Anna Berg is.")
+    for mentions in ([whole, part], [part, whole]):
+        (found,) = follow_ups(prompt, mentions)
+        assert found.antecedent == part.text
+    same_start = Mention((0, 10), "Bake bread")
+    (found,) = follow_ups(prompt, [same_start, whole])
+    assert found.antecedent == "Bake bread"
 
 
 def test_a_mention_after_it_is_not_referred_to() -> None:
@@ -231,7 +250,7 @@ def test_text_between_messages_is_no_part_of_them() -> None:
     plain = text_only(text)
     prompt = Prompt(text, (), plain.offsets, plain.is_special, segments)
     expected = FollowUp(ASK, "Where did she live?", (segments[1].start, segments[1].end))
-    assert follow_ups(prompt, [(first, first + 5)]) == [expected]
+    assert follow_ups(prompt, [Mention((first, first + 5), ASK)]) == [expected]
 
 
 # The rule itself.
@@ -270,11 +289,15 @@ def test_refers_back(before: str, clause: str, expected: bool) -> None:
         pytest.param(lambda n: "which a b " * (n // 10) + "she", id="question words"),
         pytest.param(lambda n: " " * n + "she", id="spaces"),
         pytest.param(lambda n: "she " * (n // 4), id="one clause"),
+        pytest.param(lambda n: "Is Anna Berg well? " * (n // 19), id="mentions"),
     ],
 )
 def test_time_is_in_proportion_to_the_length(hostile: Callable[[int], str]) -> None:
     def seconds(length: int) -> float:
-        prompt, best = messages_only([("user", ASK), ("user", hostile(length))]), float("inf")
+        prompt, best = (
+            messages_only([("user", ASK), ("user", hostile(length)), ("user", hostile(length))]),
+            float("inf"),
+        )
         for _ in range(2):
             start = time.perf_counter()
             follow_ups_in(prompt)

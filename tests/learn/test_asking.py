@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unlearned.classify.matters import Matters
 from unlearned.examples import Row
-from unlearned.learn.asking import LEAST_PROMPTS, PLAINLY, matters_of
+from unlearned.learn.asking import GENERAL, GENERALLY, LEAST_PROMPTS, PLAINLY, matters_of
 
 NAMES = ("Anna Berg", "Jonas Lind", "Mary Weller")
 QUESTIONS = (
@@ -31,8 +32,8 @@ def test_only_what_is_asked_is_kept(bag_of_words: Any) -> None:
     assert found is not None
     asked = [question.replace("{}'s", "{}").replace(" {}", "") for question in QUESTIONS]
     expected = [*asked, *(f"What about matter number {n} of ?" for n in range(LEAST_PROMPTS))]
-    assert len(found.vectors) == len(expected)
-    np.testing.assert_allclose(found.vectors, bag_of_words.encode(expected), rtol=0, atol=1e-3)
+    assert len(found.vectors) == len(expected) + len(GENERAL)
+    np.testing.assert_allclose(found.vectors[: len(expected)], bag_of_words.encode(expected), rtol=0, atol=1e-3)
     assert np.array_equal(found.vectors, found.vectors.astype(np.float16))
 
 
@@ -49,8 +50,20 @@ def test_of_various_prompts_only_few_resemble_no_other_one(bag_of_words: Any) ->
     found = matters_of([Row(text) for text in various], bag_of_words)
     assert found is not None
     assert found.least < PLAINLY
-    near = found.vectors @ found.vectors.T - 2 * np.eye(60)
+    own = found.vectors[:60]
+    near = own @ own.T - 2 * np.eye(60)
     assert 0.9 <= (near.max(axis=1) >= found.least).mean() < 1.0
+
+
+def test_what_may_be_asked_about_anybody_must_be_nearer(bag_of_words: Any) -> None:
+    found = matters_of([Row(f"{row.prompt} And {n}?") for n, row in enumerate(PROMPTS)], bag_of_words)
+    assert found is not None
+    assert found.hold(bag_of_words.encode(GENERAL)).all()
+    other = bag_of_words.encode(["Who is he? Can you water orchids?"])
+    to_general = (other @ bag_of_words.encode(GENERAL).T).max()
+    alone = Matters(found.vectors[-len(GENERAL) :], found.least)
+    assert alone.hold(other).tolist() == [bool(to_general >= GENERALLY)]
+    assert found.least <= to_general  # it would do for a forget prompt
 
 
 @pytest.mark.parametrize("count", [1, LEAST_PROMPTS - 1])

@@ -352,6 +352,15 @@ def test_the_names_that_an_example_shares_with_the_scope_are_told_apart(bag_of_w
     assert not found.names[1].any()
 
 
+def test_names_are_shared_in_any_spelling_and_a_name_alone_is_no_example(bag_of_words: Any) -> None:
+    forget = _rows(["Who is Anna Berg?", "Which books has Anna Berg written?"])
+    found = exemptions(_rows(["my dentist anna berg lives in leeds"]), forget, bag_of_words)
+    assert found is not None
+    np.testing.assert_allclose(found.names[0], bag_of_words.encode(["anna berg"])[0], rtol=0, atol=1e-3)
+    with pytest.raises(DataError, match="'Anna Berg' says nothing but a name of the scope"):
+        exemptions(_rows(["Anna Berg"]), forget, bag_of_words)
+
+
 def test_a_prompt_cannot_be_both_forgotten_and_exempt(bag_of_words: Any) -> None:
     with pytest.raises(DataError, match="both forgotten and exempt"):
         exemptions([Row("Who is Anna?")], [Row("Who is Anna?"), Row("Where is Anna?")], bag_of_words)

@@ -62,6 +62,10 @@ def _scope(scope: ScopeRecord) -> str:
         rows.append(
             f"| threshold of texts up to {SHORT} bytes | {short_threshold(scope.threshold, scope.short_penalty):.4f} |"
         )
+    if scope.exemptions:
+        rows.append(f'| exemptions | {scope.exemptions} "not this one" examples |')
+    if scope.matters is not None:
+        rows.append(f"| follow-ups | count from a cosine of {scope.matters:.2f} to what forget prompts ask |")
     if scope.calibration is not None:
         c = scope.calibration
         rows += [

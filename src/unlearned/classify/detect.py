@@ -17,7 +17,7 @@ import numpy.typing as npt
 from unlearned.classify.base import Features, Floats, Scope
 from unlearned.classify.decoding import readings
 from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.follow_ups import follow_ups
+from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.reading import Reading, as_written
 from unlearned.classify.windows import Place, clauses, parts_of, windows
@@ -65,8 +65,51 @@ class Look:
     """The only scope that judges it; None: all of them do."""
 
 
+Claim = tuple[Look, float]
+"""What a scope takes for its own, and p(forget)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Looks, and what the scopes say of them."""
+
+    looks: Sequence[Look]
+    scores: Floats
+    """(S, N) p(forget | text) of every look under every scope."""
+
+    spared: npt.NDArray[np.bool_]
+    """(S, N) whether the scope does not mean it all the same."""
+
+    thresholds: npt.NDArray[np.float64]
+    """(S,)"""
+
+    @property
+    def suspicious(self) -> npt.NDArray[np.bool_]:
+        """(S, N)"""
+        return np.asarray(self.scores >= SUSPICIOUS * self.thresholds[:, None])
+
+    def best(self, scope: int, columns: range) -> list[Claim]:
+        """Which of these parts of a clause are in scope: the best one, then what is left beside it, if that is."""
+        scores = dict(zip(columns, self.scores[scope, columns.start : columns.stop].astype(np.float64), strict=True))
+        open_ = [n for n in columns if scores[n] >= self.thresholds[scope] and not self.spared[scope, n]]
+        with np.errstate(divide="ignore"):
+            odds = {n: float(np.log(scores[n]) - np.log1p(-min(scores[n], 1 - 1e-12))) for n in open_}
+        chosen = []
+        while open_:
+            limit = max(odds[n] for n in open_) - NEARLY_AS_GOOD
+            best = max((n for n in open_ if odds[n] >= limit), key=lambda n: (self._length(n), odds[n]))
+            chosen.append(best)
+            start, end = self.looks[best].place
+            open_ = [n for n in open_ if self.looks[n].place[1] <= start or self.looks[n].place[0] >= end]
+        return [(self.looks[n], float(self.scores[scope, n])) for n in chosen]
+
+    def _length(self, n: int) -> int:
+        start, end = self.looks[n].place
+        return end - start
+
+
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
-    """Classify every window of every message of every prompt, under every scope, in one batch per encoder.
+    """Classify every window of every message of every prompt, under every scope.
 
     Args:
         prompts: only `text` and `segments` are read; template text is never classified.
@@ -82,32 +125,28 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     if not scopes:
         return [Verdict() for _ in prompts]
     looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
-    scores, spared = _classified(looks, scopes)  # (S, N) each
-    thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)[:, None]
-    suspicious = scores >= SUSPICIOUS * thresholds
-    unread, languages = _unread(looks, scopes, len(prompts))
-    groups, further = list[list[int]](), list[Look]()  # looks that claim the same words, by index: the best is taken
-    for n, look in enumerate(looks):
-        parts = _parts(look) if suspicious[:, n].any() else []
-        first = len(looks) + len(further)
-        groups.append(list(range(first, first + len(parts))) or [n])
-        further += parts
-    for look in _following(prompts, looks, (scores >= thresholds) & ~spared, scopes):
-        groups.append([len(looks) + len(further)])
-        further.append(look)
-    looks += further
-    scores, spared = (
-        np.concatenate(both, axis=1) for both in zip((scores, spared), _classified(further, scopes), strict=True)
-    )
+    whole = _judged(looks, scopes)
+    cut = {n: parts for n in np.flatnonzero(whole.suspicious.any(axis=0)).tolist() if (parts := _parts(looks[n]))}
+    parted = _judged([part for parts in cut.values() for part in parts], scopes)
+    claims: list[list[Claim]] = [[] for _ in scopes]
+    first = 0
+    for n in range(len(looks)):
+        judged, columns = whole, range(n, n + 1)
+        if n in cut:
+            judged, columns = parted, range(first, first + len(cut[n]))
+            first = columns.stop
+        for s in range(len(scopes)):
+            claims[s] += judged.best(s, columns)
+    further = _judged(_following(prompts, whole, claims, scopes), scopes)
     highest = np.zeros(len(prompts))
-    np.maximum.at(highest, [look.prompt for look in looks], scores.max(axis=0))
     flagged: list[list[Span]] = [[] for _ in prompts]
-    for group in groups:
-        candidates = [looks[n] for n in group]
-        for s, scope in enumerate(scopes):
-            for best in _best_parts(candidates, scores[s, group], spared[s, group], scope.threshold):
-                span = Span(*candidates[best].place, scope.name, float(scores[s, group[best]]))
-                flagged[candidates[best].prompt].append(span)
+    for judged in (whole, parted, further):
+        np.maximum.at(highest, [look.prompt for look in judged.looks], judged.scores.max(axis=0))
+    for s, scope in enumerate(scopes):
+        own = [claim for n in range(len(further.looks)) for claim in further.best(s, range(n, n + 1))]
+        for look, score in [*claims[s], *own]:
+            flagged[look.prompt].append(Span(*look.place, scope.name, score))
+    unread, languages = _unread(looks, scopes, len(prompts))
     return [
         Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)))
         for spans, foreign, score, codes in zip(flagged, unread, highest, languages, strict=True)
@@ -128,26 +167,28 @@ def looks_at(prompt: Prompt, index: int = 0) -> list[Look]:
 
 
 def _following(
-    prompts: Sequence[Prompt], looks: Sequence[Look], mentions: npt.NDArray[np.bool_], scopes: Sequence[Scope]
+    prompts: Sequence[Prompt], whole: Judged, claims: Sequence[Sequence[Claim]], scopes: Sequence[Scope]
 ) -> list[Look]:
-    """Clauses of conversations that refer back to a mention of a scope; each to be judged by that scope.
+    """Clauses of conversations that refer back to what was said about a scope; each to be judged by that scope.
 
-    Args:
-        prompts: all of them.
-        looks: the first ones, at clauses among others.
-        mentions: (S, N) whether a look may be about a scope.
-        scopes: the active scopes.
+    What was said is what the scope claims. Where that is nothing, it is what the scope suspects most: "a novelist from
+    Astana" may only together with a question about his parents be about anybody.
     """
     found = []
     for s, scope in enumerate(scopes):
-        places: dict[int, list[Place]] = {}
-        for n in np.flatnonzero(mentions[s]).tolist():
-            if looks[n].clause is not None and len(prompts[looks[n].prompt].segments) > 1:
-                places.setdefault(looks[n].prompt, []).append(looks[n].place)
-        for index, own in places.items():
-            for said in follow_ups(prompts[index], own):
-                text = f"{said.antecedent} {said.clause}"
-                found.append(Look(index, text, said.place, follow_up=said.clause, scope=scope.name))
+        said: dict[int, list[Look]] = {}
+        for look, _ in claims[s]:
+            said.setdefault(look.prompt, []).append(look)
+        suspects = np.flatnonzero(whole.suspicious[s] & ~whole.spared[s])
+        by_score = suspects[np.argsort(-whole.scores[s, suspects], kind="stable")]
+        for look in (whole.looks[n] for n in by_score.tolist()):
+            said.setdefault(look.prompt, [look])
+        for index, own in said.items():
+            if len(prompts[index].segments) < 2:
+                continue
+            for follow in follow_ups(prompts[index], [Mention(look.place, look.text) for look in own]):
+                text = f"{follow.antecedent} {follow.clause}"
+                found.append(Look(index, text, follow.place, follow_up=follow.clause, scope=scope.name))
     return found
 
 
@@ -160,25 +201,6 @@ def _parts(look: Look) -> list[Look]:
     if len(places) < 2:
         return []
     return [Look(look.prompt, reading.text[s:e], reading.original(s, e)) for s, e in places]
-
-
-def _best_parts(candidates: list[Look], scores: Floats, exempt: npt.NDArray[np.bool_], threshold: float) -> list[int]:
-    """Which parts of a clause are in scope: the best one, then what is left on its sides, as long as it is flagged."""
-    open_ = [n for n in range(len(candidates)) if scores[n] >= threshold and not exempt[n]]
-    with np.errstate(divide="ignore"):
-        odds = np.log(scores.astype(np.float64)) - np.log1p(-np.minimum(scores.astype(np.float64), 1 - 1e-12))
-    chosen = []
-    while open_:
-        limit = max(odds[n] for n in open_) - NEARLY_AS_GOOD
-        best = max((n for n in open_ if odds[n] >= limit), key=lambda n: (_length(candidates[n]), odds[n]))
-        chosen.append(best)
-        start, end = candidates[best].place
-        open_ = [n for n in open_ if candidates[n].place[1] <= start or candidates[n].place[0] >= end]
-    return chosen
-
-
-def _length(look: Look) -> int:
-    return look.place[1] - look.place[0]
 
 
 def _unread(looks: Sequence[Look], scopes: Sequence[Scope], prompts: int) -> tuple[list[list[Span]], list[set[str]]]:
@@ -209,15 +231,18 @@ def _failed(scope: Scope, error: Exception) -> DetectionError:
     return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
 
 
-def _classified(looks: Sequence[Look], scopes: Sequence[Scope]) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """(S, N) p(forget | text) of every look under every scope, short ones less, and whether the scope spares it.
+def _judged(looks: Sequence[Look], scopes: Sequence[Scope]) -> Judged:
+    """Score every look under every scope, short texts less. Equal texts are encoded once.
 
-    Equal texts are encoded once.
+    Raises:
+        DetectionError: a classifier failed or gave something that is no probability.
     """
     scores = np.zeros((len(scopes), len(looks)), dtype=np.float32)
     spared = np.zeros((len(scopes), len(looks)), dtype=np.bool_)
+    thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)
+    judged = Judged(looks, scores, spared, thresholds)
     if not looks:
-        return scores, spared
+        return judged
     alone = [look.follow_up for look in looks if look.follow_up is not None]
     distinct = {text: n for n, text in enumerate(dict.fromkeys([*(look.text for look in looks), *alone]))}
     order = [distinct[look.text] for look in looks]
@@ -240,16 +265,16 @@ def _classified(looks: Sequence[Look], scopes: Sequence[Scope]) -> tuple[Floats,
             )
         if scope.short_penalty:
             found = np.where(short, _less(found, scope.short_penalty), found)
-        judges = np.array([look.scope in (None, scope.name) for look in looks])
-        scores[row] = np.where(judges, found[order], 0.0)
+        is_judge = np.array([look.scope in (None, scope.name) for look in looks])
+        scores[row], spared[row] = np.where(is_judge, found[order], 0.0), ~is_judge
         try:
             if scope.exemptions is not None:
-                spared[row] = _exempt(scope.exemptions, own, found >= scope.threshold)[order]
+                spared[row] |= _exempt(scope.exemptions, own, found >= scope.threshold)[order]
             if scope.matters is not None and alone:
                 spared[row, following] |= ~scope.matters.hold(own.vectors[[distinct[text] for text in alone]])
         except Exception as error:
             raise _failed(scope, error) from error
-    return scores, spared
+    return judged
 
 
 def _exempt(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

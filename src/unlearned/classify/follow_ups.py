@@ -1,14 +1,15 @@
 """Questions that name nobody: "Which awards did she win?" is about whoever an earlier message named.
 
-A clause with a pronoun that its own message does not explain is classified a second time, together with the clause that
-it most probably refers to. It is in scope if that pair is, and if it asks what the scope's prompts ask (`matters`). An
-innocent follow-up stays innocent, because it has no such pronoun, explains it itself, refers to somebody else who was
-named later, or asks for something else.
+A clause with a pronoun that its own message does not explain is classified a second time, together with what was last
+said about the scope, if anything was. It is in scope if that pair is, and if it asks what the scope's prompts ask
+(`matters`). An innocent follow-up stays innocent, because it has no such pronoun, explains it itself, refers to
+somebody else who was named later, or asks for something else.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ from unlearned.classify.windows import Place, clauses
 from unlearned.stages import Prompt
 
 LOOK_BACK = 40
-"""Clauses of earlier messages that are searched for the one that a pronoun refers to."""
+"""Clauses after the last mention of the scope, until it is forgotten what a pronoun refers to."""
 
 LOOK_BACK_CHARACTERS = 1000
 """Of the message itself, in which a pronoun may be explained."""
@@ -74,6 +75,17 @@ _NOT_NAMES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """What was said about the scope."""
+
+    place: Place
+    """In the prompt."""
+
+    text: str
+    """As it was read; not as it was written, where it was encoded or disguised."""
+
+
+@dataclass(frozen=True, slots=True)
 class FollowUp:
     """A clause that refers back, and what it most probably refers to."""
 
@@ -83,34 +95,35 @@ class FollowUp:
     """Of the clause, in the prompt."""
 
 
-def follow_ups(prompt: Prompt, mentions: Sequence[Place]) -> list[FollowUp]:
-    """Clauses of a conversation that refer to one of its earlier clauses.
+def follow_ups(prompt: Prompt, mentions: Sequence[Mention]) -> list[FollowUp]:
+    """Clauses of a conversation that refer to what an earlier message said about the scope: the last of that.
 
     Args:
         prompt: the conversation.
-        mentions: places of the clauses that may be meant, those about the scope; in any order.
+        mentions: in any order; of those that overlap, the shortest is meant.
     """
     found: list[FollowUp] = []
-    antecedent, age = "", LOOK_BACK  # the last mention, and the clauses since then
-    others = ""  # what the user has said since then
+    coming = deque(sorted(mentions, key=lambda mention: (mention.place[0], -mention.place[1])))
+    antecedent: Mention | None = None
+    age, others = 0, ""  # clauses since the last mention, and what the user said in them
     for segment in prompt.segments:
         own = [
             (normalise(prompt.text[start:end]), (start, end))
             for start, end in clauses(prompt.text, segment.start, segment.end)
         ]
-        is_mention = [any(start < place[1] and place[0] < end for start, end in mentions) for _, place in own]
         before = ""
-        for (clause, place), mentioned in zip(own, is_mention, strict=True):
-            if age < LOOK_BACK and not mentioned and refers_back(before, clause, others):
-                found.append(FollowUp(antecedent, clause, place))
+        for clause, place in own:
+            if antecedent is not None and age < LOOK_BACK and refers_back(before, clause, others):
+                found.append(FollowUp(antecedent.text, clause, place))
             before = f"{before} {clause}"[-LOOK_BACK_CHARACTERS:]
-        for (clause, _), mentioned in zip(own, is_mention, strict=True):
-            if mentioned:
-                antecedent, age, others = clause, 0, ""
-            else:
-                age += 1
-                if segment.role == "user":
-                    others = f"{others} {clause}"[-LOOK_BACK_CHARACTERS:]
+        for clause, (start, end) in own:
+            while coming and coming[0].place[0] < end:
+                antecedent, age, others = coming.popleft(), 0, ""
+            if antecedent is None or start < antecedent.place[1]:
+                continue
+            age += 1
+            if segment.role == "user":
+                others = f"{others} {clause}"[-LOOK_BACK_CHARACTERS:]
     return found
 
 

@@ -20,7 +20,8 @@ class Matters:
     """
 
     vectors: Floats
-    """(M, D) unit vectors of forget prompts without the names in them."""
+    """(M, D) vectors of forget prompts without the names in them, of unit length; and of questions that may be asked
+    about anybody, shorter, so that a text has to be nearer to them."""
 
     least: float
     """Cosine from which a question resembles one of them."""

@@ -44,7 +44,10 @@ def fit(
     background: Annotated[bool, typer.Option(help="Use the packaged general prompts as negatives, too.")] = True,
     encoder: Annotated[str | None, typer.Option(help="Sentence encoder: hub id or folder.")] = None,
     calibration: Annotated[str, typer.Option(help="Threshold by errors, fpr or conformal.")] = "errors",
-    max_fpr: Annotated[float, typer.Option(min=0, max=1, help="Bound on false alarms among general prompts.")] = 0.005,
+    max_fpr: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Bound on false alarms among general prompts."),
+    ] = 0.005,
     alpha: Annotated[float, typer.Option(help="Level of the conformal calibration.")] = 0.05,
     other_languages: Annotated[str, typer.Option(help="Languages the encoder cannot read: pass or corrupt.")] = "pass",
     corruption: Annotated[

@@ -24,25 +24,55 @@ LOST = 0.05
 """Share of the prompts, each held against the others, that may resemble none of them."""
 
 PLAINLY = 0.45
-"""Cosine that is always enough. Between follow-up questions about authors of TOFU's retain split (0.6 and more) and
-remarks about others in the same conversations (0.45 at most)."""
+"""Cosine that is always enough. Most follow-up questions about authors of TOFU's retain split reach 0.6, remarks about
+others in the same conversations 0.45."""
+
+GENERAL = (
+    "Who is he?",
+    "Who is she?",
+    "Tell me more about him.",
+    "Tell me more about her.",
+    "What do you know about it?",
+    "What is his real name?",
+    "How old is she?",
+    "When was he born?",
+    "When did she die?",
+    "Is he still alive?",
+    "Where does she live now?",
+    "Is he married?",
+    "Does she have children?",
+    "Did he go to university?",
+    "What is she known for?",
+    "What happened to him?",
+)
+"""What may be asked about anybody, whether or not a forget prompt asks it."""
+
+GENERALLY = 0.6
+"""Cosine from which a question is one of those. Remarks about others in the same conversations reach 0.58."""
 
 _WORD = re.compile(r"\w+(?:['’]s\b)?")
 
 
 def matters_of(forget: Sequence[Row], encoder: TextEncoder) -> Matters | None:
-    """Forget prompts -> what they ask; None if they are few, or the encoder gives no vectors to compare."""
+    """Forget prompts -> what they ask, and what may be asked about anybody.
+
+    Returns:
+        None if the prompts are few, or the encoder gives no vectors to compare.
+    """
     texts = [normalise(row.prompt) for row in forget]
     names = {squash(name) for name in names_in(texts)}
     asked = [text for text in dict.fromkeys(_without(text, names) for text in texts) if text]
     if len(asked) < LEAST_PROMPTS:
         return None
-    vectors = encoder.encode(evenly(asked, MOST_PROMPTS)).astype(np.float16).astype(np.float32)  # as they are saved
-    if vectors.shape[1] < 2:
+    general = encoder.encode(GENERAL)
+    if general.shape[1] < 2:
         return None
+    vectors = encoder.encode(evenly(asked, MOST_PROMPTS))
     near = similarities(vectors, vectors)
     np.fill_diagonal(near, -1.0)
-    return Matters(vectors, min(PLAINLY, float(np.quantile(near.max(axis=1), LOST))))
+    least = min(PLAINLY, float(np.quantile(near.max(axis=1), LOST)))
+    everything = np.concatenate([vectors, general * np.float32(max(least, 0.0) / GENERALLY)])
+    return Matters(everything.astype(np.float16).astype(np.float32), least)  # as they are saved
 
 
 def _without(text: str, names: set[str]) -> str:

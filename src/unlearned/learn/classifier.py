@@ -22,7 +22,7 @@ from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
 from unlearned.learn.enrolling import enrolled
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
-from unlearned.learn.names import names_in
+from unlearned.learn.names import TOKEN, names_in
 from unlearned.progress import Progress
 
 
@@ -122,7 +122,7 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
 
     Raises:
         ConfigError: the classifier's encoder gives no vectors that could be compared.
-        DataError: a prompt is both exempt and to be forgotten.
+        DataError: a prompt is both exempt and to be forgotten, or says nothing but a name of the scope.
     """
     texts, forget_texts = _distinct(exempt), _distinct(forget)
     if not texts:
@@ -131,18 +131,20 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
     examples = encoder.encode(texts)
     if examples.shape[1] < 2:
         raise ConfigError(f"{encoder.name!r} is a classifier, not a sentence encoder: it cannot compare exemptions.")
+    of_scope = {squash(name) for name in names_in(forget_texts)}
     names = np.zeros_like(examples)
-    if shared := {n: said for n, text in enumerate(texts) if (said := _shared_names(text, forget_texts))}:
-        names[list(shared)] = encoder.encode(list(shared.values()))
+    for n, text in enumerate(texts):
+        words = [token.group() for token in TOKEN.finditer(text)]
+        shared = [word for word in words if squash(word) in of_scope]
+        if shared and len(shared) == len(words):
+            raise DataError(
+                f"The exempt prompt {text!r} says nothing but a name of the scope. Say whom you mean by it."
+            )
+        if shared:
+            names[n] = encoder.encode([" ".join(shared)])[0]
     # As they are saved, so that a loaded artifact decides alike.
     arrays = (examples, encoder.encode(forget_texts), names)
     return Exemptions(*(vectors.astype(np.float16).astype(np.float32) for vectors in arrays))
-
-
-def _shared_names(text: str, forget: Sequence[str]) -> str:
-    """The names in a text that forget prompts have, too; empty if there are none."""
-    of_scope = {squash(name) for name in names_in(forget)}
-    return " ".join(name for name in names_in([text]) if squash(name) in of_scope)
 
 
 def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Texts:

@@ -64,8 +64,8 @@ def fit(
         forget: prompts about what is to be forgotten, with answers where there are any.
         retain: close prompts that must stay; without any, the packaged background prompts are the only negatives.
         scope: name of the scope.
-        exempt: "not this one" examples, such as prompts about another person of the same name: a passage that is as
-            near to one of them as to any forget prompt (by `EXEMPT_MARGIN`) passes.
+        exempt: "not this one" examples, such as prompts about another person of the same name: a passage that is
+            about as near to one of them as to any forget prompt passes.
         config: everything else.
         on_progress: called with (phase, done, total).
 

@@ -57,7 +57,8 @@ class ForgetScope:
     """What resembles these about as much as the forget examples is not in scope."""
 
     matters: Matters | None = None
-    """What a question that names nobody must ask about to be taken for one about the scope; None = anything."""
+    """What a question that names nobody must ask to be taken for one about the scope. None = anything: few prompts, or
+    an encoder that gives no vectors."""
 
     other_languages: Policy = "pass"
     """What happens to passages in a language that the classifier's encoder does not read."""

@@ -45,7 +45,7 @@ def subsets(bench: Bench) -> Row:
     measures: list[Measure] = []
     curves: list[Curve] = []
     for subject in SUBJECTS:
-        scope = bench.fit(subject.name, *_fitted_on(bench, subject, dev), calibrate_by="fpr")  # the targets are bounds
+        scope = bench.fit(subject.name, *_fitted_on(bench, subject, dev), calibrate_by="fpr")  # within 0.5 %
         found = _asked(bench, subject, test, scope)
         for (group, header), (texts, verdicts) in found.items():
             flagged = [verdict.in_scope for verdict in verdicts]
