@@ -392,7 +392,7 @@ def test_what_follow_ups_must_ask_without_its_array_is_refused(
     matters = Matters(bag_of_words.encode(["Where did live?"]), 0.375)
     folder = make_artifact(make_scope(matters=matters)).save_pretrained(tmp_path / "hp")
     _rewrite_vectors(folder, lambda arrays: arrays.pop("scope0.matters"))
-    with pytest.raises(ArtifactSchemaError, match="scope 'harry-potter': .*matters"):
+    with pytest.raises(ArtifactSchemaError, match=r"scope 'harry-potter': .*matters"):
         Artifact.from_pretrained(folder)
 
 
