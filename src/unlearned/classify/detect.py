@@ -1,8 +1,8 @@
 """Prompts -> verdicts: is a prompt in a forget scope, and where? The one place where texts meet classifiers.
 
-Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch. In another one then,
-suspicious clauses are cut further, to find out which part of them it is, and clauses that refer to one in scope are
-read together with it (`follow_ups`).
+Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch. Then, in a second one,
+suspicious clauses are cut further, to find out which part of them it is; and in a third, of conversations alone,
+clauses that refer to something in scope are read together with it (`follow_ups`).
 """
 
 from __future__ import annotations
@@ -126,11 +126,12 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
         return [Verdict() for _ in prompts]
     looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
     whole = _judged(looks, scopes)
-    cut = {n: parts for n in np.flatnonzero(whole.suspicious.any(axis=0)).tolist() if (parts := _parts(looks[n]))}
+    suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other look reaches a threshold
+    cut = {n: parts for n in suspicious if (parts := _parts(looks[n]))}
     parted = _judged([part for parts in cut.values() for part in parts], scopes)
     claims: list[list[Claim]] = [[] for _ in scopes]
     first = 0
-    for n in range(len(looks)):
+    for n in suspicious:
         judged, columns = whole, range(n, n + 1)
         if n in cut:
             judged, columns = parted, range(first, first + len(cut[n]))
@@ -174,7 +175,9 @@ def _following(
     What was said is what the scope claims. Where that is nothing, it is what the scope suspects most: "a novelist from
     Astana" may only together with a question about his parents be about anybody.
     """
-    found = []
+    found = list[Look]()
+    if all(len(prompt.segments) < 2 for prompt in prompts):
+        return found
     for s, scope in enumerate(scopes):
         said: dict[int, list[Look]] = {}
         for look, _ in claims[s]:
@@ -184,8 +187,6 @@ def _following(
         for look in (whole.looks[n] for n in by_score.tolist()):
             said.setdefault(look.prompt, [look])
         for index, own in said.items():
-            if len(prompts[index].segments) < 2:
-                continue
             for follow in follow_ups(prompts[index], [Mention(look.place, look.text) for look in own]):
                 text = f"{follow.antecedent} {follow.clause}"
                 found.append(Look(index, text, follow.place, follow_up=follow.clause, scope=scope.name))

@@ -132,7 +132,7 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
     if examples.shape[1] < 2:
         raise ConfigError(f"{encoder.name!r} is a classifier, not a sentence encoder: it cannot compare exemptions.")
     of_scope = {squash(name) for name in names_in(forget_texts)}
-    names = np.zeros_like(examples)
+    said: dict[int, str] = {}  # of these texts, by index, the names that they share with the scope
     for n, text in enumerate(texts):
         words = [token.group() for token in TOKEN.finditer(text)]
         shared = [word for word in words if squash(word) in of_scope]
@@ -141,7 +141,10 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
                 f"The exempt prompt {text!r} says nothing but a name of the scope. Say whom you mean by it."
             )
         if shared:
-            names[n] = encoder.encode([" ".join(shared)])[0]
+            said[n] = " ".join(shared)
+    names = np.zeros_like(examples)
+    if said:
+        names[list(said)] = encoder.encode(list(said.values()))
     # As they are saved, so that a loaded artifact decides alike.
     arrays = (examples, encoder.encode(forget_texts), names)
     return Exemptions(*(vectors.astype(np.float16).astype(np.float32) for vectors in arrays))
