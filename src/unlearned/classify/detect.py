@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, Scope
+from unlearned.classify.base import Features, Floats, Scope, TextEncoder
 from unlearned.classify.decoding import readings
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
@@ -108,6 +108,20 @@ class Judged:
         return end - start
 
 
+class Encoded:
+    """Texts that have been encoded: what a later batch looks at once more costs nothing."""
+
+    def __init__(self) -> None:
+        self._vectors: dict[int, dict[str, Floats]] = {}
+
+    def features(self, texts: Sequence[str], encoder: TextEncoder) -> Features:
+        """Of distinct texts."""
+        known = self._vectors.setdefault(id(encoder), {})
+        if new := [text for text in texts if text not in known]:
+            known.update(zip(new, encoder.encode(new), strict=True))
+        return Features(tuple(texts), np.stack([known[text] for text in texts]))
+
+
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     """Classify every window of every message of every prompt, under every scope.
 
@@ -125,10 +139,11 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     if not scopes:
         return [Verdict() for _ in prompts]
     looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
-    whole = _judged(looks, scopes)
+    encoded = Encoded()
+    whole = _judged(looks, scopes, encoded)
     suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other look reaches a threshold
     cut = {n: parts for n in suspicious if (parts := _parts(looks[n]))}
-    parted = _judged([part for parts in cut.values() for part in parts], scopes)
+    parted = _judged([part for parts in cut.values() for part in parts], scopes, encoded)
     claims: list[list[Claim]] = [[] for _ in scopes]
     first = 0
     for n in suspicious:
@@ -138,7 +153,7 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
             first = columns.stop
         for s in range(len(scopes)):
             claims[s] += judged.best(s, columns)
-    further = _judged(_following(prompts, whole, claims, scopes), scopes)
+    further = _judged(_following(prompts, whole, claims, scopes), scopes, encoded)
     highest = np.zeros(len(prompts))
     flagged: list[list[Span]] = [[] for _ in prompts]
     for judged in (whole, parted, further):
@@ -232,8 +247,8 @@ def _failed(scope: Scope, error: Exception) -> DetectionError:
     return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
 
 
-def _judged(looks: Sequence[Look], scopes: Sequence[Scope]) -> Judged:
-    """Score every look under every scope, short texts less. Equal texts are encoded once.
+def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoded: Encoded) -> Judged:
+    """Score every look under every scope, short texts less.
 
     Raises:
         DetectionError: a classifier failed or gave something that is no probability.
@@ -249,12 +264,12 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope]) -> Judged:
     order = [distinct[look.text] for look in looks]
     following = np.flatnonzero([look.follow_up is not None for look in looks])
     short = np.fromiter(map(is_short, distinct), dtype=np.bool_, count=len(distinct))
-    features: dict[int, Features] = {}
+    features: dict[int, Features] = {}  # scopes that share an encoder share all that is worked out from a text
     for row, scope in enumerate(scopes):
         encoder = scope.classifier.encoder
         try:
             if id(encoder) not in features:
-                features[id(encoder)] = Features.of(list(distinct), encoder)
+                features[id(encoder)] = encoded.features(list(distinct), encoder)
             own = features[id(encoder)]
             found = np.asarray(scope.classifier.score(own), dtype=np.float32)
         except Exception as error:
