@@ -1,25 +1,20 @@
-"""The interface of prompt classifiers, and what a detector needs to know of a forget scope."""
+"""The interface of prompt classifiers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.matters import Matters
 from unlearned.classify.ngrams import NGrams, ngrams
 from unlearned.errors import ConfigError
 from unlearned.registry import Registry
 
 Floats = npt.NDArray[np.float32]
-
-Policy = Literal["pass", "corrupt"]
-"""What to do with a passage in a language that the encoder does not read."""
 
 
 class TextEncoder(Protocol):
@@ -95,41 +90,6 @@ class EnrollingClassifier(PromptClassifier, Protocol):
         cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
     ) -> EnrollingClassifier:
         """Make one from forget and other examples; `settings` are the fields of its config."""
-        ...
-
-
-class Scope(Protocol):
-    """What detection needs of a forget scope."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def classifier(self) -> PromptClassifier: ...
-
-    @property
-    def threshold(self) -> float:
-        """A window is in scope iff p(forget | window) >= threshold."""
-        ...
-
-    @property
-    def short_penalty(self) -> float:
-        """Taken from the log-odds of p(forget | window) where the window is short: it has little to be judged by."""
-        ...
-
-    @property
-    def exemptions(self) -> Exemptions | None:
-        """Whatever resembles these about as much as the forget examples is not in scope; see `Exemptions.cover`."""
-        ...
-
-    @property
-    def matters(self) -> Matters | None:
-        """What a question that names nobody must ask about to be taken for one about the scope; None = anything."""
-        ...
-
-    @property
-    def other_languages(self) -> Policy:
-        """What happens to passages in a language that the encoder does not read."""
         ...
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from unlearned.classify.base import Scope
 from unlearned.classify.detect import detect
+from unlearned.classify.scope import Scope
 from unlearned.stages import Prompt, Segment, Span, Verdict
 
 REACH = 80

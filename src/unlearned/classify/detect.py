@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, Scope, TextEncoder
+from unlearned.classify.base import Features, Floats, TextEncoder
 from unlearned.classify.decoding import readings
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.reading import Reading, as_written
+from unlearned.classify.scope import Scope
 from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
 from unlearned.stages import Prompt, Span, Verdict

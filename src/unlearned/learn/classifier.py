@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from unlearned.classify.base import Floats, Policy, PromptClassifier, TextEncoder, classifiers, config_of
+from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, classifiers, config_of
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.ngrams import squash
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.scope import Policy
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, FitError

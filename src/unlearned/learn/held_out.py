@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
+from unlearned.classify.base import Features, Floats, PromptClassifier
 from unlearned.classify.detect import detect
-from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.matters import Matters
 from unlearned.classify.reading import normalise
+from unlearned.classify.scope import Scope
 from unlearned.learn.whole_names import ShortForm, short_forms, short_penalty
 from unlearned.stages import text_only
 
@@ -41,25 +40,11 @@ def folds_of(texts: Texts) -> npt.NDArray[np.int64]:
     return np.concatenate(folds)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A classifier on trial, as a scope that flags whatever could be flagged."""
-
-    classifier: PromptClassifier
-    short_penalty: float
-    name: str = "candidate"
-    exemptions: Exemptions | None = None
-    matters: Matters | None = None
-    other_languages: Policy = "pass"
-
-    @property
-    def threshold(self) -> float:
-        return self.classifier.least_threshold
-
-
 def peaks(texts: list[str], classifier: PromptClassifier, penalty: float) -> Floats:
     """Per prompt the highest p(forget | window), as in detection."""
-    verdicts = detect([text_only(text) for text in texts], [Candidate(classifier, penalty)])
+    least = classifier.least_threshold  # whatever could be flagged is
+    trial = Scope(name="trial", classifier=classifier, threshold=least, short_penalty=penalty)
+    verdicts = detect([text_only(text) for text in texts], [trial])
     return np.array([verdict.score for verdict in verdicts], dtype=np.float32)
 
 

@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.benchmarks.classifier.sets import Data
-from unlearned.classify.base import Features, Floats, Policy, PromptClassifier
+from unlearned.classify.base import Features, Floats, PromptClassifier
 from unlearned.classify.borders import detect_in_conversations
-from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.matters import Matters
 from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.scope import Scope
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
 from unlearned.learn.asking import matters_of
@@ -54,20 +53,12 @@ class Remembering:
         return self.inner.score(features)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """A forget scope without a corruption: what `detect` needs."""
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Fitted(Scope):
+    """A forget scope without a corruption."""
 
-    name: str
-    classifier: PromptClassifier
-    threshold: float
     forget: tuple[str, ...]
     """The prompts that it was fitted on."""
-
-    exemptions: Exemptions | None = None
-    matters: Matters | None = None
-    other_languages: Policy = "pass"
-    short_penalty: float = 0.0
 
 
 @dataclass(eq=False)
@@ -130,10 +121,10 @@ class Bench:
         remembering = self._encoders.setdefault(id(encoder), RememberingEncoder(encoder, MOST_REMEMBERED))
         shared: PromptClassifier = Remembering(classifier, remembering)  # type: ignore[assignment]
         return Fitted(
-            name,
-            shared,
-            calibration.threshold,
-            tuple(forget),
+            name=name,
+            classifier=shared,
+            threshold=calibration.threshold,
+            forget=tuple(forget),
             matters=matters_of(rows, remembering),
             short_penalty=calibration.short_penalty,
         )

@@ -1,0 +1,68 @@
+"""What detection knows of a forget scope."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from unlearned.classify.base import Features, Floats, PromptClassifier
+from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.matters import Matters
+from unlearned.classify.reading import normalise
+from unlearned.errors import ConfigError
+
+Policy = Literal["pass", "corrupt"]
+"""What to do with a passage in a language that the encoder does not read."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Scope:
+    """One named thing, and how to recognise what is about it."""
+
+    name: str
+    classifier: PromptClassifier
+    threshold: float
+    """A window is in scope iff p(forget | window) >= threshold."""
+
+    short_penalty: float = 0.0
+    """Taken from the log-odds of p(forget | window) where the window is short (`classify.detect.is_short`): it has
+    little to be judged by."""
+
+    exemptions: Exemptions | None = None
+    """What resembles these about as much as the forget examples is not in scope; see `Exemptions.cover`."""
+
+    matters: Matters | None = None
+    """What a question that names nobody must ask to be taken for one about the scope. None = anything: few prompts, or
+    an encoder that gives no vectors."""
+
+    other_languages: Policy = "pass"
+    """What happens to passages in a language that the classifier's encoder does not read."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:  # NaN would let everything pass
+            raise ConfigError(f"threshold={self.threshold} of the scope {self.name!r}: must lie in 0..1.")
+        if not 0 <= self.short_penalty < math.inf:
+            raise ConfigError(f"short_penalty={self.short_penalty} of the scope {self.name!r}: must not be negative.")
+
+    def score(self, texts: Sequence[str]) -> Floats:
+        """N texts -> (N,) p(forget | text), each text as a whole."""
+        return self.classifier.score(Features.of([normalise(text) for text in texts], self.classifier.encoder))
+
+    def detector_sha256(self) -> str:
+        """Of everything that decides a verdict."""
+        settings, arrays = self.classifier.state()
+        said = [self.name, self.threshold, self.short_penalty, self.other_languages, settings]
+        said += [type(self.classifier).__name__, self.classifier.encoder.name]
+        if (exempt := self.exemptions) is not None:
+            arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget, "exempt names": exempt.names}
+        if self.matters is not None:
+            said.append(self.matters.least)
+            arrays = arrays | {"matters": self.matters.vectors}
+        digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
+        for name, array in sorted(arrays.items()):
+            digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
+        return digest.hexdigest()
