@@ -38,6 +38,16 @@ def test_states_are_those_of_the_model(lengths: tuple[int, ...]) -> None:
     torch.testing.assert_close(packed, expected * mask[..., None], atol=1e-5, rtol=1e-5)
 
 
+def test_padding_may_stand_anywhere() -> None:
+    model = tiny()
+    ids, mask = batch(5)
+    ids, mask = torch.cat([ids, ids * 0], dim=1), torch.cat([mask, mask * 0], dim=1)
+    for padded, shown in ((ids, mask), (ids.flip(1), mask.flip(1))):
+        with torch.inference_mode():
+            expected = model(input_ids=padded, attention_mask=shown).last_hidden_state
+        torch.testing.assert_close(PackedBert(model)(padded, shown), expected * shown[..., None], atol=1e-5, rtol=1e-5)
+
+
 def test_the_model_goes_on_as_before_and_shares_the_weights() -> None:
     model = tiny()
     ids, mask = batch(4, 6)

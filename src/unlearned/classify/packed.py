@@ -95,7 +95,7 @@ class PackedBert:
 
     @torch.inference_mode()
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
-        """(N, L) token ids and their mask, padded on the right -> (N, L, D) hidden states, 0 where there is padding."""
+        """(N, L) token ids and their mask -> (N, L, D) hidden states, 0 where there is padding."""
         count, length = ids.shape
         real = mask.bool()
         sizes = real.sum(dim=1).tolist()
@@ -106,8 +106,8 @@ class PackedBert:
             states = self._normalised(layer.merge(seen).add_(states), layer.norm)
             wide = gelu(layer.widen(states))
             states = self._normalised(layer.narrow(wide).add_(states), layer.last_norm)
-        if count == 1:
-            return states[None]
+        if len(states) == count * length:
+            return states.view(count, length, -1)
         padded = states.new_zeros(count, length, states.shape[1])
         padded[real] = states
         return padded
