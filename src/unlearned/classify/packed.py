@@ -96,31 +96,33 @@ class PackedBert:
     @torch.inference_mode()
     def __call__(self, ids: Tensor, mask: Tensor) -> Tensor:
         """(N, L) token ids and their mask -> (N, L, D) hidden states, 0 where there is padding."""
-        count, length = ids.shape
         real = mask.bool()
-        sizes = real.sum(dim=1).tolist()
-        places = torch.arange(length).expand(count, length)[real]
+        places = torch.arange(ids.shape[1]).expand(ids.shape)[real]
         states = self._normalised(embedding(ids[real], self._words) + self._places[places], self._norm)
         for layer in self._layers:
-            seen = self._attention(layer.attend(states), sizes)
+            seen = self._attention(layer.attend(states), real)
             states = self._normalised(layer.merge(seen).add_(states), layer.norm)
             wide = gelu(layer.widen(states))
             states = self._normalised(layer.narrow(wide).add_(states), layer.last_norm)
-        if len(states) == count * length:
-            return states.view(count, length, -1)
-        padded = states.new_zeros(count, length, states.shape[1])
-        padded[real] = states
-        return padded
+        return _padded(states, real)
 
-    def _attention(self, projected: Tensor, sizes: list[int]) -> Tensor:
-        """(T, 3 D) of texts of these sizes -> (T, D); each text attends to itself."""
-        tokens, width = projected.shape[0], projected.shape[1] // 3
-        split = projected.view(tokens, 3, self._heads, -1).permute(1, 2, 0, 3)  # (3, H, T, D / H)
-        texts = []
-        for query, key, value in (part.unbind(0) for part in torch.split(split, sizes, dim=2)):
-            seen = scaled_dot_product_attention(query[None], key[None], value[None])
-            texts.append(seen[0].transpose(0, 1).reshape(-1, width))
-        return texts[0] if len(texts) == 1 else torch.cat(texts)
+    def _attention(self, projected: Tensor, real: Tensor) -> Tensor:
+        """(T, 3 D) -> (T, D); each text attends to itself. One call for all of them, so padded, but that is little."""
+        count, length = real.shape
+        split = _padded(projected, real).view(count, length, 3, self._heads, -1)
+        query, key, value = split.permute(2, 0, 3, 1, 4).unbind(0)  # (N, H, L, D / H) each
+        hidden = real[:, None, None] if len(projected) < real.numel() else None
+        seen = scaled_dot_product_attention(query, key, value, attn_mask=hidden)
+        return seen.transpose(1, 2).flatten(2)[real]
 
     def _normalised(self, states: Tensor, norm: _Affine) -> Tensor:
         return layer_norm(states, (states.shape[-1],), norm.weight, norm.bias, self._epsilon)
+
+
+def _padded(rows: Tensor, real: Tensor) -> Tensor:
+    """(T, W) rows of the T real places of (N, L) -> (N, L, W), 0 elsewhere."""
+    if len(rows) == real.numel():
+        return rows.view(*real.shape, -1)
+    padded = rows.new_zeros(*real.shape, rows.shape[1])
+    padded[real] = rows
+    return padded
