@@ -233,6 +233,12 @@ def test_a_prompt_gets_the_same_verdict_alone_and_among_others(bag_of_words: Any
     assert [verdict.languages for verdict in together] == [(), (), (), (), (), ("de",), (), ()]
 
 
+def test_a_clause_is_not_encoded_again_when_its_parts_are() -> None:
+    encoder = Words("potter")
+    detect([text_only("who wrote the potter books and when was the old bridge finished")], [potter(encoder)])
+    assert len(encoder.seen) == len(set(encoder.seen)) > 1
+
+
 def test_scopes_that_share_an_encoder_share_one_pass_over_distinct_texts() -> None:
     encoder = Words("potter", "ring")
     detect(

@@ -8,18 +8,19 @@ clauses that refer to something in scope are read together with it (`follow_ups`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.base import Features, Floats
 from unlearned.classify.decoding import readings
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.reading import Reading, as_written
+from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Scope
 from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
@@ -109,20 +110,6 @@ class Judged:
         return end - start
 
 
-class Encoded:
-    """Texts that have been encoded: what a later batch looks at once more costs nothing."""
-
-    def __init__(self) -> None:
-        self._vectors: dict[int, dict[str, Floats]] = {}
-
-    def features(self, texts: Sequence[str], encoder: TextEncoder) -> Features:
-        """Of distinct texts."""
-        known = self._vectors.setdefault(id(encoder), {})
-        if new := [text for text in texts if text not in known]:
-            known.update(zip(new, encoder.encode(new), strict=True))
-        return Features(tuple(texts), np.stack([known[text] for text in texts]))
-
-
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     """Classify every window of every message of every prompt, under every scope.
 
@@ -140,11 +127,12 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     if not scopes:
         return [Verdict() for _ in prompts]
     looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
-    encoded = Encoded()
-    whole = _judged(looks, scopes, encoded)
+    # A later batch looks at some texts once more; none of them is encoded twice.
+    encoders = {id(encoder): RememberingEncoder(encoder) for encoder in (scope.classifier.encoder for scope in scopes)}
+    whole = _judged(looks, scopes, encoders)
     suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other look reaches a threshold
     cut = {n: parts for n in suspicious if (parts := _parts(looks[n]))}
-    parted = _judged([part for parts in cut.values() for part in parts], scopes, encoded)
+    parted = _judged([part for parts in cut.values() for part in parts], scopes, encoders)
     claims: list[list[Claim]] = [[] for _ in scopes]
     first = 0
     for n in suspicious:
@@ -154,7 +142,7 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
             first = columns.stop
         for s in range(len(scopes)):
             claims[s] += judged.best(s, columns)
-    further = _judged(_following(prompts, whole, claims, scopes), scopes, encoded)
+    further = _judged(_following(prompts, whole, claims, scopes), scopes, encoders)
     highest = np.zeros(len(prompts))
     flagged: list[list[Span]] = [[] for _ in prompts]
     for judged in (whole, parted, further):
@@ -248,7 +236,7 @@ def _failed(scope: Scope, error: Exception) -> DetectionError:
     return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
 
 
-def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoded: Encoded) -> Judged:
+def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[int, RememberingEncoder]) -> Judged:
     """Score every look under every scope, short texts less.
 
     Raises:
@@ -270,7 +258,7 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoded: Encoded) ->
         encoder = scope.classifier.encoder
         try:
             if id(encoder) not in features:
-                features[id(encoder)] = encoded.features(list(distinct), encoder)
+                features[id(encoder)] = Features.of(list(distinct), encoders[id(encoder)])
             own = features[id(encoder)]
             found = np.asarray(scope.classifier.score(own), dtype=np.float32)
         except Exception as error:

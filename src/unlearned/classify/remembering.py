@@ -1,4 +1,4 @@
-"""A text encoder that encodes no text twice: fits and benchmarks look at the same windows again and again."""
+"""A text encoder that encodes no text twice: detection, fits and benchmarks look at the same windows again."""
 
 from __future__ import annotations
 
