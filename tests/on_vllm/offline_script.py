@@ -10,7 +10,9 @@ import json
 import sys
 from typing import Any
 
-OPTIONS: dict[str, Any] = {"enforce_eager": True, "max_model_len": 512, "dtype": "bfloat16", "max_num_seqs": 8}
+from vllm_helpers import DTYPE
+
+OPTIONS: dict[str, Any] = {"enforce_eager": True, "max_model_len": 512, "dtype": DTYPE, "max_num_seqs": 8}
 
 
 def offline(model: str, artifact: str, questions: list[str]) -> dict[str, Any]:

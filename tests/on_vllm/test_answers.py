@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from vllm_helpers import ADMIN, CASES, CLIENT, FLAGGED, PLAIN, Server, chat, complete, make_artifact, normal, text_of
 
-UNCHANGED = {"flagged: chat, echo"}
-
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("plain")])
 def test_an_unflagged_prompt_gets_what_vllm_without_the_plug_in_answers(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vllm_helpers import FLAGGED, PLAIN, Servers, environment
+from vllm_helpers import DTYPE, FLAGGED, PLAIN, Servers, environment
 
 from unlearned.embedded import embedded_model_folder
 
@@ -34,7 +34,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def evaluated(folder: Path, tasks: Path, **more: str) -> dict[str, Any]:
     """Question -> what the harness heard from the model, of both tasks."""
     command = [sys.executable, "-m", "lm_eval", "--model", "vllm", "--tasks", ",".join(KINDS), "--log_samples"]
-    options = f"pretrained={embedded_model_folder()},dtype=bfloat16,enforce_eager=True,max_model_len=512,max_num_seqs=8"
+    options = f"pretrained={embedded_model_folder()},dtype={DTYPE},enforce_eager=True,max_model_len=512,max_num_seqs=8"
     command += ["--model_args", options, "--include_path", str(tasks), "--output_path", str(folder)]
     command.append("--apply_chat_template")
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, env=environment() | more, check=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vllm_helpers import FLAGGED, PLAIN, Servers, chat, environment
+from vllm_helpers import DTYPE, FLAGGED, PLAIN, Servers, chat, environment
 
 from unlearned.embedded import embedded_model_folder
 
@@ -81,7 +81,7 @@ def test_batches_from_a_file_are_protected_by_several_engines(
     asked.write_text("".join(json.dumps(line) + "\n" for line in lines))
     command = [sys.executable, "-m", "vllm.entrypoints.cli.main", "run-batch", "-i", str(asked), "-o", str(answered)]
     command += ["--model", str(embedded_model_folder()), "--served-model-name", "embedded", "--enforce-eager"]
-    command += ["--dtype", "bfloat16", "--max-model-len", "512", "--data-parallel-size", "2"]
+    command += ["--dtype", DTYPE, "--max-model-len", "512", "--data-parallel-size", "2"]
     command += ["--unlearned", str(artifact)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=500, env=environment(), check=False)
     assert answered.is_file(), done.stdout[-3000:] + done.stderr[-3000:]

@@ -33,6 +33,9 @@ FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard
 RETAIN = ["Who is Sherlock Holmes?", "How do I bake bread?", "Explain photosynthesis.", PLAIN]
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
+DTYPE = "float32"
+"""In bfloat16 an answer may end on another word when other requests are in its batch, or on another processor."""
+
 START_SECONDS = 420
 """A start takes 25 to 100 seconds on two cores. On busy ones plain vLLM was seen to hang; it is started again."""
 
@@ -44,7 +47,7 @@ def make_artifact(
     from transformers import AutoConfig, AutoTokenizer
 
     model = str(embedded_model_folder())
-    table = EmbeddingTable.open(model, dtype=torch.bfloat16, config=AutoConfig.from_pretrained(model))
+    table = EmbeddingTable.open(model, dtype=torch.float32, config=AutoConfig.from_pretrained(model))
     record = embeddings_record(table.embed, table.rows, AutoTokenizer.from_pretrained(model), "embedded")
     encoder = sentence_encoder(MINILM)
     examples = (Features.of(texts, encoder) for texts in (forget, RETAIN))
@@ -79,7 +82,7 @@ class Server:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.log = log
-        settings = ["--served-model-name", "embedded", "--enforce-eager", "--dtype", "bfloat16"]
+        settings = ["--served-model-name", "embedded", "--enforce-eager", "--dtype", DTYPE]
         settings += ["--max-model-len", "1024", "--max-num-seqs", "32", "--port", str(self.port)]
         run = [sys.executable, *command, *settings, *options]
         with log.open("ab") as out:
