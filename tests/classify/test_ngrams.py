@@ -123,6 +123,15 @@ def test_rows_and_starts_say_whose_n_grams_they_are() -> None:
     assert (found.ids.dtype, found.starts.dtype) == (np.int64, np.int64)
 
 
+@pytest.mark.parametrize("batch", [1, 5, 12, 10_000])
+def test_texts_side_by_side_do_not_meet(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unlearned.classify.ngrams.BATCH", batch)
+    texts = ["Harry Potter", "", "ab", "What is Hogwarts?", "?", "abc", "Гарри Поттер", ""]
+    found = ngrams(texts)
+    assert _sets(found) == [_of(text) for text in texts]
+    assert [len(own) for own in _sets(found)] == [len(grams(text)) for text in texts]
+
+
 def test_no_texts_have_no_n_grams() -> None:
     found = ngrams([])
     assert len(found) == 0

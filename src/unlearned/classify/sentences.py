@@ -66,8 +66,9 @@ class SentenceEncoder:
             # The modules themselves: `encode` adds milliseconds of bookkeeping to every single prompt.
             with self._lock:
                 features = model.preprocess([texts[index] for index in chosen])
-            features = {k: v.to(model.device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
             if self._packed is None:
+                device = model.device
+                features = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
                 embedded = model(features)["sentence_embedding"].float()
             else:
                 embedded = _behind(model, self._packed, features)
