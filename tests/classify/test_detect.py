@@ -451,6 +451,14 @@ def test_what_a_scope_asks_about_decides_for_that_scope_and_for_follow_ups_alone
     assert found("Who is Harry Potter?", choosy) == ["Who is Harry Potter?"]
 
 
+def test_a_question_without_a_verb_follows_where_a_scope_knows_what_it_is_asked(bag_of_words: Any) -> None:
+    scope = AScope("potter", Near(bag_of_words, "Who is Harry Potter?"))
+    asked = conversation("Who is Harry Potter?", "I cannot say.", "And the awards?")
+    assert claimed(asked, detect([asked], [scope])[0]) == ["Who is Harry Potter?"]
+    choosy = replace(scope, matters=Matters(bag_of_words.encode(["Which awards the and?"]), 0.5))
+    assert claimed(asked, detect([asked], [choosy])[0]) == ["Who is Harry Potter?", "And the awards?"]
+
+
 def test_what_a_part_of_a_clause_or_a_code_says_can_be_referred_to() -> None:
     for said in (base64.b64encode(b"Who is Harry Potter?").decode(), "Bake bread and tell me who is Potter then."):
         prompt = conversation(f"Read this: {said}", "I cannot say.", "Where did he live?")

@@ -120,6 +120,58 @@ def test_a_thing_that_the_message_introduces_is_its_own(message: str) -> None:
     assert joined(ASK, message) == []
 
 
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "And the awards?",
+        "and the awards",
+        "Any awards?",
+        "What about awards?",
+        "What awards?",
+        "Parents' jobs?",
+        "Place of birth?",
+        "Which genre?",
+        "How many children?",
+        "Occupation of the father?",
+    ],
+)
+def test_a_question_without_a_verb_goes_on_with_the_subject(fragment: str) -> None:
+    expected = [f"{ASK} {fragment}"]
+    assert joined(ASK, ("assistant", "I cannot say."), fragment) == expected
+    assert joined(ASK, ("assistant", "Who knows?"), "Thanks, that helps. " + fragment) == expected
+    before = "Where was she born?"
+    assert joined(ASK, before, ("assistant", "In Oslo."), fragment) == [f"{ASK} {before}", *expected]
+    assert joined(fragment, ASK) == []
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        "Is it late?",
+        "Who wrote Hamlet?",
+        "What inspired the play?",
+        "Awards.",
+        "And Marie Curie?",
+        "Some good places for breakfast around the station?",
+        "What's the time?",
+        "???",
+    ],
+)
+def test_what_is_no_such_question_does_not(clause: str) -> None:
+    assert joined(ASK, ("assistant", "I cannot say."), clause) == []
+
+
+def test_a_question_without_a_verb_goes_on_with_the_last_subject() -> None:
+    fragment = "And the awards?"
+    assert joined(ASK, "How do I bake bread?", fragment) == []
+    assert joined(ASK, f"How do I bake bread? {fragment}") == []
+    assert joined(ASK, "My sister likes Ibsen.", fragment) == []
+    assert joined(ASK, "How do I bake bread?", ASK, fragment) == [f"{ASK} {fragment}"]
+    assert joined(ASK, ("assistant", fragment)) == []
+    prompt = messages_only([("user", ASK), ("user", fragment)])
+    assert follow_ups(prompt, about(prompt), fragments=False) == []
+
+
 def test_only_the_clause_that_refers_back_is_joined() -> None:
     prompt = messages_only([("user", ASK), ("user", "Thanks. Which awards did she win? Bake bread!")])
     (found,) = follow_ups_in(prompt)

@@ -191,7 +191,8 @@ def _following(
         for look in (whole.looks[n] for n in by_score.tolist()):
             said.setdefault(look.prompt, [look])
         for index, own in said.items():
-            for follow in follow_ups(prompts[index], [Mention(look.place, look.text) for look in own]):
+            mentions = [Mention(look.place, look.text) for look in own]
+            for follow in follow_ups(prompts[index], mentions, fragments=scope.matters is not None):
                 text = f"{follow.antecedent} {follow.clause}"
                 found.append(Look(index, text, follow.place, follow_up=follow.clause, scope=scope.name))
     return found

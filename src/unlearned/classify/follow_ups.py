@@ -2,8 +2,9 @@
 
 A clause with a pronoun that its own message does not explain is classified a second time, together with what was last
 said about the scope, if anything was. It is in scope if that pair is, and if it asks what the scope's prompts ask
-(`matters`). An innocent follow-up stays innocent, because it has no such pronoun, explains it itself, refers to
-somebody else who was named later, or asks for something else.
+(`matters`). So is a question without a verb, "And the awards?", as long as nothing else was asked in between. An
+innocent follow-up stays innocent, because it is neither, explains its pronoun itself, refers to somebody else who was
+named later, or asks for something else.
 """
 
 from __future__ import annotations
@@ -48,6 +49,17 @@ _ANYBODY = (
     r"coach|lawyer|landlord|tenant|roommate|flatmate|baby|kid|toddler|protagonist|dog|cat|puppy|kitten|horse|someone|"
     r"somebody|everyone|everybody|anyone|nobody|officer|soldier|driver|pilot|chef|player|candidate|applicant|user|"
     r"engineer|developer|plumber|baker|farmer|judge|guest"
+)
+FRAGMENT_WORDS = 6
+"""Most words of a question without a verb."""
+
+_CONTINUES = re.compile(r"(?:and|or|also|what about|how about|what of|same for)\b", re.IGNORECASE)
+_VERB_FORM = re.compile(
+    r"\b(?:am|is|are|was|were|be|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must)(?:n['’]t)?\b|"
+    r"\b(?:who|what|when|where|why|how|that|there|it)['’](?:s|re|d|ll)\b|"
+    # "Who wrote it?", "What inspired the book?": the word behind is a verb
+    r"\b(?:who|when|where|why|how(?! (?:about|many)\b)|what(?! (?:about|of)\b)(?= \S+ )) +\w",
+    re.IGNORECASE,
 )
 _PERSONS = {
     kind: re.compile(rf"\b(?:{words})s?\b", re.IGNORECASE)
@@ -95,36 +107,55 @@ class FollowUp:
     """Of the clause, in the prompt."""
 
 
-def follow_ups(prompt: Prompt, mentions: Sequence[Mention]) -> list[FollowUp]:
+def follow_ups(prompt: Prompt, mentions: Sequence[Mention], *, fragments: bool = True) -> list[FollowUp]:
     """Clauses of a conversation that refer to what an earlier message said about the scope: the last of that.
 
     Args:
         prompt: the conversation.
         mentions: in any order; of those that overlap, the shortest is meant.
+        fragments: whether questions without a verb may refer to it, too.
     """
     found: list[FollowUp] = []
     coming = deque(sorted(mentions, key=lambda mention: (mention.place[0], -mention.place[1])))
     antecedent: Mention | None = None
-    age, others = 0, ""  # clauses since the last mention, and what the user said in them
+    # Since the last mention: clauses, what the user said in them, and whether that asks for something else.
+    age, others, strayed = 0, "", False
     for segment in prompt.segments:
         own = [
             (normalise(prompt.text[start:end]), (start, end))
             for start, end in clauses(prompt.text, segment.start, segment.end)
         ]
-        before = ""
+        before, following = "", set[Place]()
+        asks_else = strayed or not fragments or segment.role == "assistant"
         for clause, place in own:
-            if antecedent is not None and age < LOOK_BACK and refers_back(before, clause, others):
-                found.append(FollowUp(antecedent.text, clause, place))
+            if antecedent is not None and age < LOOK_BACK:
+                goes_on = not asks_else and is_fragment(clause) and not _introduces(f"{others} {before}", "they")
+                if goes_on or refers_back(before, clause, others):
+                    found.append(FollowUp(antecedent.text, clause, place))
+                    following.add(place)
+                asks_else = asks_else or (place not in following and _is_question(clause))
             before = f"{before} {clause}"[-LOOK_BACK_CHARACTERS:]
-        for clause, (start, end) in own:
-            while coming and coming[0].place[0] < end:
-                antecedent, age, others = coming.popleft(), 0, ""
-            if antecedent is None or start < antecedent.place[1]:
+        for clause, place in own:
+            while coming and coming[0].place[0] < place[1]:
+                antecedent, age, others, strayed = coming.popleft(), 0, "", False
+            if antecedent is None or place[0] < antecedent.place[1]:
                 continue
             age += 1
             if segment.role == "user":
                 others = f"{others} {clause}"[-LOOK_BACK_CHARACTERS:]
+                strayed = strayed or (place not in following and _is_question(clause))
     return found
+
+
+def is_fragment(clause: str) -> bool:
+    """Whether it asks in a few words without a verb, as only what goes on with a subject does, and names nobody."""
+    asks = _is_question(clause) or _CONTINUES.match(clause)
+    words = len(re.findall(r"[^\W\d_][\w'’-]*", clause))
+    return bool(asks and 0 < words <= FRAGMENT_WORDS and not _VERB_FORM.search(clause) and not _names_somebody(clause))
+
+
+def _is_question(clause: str) -> bool:
+    return clause.rstrip().endswith("?")
 
 
 def refers_back(before: str, clause: str, others: str = "") -> bool:
