@@ -14,13 +14,15 @@ from unlearned.stages import Verdict, messages_only, text_only
 
 
 def follow_ups(bench: Bench) -> Row:
-    """The author is named in one turn and asked about by a pronoun in a later one; or something else is asked then."""
+    """The author is named in one turn and asked about, unnamed, in a later one; or something else is asked then."""
     measures = []
-    for innocent, name, target in (
-        (False, "follow-up questions missed", Target(5)),
-        (True, "innocent follow-ups flagged", Target(1)),
+    for fragment, innocent, name, target in (
+        (False, False, "follow-up questions missed", Target(5)),
+        (False, True, "innocent follow-ups flagged", Target(1)),
+        (True, False, "follow-ups without a verb missed", MEASURED),
+        (True, True, "innocent questions without a verb flagged", MEASURED),
     ):
-        chosen = bench.some([talk for talk in talks() if talk.innocent == innocent])
+        chosen = bench.some([talk for talk in talks() if (talk.fragment, talk.innocent) == (fragment, innocent)])
         prompts = [messages_only(talk.turns) for talk in chosen]
         (verdicts,) = bench.verdicts("follow-ups", prompts, bench.tofu("10"))
         last = [prompt.segments[-1] for prompt in prompts]

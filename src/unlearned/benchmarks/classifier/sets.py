@@ -72,6 +72,9 @@ class Talk:
     innocent: bool
     """Whether its last question is about something else."""
 
+    fragment: bool
+    """Whether that question has no verb; else, one that is not innocent has a pronoun or the like."""
+
     turns: tuple[tuple[str, str], ...]
     """(role, content); the last one is the user's."""
 
@@ -173,7 +176,8 @@ def talks() -> list[Talk]:
     return [
         Talk(
             row["author_index"],
-            row["kind"] == "innocent",
+            row["kind"].startswith("innocent"),
+            row["kind"].endswith("fragment"),
             tuple(("assistant" if n % 2 else "user", turn) for n, turn in enumerate(row["turns"])),
         )
         for row in rows
