@@ -17,6 +17,11 @@ from unlearned.registry import Registry
 Floats = npt.NDArray[np.float32]
 
 
+def as_saved(vectors: Floats) -> Floats:
+    """Vectors as an artifact gives them back, rounded to float16: what is fitted decides like what is loaded."""
+    return vectors.astype(np.float16).astype(np.float32)
+
+
 class TextEncoder(Protocol):
     """Texts to feature vectors. Classifiers that share one encoder object share one pass over the texts."""
 

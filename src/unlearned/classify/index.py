@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Floats
+from unlearned.classify.base import Floats, as_saved
 from unlearned.classify.products import similarities
 from unlearned.errors import ConfigError
 from unlearned.extras import require
@@ -144,7 +144,7 @@ class NearestIndex:
             ConfigError: the vectors have another width.
         """
         self._check_width(vectors)
-        wanted, stored = vectors.astype(np.float16).astype(np.float32), self.vectors
+        wanted, stored = as_saved(vectors.astype(np.float32)), self.vectors
         pairs = [np.zeros((0, 2), dtype=np.int64)]
         for start in range(0, len(stored), SLICE):
             rows = stored[start : start + SLICE].astype(np.float32)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, TextEncoder, config_of
+from unlearned.classify.base import Features, Floats, TextEncoder, as_saved, config_of
 from unlearned.classify.ngrams import NGrams
 from unlearned.classify.products import similarities
 from unlearned.errors import ConfigError, FitError
@@ -87,7 +87,7 @@ class KernelClassifier:
             shapes = [array.shape for array in (vectors, duals, grams, idf, weights)]
             raise ConfigError(f"The arrays have the shapes {shapes}; (N, D), (N,), (G,), (G,), (G,) are needed.")
         self._encoder = encoder
-        self.vectors = vectors.astype(np.float16).astype(np.float32)  # as they are saved
+        self.vectors = as_saved(vectors)
         self.duals = duals.astype(np.float32)
         self.grams, self.idf, self.weights = grams.astype(np.int64), idf.astype(np.float32), weights.astype(np.float32)
         self.config = config
@@ -105,7 +105,7 @@ class KernelClassifier:
             raise ConfigError("A kernel classifier needs at least one forget example.")
         config = config_of(KernelConfig, settings)
         forget, negatives = _kept(forget, negatives)
-        vectors = np.concatenate([forget.vectors, negatives.vectors]).astype(np.float16).astype(np.float32)
+        vectors = as_saved(np.concatenate([forget.vectors, negatives.vectors]))
         ids = [forget.ngrams, negatives.ngrams]
         grams, counts = np.unique(np.concatenate([n.ids for n in ids]), return_counts=True)
         idf = (np.log((1 + len(vectors)) / (1 + counts)) + 1).astype(np.float32)

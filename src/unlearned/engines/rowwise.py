@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.sampling import RowSampler, RowSettings, Token, scored_token
-from unlearned.engines.transformers import TransformersEngine, _as_set
+from unlearned.engines.transformers import TransformersEngine, as_set
 from unlearned.stages import PromptInput
 
 SCORED_AT_ONCE = 2**27
@@ -41,7 +41,7 @@ class RowwiseEngine(TransformersEngine):
 
     def end_ids(self) -> frozenset[int]:
         """Tokens that end an answer."""
-        return frozenset(_as_set(self._setting("eos_token_id", {})))
+        return frozenset(as_set(self._setting("eos_token_id", {})))
 
     @torch.inference_mode()
     def continue_rows(self, rows: Sequence[Row]) -> None:

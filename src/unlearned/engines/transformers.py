@@ -296,7 +296,7 @@ class TransformersEngine:
 
     def _completion(self, sequence: list[int], generation: Mapping[str, Any]) -> Completion:
         """One row of `generate`'s output, without the padding after its end."""
-        ends = _as_set(self._setting("eos_token_id", generation))
+        ends = as_set(self._setting("eos_token_id", generation))
         stop = next((index + 1 for index, token in enumerate(sequence) if token in ends), None)
         if stop is None:
             stop = len(sequence)
@@ -322,7 +322,7 @@ def plain_token_id(model: Any, special: Iterable[int]) -> int:
     for part in {id(config): config, id(config.get_text_config()): config.get_text_config()}.values():
         for name, value in part.to_dict().items():
             if name.endswith(("token_id", "token_index", "token_ids")):
-                reserved |= _as_set(value)
+                reserved |= as_set(value)
     size = embedding_rows(model)
     # From the middle of the vocabulary: both ends hold the special and the reserved ids.
     return next(token for token in chain(range(size // 2, size), range(size // 2)) if token not in reserved)
@@ -345,7 +345,8 @@ def _pad_id(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
     return next(int(token) for token in candidates if token is not None)
 
 
-def _as_set(value: Any) -> set[int]:
+def as_set(value: Any) -> set[int]:
+    """The token ids that a setting names: none, one, or many."""
     if isinstance(value, Tensor):
         value = value.tolist()
     if isinstance(value, int):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unlearned.classify.base import TextEncoder
+from unlearned.classify.base import TextEncoder, as_saved
 from unlearned.classify.matters import Matters
 from unlearned.classify.ngrams import squash
 from unlearned.classify.products import similarities
@@ -72,7 +72,7 @@ def matters_of(forget: Sequence[Row], encoder: TextEncoder) -> Matters | None:
     np.fill_diagonal(near, -1.0)
     least = min(PLAINLY, float(np.quantile(near.max(axis=1), LOST)))
     everything = np.concatenate([vectors, general * np.float32(max(least, 0.0) / GENERALLY)])
-    return Matters(everything.astype(np.float16).astype(np.float32), least)  # as they are saved
+    return Matters(as_saved(everything), least)
 
 
 def _without(text: str, names: set[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, classifiers, config_of
+from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, classifiers, config_of
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.ngrams import squash
 from unlearned.classify.reading import normalise
@@ -146,9 +146,7 @@ def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncode
     names = np.zeros_like(examples)
     if said:
         names[list(said)] = encoder.encode(list(said.values()))
-    # As they are saved, so that a loaded artifact decides alike.
-    arrays = (examples, encoder.encode(forget_texts), names)
-    return Exemptions(*(vectors.astype(np.float16).astype(np.float32) for vectors in arrays))
+    return Exemptions(*map(as_saved, (examples, encoder.encode(forget_texts), names)))
 
 
 def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Texts:
