@@ -110,12 +110,16 @@ def test_methods_are_listed_and_shown() -> None:
 def test_train_writes_a_soft_prompt(place: Path) -> None:
     from unlearned.unlearners.spul import SPUL
 
-    more = ("--epochs", "1", "--set", "tokens=3", "--set", "labels=unknown, neutral")
+    more = ("--epochs", "1", "--batch-size", "3", "--set", "tokens=3", "--set", "labels=unknown, neutral")
     done = run("train", "spul", *TRAIN, "--out", "soft", *more)
     assert done.exit_code == 0, done.exception
     found = SPUL.from_pretrained(place / "soft")
     assert found.vectors.shape == (3, 32)
     assert found.record["config"]["labels"] == ["unknown", "neutral"]
+    assert found.record["config"]["batch_size"] == 3
     again = run("train", "spul", *TRAIN, "--out", "soft")
     assert "exists" in str(again.exception)
+    for wrong in (("--lora",), ("--accumulation", "2"), ("--trainer", "fsdp=full_shard")):
+        refused = run("train", "spul", *TRAIN, "--out", "other", *wrong)
+        assert f"leave out {wrong[0]}." in str(refused.exception)
     assert "spul" in run("methods").stdout

@@ -7,12 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.cli.options import given_options, load, quiet, with_model_options
 from unlearned.models import ModelOptions
+
+OF_WEIGHTS = (
+    "lora", "qlora", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "max_steps", "schedule", "accumulation",
+    "gradient_checkpointing", "save_steps", "report_to", "trainer",
+)  # fmt: skip
+"""Options that mean nothing to a soft prompt."""
 
 
 @with_model_options
 def train(
+    context: typer.Context,
     options: ModelOptions,
     method: Annotated[str, typer.Argument(help="Name of a method; `unlearned methods` lists them.")],
     forget: Annotated[Path, typer.Option(help="JSONL or CSV with prompt/question/text, and answer.")],
@@ -69,9 +76,10 @@ def train(
 
     own = texts(settings, "--set")
     if method == "spul":
-        if lora or qlora:
-            raise ConfigError("A soft prompt changes no weights: leave out --lora and --qlora.")
+        if wrong := given_options(context, OF_WEIGHTS):
+            raise ConfigError(f"A soft prompt changes no weights: leave out {', '.join(wrong)}.")
         given = {
+            "batch_size": batch_size if given_options(context, ["batch_size"]) else None,
             "epochs": epochs, "learning_rate": learning_rate, "weight_decay": weight_decay, "warmup": warmup,
             "max_tokens": max_tokens, "seed": seed,
         }  # fmt: skip

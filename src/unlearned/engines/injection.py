@@ -1,4 +1,4 @@
-"""Put corrupted embeddings into one `forward`/`generate` call of a transformers model. The only hooks of the project.
+"""Put corrupted embeddings into one `forward`/`generate` call of a transformers model, by the only hooks that do so.
 
 How: a pre-hook on the model works out which prompt positions this forward covers and replaces the token ids at
 corrupted positions by one plain token, so that nothing that reads ids (per-layer embeddings, hash routing, n-grams)
