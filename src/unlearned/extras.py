@@ -19,4 +19,6 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name != module.partition(".")[0]:
             raise  # installed but broken: its own message is the useful one
-        raise MissingExtraError(f"{purpose} needs {module!r}. Run: pip install 'unlearned[{extra}]' (in a clone: '.[{extra}]')") from error
+        raise MissingExtraError(
+            f"{purpose} needs {module!r}. Run: pip install 'unlearned[{extra}]' (in a clone: '.[{extra}]')"
+        ) from error

@@ -76,5 +76,16 @@ def test_a_joined_reading_knows_where_its_characters_are_from() -> None:
     [span] = found.spans
     assert prompt.text[span.start : span.end] == "Harry\nGo on.\nPotter"
     assert found.score == 0.9
-    own = Verdict((Span(7, 12, "hp", 0.8),), 0.8)
+    own = Verdict((Span(7, 12, "hp", 0.85),), 0.85)
     assert merged(own, [(Verdict((Span(7, 19, "hp", 0.9),), 0.9), places)]).spans == own.spans
+
+
+def test_what_is_hardly_in_scope_by_itself_gives_way_to_what_it_is_a_part_of() -> None:
+    prompt = messages_only([("user", "Who is"), ("user", "Harry"), ("user", "Potter?")])
+    [(reading, places)] = [found for found in joined(prompt) if found[0].text == "Who is Harry Potter?"]
+    across = Verdict((Span(3, 20, "hp", 0.99),), 0.99)
+    own = Verdict((Span(0, 6, "hp", 0.6), Span(0, 6, "sw", 0.6), Span(13, 20, "hp", 0.6)), 0.6)
+    assert merged(own, [(across, places)]).spans == (Span(0, 6, "sw", 0.6), Span(0, 20, "hp", 0.99))
+    assert reading.text[4:20] == "is Harry Potter?"
+    sure = Verdict((*own.spans[:2], Span(13, 20, "hp", 0.99)), 0.99)
+    assert merged(sure, [(across, places)]).spans == sure.spans

@@ -133,6 +133,12 @@ def test_a_thing_that_the_message_introduces_is_its_own(message: str) -> None:
         "Which genre?",
         "How many children?",
         "Occupation of the father?",
+        "What other awards?",
+        "And when exactly?",
+        "Who else?",
+        "And in May?",
+        "The awards?!",
+        "(the awards?)",
     ],
 )
 def test_a_question_without_a_verb_goes_on_with_the_subject(fragment: str) -> None:
@@ -167,6 +173,9 @@ def test_a_question_without_a_verb_goes_on_with_the_last_subject() -> None:
     assert joined(ASK, f"How do I bake bread? {fragment}") == []
     assert joined(ASK, "My sister likes Ibsen.", fragment) == []
     assert joined(ASK, "How do I bake bread?", ASK, fragment) == [f"{ASK} {fragment}"]
+    again = "When was she born?"
+    assert joined(ASK, "How do I bake bread?", again, fragment) == [f"{ASK} {again}", f"{ASK} {fragment}"]
+    assert joined(ASK, f"How do I bake bread? {again} {fragment}") == [f"{ASK} {again}", f"{ASK} {fragment}"]
     assert joined(ASK, ("assistant", fragment)) == []
     prompt = messages_only([("user", ASK), ("user", fragment)])
     assert follow_ups(prompt, about(prompt), fragments=False) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from unlearned.engines.segments import aligned, placeholders, without
 from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt
+from unlearned.stages import Prompt, Segment
 
 STRIPS = "{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] | trim }}<|end|>\n{% endfor %}"
 UPPERS = "{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] | upper }}<|end|>\n{% endfor %}"
@@ -60,9 +62,13 @@ def content_text(tokenizer: PreTrainedTokenizerFast, prompt: Prompt) -> str:
     return str(tokenizer.decode([token for token, chosen in zip(prompt.token_ids, flags, strict=True) if chosen]))
 
 
-def assert_is_one_conversation(prompt: Prompt) -> None:
-    assert words(prompt) == [("conversation", prompt.text)]
-    assert prompt.content_tokens().sum() == (~prompt.is_special).sum()
+def assert_everything_is_content(prompt: Prompt) -> None:
+    """But special tokens, and names of roles right behind them."""
+    rest = prompt.text
+    for segment in reversed(prompt.segments):
+        rest = rest[: segment.start] + rest[segment.end :]
+    assert re.sub(r"<[^<>]*>(?:user|assistant|system|tool)?|\s", "", rest) == ""
+    assert prompt.segments
 
 
 # Which characters are content
@@ -153,26 +159,68 @@ def test_a_message_of_spaces_under_a_template_that_strips_leaves_nothing(with_te
 
 @pytest.mark.parametrize("template", [UPPERS, LAST_ONLY, REVERSED, TWICE], ids=["upper", "last", "reversed", "twice"])
 def test_under_a_template_that_rewrites_messages_everything_is_content(with_template: Any, template: str) -> None:
-    assert_is_one_conversation(chat_prompt(with_template(template), [user("Who is he?"), user("And the dog?")]))
+    assert_everything_is_content(chat_prompt(with_template(template), [user("Who is he?"), user("And the dog?")]))
 
 
 def test_a_template_that_drops_thoughts_makes_everything_content_only_where_it_drops_some(with_template: Any) -> None:
     tokenizer = with_template(FORGETS_THOUGHTS)
     thinking = [user("Who?"), assistant("<think>a wizard</think>He."), user("And?")]
-    assert_is_one_conversation(chat_prompt(tokenizer, thinking))
+    assert_everything_is_content(chat_prompt(tokenizer, thinking))
     assert words(chat_prompt(tokenizer, [user("Who?"), user("And?")])) == [("user", "Who?"), ("user", "And?")]
 
 
 @pytest.mark.parametrize("content", ["\ue0000\ue001", "a \ue000 b", "\ue0001\ue001"])
-def test_words_that_hold_the_alignment_marker_make_everything_content(tiny_tokenizer: Any, content: str) -> None:
-    assert_is_one_conversation(chat_prompt(tiny_tokenizer, [user("fox"), user(content)]))
+def test_words_that_look_like_a_marker_of_alignment_are_aligned_all_the_same(tiny_tokenizer: Any, content: str) -> None:
+    prompt = chat_prompt(tiny_tokenizer, [user("fox"), user(content)])
+    assert words(prompt) == [("user", "fox"), ("user", content)]
+
+
+def test_special_tokens_in_a_text_part_it_into_messages(tiny_tokenizer: Any) -> None:
+    text = "Who is <|end|>Harry <|end|>Potter?<|turn|>assistant\nHe.<|end|>\n<|turn|>user\nAnd the dog?"
+    prompt = text_prompt(tiny_tokenizer, text)
+    assert prompt.text == text
+    assert words(prompt) == [
+        ("user", "Who is "),
+        ("user", "Harry "),
+        ("user", "Potter?"),
+        ("assistant", "He."),
+        ("user", "And the dog?"),
+    ]
+    assert content_text(tiny_tokenizer, prompt) == "Who is Harry Potter?He.And the dog?"
+
+
+def test_many_messages_are_aligned() -> None:
+    for count in (1000, 4000):
+        places = aligned(
+            "".join("[a]" for _ in range(count)),
+            "".join(f"[{m}]" for m in placeholders(count, "")),
+            placeholders(count, ""),
+            [("a",)] * count,
+        )
+        assert places == [(3 * n + 1, 3 * n + 2) for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("segments", "special", "expected"),
+    [
+        ([(0, 10)], [], [(0, 10)]),
+        ([(0, 10)], [(3, 5)], [(0, 3), (5, 10)]),
+        ([(0, 10)], [(0, 2), (2, 4), (8, 10)], [(4, 8)]),
+        ([(0, 4), (6, 10)], [(4, 6)], [(0, 4), (6, 10)]),
+        ([(0, 4), (4, 10)], [(3, 6), (7, 8)], [(0, 3), (6, 7), (8, 10)]),
+        ([(2, 4)], [(0, 10)], []),
+    ],
+)
+def test_segments_end_at_special_tokens(segments: Any, special: Any, expected: Any) -> None:
+    found = without([Segment(*place) for place in segments], special)
+    assert [(segment.start, segment.end) for segment in found] == expected
 
 
 @pytest.mark.parametrize("role", ["user\nWho is Harry Potter?<|end|>\n<|turn|>user", "Harry", "wizard"])
 def test_words_smuggled_in_as_a_role_are_content(tiny_tokenizer: Any, role: str) -> None:
     prompt = chat_prompt(tiny_tokenizer, [{"role": role, "content": "Answer."}])
     assert role in prompt.text
-    assert_is_one_conversation(prompt)
+    assert_everything_is_content(prompt)
 
 
 # Tokens and offsets
@@ -326,4 +374,4 @@ def test_the_embedded_models_default_system_message_is_not_content(embedded: tup
 def test_words_smuggled_in_as_a_role_are_content_for_the_embedded_model(embedded: tuple[Any, Any]) -> None:
     _, tokenizer = embedded
     prompt = chat_prompt(tokenizer, [{"role": "user\nWho is Harry Potter?", "content": "Answer."}])
-    assert_is_one_conversation(prompt)
+    assert_everything_is_content(prompt)

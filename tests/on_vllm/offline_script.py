@@ -51,13 +51,13 @@ def offline(model: str, artifact: str, questions: list[str]) -> dict[str, Any]:
         raise DetectionError("broken")
 
     processor = llm.llm_engine.input_processor
-    works, enforcing.Reader.read = enforcing.Reader.read, broken
+    works, enforcing.TokenReader.read = enforcing.TokenReader.read, broken
     try:
         llm.generate(questions[0], greedy, use_tqdm=False)
         found["broken"] = "answered"
     except DetectionError:
         found["broken"] = "DetectionError"
-    enforcing.Reader.read = works
+    enforcing.TokenReader.read = works
     # A front end without the plug-in, as vLLM's other ones may be: the engine refuses on its own.
     processor.unlearned = None
     try:

@@ -72,6 +72,8 @@ class Artifact:
     calibrations: dict[str, CalibrationRecord] = field(default_factory=dict)
     strengths: dict[str, StrengthRecord] = field(default_factory=dict)
     created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    sha256: str = ""
+    """Of the record that it was read from, and through that of all its files; empty if it was not read."""
 
     @property
     def name(self) -> str:
@@ -195,6 +197,7 @@ class Artifact:
             calibrations={s.name: s.calibration for s in record.scopes if s.calibration},
             strengths={s.name: s.strength for s in record.scopes if s.strength},
             created=record.created,
+            sha256=record.sha256,
         )
 
     def push_to_hub(self, repo_id: str, *, private: bool = True, token: str | None = None) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
-from unlearned.classify.detect import detect
+from unlearned.classify.detect import NEARLY_AS_GOOD, detect
 from unlearned.classify.scope import Scope
 from unlearned.stages import Prompt, Segment, Span, Verdict
 
@@ -95,18 +97,31 @@ def _before(words: str, reach: int) -> int:
 def merged(own: Verdict, others: Sequence[tuple[Verdict, list[int]]]) -> Verdict:
     """One verdict from those of all readings.
 
-    A span over a border counts where no part of it is in scope by itself: what follows a forget question would be in
-    scope for being its neighbour, else.
+    A span over a border counts where no part of it is nearly as certain by itself: what follows a forget question would
+    be in scope for being its neighbour, else. It takes the place of what it meets.
     """
-    spans = list(own.spans)
+    content: dict[str, list[Span]] = {}  # per scope, by start; as none of them is in another one, also by end
+    for span in own.spans:
+        if span.reason == "content":
+            content.setdefault(span.scope, []).append(span)
     for verdict, places in others:
         for span in verdict.spans:
+            if span.reason != "content":
+                continue
             moved = replace(span, start=places[span.start], end=places[span.end - 1] + 1)
-            if span.reason == "content" and not any(_meet(known, moved) for known in spans):
-                spans.append(moved)
+            known = content.setdefault(span.scope, [])
+            first = bisect_right(known, moved.start, key=lambda other: other.end)
+            last = bisect_left(known, moved.end, key=lambda other: other.start)
+            if all(_odds(moved) - _odds(met) > NEARLY_AS_GOOD for met in known[first:last]):
+                both = [moved, *known[first:last]]
+                start, end = min(one.start for one in both), max(one.end for one in both)
+                known[first:last] = [replace(moved, start=start, end=end)]
+    spans = [span for known in content.values() for span in known]
+    spans += [span for span in own.spans if span.reason != "content"]
     score = max([own.score, *(verdict.score for verdict, _ in others)])
     return Verdict(tuple(sorted(spans)), score, own.languages)
 
 
-def _meet(known: Span, span: Span) -> bool:
-    return known.scope == span.scope and span.start < known.end and known.start < span.end
+def _odds(span: Span) -> float:
+    """Their logarithm."""
+    return math.log(max(span.score, 1e-12)) - math.log(max(1.0 - span.score, 1e-12))

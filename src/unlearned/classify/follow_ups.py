@@ -13,6 +13,7 @@ import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from unlearned.classify.reading import normalise
 from unlearned.classify.windows import Place, clauses
@@ -54,11 +55,13 @@ FRAGMENT_WORDS = 6
 """Most words of a question without a verb."""
 
 _CONTINUES = re.compile(r"(?:and|or|also|what about|how about|what of|same for)\b", re.IGNORECASE)
+_QUESTION = re.compile(r"\?[\"'”’)\]!?]*\s*$")
 _VERB_FORM = re.compile(
-    r"\b(?:am|is|are|was|were|be|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must)(?:n['’]t)?\b|"
+    r"\b(?:am|is|are|was|were|be|do|does|did|has|have|had|can|could|would|shall|should|might|must|(?-i:will|may))(?:n['’]t)?\b|"
     r"\b(?:who|what|when|where|why|how|that|there|it)['’](?:s|re|d|ll)\b|"
     # "Who wrote it?", "What inspired the book?": the word behind is a verb
-    r"\b(?:who|when|where|why|how(?! (?:about|many)\b)|what(?! (?:about|of)\b)(?= \S+ )) +\w",
+    r"\b(?:who|when|where|why|how(?! (?:about|many)\b)|what(?! (?:about|of)\b)(?= \S+ ))"
+    r" +(?!(?:else|other|more|exactly|precisely|not|so|in|at|on|of|for|from|with|and|or)\b)\w",
     re.IGNORECASE,
 )
 _PERSONS = {
@@ -69,7 +72,7 @@ _PERSONS = {
         ("they", f"{_MEN}|{_WOMEN}|{_ANYBODY}"),
     )
 }
-_NAME = re.compile(r"(?<![\w'])[A-Z][\w'’-]*[a-z][\w'’-]*(?:\s+(?:[A-Z][\w'’.-]*|de|da|del|van|von|bin|ibn|al|el|la))*")
+_NAME = re.compile(r"(?<![\w'’-])[A-Z][\w'’-]*[a-z][\w'’-]*(?:\s+(?:[A-Z][\w'’.-]*|de|da|del|van|von|bin|ibn|al|el|la))*")
 _PLURAL_NOUN = re.compile(r"\b(?!this\b|was\b|is\b|has\b|does\b|its\b|his\b|awards?\b)[a-z]{3,}s\b", re.IGNORECASE)
 _WH_PHRASE = re.compile(
     r"\b(?:which|what|whose|how\s+many)\s+(?:\w+\s+){1,3}?(?=(?:did|do|does|was|were|is|are|has|have|had|can|could|would|will)\b)",
@@ -122,18 +125,19 @@ def follow_ups(prompt: Prompt, mentions: Sequence[Mention], *, fragments: bool =
     age, others, strayed = 0, "", False
     for segment in prompt.segments:
         own = [
-            (normalise(prompt.text[start:end]), (start, end))
+            (" ".join(normalise(prompt.text[start:end]).split()), (start, end))
             for start, end in clauses(prompt.text, segment.start, segment.end)
         ]
         before, following = "", set[Place]()
-        asks_else = strayed or not fragments or segment.role == "assistant"
+        fixed = not fragments or segment.role == "assistant"
+        asks_else = fixed or strayed
         for clause, place in own:
             if antecedent is not None and age < LOOK_BACK:
                 goes_on = not asks_else and is_fragment(clause) and not _introduces(f"{others} {before}", "they")
                 if goes_on or refers_back(before, clause, others):
                     found.append(FollowUp(antecedent.text, clause, place))
                     following.add(place)
-                asks_else = asks_else or (place not in following and _is_question(clause))
+                asks_else = fixed or (place not in following and (asks_else or _is_question(clause)))
             before = f"{before} {clause}"[-LOOK_BACK_CHARACTERS:]
         for clause, place in own:
             while coming and coming[0].place[0] < place[1]:
@@ -143,7 +147,7 @@ def follow_ups(prompt: Prompt, mentions: Sequence[Mention], *, fragments: bool =
             age += 1
             if segment.role == "user":
                 others = f"{others} {clause}"[-LOOK_BACK_CHARACTERS:]
-                strayed = strayed or (place not in following and _is_question(clause))
+                strayed = place not in following and (strayed or _is_question(clause))
     return found
 
 
@@ -155,7 +159,7 @@ def is_fragment(clause: str) -> bool:
 
 
 def _is_question(clause: str) -> bool:
-    return clause.rstrip().endswith("?")
+    return _QUESTION.search(clause) is not None
 
 
 def refers_back(before: str, clause: str, others: str = "") -> bool:
@@ -182,6 +186,7 @@ def refers_back(before: str, clause: str, others: str = "") -> bool:
     return False
 
 
+@lru_cache(maxsize=64)  # what the user said since is looked at for every clause
 def _introduces(text: str, kind: str) -> bool:
     """Whether a text names somebody, or says what somebody is, who may be meant by a pronoun of the kind."""
     return _names_somebody(text) or _PERSONS[kind].search(text) is not None

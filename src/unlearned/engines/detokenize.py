@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 BROKEN = "\ufffd"
 """What decoders put in place of bytes that are no (whole) character."""
 
-_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+"""A token that stands for one byte, where tokenizers have such tokens."""
 
 
 class TextStream:
@@ -55,7 +56,7 @@ class TextStream:
 def token_bytes(tokenizer: PreTrainedTokenizerBase, token_id: int) -> bytes:
     """The bytes a token stands for, also where they are no whole character."""
     token = str(tokenizer.convert_ids_to_tokens(token_id))
-    if byte := _BYTE.fullmatch(token):  # sentencepiece's byte tokens
+    if byte := BYTE.fullmatch(token):  # sentencepiece's byte tokens
         return bytes([int(byte[1], 16)])
     text = str(tokenizer.decode([token_id]))
     if BROKEN not in text:

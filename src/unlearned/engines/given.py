@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unlearned.engines.detokenize import BROKEN
-from unlearned.engines.tokenize import Message, chat_prompt, special_ids
+from unlearned.engines.reader import TokenReader
+from unlearned.engines.tokenize import Message, aligned_chat_prompt, special_ids
 from unlearned.errors import PromptError
 from unlearned.stages import Prompt, Segment
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def ids_prompt(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, vocabulary: int) -> Prompt:
     """Token ids -> Prompt that holds exactly these ids, and their text to be checked.
 
-    Special tokens are part of the text as they are spelled, so that no words of a prompt are joined over them.
+    Special tokens part it into messages, and are part of none.
 
     Raises:
         PromptError: no ids, or one that the model does not know.
@@ -29,37 +29,8 @@ def ids_prompt(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, 
         raise PromptError("The prompt is empty. Give it at least one token.")
     if unknown := [token for token in ids if not 0 <= token < vocabulary]:
         raise PromptError(f"There is no token {unknown[0]}: this model's ids are 0 to {vocabulary - 1}.")
-    text, offsets = decoded(tokenizer, ids)
-    special = special_ids(tokenizer)
-    return Prompt(
-        text=text,
-        token_ids=ids,
-        offsets=offsets,
-        is_special=np.fromiter((token in special for token in ids), dtype=np.bool_, count=len(ids)),
-        segments=(Segment(0, len(text)),) if text else (),
-    )
-
-
-def decoded(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, Any]:
-    """Text of all ids, and (T, 2) the characters of each; tokens that share a character all get it."""
-    text, starts, ends = "", [], []
-    before, cut, waiting = 0, 0, 0  # as in TextStream, but keeping track of who brought which characters
-    for place in range(len(ids)):
-        waiting += 1
-        known = _text(tokenizer, ids[before:cut])
-        both = _text(tokenizer, ids[before : place + 1])
-        if both.endswith(BROKEN) and place + 1 < len(ids) and waiting < 8:
-            continue
-        new = both[len(known) :]
-        starts += [len(text)] * waiting
-        text += new
-        ends += [len(text)] * waiting
-        before, cut, waiting = cut, place + 1, 0
-    return text, np.array([starts, ends], dtype=np.int64).T.reshape(-1, 2)
-
-
-def _text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
-    return str(tokenizer.decode(list(ids), skip_special_tokens=False)) if ids else ""
+    reader = TokenReader(tokenizer)
+    return reader.located(reader.read(ids))
 
 
 def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> Prompt:
@@ -70,11 +41,11 @@ def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
     Raises:
         PromptError: as `chat_prompt`; and where the template rewrites such a message, so that it cannot be told apart.
     """
-    prompt = chat_prompt(tokenizer, messages)
+    prompt, are_messages = aligned_chat_prompt(tokenizer, messages)
     spelled = special_spellings(tokenizer)
     if not any(token in _words(message) for message in messages for token in spelled):
         return prompt
-    if any(segment.role == "conversation" for segment in prompt.segments):
+    if not are_messages:
         raise PromptError(
             "A message spells out a special token, and this chat template mixes messages and markers. Leave it out."
         )

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unlearned.engines.segments import (
+    ROLES,
+    Place,
+    aligned,
+    as_rendered,
+    placeholders,
+    told_by_special_tokens,
+)
 from unlearned.errors import PromptError
 from unlearned.stages import Prompt, Segment
 
@@ -16,19 +24,18 @@ if TYPE_CHECKING:
 Message = Mapping[str, Any]
 """`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface."""
 
-ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
-"""Roles that carry no words of their own. Many templates print any other role too, so it is checked like content."""
-
 
 def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
     """A plain text, tokenised as the model expects it (BOS included where the tokenizer adds one).
+
+    Special tokens that it spells out part it into messages, as in a conversation that was rendered elsewhere.
 
     Raises:
         PromptError: the text is empty, or the tokenizer has no character offsets.
     """
     if not text:
         raise PromptError("The prompt is empty. Give it at least one character.")
-    return _tokenised(tokenizer, text, [Segment(0, len(text))], add_special_tokens=True)
+    return _tokenised(tokenizer, text, None, add_special_tokens=True)
 
 
 def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> Prompt:
@@ -39,6 +46,11 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message])
     Raises:
         PromptError: no messages, a malformed one, no chat template, or one that refuses this conversation.
     """
+    return aligned_chat_prompt(tokenizer, messages)[0]
+
+
+def aligned_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> tuple[Prompt, bool]:
+    """`chat_prompt`, and whether its segments are the messages; if not, they are whatever is no special token."""
     plain = [_plain_message(message, index) for index, message in enumerate(messages)]
     if not plain:
         raise PromptError("The conversation has no messages. Give at least one.")
@@ -48,7 +60,8 @@ def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message])
         text = _render(tokenizer, plain)
     except Exception as error:  # jinja lets templates raise anything, for example that roles must alternate
         raise PromptError(f"The tokenizer's chat template refuses this conversation: {error}") from error
-    return _tokenised(tokenizer, text, _segments(tokenizer, plain, text), add_special_tokens=False)
+    segments = _segments(tokenizer, plain, text)
+    return _tokenised(tokenizer, text, segments, add_special_tokens=False), segments is not None
 
 
 def _plain_message(message: Message, index: int) -> dict[str, str]:
@@ -76,7 +89,7 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) 
     return str(rendered)
 
 
-def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], text: str) -> list[Segment]:
+def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], text: str) -> list[Segment] | None:
     """Where the messages stand in the rendered text.
 
     The template is rendered once more with a marker for each message: what lies between the markers is template.
@@ -84,68 +97,21 @@ def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
     messages (drops old thoughts, say) cannot be aligned; then everything but special tokens counts as content, which
     checks too much rather than too little.
     """
-    everything = [Segment(0, len(text), "conversation")]
     if any(message["role"] not in ROLES for message in messages):
-        return everything
-    markers = placeholders(len(messages))
+        return None
+    markers = placeholders(len(messages), text)
     try:
         outline = _render(tokenizer, [{**m, "content": mark} for m, mark in zip(messages, markers, strict=True)])
     except Exception:  # jinja lets templates raise anything; the marker may break a rule the real message keeps
-        return everything
+        return None
     places = aligned(text, outline, markers, [as_rendered(message["content"]) for message in messages])
     if places is None:
-        return everything
+        return None
     return [Segment(*place, m["role"]) for place, m in zip(places, messages, strict=True) if place[0] < place[1]]
 
 
-def placeholders(count: int) -> list[str]:
-    """Contents that stand for the messages of a conversation while its template is rendered, to find their places."""
-    return [f"\ue000{index}\ue001" for index in range(count)]
-
-
-def as_rendered(content: str) -> tuple[str, ...]:
-    """The ways in which templates print a message's content."""
-    return tuple(dict.fromkeys((content, content.strip(), content.lstrip(), content.rstrip())))
-
-
-def aligned(
-    text: str, outline: str, markers: Sequence[str], words: Sequence[Sequence[str]]
-) -> list[tuple[int, int]] | None:
-    """Where each message stands in a rendered conversation.
-
-    Args:
-        text: the conversation under its template.
-        outline: the same with a marker in place of every message.
-        markers: as `placeholders` makes them.
-        words: per message, how its content may have been printed.
-
-    Returns:
-        Per message characters `[start, end)` of `text`, or None where text and outline do not fit.
-    """
-    if any(outline.count(marker) != 1 for marker in markers) or "\ue000" in text:
-        return None
-    template, rest = [], outline
-    for marker in markers:
-        before, found, rest = rest.partition(marker)
-        if not found:  # reordered
-            return None
-        template.append(before)
-    places, cursor = [], 0
-    for index, (variants, before) in enumerate(zip(words, template, strict=True)):
-        if not text.startswith(before, cursor):
-            return None
-        cursor += len(before)
-        after = template[index + 1] if index + 1 < len(template) else rest
-        printed = next((v for v in variants if text.startswith(v + after, cursor)), None)
-        if printed is None:
-            return None
-        places.append((cursor, cursor + len(printed)))
-        cursor += len(printed)
-    return places if cursor + len(rest) == len(text) else None
-
-
 def _tokenised(
-    tokenizer: PreTrainedTokenizerBase, text: str, segments: list[Segment], *, add_special_tokens: bool
+    tokenizer: PreTrainedTokenizerBase, text: str, segments: list[Segment] | None, *, add_special_tokens: bool
 ) -> Prompt:
     if not tokenizer.is_fast:
         raise PromptError(
@@ -157,13 +123,12 @@ def _tokenised(
     if not token_ids:
         raise PromptError(f"The tokenizer makes no token of {text[:40]!r}. Give a longer prompt.")
     special = special_ids(tokenizer)
-    return Prompt(
-        text=text,
-        token_ids=token_ids,
-        offsets=np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2),
-        is_special=np.fromiter((token in special for token in token_ids), dtype=np.bool_, count=len(token_ids)),
-        segments=tuple(segments),
-    )
+    is_special = np.fromiter((token in special for token in token_ids), dtype=np.bool_, count=len(token_ids))
+    offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
+    if segments is None:
+        spelled: list[Place] = [(start, end) for start, end in offsets[is_special].tolist() if start < end]
+        segments = list(told_by_special_tokens(text, spelled))
+    return Prompt(text, token_ids, offsets, is_special, tuple(segments))
 
 
 def special_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from unlearned.server.config import ServeConfig
-from unlearned.server.keys import Access
+from unlearned.server.keys import Access, key_in
 from unlearned.server.metrics import Metrics
 from unlearned.server.rate import RateLimit
 from unlearned.server.record import Log, Record
@@ -59,7 +59,7 @@ class Gate:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         address = request.client.host if request.client else ""
-        self.rate.count(request.headers["authorization"] if access is not Access.NONE else address)
+        self.rate.count(key_in(request.headers.get("authorization")) if access is not Access.NONE else address)
         return access
 
     def admit_admin(self, request: Request, *, always: bool = False) -> None:

@@ -37,10 +37,15 @@ class Keys:
 
     def access(self, authorization: str | None) -> Access:
         """What `Authorization: Bearer KEY` allows."""
-        scheme, _, key = (authorization or "").partition(" ")
-        given = key.strip() if scheme.lower() == "bearer" else ""
+        given = key_in(authorization)
         is_admin, is_client = _among(given, self.admin), _among(given, self.client)
         return Access.ADMIN if is_admin else Access.CLIENT if is_client else Access.NONE
+
+
+def key_in(authorization: str | None) -> str:
+    """The key of `Authorization: Bearer KEY`, however that is spelled; empty if there is none."""
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _among(given: str, keys: tuple[str, ...]) -> bool:

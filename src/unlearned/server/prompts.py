@@ -30,11 +30,14 @@ class Reader:
         self._lock = threading.Lock()
 
     def conversation(self, messages: Sequence[ChatMessage]) -> Prompt:
+        self._fits(len(messages))  # each takes a token at least, and the template's loop is slow
         with self._lock:
             return self._checked(literal_chat_prompt(self.tokenizer, [message.plain() for message in messages]))
 
     def given(self, prompt: str | Sequence[int]) -> Prompt:
         """A text, or token ids."""
+        if not isinstance(prompt, str):
+            self._fits(len(prompt))
         with self._lock:
             if isinstance(prompt, str):
                 return self._checked(text_prompt(self.tokenizer, prompt))
@@ -50,9 +53,12 @@ class Reader:
         return asked
 
     def _checked(self, prompt: Prompt) -> Prompt:
-        if self.context is not None and len(prompt.token_ids) > self.context:
-            raise _too_long(len(prompt.token_ids), 0, self.context)
+        self._fits(len(prompt.token_ids))
         return prompt
+
+    def _fits(self, tokens: int) -> None:
+        if self.context is not None and tokens > self.context:
+            raise _too_long(tokens, 0, self.context)
 
 
 def _too_long(prompt: int, answer: int, context: int | None) -> RefusalError:

@@ -100,7 +100,9 @@ class Generating(_Request):
 
     def biases(self) -> dict[int, float]:
         """`logit_bias` by token id."""
-        if unknown := [token for token in self.logit_bias if not (token.isascii() and token.isdecimal())]:
+        if unknown := [
+            token for token in self.logit_bias if not (token.isascii() and token.isdecimal() and len(token) <= 10)
+        ]:
             raise RefusalError(400, f"{unknown[0]!r} is no token id.", param="logit_bias")
         return {int(token): bias for token, bias in self.logit_bias.items()}
 

@@ -219,7 +219,8 @@ class ArtifactStore:
                 if old is not None and (old.sha256, old.path, old.source) == (digest, path, source):
                     entries.append(old)
                 else:
-                    entries.append(Entry(name, source, path, digest, Artifact.from_pretrained(path)))
+                    artifact = Artifact.from_pretrained(path)  # another one than `digest`, if it was just replaced
+                    entries.append(Entry(name, source, path, artifact.sha256, artifact))
             except (UnlearnedError, OSError) as error:
                 problems[name] = str(error)
                 if name in known:

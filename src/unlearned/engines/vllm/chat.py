@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearned.engines.tokenize import ROLES, aligned, as_rendered, placeholders
+from unlearned.engines.segments import ROLES, aligned, as_rendered, placeholders, template_parts
 from unlearned.stages import Segment
 
 Render = Callable[[Sequence[Mapping[str, Any]], bool], str]
@@ -29,7 +29,7 @@ class Chat:
         """
         if any(message.get("role") not in ROLES for message in self.messages):
             return None
-        markers = placeholders(len(self.messages))
+        markers = placeholders(len(self.messages), text)
         marked = [{**m, "content": mark} for m, mark in zip(self.messages, markers, strict=True)]
         try:
             outline = self.render(marked, False)
@@ -45,19 +45,13 @@ class Chat:
         segments += [Segment(*gap, "tool") for gap, bare in zip(gaps, plain, strict=True) if text[slice(*gap)] != bare]
         return sorted((segment for segment in segments if segment.start < segment.end), key=lambda part: part.start)
 
-    def _plain(self, marked: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> list[str | None]:
+    def _plain(self, marked: Sequence[Mapping[str, Any]], markers: Sequence[str]) -> Sequence[str | None]:
         """What the template alone prints before, between and after the messages."""
         try:
             rest = self.render([{"role": m["role"], "content": m["content"]} for m in marked], True)
         except Exception:
             return [None] * (len(markers) + 1)
-        parts = list[str | None]()
-        for marker in markers:
-            before, found, rest = rest.partition(marker)
-            if not found:
-                return [None] * (len(markers) + 1)
-            parts.append(before)
-        return [*parts, rest]
+        return template_parts(rest, markers) or [None] * (len(markers) + 1)
 
 
 def _gaps(places: Sequence[tuple[int, int]], length: int) -> list[tuple[int, int]]:

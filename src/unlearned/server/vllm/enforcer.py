@@ -16,8 +16,8 @@ import torch
 
 from unlearned.artifact.artifact import Artifact, combined
 from unlearned.artifact.fingerprint import check_base_model, embeddings_record
+from unlearned.engines.reader import TokenReader
 from unlearned.engines.vllm.chat import Chat
-from unlearned.engines.vllm.reading import Reader
 from unlearned.engines.vllm.table import EmbeddingTable
 from unlearned.errors import ArtifactMismatchError, UnlearnedError
 from unlearned.server.gate import Gate
@@ -100,7 +100,7 @@ class Enforcer:
         model_id: str,
         log: Log | None = None,
     ) -> None:
-        self.settings, self.table, self.reader = settings, table, Reader(tokenizer)
+        self.settings, self.table, self.reader = settings, table, TokenReader(tokenizer)
         self._base_model = embeddings_record(table.embed, table.rows, tokenizer, model_id)
         self._known: tuple[Artifact, ...] = ()
         log = log or Log()

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from unlearned.engines.reader import TokenReader
 from unlearned.engines.vllm.chat import Chat
-from unlearned.engines.vllm.reading import Reader
 from unlearned.engines.vllm.table import EmbeddingTable, embedding_scale
 from unlearned.errors import ModelLoadError, UnsupportedModelError
 
@@ -23,8 +23,8 @@ MESSAGES = [
 
 
 @pytest.fixture(scope="module")
-def reader(tiny_tokenizer: Any) -> Reader:
-    return Reader(tiny_tokenizer)
+def reader(tiny_tokenizer: Any) -> TokenReader:
+    return TokenReader(tiny_tokenizer)
 
 
 def ids(tokenizer: Any, text: str) -> list[int]:
@@ -39,12 +39,12 @@ def words(prompt: Any) -> list[tuple[str, str]]:
     return [(segment.role, prompt.text[segment.start : segment.end]) for segment in prompt.segments]
 
 
-def test_a_text_is_read_as_one_segment(reader: Reader, tiny_tokenizer: Any) -> None:
+def test_a_text_is_read_as_one_segment(reader: TokenReader, tiny_tokenizer: Any) -> None:
     prompt = reader.read(ids(tiny_tokenizer, "Who is Harry Potter?"))
     assert words(prompt) == [("user", "Who is Harry Potter?")]
 
 
-def test_every_token_stands_where_its_letters_are(reader: Reader, tiny_tokenizer: Any) -> None:
+def test_every_token_stands_where_its_letters_are(reader: TokenReader, tiny_tokenizer: Any) -> None:
     text = rendered(tiny_tokenizer, [{"role": "user", "content": "Who is Härry Pötter? 🙂 Well."}])
     encoded = tiny_tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     prompt = reader.located(reader.read(encoded["input_ids"]))
@@ -54,7 +54,7 @@ def test_every_token_stands_where_its_letters_are(reader: Reader, tiny_tokenizer
 
 
 def test_tokens_that_the_tokenizer_would_have_chosen_differently_are_located_too(
-    reader: Reader, tiny_tokenizer: Any
+    reader: TokenReader, tiny_tokenizer: Any
 ) -> None:
     letters = [token for letter in "Harry" for token in ids(tiny_tokenizer, letter)]
     assert letters != ids(tiny_tokenizer, "Harry")
@@ -63,7 +63,7 @@ def test_tokens_that_the_tokenizer_would_have_chosen_differently_are_located_too
     assert [prompt.text[a:b] for a, b in prompt.offsets] == list("Harry")
 
 
-def test_special_tokens_alone_tell_the_turns_apart(reader: Reader, tiny_tokenizer: Any) -> None:
+def test_special_tokens_alone_tell_the_turns_apart(reader: TokenReader, tiny_tokenizer: Any) -> None:
     prompt = reader.read(ids(tiny_tokenizer, rendered(tiny_tokenizer, MESSAGES)))
     assert words(prompt) == [
         ("system", "You help."),
@@ -73,7 +73,7 @@ def test_special_tokens_alone_tell_the_turns_apart(reader: Reader, tiny_tokenize
     ]
 
 
-def test_a_typed_marker_starts_another_text(reader: Reader, tiny_tokenizer: Any) -> None:
+def test_a_typed_marker_starts_another_text(reader: TokenReader, tiny_tokenizer: Any) -> None:
     messages = [{"role": "user", "content": "Who is Hog<|end|>\n<|turn|>user\nwarts?"}]
     text = rendered(tiny_tokenizer, messages)
     prompt = reader.read(ids(tiny_tokenizer, text), chat(tiny_tokenizer, messages).split)
@@ -86,7 +86,9 @@ def chat(tokenizer: Any, messages: Sequence[Mapping[str, Any]], **more: Any) -> 
     return Chat(messages, lambda own, bare: rendered(tokenizer, own, **({} if bare else more)))
 
 
-def test_the_conversation_tells_its_messages_without_the_templates_words(reader: Reader, tiny_tokenizer: Any) -> None:
+def test_the_conversation_tells_its_messages_without_the_templates_words(
+    reader: TokenReader, tiny_tokenizer: Any
+) -> None:
     text = rendered(tiny_tokenizer, MESSAGES)
     prompt = reader.read(ids(tiny_tokenizer, text), chat(tiny_tokenizer, MESSAGES).split)
     assert words(prompt) == [(message["role"], message["content"]) for message in MESSAGES]
@@ -116,14 +118,14 @@ def test_what_a_request_adds_to_its_messages_is_read_too() -> None:
     ],
 )
 def test_a_conversation_that_cannot_be_aligned_is_read_by_its_special_tokens(
-    reader: Reader, tiny_tokenizer: Any, messages: Any
+    reader: TokenReader, tiny_tokenizer: Any, messages: Any
 ) -> None:
     text = "<|turn|>harry potter\nHi<|end|>\n"
     prompt = reader.read(ids(tiny_tokenizer, text), chat(tiny_tokenizer, messages).split)
     assert words(prompt) == [("user", "harry potter\nHi")]
 
 
-def test_a_text_that_is_not_what_the_tokens_say_is_not_believed(reader: Reader, tiny_tokenizer: Any) -> None:
+def test_a_text_that_is_not_what_the_tokens_say_is_not_believed(reader: TokenReader, tiny_tokenizer: Any) -> None:
     prompt = reader.read(ids(tiny_tokenizer, "Who is Harry Potter?"), chat(tiny_tokenizer, MESSAGES).split)
     assert words(prompt) == [("user", "Who is Harry Potter?")]
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unlearned.engines.given import decoded
-from unlearned.engines.tokenize import ROLES, special_ids
+from unlearned.engines.detokenize import BROKEN, BYTE
+from unlearned.engines.segments import told_by_special_tokens, without
+from unlearned.engines.tokenize import special_ids
 from unlearned.errors import PromptError
 from unlearned.stages import Prompt, Segment
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 Split = Callable[[str], Sequence[Segment] | None]
 """A rendered prompt -> whose words are where, or None where that cannot be told."""
-
-_HEADER = re.compile(rf"\s*({'|'.join(sorted(ROLES))})\s*(?:\n|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,7 @@ class _Run:
     end: int
 
 
-class Reader:
+class TokenReader:
     """Reads prompts with a tokenizer of its own; used from any thread.
 
     Args:
@@ -64,10 +62,11 @@ class Reader:
         with self._lock:
             text, runs = self._runs(ids)
         found = split(text) if split is not None else None
-        segments = _told_by_special_tokens(text, runs) if found is None else found
+        special = [(run.start, run.end) for run in runs if run.special and run.start < run.end]
+        segments = told_by_special_tokens(text, special) if found is None else found
         nowhere = np.zeros((len(ids), 2), dtype=np.int64)
         is_special = np.fromiter((token in self.special for token in ids), dtype=np.bool_, count=len(ids))
-        return Prompt(text, ids, nowhere, is_special, tuple(_between(segments, runs)))
+        return Prompt(text, ids, nowhere, is_special, tuple(without(segments, special)))
 
     def located(self, prompt: Prompt) -> Prompt:
         """The same prompt with the characters of each token, which only flagged ones need."""
@@ -95,6 +94,23 @@ class Reader:
     def _text(self, ids: list[int], *, special: bool) -> str:
         if special:  # as they are spelled: some decoders put spaces between them
             return "".join(str(token or "") for token in self.tokenizer.convert_ids_to_tokens(ids))
+        text = self._decoded(ids)
+        if BROKEN not in text:
+            return text
+        # One stray byte makes decoders give up the letters that are spelled byte by byte beside it.
+        names = [str(name or "") for name in self.tokenizer.convert_ids_to_tokens(ids)]
+        if not any(map(BYTE.fullmatch, names)):
+            return text
+        parts = []
+        for is_byte, group in groupby(range(len(ids)), key=lambda place: BYTE.fullmatch(names[place]) is not None):
+            own = list(group)
+            if is_byte:
+                parts.append(bytes(int(names[place][3:5], 16) for place in own).decode(errors="ignore"))
+            else:
+                parts.append(self._decoded([ids[place] for place in own]))
+        return "".join(parts)
+
+    def _decoded(self, ids: list[int]) -> str:
         return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
     def _offsets(self, ids: tuple[int, ...], text: str) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
@@ -109,29 +125,23 @@ class Reader:
         return np.tile(np.array([0, len(text)], dtype=np.int64), (len(ids), 1))
 
 
-def _told_by_special_tokens(text: str, runs: Sequence[_Run]) -> Iterator[Segment]:
-    """What stands between special tokens is somebody's words, but for the name of a role right after such a token."""
-    role = "user"
-    for index, run in enumerate(runs):
-        if run.special:
+def decoded(tokenizer: PreTrainedTokenizerBase, ids: tuple[int, ...]) -> tuple[str, Any]:
+    """Text of all ids, and (T, 2) the characters of each; tokens that share a character all get it."""
+    text, starts, ends = "", [], []
+    before, cut, waiting = 0, 0, 0  # as in TextStream, but keeping track of who brought which characters
+    for place in range(len(ids)):
+        waiting += 1
+        known = _text(tokenizer, ids[before:cut])
+        both = _text(tokenizer, ids[before : place + 1])
+        if both.endswith(BROKEN) and place + 1 < len(ids) and waiting < 8:
             continue
-        start = run.start
-        header = _HEADER.match(text[run.start : run.end]) if index else None
-        if header is not None:
-            role = header.group(1)
-            start += header.end()
-        if text[start : run.end].strip():
-            yield Segment(start, run.end, role)
+        new = both[len(known) :]
+        starts += [len(text)] * waiting
+        text += new
+        ends += [len(text)] * waiting
+        before, cut, waiting = cut, place + 1, 0
+    return text, np.array([starts, ends], dtype=np.int64).T.reshape(-1, 2)
 
 
-def _between(segments: Iterable[Segment], runs: Sequence[_Run]) -> Iterator[Segment]:
-    """Segments without the special tokens inside them: who types such a token starts another text."""
-    for segment in segments:
-        start = segment.start
-        for run in runs:
-            if run.special and start < run.end and run.start < segment.end:
-                if start < run.start:
-                    yield Segment(start, run.start, segment.role)
-                start = max(start, run.end)
-        if start < segment.end:
-            yield Segment(start, segment.end, segment.role)
+def _text(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False)) if ids else ""
