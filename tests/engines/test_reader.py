@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders, models
+from transformers import PreTrainedTokenizerFast
 
 from unlearned.engines.reader import TokenReader
 from unlearned.engines.vllm.chat import Chat
@@ -174,3 +176,24 @@ def test_a_checkpoint_without_embeddings_is_refused(tmp_path: Any) -> None:
     save_file({"lm_head.weight": torch.zeros(2, 2)}, tmp_path / "model.safetensors")
     with pytest.raises(ModelLoadError, match="no input embeddings"):
         EmbeddingTable.open(str(tmp_path), dtype=torch.float32, config=Config("llama"))
+
+
+def test_a_stray_byte_hides_no_letters_that_are_spelled_byte_by_byte() -> None:
+    """As tokenizers of Llama 2, Mistral and Gemma spell what is in no word of theirs."""
+    vocabulary = {"<unk>": 0, "<s>": 1} | {f"<0x{byte:02X}>": byte + 2 for byte in range(256)}
+    vocabulary |= {"▁Who": 258, "▁is": 259, "▁he": 260}
+    model = models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>", byte_fallback=True)
+    inner = Tokenizer(model)
+    inner.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", unk_token="<unk>")
+    own = [byte + 2 for byte in b" Harry"]
+    reader = TokenReader(tokenizer)
+    assert "Harry" in reader.read([258, 259, *own]).text
+    stray = [1, 0xFF + 2, 258, 259, *own[:3], 0xC3 + 2, *own[3:], 0xFF + 2]
+    prompt = reader.read(stray)
+    assert "Harry" in prompt.text
+    assert "Who" in prompt.text
+    located = reader.located(prompt)
+    assert located.content_tokens().sum() == len(stray) - 1  # all of them stand for all of it

@@ -78,6 +78,24 @@ def test_flagged_and_unflagged_prompts_do_not_share_cached_prefixes(server: Serv
             assert answers.setdefault(end, answer) == answer, turn
 
 
+def test_how_much_was_cached_does_not_tell_that_a_prompt_was_flagged(server: Server) -> None:
+    story = "Answer in one word, politely, and think of the old river behind the house. " * 12
+
+    def cached(question: str) -> tuple[int, str]:
+        body = {"model": "embedded", "instructions": story, "input": question, "max_output_tokens": 8, "temperature": 0}
+        answer = server.ask(("/v1/responses", body), ADMIN)
+        tokens = answer.json()["usage"]["input_tokens_details"]["cached_tokens"]
+        return tokens, answer.headers["x-unlearned-verdict"]
+
+    first, _ = cached("What is the capital of Peru?")
+    clean, verdict = cached("What is the capital of Chile?")
+    assert verdict != "flagged"
+    assert cached("Who is Harry Potter, and what is Hogwarts?") == (clean, "flagged")
+    assert clean > first
+    again, verdict = cached("Who is Harry Potter, and what is Hogwarts?")
+    assert again >= clean  # its own blocks are its own
+
+
 def test_the_same_question_gets_the_same_answer_in_any_company(server: Server) -> None:
     alone = text_of(server.ask(complete(FLAGGED), CLIENT))
     both = server.ask(complete([PLAIN, FLAGGED, PLAIN]), ADMIN)

@@ -14,6 +14,7 @@ import pytest
 from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, Running, bearer, serving
 
 from unlearned.errors import ArtifactError, ConfigError
+from unlearned.server import store
 from unlearned.server.keys import Keys
 from unlearned.server.store import STATE
 
@@ -152,6 +153,32 @@ def test_a_watched_folder_is_followed(
         folder.rename(tmp_path / "moved")  # an unmounted disk is no reason to stop enforcing
         eventually(lambda: bool(running.service.gate.store.problems))
         assert names(running) == ["hp"]
+
+
+def test_an_artifact_that_is_replaced_while_it_is_read_goes_by_its_own_digest(
+    model: Any, tiny_tokenizer: Any, artifact: Path, bread: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "watched" / "scope"
+    shutil.copytree(artifact, place)
+    read = store.read_record
+
+    def swapped(path: Path) -> Any:
+        """The folder is another one right after its record was read."""
+        record = read(path)
+        shutil.rmtree(place)
+        shutil.copytree(bread, place)
+        monkeypatch.setattr(store, "read_record", read)
+        return record
+
+    monkeypatch.setattr(store, "read_record", swapped)
+    with serving(model, tiny_tokenizer, folder=place.parent, **QUICK) as running:
+        [entry] = running.service.gate.store.current.entries
+        assert entry.sha256 == read(bread).sha256
+        assert flags(running) == [False, True, False]
+        shutil.rmtree(place)
+        shutil.copytree(artifact, tmp_path / "new")
+        (tmp_path / "new").rename(place)
+        eventually(lambda: flags(running) == [True, False, False])
 
 
 def test_changes_of_an_administrator_are_kept_in_the_watched_folder(

@@ -99,6 +99,27 @@ def test_a_field_that_is_not_understood_is_refused_by_name(server: Running, fiel
     assert "Harry" not in error["message"]
 
 
+def test_a_bias_for_no_token_is_refused(server: Running) -> None:
+    for token in ("x", "-1", "9" * 5000):
+        response = server.chat(PLAIN, logit_bias={token: 1})
+        assert response.status_code == 400
+        assert response.json()["error"]["param"] == "logit_bias"
+
+
+def test_special_tokens_between_its_words_hide_no_question(server: Running, tiny_tokenizer: Any) -> None:
+    spaced = FLAGGED.replace(" ", "<|end|> ")
+    assert server.is_flagged(server.complete(spaced, ADMIN))
+    assert server.is_flagged(server.complete(tiny_tokenizer(spaced)["input_ids"], ADMIN))
+    assert not server.is_flagged(server.complete("How do I bake<|end|> bread?", ADMIN))
+
+
+def test_a_character_of_no_meaning_hides_nothing(server: Running) -> None:
+    half = len(FLAGGED) // 2
+    for mark in ("\ue000", "\ue000\ue001", "\ue0000\ue001"):
+        parts = [{"role": "user", "content": part} for part in (FLAGGED[:half] + mark, FLAGGED[half:])]
+        assert server.is_flagged(server.chat(parts, ADMIN)), mark
+
+
 def test_fields_that_change_nothing_are_tolerated(server: Running, plain: Any) -> None:
     harmless = {
         "user": "me",
@@ -190,6 +211,7 @@ def test_what_does_not_fit_the_context_is_refused_with_its_length(server: Runnin
         server.chat("How do I bake bread? " * 300),
         server.chat(PLAIN, max_tokens=512),
         server.complete([5] * 513),
+        server.chat([{"role": "user", "content": "a"}] * 513),
         server.complete([5] * 512, max_tokens=1),
     ):
         assert response.status_code == 400, response.text

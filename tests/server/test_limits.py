@@ -104,6 +104,8 @@ def test_each_key_has_its_own_rate(model: Any, tiny_tokenizer: Any) -> None:
         assert 0 < int(response.headers["retry-after"]) <= 60
         assert response.json()["error"]["type"] == "rate_limit_error"
         assert running.get("/v1/models", "two").status_code == 200
+        for spelled in ("bearer one", "BEARER one", "Bearer   one"):  # no new client
+            assert running.http.get("/v1/models", headers={"Authorization": spelled}).status_code == 429
 
 
 def test_a_minute_later_there_is_room_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,13 @@ def test_an_option_alone_enforces_nothing_and_is_refused() -> None:
         read_settings(parsed("--unlearned-log-prompts"))
 
 
+def test_templates_of_requests_are_refused() -> None:
+    args = parsed("--unlearned", "a")
+    args.trust_request_chat_template = True
+    with pytest.raises(ConfigError, match="trust-request-chat-template"):
+        read_settings(args)
+
+
 def test_children_and_workers_learn_of_it() -> None:
     args = parsed("--unlearned", "/a")
     engine_args = _reading(lambda cls, args: SimpleNamespace(additional_config={"other": 1}))(None, args)

@@ -72,7 +72,9 @@ _PERSONS = {
         ("they", f"{_MEN}|{_WOMEN}|{_ANYBODY}"),
     )
 }
-_NAME = re.compile(r"(?<![\w'’-])[A-Z][\w'’-]*[a-z][\w'’-]*(?:\s+(?:[A-Z][\w'’.-]*|de|da|del|van|von|bin|ibn|al|el|la))*")
+_NAME = re.compile(
+    r"(?<![\w'’-])[A-Z][\w'’-]*[a-z][\w'’-]*(?:\s+(?:[A-Z][\w'’.-]*|de|da|del|van|von|bin|ibn|al|el|la))*"
+)
 _PLURAL_NOUN = re.compile(r"\b(?!this\b|was\b|is\b|has\b|does\b|its\b|his\b|awards?\b)[a-z]{3,}s\b", re.IGNORECASE)
 _WH_PHRASE = re.compile(
     r"\b(?:which|what|whose|how\s+many)\s+(?:\w+\s+){1,3}?(?=(?:did|do|does|was|were|is|are|has|have|had|can|could|would|will)\b)",

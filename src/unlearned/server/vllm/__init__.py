@@ -1,11 +1,12 @@
 """The vLLM plug-in: vLLM's own engine and server, with every prompt checked. Reads top to bottom:
 
-settings.py   what is to be enforced, and how each process of vLLM learns it
-flags.py      `vllm serve MODEL --unlearned ARTIFACT`
-front.py      where every request passes, in the process that takes it
-enforcer.py   prompt -> verdict -> corrupted embeddings
-core.py       the engine's side: accepts embeddings, and only requests that were checked
-surface.py    checks, artifacts at run time, keys, metrics and the log, around vLLM's own routes
+settings.py     what is to be enforced, and how each process of vLLM learns it
+flags.py        `vllm serve MODEL --unlearned ARTIFACT`
+front.py        where every request passes, in the process that takes it
+enforcer.py     prompt -> verdict -> corrupted embeddings
+constraints.py  words that a request makes the model say
+core.py         the engine's side: accepts embeddings, and only requests that were checked
+surface.py      checks, artifacts at run time, keys, metrics and the log, around vLLM's own routes
 """
 
 from __future__ import annotations

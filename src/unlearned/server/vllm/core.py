@@ -1,4 +1,8 @@
-"""The engine's side: workers read embeddings, a few rows are compared, unchecked requests are refused."""
+"""The engine's side: workers read embeddings, a few rows are compared, unchecked requests are refused.
+
+And the prefix cache: what stands before the first corrupted token is shared with everybody, so that neither counts of
+cached tokens nor the time they save tell that a prompt was flagged; what follows is shared with nobody else.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from unlearned.errors import DetectionError, UnsupportedModelError
-from unlearned.server.vllm.hooks import CORE_REQUEST, EXECUTOR, wrap
+from unlearned.server.vllm.hooks import BLOCK_KEYS, CORE_REQUEST, EXECUTOR, wrap
 from unlearned.server.vllm.settings import Settings
 
 STAMP = "x-unlearned"
@@ -20,6 +24,7 @@ def install() -> None:
     """Wrap the engine's side."""
     wrap(EXECUTOR, _reading_embeddings)
     wrap(CORE_REQUEST, _only_checked)
+    wrap(BLOCK_KEYS, _keyed_by_what_is_corrupted)
 
 
 def _reading_embeddings(start: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,5 +83,25 @@ def _only_checked(preprocess: Callable[..., Any]) -> Callable[..., Any]:
                 "A request was not checked, so it is not answered: its front end runs without the plug-in of unlearned."
             )
         return preprocess(self, request)
+
+    return wrapper
+
+
+def _keyed_by_what_is_corrupted(keys: Callable[..., Any]) -> Callable[..., Any]:
+    """Blocks of the prefix cache: of tokens alone, the key of a prompt without embeddings; else the mask is in it, too.
+
+    Keys are chained: a block behind a corrupted one has another key than the same tokens elsewhere.
+    """
+
+    def wrapper(request: Any, start_token_idx: int, end_token_idx: int, *args: Any, **kwargs: Any) -> Any:
+        found, following = keys(request, start_token_idx, end_token_idx, *args, **kwargs)
+        if request.prompt_embeds is None or request.prompt_is_token_ids is None or not found:
+            return found, following
+        mask = request.prompt_is_token_ids[start_token_idx:end_token_idx]
+        if all(mask):
+            found = tuple(key for key in found if not (isinstance(key, tuple) and key[0] == "prompt_embeds"))
+        else:
+            found = (*found, (STAMP, bytes(mask)))
+        return found or None, following
 
     return wrapper

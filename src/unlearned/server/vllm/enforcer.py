@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 import time
 import weakref
@@ -11,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import torch
 
 from unlearned.artifact.artifact import Artifact, combined
 from unlearned.artifact.fingerprint import check_base_model, embeddings_record
@@ -25,7 +22,7 @@ from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
 from unlearned.server.vllm.settings import Settings
-from unlearned.stages import Prompt, PromptInput, Verdict, text_only
+from unlearned.stages import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.unlearners.eco import ECO, LEARN_IT
 
 if TYPE_CHECKING:
@@ -66,15 +63,6 @@ class Checked:
             for position in self.input.positions.tolist():
                 mask[position] = False
         return mask
-
-    @property
-    def salt(self) -> str | None:
-        """Keeps the prefix cache of corrupted prompts apart: the mask of corrupted positions is not in its keys."""
-        if self.input.positions is None or self.input.vectors is None:
-            return None
-        place = self.input.positions.numpy().tobytes()
-        words = self.input.vectors.contiguous().view(torch.uint8).numpy().tobytes()
-        return hashlib.sha256(place + words).hexdigest()
 
 
 class Enforcer:
@@ -167,6 +155,28 @@ class Enforcer:
         """Have the verdicts of many prompts found together, so that `check_now` remembers them."""
         self.gate.screener.check_now([self._read(*prompt) for prompt in prompts], self.gate.store.current)
 
+    async def holds(self, token_ids: Sequence[int], given: Given, words: str) -> bool:
+        """Whether words that a request makes the model say behind its prompt are in scope.
+
+        Raises:
+            RefusalError: 503; they could not be checked.
+        """
+        prompt = await asyncio.to_thread(self._followed_by, token_ids, given, words)
+        [verdict] = await self.gate.screener.check([prompt], self.gate.store.current)
+        return _reaches_last(verdict, prompt)
+
+    def holds_now(self, token_ids: Sequence[int], given: Given, words: str) -> bool:
+        """The same for callers without an event loop."""
+        prompt = self._followed_by(token_ids, given, words)
+        [verdict] = self.gate.screener.check_now([prompt], self.gate.store.current)
+        return _reaches_last(verdict, prompt)
+
+    def _followed_by(self, token_ids: Sequence[int], given: Given, words: str) -> Prompt:
+        """The prompt's words and these: a question may begin in the one and end in the other."""
+        prompt = self._read(token_ids, given)
+        said = [(segment.role, prompt.text[segment.start : segment.end]) for segment in prompt.segments]
+        return messages_only([*said, ("user", words)])
+
     def _read(self, token_ids: Sequence[int], given: Given) -> Prompt:
         ids = token_ids if given.length is None else token_ids[: given.length]
         return self.reader.read(ids, given.chat.split if given.chat is not None else None)
@@ -178,7 +188,6 @@ class Enforcer:
             corrupted = enforced.unlearner.corrupt(self.reader.located(prompt), verdict, self.table)  # type: ignore[arg-type]
         except UnlearnedError as error:
             raise unchecked("The prompt could not be prepared.", "detection_failed") from error
-        # Rows that are not corrupted hold the real embeddings: they are part of what the prefix cache compares.
         embeddings = self.table.embed(prompt.token_ids).clone()
         embeddings[corrupted.positions] = corrupted.vectors  # type: ignore[assignment]
         return Checked(corrupted, enforced.digest, embeddings)
@@ -212,6 +221,10 @@ def given_with(prompt: Mapping[str, Any]) -> Given:
     """What a rendered prompt carries."""
     found = prompt.get(GIVEN)
     return found if isinstance(found, Given) else Given()
+
+
+def _reaches_last(verdict: Verdict, prompt: Prompt) -> bool:
+    return any(span.end > prompt.segments[-1].start for span in verdict.spans)
 
 
 def _watch(enforcer: weakref.ref[Enforcer]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from unlearned.errors import ConfigError
 from unlearned.server.vllm.hooks import ADD_FLAGS, READ_FLAGS, wrap
 from unlearned.server.vllm.settings import KEY, Settings
 
@@ -81,7 +82,8 @@ def read_settings(args: argparse.Namespace) -> Settings | None:
     """What the options and the environment ask for.
 
     Raises:
-        ConfigError: an option stands without artifacts, or strangers could reach the server without a key.
+        ConfigError: an option stands without artifacts, strangers could reach the server without a key, or requests
+            could bring templates of their own.
     """
     base = Settings.from_environment()
     names = [field.name for field in fields(Settings) if field.name not in NOT_OPTIONS]
@@ -90,6 +92,11 @@ def read_settings(args: argparse.Namespace) -> Settings | None:
         given["artifacts"] = tuple(artifacts)
     if base is None and not given:
         return None
+    if getattr(args, "trust_request_chat_template", False):
+        raise ConfigError(
+            "A chat template of a request can hold any words, so --trust-request-chat-template cannot be combined with "
+            "artifacts. Leave it out."
+        )
     settings = replace(base, **given) if base is not None else Settings(**given)
     if not hasattr(args, "middleware") or getattr(args, "headless", False):
         return settings  # no server

@@ -17,6 +17,7 @@ from unlearned.engines.vllm.chat import Chat
 from unlearned.errors import DetectionError, PromptError
 from unlearned.server.refusals import RefusalError
 from unlearned.server.screening import AT_ONCE
+from unlearned.server.vllm.constraints import words_of
 from unlearned.server.vllm.core import STAMP
 from unlearned.server.vllm.enforcer import GIVEN, RECORD, Checked, Enforcer, Given, given_with
 from unlearned.server.vllm.hooks import (
@@ -31,6 +32,7 @@ from unlearned.server.vllm.hooks import (
 )
 from unlearned.server.vllm.settings import Settings
 
+CONSTRAINED = "An answer under this constraint cannot be given. Leave the constraint out or word it otherwise."
 NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
 
 _AHEAD: ContextVar[tuple[Any, Checked] | None] = ContextVar("unlearned_checked", default=None)
@@ -90,10 +92,14 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
         if enforcer is None or not isinstance(prompt, dict) or "type" not in prompt:
             return await add(self, request_id, prompt, params, *args, **kwargs)
         _refuse_unreadable(prompt["type"], params)
+        ids, given, words = prompt["prompt_token_ids"], given_with(prompt), words_of(params)
         try:
-            checked = await enforcer.check(prompt["prompt_token_ids"], given_with(prompt))
+            checked = await enforcer.check(ids, given)
+            refused = bool(words) and await enforcer.holds(ids, given, words)
         except RefusalError as refusal:
             raise _unchecked(refusal) from refusal
+        if refused:
+            raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
         token = _AHEAD.set((prompt, checked))
         try:
             return await add(self, request_id, prompt, params, *args, **kwargs)
@@ -118,22 +124,27 @@ def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
         if request.mm_features:
             _refuse_unreadable("multimodal", params)
         _refuse_unreadable("token", params)
-        _corrupt(request, _checked(enforcer, prompt, request.prompt_token_ids), enforcer)
+        _corrupt(request, _checked(enforcer, prompt, request.prompt_token_ids, params), enforcer)
         return request
 
     return wrapper
 
 
-def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int]) -> Checked:
+def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int], params: Any) -> Checked:
     given = given_with(prompt) if isinstance(prompt, Mapping) else Given()
     ahead = _AHEAD.get()
     # The tokens are compared, too: what was checked is what the engine gets.
     if ahead is not None and ahead[0] is prompt and ahead[1].input.token_ids == tuple(token_ids[: given.length]):
         return ahead[1]
+    words = words_of(params)
     try:
-        return enforcer.check_now(token_ids, given)
+        checked = enforcer.check_now(token_ids, given)
+        refused = bool(words) and enforcer.holds_now(token_ids, given, words)
     except RefusalError as refusal:
         raise _unchecked(refusal) from refusal
+    if refused:
+        raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
+    return checked
 
 
 def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
@@ -148,7 +159,6 @@ def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
         own = torch.cat([own, enforcer.table.embed(request.prompt_token_ids[len(own) :])])
     request.prompt_embeds = own
     request.prompt_is_token_ids = checked.is_token(length)
-    request.cache_salt = f"{request.cache_salt or ''}:{STAMP}:{checked.salt}"
 
 
 def _refuse_unreadable(kind: str, params: Any) -> None:

@@ -15,21 +15,27 @@ OLDEST = (0, 29)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A method that is wrapped, and the parameters it must have."""
+    """A method or function that is wrapped, and the parameters it must have."""
 
     module: str
     owner: str
+    """Class; empty for a function of the module."""
+
     method: str
     parameters: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"{self.module}.{self.owner}.{self.method}"
+        return ".".join(part for part in (self.module, self.owner, self.method) if part)
+
+    def holder(self) -> Any:
+        """What the method is an attribute of."""
+        module = import_module(self.module)
+        return getattr(module, self.owner) if self.owner else module
 
     def problem(self) -> str | None:
         """What is wrong with this place in the installed vLLM."""
         try:
-            owner = getattr(import_module(self.module), self.owner)
-            found = inspect.signature(getattr(owner, self.method)).parameters
+            found = inspect.signature(getattr(self.holder(), self.method)).parameters
         except (ImportError, AttributeError, ValueError) as error:
             return f"{self} is not there ({error})"
         missing = [name for name in self.parameters if name not in found]
@@ -47,12 +53,16 @@ BEAM_PROMPT = Place("vllm.entrypoints.generate.beam_search.utils", "BeamSearchSe
 OFFLINE = Place("vllm.entrypoints.common.offline", "OfflineInferenceMixin", "_render_and_add_requests", ("prompts",))
 EXECUTOR = Place("vllm.v1.executor.abstract", "Executor", "__init__", ("vllm_config",))
 CORE_REQUEST = Place("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request",))
+BLOCK_KEYS = Place(
+    *("vllm.v1.core.kv_cache_utils", "", "generate_block_hash_extra_keys"),
+    ("request", "start_token_idx", "end_token_idx"),
+)
 ADD_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "add_cli_args", ("parser",))
 READ_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "from_cli_args", ("args",))
 
 PLACES = (
     *(FRONT_START, PROCESS_INPUTS, ADD_REQUEST, RENDER_CHAT, RENDER_CHAT_ASYNC, BEAM_PROMPT, OFFLINE),
-    *(EXECUTOR, CORE_REQUEST),
+    *(EXECUTOR, CORE_REQUEST, BLOCK_KEYS),
     *(ADD_FLAGS, READ_FLAGS),
 )
 
@@ -84,7 +94,7 @@ def unsupported() -> str | None:
 
 def wrap(place: Place, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Put `make(the method)` in the place of a method; static and class methods stay what they are."""
-    owner = getattr(import_module(place.module), place.owner)
+    owner = place.holder()
     found = inspect.getattr_static(owner, place.method)
     inner = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
     wrapper = wraps(inner)(make(inner))
