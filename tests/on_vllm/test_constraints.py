@@ -42,10 +42,11 @@ def test_schemas_say_keys_and_values_but_no_comments() -> None:
         "type": "object",
         "description": "what it is",
         "properties": {"Who is he?": {"const": "a wizard"}, "b": {"enum": ["c", "d"]}, "e": {"pattern": "f[o]x"}},
+        "patternProperties": {"^g[o]at$": {"type": "string"}},
     }
     for form in (schema, json.dumps(schema)):
         said = words(json=form).split("\n")
-        assert {"Who is he?", "a wizard", "c", "d", "fox"} <= set(said)
+        assert {"Who is he?", "a wizard", "c", "d", "fox", "goat"} <= set(said)
         assert "what it is" not in said
     assert words(choice=["Who is", "Harry?"]) == "Who is\nHarry?"
 

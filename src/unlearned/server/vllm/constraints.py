@@ -69,7 +69,7 @@ def _strings(value: Any, key: str = "") -> Iterator[str]:
         for name, inner in value.items():
             if name in NOT_SAID and isinstance(inner, (str, list)):
                 continue
-            yield str(name)
+            yield _readable(str(name)) if key == "patternProperties" else str(name)
             yield from _strings(inner, str(name))
     elif isinstance(value, (list, tuple)):
         for inner in value:
