@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from unlearned.classify.detect import NEARLY_AS_GOOD, detect
+from unlearned.classify.detect import NEARLY_AS_GOOD, detect, log_odds
 from unlearned.classify.scope import Scope
 from unlearned.stages import Prompt, Segment, Span, Verdict
 
@@ -112,7 +111,7 @@ def merged(own: Verdict, others: Sequence[tuple[Verdict, list[int]]]) -> Verdict
             known = content.setdefault(span.scope, [])
             first = bisect_right(known, moved.start, key=lambda other: other.end)
             last = bisect_left(known, moved.end, key=lambda other: other.start)
-            if all(_odds(moved) - _odds(met) > NEARLY_AS_GOOD for met in known[first:last]):
+            if all(log_odds(moved.score) - log_odds(met.score) > NEARLY_AS_GOOD for met in known[first:last]):
                 both = [moved, *known[first:last]]
                 start, end = min(one.start for one in both), max(one.end for one in both)
                 known[first:last] = [replace(moved, start=start, end=end)]
@@ -120,8 +119,3 @@ def merged(own: Verdict, others: Sequence[tuple[Verdict, list[int]]]) -> Verdict
     spans += [span for span in own.spans if span.reason != "content"]
     score = max([own.score, *(verdict.score for verdict, _ in others)])
     return Verdict(tuple(sorted(spans)), score, own.languages)
-
-
-def _odds(span: Span) -> float:
-    """Their logarithm."""
-    return math.log(max(span.score, 1e-12)) - math.log(max(1.0 - span.score, 1e-12))

@@ -46,6 +46,11 @@ def short_threshold(threshold: float, penalty: float) -> float:
     return threshold / (threshold + (1.0 - threshold) * math.exp(-penalty))
 
 
+def log_odds(score: float) -> float:
+    """Of p(forget | text); minus infinity for 0, and finite for 1."""
+    return (math.log(score) if score > 0 else -math.inf) - math.log1p(-min(score, 1 - 1e-12))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
     """One text to classify."""
@@ -94,8 +99,7 @@ class Judged:
         """Which of these parts of a clause are in scope: the best one, then what is left beside it, if that is."""
         scores = dict(zip(columns, self.scores[scope, columns.start : columns.stop].astype(np.float64), strict=True))
         open_ = [n for n in columns if scores[n] >= self.thresholds[scope] and not self.spared[scope, n]]
-        with np.errstate(divide="ignore"):
-            odds = {n: float(np.log(scores[n]) - np.log1p(-min(scores[n], 1 - 1e-12))) for n in open_}
+        odds = {n: log_odds(float(scores[n])) for n in open_}
         chosen = []
         while open_:
             limit = max(odds[n] for n in open_) - NEARLY_AS_GOOD
