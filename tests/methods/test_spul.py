@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from unlearned.errors import (
     ArtifactVersionError,
     ConfigError,
     DataError,
+    FitWarning,
 )
+from unlearned.learn import soft_checkpoint
 from unlearned.learn.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
 from unlearned.methods.data import Encoder, Example, Form
 from unlearned.stages import PromptInput
@@ -137,6 +141,53 @@ def test_training_leaves_the_model_as_it_was(fresh: Any, tiny_tokenizer: Any) ->
     assert torch.equal(first.vectors, again.vectors)
     other = train_soft_prompt(fresh, tiny_tokenizer, FORGET, RETAIN, SpulConfig(tokens=2, epochs=1, seed=1))
     assert not torch.equal(first.vectors, other.vectors)
+
+
+def test_a_killed_training_goes_on_to_the_same_vectors(
+    fresh: Any, tiny_tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soft_checkpoint, "SECONDS", 0.0)
+    config = SpulConfig(tokens=2, epochs=6, batch_size=3, learning_rate=1e-2)
+    steps: list[int] = []
+
+    def watched(phase: str, done: int, total: int, kill_at: int | None = None) -> None:
+        steps.append(done)
+        if done == kill_at:
+            raise KeyboardInterrupt
+
+    whole = train_soft_prompt(fresh, tiny_tokenizer, FORGET, RETAIN, config)
+    place = tmp_path / "soft.unfinished"
+    kill_at = -(-(len(FORGET) + len(RETAIN)) // 3) * 2 + 1  # within an epoch
+    killed = partial(watched, kill_at=kill_at)
+    with pytest.raises(KeyboardInterrupt):
+        train_soft_prompt(fresh, tiny_tokenizer, FORGET, RETAIN, config, killed, checkpoints=place)
+    steps.clear()
+    again = train_soft_prompt(fresh, tiny_tokenizer, FORGET, RETAIN, config, watched, checkpoints=place)
+    assert steps[0] == kill_at + 1
+    assert torch.equal(again.vectors, whole.vectors)
+    assert again.record == whole.record
+
+    other = replace(config, seed=1)
+    steps.clear()
+    with pytest.warns(FitWarning, match="other data or settings"):
+        train_soft_prompt(fresh, tiny_tokenizer, FORGET, RETAIN, other, watched, checkpoints=place)
+    assert steps[0] == 1
+    with pytest.raises(ConfigError, match="holds no checkpoints"):
+        train_soft_prompt(fresh, tiny_tokenizer, FORGET, RETAIN, config, checkpoints=tmp_path)
+
+
+def test_only_columns_with_a_target_go_through_the_head(fresh: Any, tiny_tokenizer: Any) -> None:
+    engine, encoder = TransformersEngine(fresh, tiny_tokenizer), Encoder(tiny_tokenizer, Form(), 512)
+    batch = [(False, encoder.pair(row["prompt"], row["answer"])) for row in RETAIN[:3]]
+    widths = []
+    handle = fresh.get_output_embeddings().register_forward_hook(lambda _, given, __: widths.append(given[0].shape[1]))
+    try:
+        batch_loss(engine, torch.zeros(4, 32), batch, SpulConfig())
+    finally:
+        handle.remove()
+    columns = {len(item.prompt) - 1 + i for _, item in batch for i in range(len(item.target))}
+    assert widths == [len(columns)] * 2
+    assert len(columns) < max(map(len, (item for _, item in batch)))
 
 
 def test_it_is_saved_and_loaded_as_it_was(soft: SPUL, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ their answers, too. What was fitted lies in a folder, and is taken from there th
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +24,7 @@ from unlearned.learn.fit import FitConfig, add_strength, fit_detector
 from unlearned.learn.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.known import methods
+from unlearned.methods.place import unfinished
 from unlearned.methods.train import train_method
 from unlearned.progress import Progress
 from unlearned.registry import Registry
@@ -282,8 +284,12 @@ def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress)
     if not place.is_dir():
         forget, retain = list(materials.forget_rows), list(materials.retain_rows)
         config = SpulConfig(**{"seed": seed, **materials.spul})
-        soft = train_soft_prompt(materials.model, materials.tokenizer, forget, retain, config, report)
+        checkpoints = unfinished(place)
+        soft = train_soft_prompt(
+            materials.model, materials.tokenizer, forget, retain, config, report, checkpoints=checkpoints
+        )
         soft.save_pretrained(place)
+        shutil.rmtree(checkpoints)
     return SPUL.from_pretrained(place)
 
 

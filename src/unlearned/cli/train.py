@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,6 +136,7 @@ def _soft_prompt(
     from unlearned.learn.spul import SpulConfig, train_soft_prompt
     from unlearned.methods.data import Form
     from unlearned.methods.known import read_settings
+    from unlearned.methods.place import unfinished
     from unlearned.unlearners.spul import check_place
 
     if isinstance(settings.get("labels"), str):
@@ -144,6 +146,9 @@ def _soft_prompt(
     forget_rows = read_rows(forget)
     retain_rows = read_rows(retain) if retain else []
     model, tokenizer = load(options)
+    checkpoints = unfinished(out.resolve())
     with progress() as report, quiet():
-        soft = train_soft_prompt(model, tokenizer, forget_rows, retain_rows, config, report)
-    typer.echo(f"Written to {soft.save_pretrained(out)}")
+        soft = train_soft_prompt(model, tokenizer, forget_rows, retain_rows, config, report, checkpoints=checkpoints)
+    folder = soft.save_pretrained(out)
+    shutil.rmtree(checkpoints)
+    typer.echo(f"Written to {folder}")

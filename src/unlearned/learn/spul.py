@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,10 @@ from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Rows, as_rows
+from unlearned.learn.soft_checkpoint import SoftCheckpoint, fingerprint
 from unlearned.methods.data import Encoder, Example, Form, padded
-from unlearned.methods.losses import IGNORED, is_target, kl_positions, nll_mean, precise
+from unlearned.methods.losses import IGNORED, is_target, precise
+from unlearned.methods.record import rows_sha256, weights_sha256
 from unlearned.methods.reference import evaluating
 from unlearned.progress import Progress
 from unlearned.seeding import own_randomness
@@ -106,6 +109,8 @@ def train_soft_prompt(
     retain: Rows,
     config: SpulConfig | None = None,
     on_progress: Progress | None = None,
+    *,
+    checkpoints: Path | None = None,
 ) -> SPUL:
     """Train on the model, which stays as it is: its weights get no gradient.
 
@@ -116,9 +121,12 @@ def train_soft_prompt(
         retain: rows with answers.
         config: how.
         on_progress: called with ("training", steps done, steps).
+        checkpoints: folder that keeps how far it is while this runs. The same call after an interruption goes on from
+            there, to the same vectors. It is left where it is: the caller removes it when the result is safe.
 
     Raises:
-        DataError: a side is empty, or a retain row has no answer.
+        ConfigError: `checkpoints` holds something else, or the model is quantised on a CPU.
+        DataError: a side is empty, a retain row has no answer, or `checkpoints` cannot be written.
         FitError: the loss is not finite.
     """
     config = config or SpulConfig()
@@ -137,9 +145,11 @@ def train_soft_prompt(
     items += [(False, example) for example in encoder.examples(retain_rows, "retain")]
     engine = TransformersEngine(model, tokenizer)
     base = base_model_record(engine)
+    rows = [rows_sha256(forget_rows), rows_sha256(retain_rows)]
+    kept = SoftCheckpoint(checkpoints, fingerprint(config, weights_sha256(model), rows) if checkpoints else "")
     with own_randomness(config.seed), evaluating(model):
         soft = PromptEncoder(config.tokens, base.embedding_size, config.hidden).to(model.device)
-        losses = _train(engine, soft, items, config, on_progress)
+        losses = _train(engine, soft, items, config, kept, on_progress)
     record = {
         "config": asdict(config),
         "base_model": base.model_dump(),
@@ -168,45 +178,42 @@ def batch_loss(
     inputs = [prefixed(row, vectors, engine.substitute_id) for row in ids.tolist()]
     whole = torch.cat([front, ids], dim=1)
     seen = torch.cat([torch.ones_like(front), mask], dim=1)
-    # Only what predicts a target goes through the output head; the last vector may be the first to do so.
-    first = count + min(len(item.prompt) for _, item in batch) - 1
+    # Only columns in which some row predicts a target go through the output head, the widest product of all.
+    columns = is_target(labels).any(0).nonzero()[:, 0]  # (C,)
+    targets = labels[:, columns + 1]  # (B, C)
+    here = targets != IGNORED
     # The same way as at inference, so that what was trained is what is used.
     with EmbeddingInjection(engine.model, whole, inputs, [0] * rows, engine.substitute_id):
-        logits = _logits_from(engine, first, whole, seen)
-    all_labels = torch.cat([torch.full_like(front, IGNORED), labels], dim=1)[:, first:]
-    nll = nll_mean(logits, all_labels)  # (B,)
-    forget = torch.tensor([side for side, _ in batch], device=nll.device)
+        logits = _logits_at(engine, columns + count, whole, seen)
+    predicted = precise(logits[here]).log_softmax(-1)  # (N, V), of the N targets of all rows
+    nll = _mean_by_row(-predicted.gather(1, targets[here][:, None])[:, 0], here)
+    retain = torch.tensor([not side for side, _ in batch], device=nll.device)
     loss = nll.new_zeros(())
-    if bool(forget.any()):
-        loss = loss + nll[forget].mean()
-    if bool((~forget).any()):
-        loss = loss + config.alpha * nll[~forget].mean()
+    if bool((~retain).any()):
+        loss = loss + nll[~retain].mean()
+    if bool(retain.any()):
+        loss = loss + config.alpha * nll[retain].mean()
         if config.beta:
-            loss = loss + config.beta * _divergence(engine, data, logits, first - count, ~forget)
+            with torch.no_grad():
+                plain = _logits_at(engine, columns, ids[retain], mask[retain])
+            before, now = precise(plain[here[retain]]).log_softmax(-1), predicted[retain[here.nonzero()[:, 0]]]
+            gap = (before.exp() * (before - now)).sum(-1)
+            loss = loss + config.beta * _mean_by_row(gap, here[retain]).mean()
     return loss
 
 
-def _logits_from(engine: TransformersEngine, first: int, ids: Tensor, mask: Tensor) -> Tensor:
-    """(B, T - first, V) of the positions from `first` on."""
-    columns = torch.arange(first, ids.shape[1], device=ids.device)
+def _logits_at(engine: TransformersEngine, columns: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    """(B, C, V) of these columns; models that cannot leave out the others compute all."""
     arguments = {"input_ids": ids, "attention_mask": mask, "use_cache": False}
     logits: Tensor = engine.model(**arguments, **keep_logits(engine.model, columns)).logits
-    return logits[:, logits.shape[1] - len(columns) :]
+    return logits if logits.shape[1] == len(columns) else logits[:, columns]
 
 
-def _divergence(
-    engine: TransformersEngine, data: dict[str, Tensor], logits: Tensor, first: int, chosen: Tensor
-) -> Tensor:
-    """Mean over chosen rows of their mean divergence where a target is predicted; (B, T - first, V) logits."""
-    ids, mask, labels = (data[name][chosen] for name in ("input_ids", "attention_mask", "labels"))
-    with torch.no_grad():
-        plain = _logits_from(engine, first, ids, mask)
-    where = kl_positions(mask, labels, "labels")[:, first:]
-    before, now = (precise(values[where]).log_softmax(-1) for values in (plain, logits[chosen]))  # (N, V)
-    values = (before.exp() * (before - now)).sum(-1)
-    spread = values.new_zeros(where.shape)
-    spread[where] = values
-    return (spread.sum(1) / is_target(labels).sum(1)).mean()
+def _mean_by_row(values: Tensor, here: Tensor) -> Tensor:
+    """(N,) values of the N true places of (B, C), row by row -> (B,) means."""
+    spread = values.new_zeros(here.shape)
+    spread[here] = values  # not index_add, whose order of summation is not fixed on a GPU
+    return spread.sum(1) / here.sum(1)
 
 
 def _train(
@@ -214,34 +221,34 @@ def _train(
     soft: PromptEncoder,
     items: Sequence[tuple[bool, Example]],
     config: SpulConfig,
+    kept: SoftCheckpoint,
     on_progress: Progress | None,
 ) -> list[float]:
     """Mean loss of each epoch."""
     weights = list(soft.parameters())
     optimizer = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay)
     per_epoch = math.ceil(len(items) / config.batch_size)
-    total, step, losses = config.epochs * per_epoch, 0, []
-    for epoch in range(config.epochs):
+    total = config.epochs * per_epoch
+    losses = kept.restore(soft, optimizer)
+    for step in range(len(losses), total):
+        epoch, turn = divmod(step, per_epoch)
         order = np.random.default_rng([config.seed, 1, epoch]).permutation(len(items))
-        found = []
-        for start in range(0, len(items), config.batch_size):
-            batch = [items[index] for index in order[start : start + config.batch_size]]
-            loss = batch_loss(engine, soft(), batch, config)
-            if not torch.isfinite(loss):
-                raise FitError(f"The loss is not finite in step {step + 1}. Lower the learning rate.")
-            # Only of the encoder: nothing may be left on the user's model.
-            for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
-                weight.grad = gradient
-            torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * cosine(step, total, config.warmup)
-            optimizer.step()
-            found.append(float(loss.detach()))
-            step += 1
-            if on_progress is not None:
-                on_progress("training", step, total)
-        losses.append(sum(found) / len(found))
-    return losses
+        batch = [items[index] for index in order[turn * config.batch_size : (turn + 1) * config.batch_size]]
+        loss = batch_loss(engine, soft(), batch, config)
+        if not torch.isfinite(loss):
+            raise FitError(f"The loss is not finite in step {step + 1}. Lower the learning rate.")
+        # Only of the encoder: nothing may be left on the user's model.
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            weight.grad = gradient
+        torch.nn.utils.clip_grad_norm_(weights, config.max_grad_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = config.learning_rate * cosine(step, total, config.warmup)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        kept.keep(soft, optimizer, losses)
+        if on_progress is not None:
+            on_progress("training", step + 1, total)
+    return [sum(part) / len(part) for part in (losses[i : i + per_epoch] for i in range(0, total, per_epoch))]
 
 
 def cosine(step: int, total: int, warmup: float) -> float:
