@@ -275,7 +275,7 @@ def unlearned_model(name: str, materials: Materials, seed: int, folder: Path, re
         config = TrainConfig(**{"lora": adapter, "seed": seed, **materials.train})
         forget, retain = list(materials.forget_rows), list(materials.retain_rows)
         train_method(name, model, tokenizer, forget, retain, config, place, on_progress=report)
-    return partial(with_adapter if trains_an_adapter else with_weights, materials.fresh, place)
+    return partial(partial(with_adapter, exact=True) if trains_an_adapter else with_weights, materials.fresh, place)
 
 
 def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> SPUL:
