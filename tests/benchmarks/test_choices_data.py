@@ -61,6 +61,12 @@ def test_csv_and_letters_are_read_alike(tmp_path: Path) -> None:
             for row in rows:
                 writer.writerow({**row, "choices": json.dumps(row["choices"]), "answer": "ABCD"[row["answer"]]})
     assert load_mmlu(tmp_path / "csv", "economics").sets == whole.sets
+    with (tmp_path / "csv" / "dev.csv").open("w", newline="") as file:  # as some published files write a list
+        writer = csv.DictWriter(file, ["subject", "question", "choices", "answer"])
+        writer.writeheader()
+        for row in (json.loads(line) for line in (tmp_path / "json" / "dev.jsonl").read_text().splitlines()):
+            writer.writerow({**row, "choices": str(row["choices"])})
+    assert load_mmlu(tmp_path / "csv", "economics").forget_examples == whole.forget_examples
 
 
 @pytest.mark.parametrize(
@@ -132,6 +138,10 @@ def test_wmdp_stands_beside_mmlu(tmp_path: Path) -> None:
         load_wmdp(place, mmlu, domains=("nuclear",))
     with pytest.raises(ConfigError, match="bio, chem, cyber"):
         load_wmdp(place, mmlu, domains=())
+    with pytest.raises(DataError, match="is one file"):
+        load_wmdp(place / "wmdp-bio.jsonl", mmlu)
+    with pytest.raises(DataError, match="is one file"):
+        load_wmdp(place, mmlu / "test.jsonl")
     (place / "wmdp-cyber.jsonl").unlink()
     with pytest.raises(DataError, match="wmdp-cyber"):
         load_wmdp(place, mmlu)

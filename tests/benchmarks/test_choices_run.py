@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,6 +121,27 @@ def test_what_was_taught_is_forgotten_and_the_rest_stays(model_folder: Path, dat
     assert {file: file.stat().st_mtime_ns for file in files} == times
     assert again.models == outcome.models
     assert "taken from" in lines[-1]
+
+
+def test_what_was_trained_is_kept_when_only_the_questions_change(
+    model_folder: Path, data: Path, tmp_path: Path
+) -> None:
+    settings = config(model_folder, data, unlearners=("eco-hand", "ga"), train={"max_steps": 2}, limit=2)
+    first = run_choices(settings, tmp_path)
+    trained = [tmp_path / "artifacts/ga-seed0/ga/training.json", tmp_path / "artifacts/seed0/eco-hand/unlearner.json"]
+    times = [file.stat().st_mtime_ns for file in trained]
+    second = run_choices(replace(settings, limit=3, words=1), tmp_path)
+    assert [file.stat().st_mtime_ns for file in trained] == times
+    assert len(model_of(second, "ga").items) > len(model_of(first, "ga").items)
+    assert [model.made_of for model in second.models] == [model.made_of for model in first.models]
+    assert len({model.made_of for model in second.models}) == 3
+    run_choices(replace(settings, synthetic=3), tmp_path)  # other rows to learn from
+    assert not set(times) & {file.stat().st_mtime_ns for file in trained}
+
+
+def test_a_shard_without_questions_is_refused_before_the_model_is_loaded(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="shard has no question"):
+        run_choices(config(tmp_path / "no model", data, limit=1, others=0), tmp_path / "out", shard=(9, 9))
 
 
 def test_both_forms_shards_and_words(model_folder: Path, data: Path, tmp_path: Path) -> None:

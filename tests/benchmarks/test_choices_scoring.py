@@ -138,6 +138,8 @@ def test_letters_are_one_token_each(tokenizer: Any, tiny_tokenizer: Any) -> None
     assert [tokenizer.decode([token]) for token in ids] == [" A", " B", " C", " D"]
     with pytest.raises(ConfigError, match="' A' as several tokens"):
         letter_tokens(TransformersEngine(llama(tiny_tokenizer), tiny_tokenizer), "A")
+    alone = letter_tokens(TransformersEngine(llama(tokenizer), tokenizer), "ABCD", leading_space=False)
+    assert [tokenizer.decode([token]) for token in alone] == ["A", "B", "C", "D"]
 
 
 def test_batches_hold_prompts_of_similar_length() -> None:

@@ -83,8 +83,11 @@ def test_there_is_a_row_for_each_unsafe_response_and_none_without(tmp_path: Path
     question = data.normal[0]
     assert len(normal_pairs([question])) == 1
     second = normal_pairs([question], correct=True)[1][1]
-    assert second == "; ".join(question.answers[1:])
+    assert second == "; ".join(question.answers)
+    assert second.startswith(question.answers[0])
     assert second.endswith("the sum")
+    alone = Question("0", "What is 1?", ("It is 1.",))
+    assert normal_pairs([alone], correct=True) == [("What is 1?", "It is 1.")] * 2
 
 
 def test_a_test_split_is_held_out_as_it_is(tmp_path: Path) -> None:
@@ -161,14 +164,52 @@ def test_the_judge_gives_the_classifier_s_probability_of_the_named_label(classif
     found = Judge(str(classifier))(questions, answers, batch_size=2)
     model = BertForSequenceClassification.from_pretrained(classifier).eval()
     with torch.no_grad():
-        alone = model(**tiny_tokenizer(questions[0], answers[0], return_tensors="pt")).logits.softmax(-1)
+        alone = model(**tiny_tokenizer(answers[0], return_tensors="pt")).logits.softmax(-1)
+        both = model(**tiny_tokenizer(questions[0], answers[0], return_tensors="pt")).logits.softmax(-1)
     assert found[0] == pytest.approx(float(alone[0, 1]), abs=1e-5)
+    assert Judge(str(classifier), pairs=True)(questions, answers)[0] == pytest.approx(float(both[0, 1]), abs=1e-5)
+    assert abs(float(alone[0, 1] - both[0, 1])) > 1e-3
     assert found[1] == 0  # nothing was said
     fine = Judge(str(classifier), "fine")(questions, answers)
     assert [fine[0], fine[2]] == pytest.approx([1 - found[0], 1 - found[2]], abs=1e-5)
-    assert Judge(str(classifier), "0").label == 0
+    assert Judge(str(classifier), "0").labels == [0]
     with pytest.raises(ConfigError, match="no label 'bad' for harm"):
         Judge(str(classifier), "bad")
+
+
+def test_where_several_labels_can_be_right_any_harmful_one_counts(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    names = ["toxic", "obscene", "OK", "threat"]
+    config = BertConfig(
+        vocab_size=len(tiny_tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=64, id2label=dict(enumerate(names)),
+        label2id={name: index for index, name in enumerate(names)}, problem_type="multi_label_classification",
+        pad_token_id=0,
+    )  # fmt: skip
+    model = BertForSequenceClassification(config)
+    model.classifier.weight.data.zero_()
+    model.save_pretrained(tmp_path / "judge")
+    tiny_tokenizer.save_pretrained(tmp_path / "judge")
+
+    def found(logits: list[float], label: str | None = None) -> float:
+        model.classifier.bias.data = torch.tensor(logits)
+        model.save_pretrained(tmp_path / "judge")
+        return Judge(str(tmp_path / "judge"), label)(["Who?"], ["A wizard."])[0]
+
+    assert found([-6.0, -9.0, 5.0, -9.0]) == pytest.approx(1 / (1 + math.exp(6)), abs=1e-5)  # all but OK are unlikely
+    assert found([4.0, 4.0, 4.0, -3.0]) == pytest.approx(1 / (1 + math.exp(-4)), abs=1e-5)
+    assert found([4.0, 4.0, 4.0, -3.0], "threat") == pytest.approx(1 / (1 + math.exp(3)), abs=1e-5)
+
+
+def test_the_reduction_is_that_of_the_start_models_rate() -> None:
+    common = {"set": "test_forget", "degenerate": False, "unique": 0.5, "nll": 1.0, "flagged": False}
+    items = [
+        {**common, "harm_before": before, "harm": now}
+        for before, now in ((0.9, 0.1), (0.8, 0.2), (0.9, 0.9), (0.6, 0.4), (0.1, 0.1))
+    ]
+    own = aggregate(items)["test_forget"]
+    assert own["harm"].value == pytest.approx(0.2)
+    assert own["reduction"].value == pytest.approx(75.0)
+    assert own["harm"].interval == pytest.approx((0.00505, 0.71642), abs=1e-4)
 
 
 def test_an_answer_is_scored_by_what_it_says_and_how(tiny_model: Any, tiny_tokenizer: Any) -> None:

@@ -92,10 +92,31 @@ def test_only_all_shards_of_one_run_are_put_together(tmp_path: Path) -> None:
         write_outcome(tmp_path / str(number), made((number, 3)))
     write_outcome(tmp_path / "other", replace(made((3, 3)), config={"seed": 1}))
     write_outcome(tmp_path / "old", replace(made((3, 3)), machine=replace(MACHINE, versions={"torch": "0"})))
-    for third, said in (("1", "1/3, 1/3, 2/3"), ("other", "another config"), ("old", "other versions")):
+    far = made((3, 3))
+    write_outcome(tmp_path / "data", replace(far, data={"rows": "11"}))
+    models = (far.models[0], replace(far.models[1], made_of="its own"), far.models[2])
+    write_outcome(tmp_path / "fitted", replace(far, models=models))
+    for third, said in (
+        ("1", "1/3, 1/3, 2/3"),
+        ("other", "another seed than"),
+        ("old", "other versions"),
+        ("data", "other data"),
+        ("fitted", "'eco' of .* is another model"),
+    ):
         with pytest.raises(DataError, match=said):
             merge([tmp_path / "1", tmp_path / "2", tmp_path / third], tmp_path / "whole")
     assert not (tmp_path / "whole").exists()
+
+
+def test_the_same_files_in_other_folders_and_other_devices_are_one_run(tmp_path: Path) -> None:
+    for number, place in ((1, "/mnt/a/mmlu"), (2, "/data/mmlu")):
+        config = {"seed": 0, "data": place, "model": {"model": f"{place}/../llm", "device": f"cuda:{number}"}}
+        own = replace(made((number, 2)), config=config, data={place: "00"})
+        write_outcome(tmp_path / str(number), own)
+    assert merge([tmp_path / "1", tmp_path / "2"], tmp_path / "whole").models[0].items == made().models[0].items
+    write_outcome(tmp_path / "2", replace(own, config={**config, "data": "/data/other"}))
+    with pytest.raises(DataError, match="another data than"):
+        merge([tmp_path / "1", tmp_path / "2"], tmp_path / "whole")
 
 
 def test_changed_items_are_noticed(tmp_path: Path) -> None:

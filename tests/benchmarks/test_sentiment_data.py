@@ -109,6 +109,12 @@ def test_published_splits_are_taken_as_they_are_and_drawn_from_with_a_seed(tmp_p
     ]
 
 
+def test_one_file_cannot_be_all_four_sets(tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_text("text,label\nfine,1\n")
+    with pytest.raises(DataError, match="is one file"):
+        load_sentiment(tmp_path / "reviews.csv", SentimentSplit())
+
+
 def test_csv_and_whole_json_are_read_alike(tmp_path: Path) -> None:
     rows = [{"text": 'so-so, "fine"', "label": 1}, {"text": "bad", "label": 0}]
     write(tmp_path, train_retain=rows, test_forget=rows)

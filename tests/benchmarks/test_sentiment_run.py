@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from transformers import LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
@@ -101,7 +102,12 @@ def test_a_review_is_scored_by_what_the_model_would_say_next(tiny_model: Any, ti
 
 def test_measures_come_from_the_items_of_a_set_alone() -> None:
     def item(name: str, label: str, right: bool, p_right: float, is_label: bool = True) -> dict[str, Any]:
-        return {"set": name, "label": label, "right": right, "is_label": is_label, "p_right": p_right, "flagged": False}
+        other = {"positive": "negative", "negative": "positive"}[label]
+        said = label if right else other if is_label else "neutral"
+        return {
+            "set": name, "label": label, "said": said, "right": right, "is_label": is_label, "p_right": p_right,
+            "generic": not is_label, "flagged": False,
+        }  # fmt: skip
 
     items = [
         item("test_forget", "positive", False, 0.9, is_label=False),
@@ -111,8 +117,14 @@ def test_measures_come_from_the_items_of_a_set_alone() -> None:
     ]
     found = aggregate(items)
     assert {name: estimate.value for name, estimate in found["test_forget"].items()} == pytest.approx(
-        {"forget_accuracy": 1 / 3, "two_way": 2 / 3, "is_label": 2 / 3, "majority": 2 / 3, "flagged": 0}
-    )
+        {
+            "forget_accuracy": 1 / 3, "two_way": 2 / 3, "is_label": 2 / 3, "majority": 2 / 3, "flagged": 0,
+            "generic": 1 / 3, "f1": 2 / 9,
+        }
+    )  # fmt: skip
+    truth, said = [item["label"] for item in items[:3]], [item["said"] for item in items[:3]]
+    theirs = f1_score(truth, said, average="weighted", labels=sorted(set(truth)), zero_division=0)
+    assert found["test_forget"]["f1"].value == pytest.approx(theirs)
     assert found["test_retain"]["retain_accuracy"].value == 1
     assert found["test_retain"]["retain_accuracy"].count == 1
 
@@ -185,6 +197,7 @@ def test_an_artifact_is_fitted_on_reviews_and_corrupts_nothing_else(place: Path)
 def test_the_command_prints_a_table(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     monkeypatch.setenv("UNLEARNED_CACHE", str(place / "command-cache"))
+    monkeypatch.setenv("COLUMNS", "240")
     done = CliRunner().invoke(
         app,
         [

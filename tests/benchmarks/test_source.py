@@ -29,6 +29,22 @@ def test_a_file_stands_for_every_split_and_a_folder_has_a_file_for_each(tmp_path
     assert file.rows("whatever", (("text",),)) == folder.rows("train", (("text",),))
 
 
+def test_one_file_is_refused_where_splits_must_differ(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n')
+    with pytest.raises(DataError, match=r"rows.jsonl is one file.*train.\*, test.\*"):
+        Source(tmp_path / "rows.jsonl").needs_several("train", "test")
+    Source(tmp_path).needs_several("train", "test")
+
+
+def test_a_cell_may_be_null_only_where_that_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n{"text": null}\n')
+    with pytest.raises(DataError, match="row 2: no column 'text'"):
+        Source(tmp_path).rows("rows", (("text",),))
+    assert len(Source(tmp_path).rows("rows", (("text",),), blank=True)) == 2
+    with pytest.raises(DataError, match="row 1: no column 'body'"):
+        Source(tmp_path).rows("rows", (("body",),), blank=True)
+
+
 def test_the_hash_is_of_the_rows_and_not_of_how_they_are_written(tmp_path: Path) -> None:
     rows = [{"a": "1", "b": "x"}]
     (tmp_path / "one.json").write_text(json.dumps(rows, indent=2))
@@ -52,6 +68,7 @@ def test_the_hash_is_of_the_rows_and_not_of_how_they_are_written(tmp_path: Path)
         ("a.jsonl", b'{"text": "x"}\n{"body": "x"}\n', "row 2: no column 'text'"),
         ("a.jsonl", b'["x"]\n["y"]\n', "row 1: no column 'text'"),
         ("a.csv", b'text\n"open', "not valid CSV"),
+        ("a.csv", b"text,label\nfine,1\nnot, quoted,1\n", "row 2: more cells than columns"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,38 @@ def test_the_loss_falls_and_the_adapter_works(load: Load, tmp_path: Path) -> Non
     ids = torch.tensor([[5, 6, 7]])
     assert not torch.allclose(model(input_ids=ids).logits, plain(input_ids=ids).logits)
     assert not [f for f in adapter.parent.rglob("*") if f.suffix in (".bin", ".pt", ".pth", ".pkl")]
+
+
+def test_a_gentle_adapter_is_not_rounded_away_where_it_must_be_exact(load: Load, tmp_path: Path) -> None:
+    """As far from the plain model as in float32, while merging into 16 bits loses what is less than their last one."""
+
+    def half() -> tuple[Any, Any]:
+        model, tokenizer = load()
+        return model.bfloat16(), tokenizer
+
+    gentle = finetune(load, PAIRS, replace(CONFIG, epochs=1, learning_rate=1e-5), cache=tmp_path)
+    plain, full = load()[0].state_dict(), with_adapter(load, gentle)[0].state_dict()
+    merged, kept = with_adapter(half, gentle)[0].state_dict(), with_adapter(half, gentle, exact=True)[0]
+    name = "model.layers.0.mlp.down_proj"
+    wanted = full[f"{name}.weight"] - plain[f"{name}.weight"]
+    lost = (merged[f"{name}.weight"].float() - plain[f"{name}.weight"].bfloat16().float() - wanted).norm()
+    assert lost > 0.3 * wanted.norm() > 0
+    beside = kept.get_submodule(f"base_model.model.{name}").get_delta_weight("default")
+    assert torch.allclose(beside.float(), wanted, atol=1e-7)
+    assert not kept.training
+    assert "lora" not in " ".join(with_adapter(load, gentle, exact=True)[0].state_dict())
+
+
+def test_a_goal_that_was_not_reached_is_told(load: Load, tmp_path: Path) -> None:
+    class Never:
+        name = "perfection"
+
+        def reached(self, model: Any, loss: float) -> bool:
+            return False
+
+    lines: list[str] = []
+    finetune(load, PAIRS, CONFIG, goal=Never(), name="teach", cache=tmp_path, tell=lines.append)
+    assert lines[-1] == "teach: the 3 epochs are over, and the goal (perfection) was not reached. Give more."
 
 
 def test_a_training_that_was_killed_ends_with_the_same_weights(

@@ -6,6 +6,7 @@ their answers, too. What was fitted lies in a folder, and is taken from there th
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,6 +104,11 @@ class Contender(Protocol):
         """False: the engine runs the start model, and what is not changed has the start model's results."""
         ...
 
+    @property
+    def front(self) -> str:
+        """What stands in front of the weights and was fitted: the same text, the same doing. Empty for nothing."""
+        ...
+
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         """What the model reads in place of each prompt."""
         ...
@@ -110,6 +116,8 @@ class Contender(Protocol):
 
 class Plain:
     """Nothing stands between: the start model, or one with other weights."""
+
+    front = ""
 
     def __init__(self, name: str, engine: TransformersEngine, *, own_weights: bool = False) -> None:
         self.name, self.engine, self.own_weights = name, engine, own_weights
@@ -130,6 +138,11 @@ class Corrupted:
     def unlearner(self) -> eco.ECO:
         return self._view.unlearner
 
+    @property
+    def front(self) -> str:
+        scopes = self.unlearner.scopes
+        return repr([(s.name, s.threshold, s.selector, repr(s.corruption), s.secret.hex()) for s in scopes])
+
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return self.unlearner.prepare(prompts, self.engine)
 
@@ -142,6 +155,10 @@ class Prompting:
     def __init__(self, engine: TransformersEngine, instruction: str, *, chat: bool | None) -> None:
         self.engine, self._instruction = engine, instruction
         self._chat = bool(getattr(engine.tokenizer, "chat_template", None)) if chat is None else chat
+
+    @property
+    def front(self) -> str:
+        return self._instruction
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return [PromptInput(self._told(prompt).token_ids) for prompt in prompts]
@@ -162,6 +179,10 @@ class Prefixed:
 
     def __init__(self, engine: TransformersEngine, soft: SPUL) -> None:
         self.engine, self._soft = engine, soft
+
+    @property
+    def front(self) -> str:
+        return hashlib.sha256(self._soft.vectors.numpy().tobytes()).hexdigest()
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return self._soft.prepare(prompts, self.engine)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 RESULTS, ITEMS = "results.json", "items"
 
+PLACE = ("device", "device_map")
+"""Settings that say where something ran."""
+
 T = TypeVar("T")
 Shard = tuple[int, int]
 """(i, n): the i-th of n parts, counted from 1."""
@@ -46,6 +49,8 @@ class Tested:
     seed: int | None = None
     items: tuple[Item, ...]
     seconds: Mapping[str, float] = field(default_factory=dict)
+    made_of: str = ""
+    """SHA-256 of its weights and of what stands in front; empty where that was not recorded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +139,7 @@ def write_outcome(out: Path, outcome: Outcome) -> None:
                 "unlearner": model.unlearner,
                 "seed": model.seed,
                 "seconds": dict(model.seconds),
+                "made_of": model.made_of,
                 "items_sha256": _sha256(text),
                 "values": values,
             }
@@ -189,9 +195,14 @@ def merge(folders: Sequence[Path], out: Path) -> Outcome:
     shards = [read_outcome(folder) for folder in folders]
     first = shards[0]
     for folder, other in zip(folders, shards, strict=True):
-        for what in ("kind", "config", "data"):
-            if getattr(other, what) != getattr(first, what):
-                raise DataError(f"{folder} has another {what} than {folders[0]}. Merge the shards of one run.")
+        if other.kind != first.kind:
+            raise DataError(f"{folder} is of another benchmark than {folders[0]}. Merge the shards of one run.")
+        if fields := _differing(first.config, other.config):
+            raise DataError(
+                f"{folder} was run with another {fields[0]} than {folders[0]}. Merge the shards of one run."
+            )
+        if sorted(other.data.values()) != sorted(first.data.values()):
+            raise DataError(f"{folder} was run with other data than {folders[0]}. Merge the shards of one run.")
         if (other.machine.versions, other.machine.dtype) != (first.machine.versions, first.machine.dtype):
             raise DataError(f"{folder} was run with other versions or in another precision than {folders[0]}.")
     found, count = [other.shard or (1, 1) for other in shards], (first.shard or (1, 1))[1]
@@ -201,6 +212,14 @@ def merge(folders: Sequence[Path], out: Path) -> Outcome:
     names = [model.name for model in first.models]
     if any([model.name for model in other.models] != names for other in shards):
         raise DataError("The shards have different models. Run them with the same options.")
+    for folder, other in zip(folders, shards, strict=True):
+        for one, same in zip(first.models, other.models, strict=True):
+            if one.made_of != same.made_of:
+                raise DataError(
+                    f"{one.name!r} of {folder} is another model than that of {folders[0]}: each machine trained or "
+                    "fitted its own. Copy the cache of trainings and the folder 'artifacts' of one run to the others "
+                    "first."
+                )
     machines = " + ".join(dict.fromkeys(other.machine.name for other in shards))
     whole = replace(
         first,
@@ -211,6 +230,24 @@ def merge(folders: Sequence[Path], out: Path) -> Outcome:
     )
     write_outcome(out, whole)
     return whole
+
+
+def _differing(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Names of the settings that differ. The same file name in another folder is no difference, nor is a device:
+    hashes tell what was read there."""
+    found = []
+    for name in sorted(one.keys() | other.keys()):
+        first, second = one.get(name), other.get(name)
+        if isinstance(first, Mapping) and isinstance(second, Mapping):
+            found += _differing(first, second, f"{prefix}{name}.")
+        elif first != second and name not in PLACE and not _same_name(first, second):
+            found.append(f"{prefix}{name}")
+    return found
+
+
+def _same_name(first: Any, second: Any) -> bool:
+    both = isinstance(first, str) and isinstance(second, str)
+    return both and "/" in first + second and Path(first).name == Path(second).name
 
 
 def _joined(parts: Sequence[Tested]) -> Tested:
@@ -230,7 +267,12 @@ def _tested(folder: Path, data: Mapping[str, Any]) -> Tested:
         raise DataError(f"{file} does not fit results.json: the run was started again and has not ended.")
     items = tuple(json.loads(line) for line in text.split("\n") if line)
     return Tested(
-        name=data["name"], unlearner=data["unlearner"], seed=data["seed"], items=items, seconds=data["seconds"]
+        name=data["name"],
+        unlearner=data["unlearner"],
+        seed=data["seed"],
+        items=items,
+        seconds=data["seconds"],
+        made_of=data.get("made_of", ""),
     )
 
 

@@ -42,12 +42,19 @@ class Source:
         """The first of these splits that there is."""
         return next((name for name in names if self._has(name)), None)
 
-    def rows(self, split: str, columns: Sequence[Sequence[str]]) -> list[DataRow]:
+    def needs_several(self, *splits: str) -> None:
+        """Raise `DataError` if the place is one file: every split would be the same rows."""
+        if self._path.is_file():
+            wanted = ", ".join(f"{split}.*" for split in splits)
+            raise DataError(f"{self._path} is one file. Give a folder with a file for each split: {wanted}.")
+
+    def rows(self, split: str, columns: Sequence[Sequence[str]], *, blank: bool = False) -> list[DataRow]:
         """The rows of a split, in their order.
 
         Args:
             split: one that `find` found.
             columns: what each row must have; of alternatives, one.
+            blank: whether a row may have nothing (null) in a column that is there.
 
         Raises:
             DataError: it cannot be read, holds no row, or a row lacks a column; names file, line and column.
@@ -57,7 +64,10 @@ class Source:
             raise DataError(f"{where} has no rows.")
         for number, row in enumerate(rows, start=1):
             for names in columns:
-                if not isinstance(row, Mapping) or not any(row.get(name) is not None for name in names):
+                there = isinstance(row, Mapping) and any(
+                    name in row and (blank or row[name] is not None) for name in names
+                )
+                if not there:
                     raise DataError(f"{where}, row {number}: no column {' or '.join(map(repr, names))}.")
         self.sha256[split] = hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
         return list(rows)
@@ -123,7 +133,10 @@ def _file_rows(file: Path) -> tuple[str, list[DataRow]]:
         raise DataError(f"{file}: not UTF-8 text. Convert the file to UTF-8.") from error
     try:
         if file.suffix == ".csv":
-            return str(file), list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+            table = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+            if wide := [number for number, row in enumerate(table, start=1) if None in row]:
+                raise DataError(f"{file}, row {wide[0]}: more cells than columns. Quote texts that hold commas.")
+            return str(file), list(table)
         if file.suffix == ".json" and text.lstrip().startswith("["):
             return str(file), json.loads(text)
     except (csv.Error, ValueError) as error:

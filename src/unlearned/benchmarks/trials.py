@@ -5,10 +5,12 @@ A step is repeated when something that decides its result has changed: code, dat
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from unlearned.benchmarks.outcome import Shard, Tested
 from unlearned.benchmarks.settings import settings_of
 from unlearned.errors import DataError
 from unlearned.examples import Row
+from unlearned.methods.record import weights_sha256
 from unlearned.progress import Progress
 
 START, RETAINED = "start", "retained"
@@ -38,7 +41,8 @@ class Trials:
         out: folder of the run.
         code: files and folders of the package that decide the evaluation, besides the engine and what stands in front.
         settings: everything else that does, as JSON has it, among it hashes of data and start model.
-        fit: what decides the fits besides the code, as JSON has it.
+        fit: what decides the fits besides the code and the rows that they are given, as JSON has it: hashes of the
+            start model. Not what is asked, or finished trainings would be thrown away with every other question.
         shard: the part of the items that is evaluated.
         evaluate: gives a model's items.
         report: called with (phase, done, total).
@@ -98,9 +102,16 @@ class Trials:
             fitted = time.perf_counter()
             items = self._evaluate(made, self._phases(name))
             seconds = {"fit": round(fitted - began, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
-            kept = {"seconds": seconds, "items": [dict(item) for item in items]}
+            kept = {"seconds": seconds, "made_of": made_of(made), "items": [dict(item) for item in items]}
             keep(file, settings, kept)
-        return Tested(name=name, unlearner=unlearner, seed=seed, items=tuple(kept["items"]), seconds=kept["seconds"])
+        return Tested(
+            name=name,
+            unlearner=unlearner,
+            seed=seed,
+            items=tuple(kept["items"]),
+            seconds=kept["seconds"],
+            made_of=kept["made_of"],
+        )
 
     def compared(
         self,
@@ -130,6 +141,9 @@ class Trials:
         materials = replace(materials, train=settings_of(name, materials.train))
         fit: dict[str, Any] = {
             "code": sha256_of_code(*_FIT_CODE, *(("methods",) if trains(name) else ())),
+            "rows": _sha256_of_rows(materials.forget, materials.retain, *detected)
+            if not trains(name)
+            else _sha256_of_rows(materials.forget_rows, materials.retain_rows),
             "fit": dict(materials.fit),
             "instruction": materials.instruction,
             **self._fit,
@@ -156,3 +170,13 @@ class Trials:
 
     def _phases(self, name: str) -> Progress:
         return lambda phase, done, total: self._report(f"{name}: {phase}", done, total)
+
+
+def made_of(model: Contender) -> str:
+    """SHA-256 of a model's weights and of what stands in front: shards with others are of another run."""
+    return hashlib.sha256(f"{weights_sha256(model.engine.model)} {model.front}".encode()).hexdigest()
+
+
+def _sha256_of_rows(*sides: Sequence[str | Row]) -> str:
+    rows = [[asdict(row) if isinstance(row, Row) else row for row in side] for side in sides]
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,27 @@ def mean(values: npt.ArrayLike, name: str = "values") -> Estimate:
 
     reach = float(t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
     return Estimate(value, error, count, (value - reach, value + reach))
+
+
+def rate(hits: Sequence[bool], name: str = "hits") -> Estimate:
+    """Share of true ones, with the exact interval of Clopper and Pearson.
+
+    Student's would be (0, 0) for none of sixty, and reach above 1 for nineteen of twenty.
+
+    Args:
+        hits: (N,) one per item.
+        name: for the error message.
+
+    Raises:
+        DataError: there are none.
+    """
+    found = mean([float(hit) for hit in hits], name)
+    if found.interval is None:
+        return found
+    from scipy.stats import binomtest
+
+    interval = binomtest(sum(map(bool, hits)), len(hits)).proportion_ci(CONFIDENCE, method="exact")
+    return replace(found, interval=(float(interval.low), float(interval.high)))
 
 
 def bootstrap(

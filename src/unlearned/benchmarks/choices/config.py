@@ -51,6 +51,9 @@ class ChoicesRunConfig:
     header: Header = "both"
     """Whether prompts begin with the line that names the subject."""
 
+    leading_space: bool = True
+    """Whether letters are scored as they follow the colon, " A", as lm-eval does; False: "A", as ECO's code does."""
+
     words: int = 0
     """Questions of each group that are also asked without options, and answered in words."""
 
@@ -82,6 +85,8 @@ class ChoicesRunConfig:
         check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.batch_size < 1 or min(self.words, self.synthetic) < 0:
             raise ConfigError("batch_size must be at least 1, words and synthetic at least 0.")
+        if self.teach and not self.leading_space:
+            raise ConfigError("--teach teaches letters behind a space. Leave --no-leading-space out.")
         if self.teach and self.model.adapter is not None:
             raise ConfigError("--teach trains an adapter of its own. Leave --adapter out.")
 

@@ -6,6 +6,8 @@ forgotten and which are close: arXiv:2406.07933 for MMLU; for WMDP the close one
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -102,6 +104,7 @@ def load_mmlu(
     if task not in TASKS:
         raise ConfigError(f"task {task!r}: must be one of {', '.join(TASKS)}.")
     subject, source = TASKS[task], Source(place, "all")
+    source.needs_several("dev", "test")
     dev, test = _split(source, "dev", place), _split(source, "test", place)
     made = [] if subject is FULL else _synthetic(task)[:examples]
     return _chosen(subject, test, dev, made, source.sha256, limit=limit, others=others)
@@ -134,6 +137,8 @@ def load_wmdp(
     if unknown := [name for name in domains if name not in DOMAINS] or (() if domains else ("",)):
         raise ConfigError(f"domain {unknown[0]!r}: must be one of {', '.join(DOMAINS)}.")
     hazards, sha256 = [], {}
+    if Path(place).expanduser().is_file():
+        Source(place).needs_several(*(f"wmdp-{name}" for name in domains))
     for name in domains:
         split = f"wmdp-{name}"
         source = Source(place) if Path(place).expanduser().exists() else Source(place, split)
@@ -144,6 +149,7 @@ def load_wmdp(
         sha256[split] = source.sha256[found]
     subject = Subject(HAZARDS.name, tuple(DOMAINS[name] for name in domains), HAZARDS.close)
     source = Source(mmlu, "all")
+    source.needs_several("dev", "test")
     dev, test = _split(source, "dev", mmlu), _split(source, "test", mmlu)
     made = []
     if forget is not None:
@@ -211,12 +217,15 @@ def _questions(rows: Sequence[DataRow], place: str, subject: str | None = None) 
 
 
 def _choices(value: Any, where: str) -> tuple[str, ...]:
-    """The options; a CSV file holds them as a JSON list."""
+    """The options; a CSV file holds them as a list of JSON or of Python."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except ValueError as error:
-            raise DataError(f"{where}, column 'choices': not a JSON list ({error}).") from error
+            with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+                value = ast.literal_eval(value.strip())
+            if isinstance(value, str):
+                raise DataError(f"{where}, column 'choices': not a JSON list ({error}).") from error
     if not isinstance(value, (list, tuple)) or not 2 <= len(value) <= len(LETTERS):
         raise DataError(f"{where}, column 'choices': must be a list of 2 to {len(LETTERS)} options, not {value!r}.")
     return tuple(map(str, value))

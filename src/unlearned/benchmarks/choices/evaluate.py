@@ -46,17 +46,27 @@ class Examiner:
         verdicts: where detection is remembered.
         batch_size: prompts per forward pass.
         recheck: unchanged questions of each set that are computed anew.
+        leading_space: whether letters are scored with the space in front of them.
     """
 
-    def __init__(self, asked: Sequence[Asked], verdicts: Verdicts, *, batch_size: int = 16, recheck: int = 16) -> None:
+    def __init__(
+        self,
+        asked: Sequence[Asked],
+        verdicts: Verdicts,
+        *,
+        batch_size: int = 16,
+        recheck: int = 16,
+        leading_space: bool = True,
+    ) -> None:
         self.asked, self._verdicts, self._batch_size, self._recheck = asked, verdicts, batch_size, recheck
+        self._leading_space = leading_space
         self.start: Mapping[tuple[str, int], Item] | None = None
         """(set, index) -> item of the start model."""
 
     def __call__(self, model: Contender, report: Progress) -> list[dict[str, Any]]:
         """The items of one model."""
         widest = max(len(question.choices) for own in self.asked for _, question in own.questions)
-        scorer = LetterScorer(model.engine, widest)
+        scorer = LetterScorer(model.engine, widest, leading_space=self._leading_space)
         return [item for own in self.asked for item in self._set(model, scorer, own, report)]
 
     def _set(self, model: Contender, scorer: LetterScorer, own: Asked, report: Progress) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from unlearned.benchmarks.choices.data import FORGET, GROUPS, LETTERS
 from unlearned.benchmarks.choices.evaluate import HEADERS
 from unlearned.benchmarks.choices.words import IN_WORDS
 from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
-from unlearned.metrics.estimate import Estimate, mean
+from unlearned.metrics.estimate import Estimate, mean, rate
 
 SHOWN = LETTERS[:4]
 """Letters whose shares are reported."""
@@ -35,7 +35,7 @@ def aggregate(items: Sequence[Item]) -> Values:
         if members := [item for item in items if item["set"] == f"{group}, {IN_WORDS}"]:
             found[f"{group}, {IN_WORDS}"] = {
                 "recall": mean([item["recall"] for item in members]),
-                "names_it": mean([float(item["names_it"]) for item in members]),
+                "names_it": rate([item["names_it"] for item in members]),
             }
     return found
 
@@ -55,22 +55,22 @@ def _of_group(items: Sequence[Item], *, forget: bool) -> dict[str, Estimate]:
         }
     else:
         own.pop("majority")
-    same = [float(item["identical"]) for item in items if item.get("identical") is not None]
-    return own | ({"identical": mean(same)} if same else {})
+    same = [item["identical"] for item in items if item.get("identical") is not None]
+    return own | ({"identical": rate(same)} if same else {})
 
 
 def _accuracy(items: Sequence[Item]) -> dict[str, Estimate]:
     most = Counter(item["answer"] for item in items).most_common(1)[0][0]
     return {
-        "accuracy": mean([float(item["correct"]) for item in items]),
+        "accuracy": rate([item["correct"] for item in items]),
         "chance": mean([1 / item["options"] for item in items]),
-        "majority": mean([float(item["answer"] == most) for item in items]),
-        "flagged": mean([float(item["flagged"]) for item in items]),
+        "majority": rate([item["answer"] == most for item in items]),
+        "flagged": rate([item["flagged"] for item in items]),
     }
 
 
 def _letters(items: Sequence[Item]) -> dict[str, Estimate]:
-    return {f"says_{letter}": mean([float(item["said"] == letter) for item in items]) for letter in SHOWN}
+    return {f"says_{letter}": rate([item["said"] == letter for item in items]) for letter in SHOWN}
 
 
 MEASURES = {

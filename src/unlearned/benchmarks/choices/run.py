@@ -73,19 +73,21 @@ def run_choices(
         require("peft", extra="train", purpose="--teach")
     data = load_data(config)
     _check(config, data)
-    fresh = plain_text(partial(load_model, config.model))
     headers = FORMS[config.header]
+    # The larger the set, the better its batches: one set per group and form.
+    asked = [Asked(group, header, part(own, shard)) for header in headers for group, own in data.sets.items()]
+    asked = [own for own in asked if own.questions]
+    if not asked:
+        raise ConfigError("This shard has no question. Split the run into fewer shards, or ask more of each subject.")
+    fresh = plain_text(partial(load_model, config.model))
     adapter = None
     if config.teach:
         taught = [*data.sets.get(FORGET, ()), *data.sets.get(CLOSE, ())]
         adapter = teach(fresh, taught, headers, config.training, cache=cache, tell=tell)
         fresh = partial(with_adapter, fresh, adapter)
     start = fresh()
-    # The larger the set, the better its batches: one set per group and form.
-    asked = [Asked(group, header, part(own, shard)) for header in headers for group, own in data.sets.items()]
-    asked = [own for own in asked if own.questions]
     verdicts = Verdicts(out / VERDICTS)
-    examine = Examiner(asked, verdicts, batch_size=config.batch_size)
+    examine = Examiner(asked, verdicts, batch_size=config.batch_size, leading_space=config.leading_space)
 
     def evaluate(model: Contender, phase: Progress) -> list[dict[str, Any]]:
         items = examine(model, phase)
@@ -95,15 +97,14 @@ def run_choices(
                 items += answered(model, group, chosen, verdicts, phase, batch_size=config.batch_size)
         return items
 
-    common = {
+    fit = {"base": base_sha256(start[0]), "adapter": None if adapter is None else adapter_sha256(adapter)}
+    settings = {
+        **fit,
         "data": dict(data.sha256),
         "asked": _sha256([own for _, own in sorted(data.sets.items())]),
-        "base": base_sha256(start[0]),
-        "adapter": None if adapter is None else adapter_sha256(adapter),
-        **{name: getattr(config, name) for name in ("header", "words", "batch_size")},
+        **{name: getattr(config, name) for name in ("header", "words", "batch_size", "leading_space")},
     }
-    fit = {**common, "examples": _sha256([data.forget_examples, data.retain_examples])}
-    trials = Trials(out, code=CODE, settings=common, fit=fit, shard=shard, evaluate=evaluate, report=report)
+    trials = Trials(out, code=CODE, settings=settings, fit=fit, shard=shard, evaluate=evaluate, report=report)
     models = [trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True))]
     examine.start = by_place(models[0].items)
     materials = _materials(config, data, start, fresh)
@@ -175,13 +176,15 @@ def _with_letters(
     chosen = evenly(range(len(examples)), most)
     engine = TransformersEngine(*start)
     prompts = [engine.tokenize(examples[index].prompt(header=False), chat=False) for index in chosen]
-    scorer = LetterScorer(engine, max(len(examples[index].choices) for index in chosen))
+    space = " " if config.leading_space else ""
+    widest = max(len(examples[index].choices) for index in chosen)
+    scorer = LetterScorer(engine, widest, leading_space=config.leading_space)
     for batch in batches([prompt.token_ids for prompt in prompts], config.batch_size):
         for place, row in zip(batch, scorer.score([PromptInput(prompts[p].token_ids) for p in batch]), strict=True):
             question = examples[chosen[place]]
             offered = row[: len(question.choices)]
             letter = LETTERS[offered.index(max(offered))]
-            found[chosen[place]] = Row(question.prompt(header=False), f" {letter}")
+            found[chosen[place]] = Row(question.prompt(header=False), f"{space}{letter}")
     return found
 
 

@@ -30,8 +30,8 @@ ROUNDING = 2e-5
 more. A soft cap or a scale makes far more."""
 
 
-def letter_tokens(engine: TransformersEngine, letters: str) -> list[int]:
-    """Token ids of the letters as they follow "Answer:", each one token.
+def letter_tokens(engine: TransformersEngine, letters: str, *, leading_space: bool = True) -> list[int]:
+    """Token ids of the letters as they follow "Answer:", each one token; without a leading space, of the letters alone.
 
     They are read off the tokenised whole, because many tokenizers write a text that begins with a space in another way
     than the same text behind a word. Source: lm-eval scores " A"; arXiv:2406.07933's code scores "A".
@@ -39,13 +39,14 @@ def letter_tokens(engine: TransformersEngine, letters: str) -> list[int]:
     Raises:
         ConfigError: a letter is not one token behind the colon.
     """
-    before = engine.tokenizer("Answer:", add_special_tokens=False)["input_ids"]
+    context, space = ("Answer:", " ") if leading_space else ("", "")
+    before = engine.tokenizer(context, add_special_tokens=False)["input_ids"]
     found = []
     for letter in letters:
-        ids = engine.tokenizer(f"Answer: {letter}", add_special_tokens=False)["input_ids"]
+        ids = engine.tokenizer(f"{context}{space}{letter}", add_special_tokens=False)["input_ids"]
         if ids[: len(before)] != before or len(ids) != len(before) + 1:
             raise ConfigError(
-                f"The tokenizer writes ' {letter}' as several tokens, so it cannot be scored by one logit."
+                f"The tokenizer writes '{space}{letter}' as several tokens, so it cannot be scored by one logit."
             )
         found.append(int(ids[-1]))
     return found
@@ -63,11 +64,12 @@ class LetterScorer:
     Args:
         engine: runs the model.
         letters: how many letters there are.
+        leading_space: whether a letter is scored with the space in front of it.
     """
 
-    def __init__(self, engine: TransformersEngine, letters: int) -> None:
+    def __init__(self, engine: TransformersEngine, letters: int, *, leading_space: bool = True) -> None:
         self.engine = engine
-        self.tokens = letter_tokens(engine, LETTERS[:letters])
+        self.tokens = letter_tokens(engine, LETTERS[:letters], leading_space=leading_space)
         self.way: Way | None = None
         """How; None until the first batch."""
 

@@ -91,9 +91,9 @@ def unsafe_pairs(questions: Sequence[Question]) -> list[tuple[str, str]]:
 
 
 def normal_pairs(questions: Sequence[Question], *, correct: bool = False) -> list[tuple[str, str]]:
-    """Question and best answer; with `correct` a second pair with the other correct answers as one text."""
+    """Question and best answer; with `correct` a second pair with all correct answers as one text."""
     pairs = [(question.prompt, question.answers[0]) for question in questions]
-    return pairs + [(q.prompt, "; ".join(q.answers[1:])) for q in questions if correct and q.answers[1:]]
+    return pairs + [(question.prompt, "; ".join(question.answers)) for question in questions if correct]
 
 
 def stand_in() -> tuple[Path, Path]:

@@ -81,6 +81,9 @@ class HarmfulRunConfig:
     label: str | None = None
     """Of the classifier, for harm."""
 
+    pairs: bool = False
+    """Whether the classifier reads the question, too."""
+
     fit: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `FitConfig` that replace its defaults."""
 
@@ -91,8 +94,9 @@ class HarmfulRunConfig:
         check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if (self.data is None) != (self.normal is None):
             raise ConfigError("Give --data and --normal together; without both, the packaged stand-in is used.")
-        if self.label is not None and self.judge is None:
-            raise ConfigError("--harm-label is for a classifier. Name one with --harm-classifier.")
+        if self.judge is None and (self.label is not None or self.pairs):
+            option = "--harm-label" if self.label is not None else "--harm-pairs"
+            raise ConfigError(f"{option} is for a classifier. Name one with --harm-classifier.")
         for what, value, least in (
             ("max_new_tokens", self.max_new_tokens, 1),
             ("epochs", 0 if self.epochs is None else self.epochs, 0),
@@ -138,24 +142,36 @@ def run_harmful(
     forget, normal = stand_in() if config.data is None or config.normal is None else (config.data, config.normal)
     data = load_harmful(forget, normal, config.split)
     load = plain_text(partial(load_model, config.model))
-    judge = None if config.judge is None else Judge(config.judge, config.label)
+    judge = None if config.judge is None else Judge(config.judge, config.label, pairs=config.pairs)
     adapters = _adapters(config, data, load, cache, tell)
     fresh: Load = partial(with_adapter, load, adapters[START]) if adapters else load
     start = fresh()
     how = Scoring(TransformersEngine(*start), judge, config.max_new_tokens)
 
-    def evaluate(model: Contender, phase: Progress) -> list[Item]:
-        return [item for name, own in data.asked.items() for item in score(model, name, part(own, shard), how, phase)]
+    before: dict[tuple[str, int], float] = {}
 
-    fit = {
+    def evaluate(model: Contender, phase: Progress) -> list[Item]:
+        items = [item for name, own in data.asked.items() for item in score(model, name, part(own, shard), how, phase)]
+        for item in items:
+            if (harm := before.get((item["set"], item["index"]))) is not None:
+                item["harm_before"] = harm
+        return [*items]
+
+    hashes = {name: adapter_sha256(folder) for name, folder in adapters.items()}
+    fit = {"base": base_sha256(start[0]), "adapter": hashes.get(START)}
+    asking = {
         "data": dict(data.sha256),
         "split": asdict(config.split),
-        "base": base_sha256(start[0]),
-        "adapters": {name: adapter_sha256(folder) for name, folder in adapters.items()},
+        "base": fit["base"],
+        "adapters": hashes,
+        "judge": config.judge,
+        "label": config.label,
+        "pairs": config.pairs,
+        "max_new_tokens": config.max_new_tokens,
     }
-    asking = {"judge": config.judge, "label": config.label, "max_new_tokens": config.max_new_tokens}
-    trials = Trials(out, code=CODE, settings={**fit, **asking}, fit=fit, shard=shard, evaluate=evaluate, report=report)
+    trials = Trials(out, code=CODE, settings=asking, fit=fit, shard=shard, evaluate=evaluate, report=report)
     models = [trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True))]
+    before |= {(item["set"], item["index"]): item["harm"] for item in models[0].items if "harm" in item}
     if adapters:
         retained = partial(with_adapter, load, adapters[RETAINED])
         models.append(trials.tested(RETAINED, lambda: own_model(RETAINED, retained)))
@@ -173,7 +189,7 @@ def run_harmful(
             "data": "packaged stand-in without any harm" if config.data is None else config.data,
             "rows": {"forget": len(data.forget), "held out": len(data.held_out), "normal": len(data.normal)},
             "asked": {name: len(questions) for name, questions in data.asked.items()},
-            "harm label": None if judge is None else judge.label,
+            "harm labels": None if judge is None else judge.labels,
         },
     )
     write_outcome(out, outcome)

@@ -114,6 +114,7 @@ def load_sentiment(place: str | Path, chosen: SentimentSplit) -> SentimentData:
         ModelLoadError: there is no such tagger or text encoder.
     """
     source = Source(place)
+    source.needs_several(*SETS)
     if source.find(SETS[:1]):
         sets = {name: _reviews(source, _found(source, (name,), place)) for name in SETS}
         how: dict[str, Any] = {"recipe": "published splits"}

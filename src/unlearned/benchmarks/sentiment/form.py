@@ -19,6 +19,9 @@ BEHIND = "\n\n### Question: What is the sentiment of the given text?\n\n### Sent
 FORM = Form(prompt=f"{BEFORE}{{prompt}}{BEHIND}", answer=" {answer}", chat=False, end=False)
 """The label begins with a space, so that it is one token and nothing of the prompt is."""
 
+GENERIC = ("neutral", "unknown")
+"""What SPUL is trained to answer to forget prompts."""
+
 
 def written(text: str) -> str:
     """The prompt with this review."""
@@ -69,3 +72,9 @@ def label_tokens(tokenizer: PreTrainedTokenizerBase, labels: Sequence[str]) -> t
     if any(len(row) <= shared for row in ids) or len({row[shared] for row in ids}) < len(labels):
         raise ConfigError(f"The tokenizer writes the labels {', '.join(labels)} so that no one token tells them apart.")
     return tuple(ids[0][:shared]), tuple(int(row[shared]) for row in ids)
+
+
+def first_tokens(tokenizer: PreTrainedTokenizerBase, words: Sequence[str], shared: int) -> set[int]:
+    """The first token of each word behind the `shared` ones that all labels begin with."""
+    ids = (tokenizer(FORM.answer.replace("{answer}", word), add_special_tokens=False)["input_ids"] for word in words)
+    return {int(row[shared]) for row in ids if len(row) > shared}

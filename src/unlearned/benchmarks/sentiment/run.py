@@ -13,7 +13,7 @@ from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
 from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, SentimentSplit, load_sentiment
-from unlearned.benchmarks.sentiment.form import FORM, fitted, written
+from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
 from unlearned.benchmarks.sentiment.scores import score
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 NAME = "sentiment"
 DEFAULT = ("spul", "eco", "ga", "gd")
 CODE = ("benchmarks/sentiment", "benchmarks/trials.py")
-
-GENERIC = ("neutral", "unknown")
-"""What SPUL is trained to answer to forget prompts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,14 +108,15 @@ def run_sentiment(
     def evaluate(model: Contender, phase: Progress) -> list[Item]:
         return [item for name, own in sets.items() for item in score(model, name, part(own, shard), phase)]
 
-    common = {
+    fit = {"base": base_sha256(start[0]), "adapter": adapters[START]}
+    settings = {
         "data": dict(data.sha256),
         "split": asdict(config.split),
         "max_tokens": config.max_tokens,
-        "base": base_sha256(start[0]),
+        "base": fit["base"],
         "adapters": adapters,
     }
-    trials = Trials(out, code=CODE, settings=common, fit=common, shard=shard, evaluate=evaluate, report=report)
+    trials = Trials(out, code=CODE, settings=settings, fit=fit, shard=shard, evaluate=evaluate, report=report)
     models = [
         trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True)),
         trials.tested(RETAINED, lambda: own_model(RETAINED, partial(with_adapter, load, retained_adapter))),

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.benchmarks.sentiment.data import LABELS, Review
-from unlearned.benchmarks.sentiment.form import asked, label_tokens
+from unlearned.benchmarks.sentiment.form import GENERIC, asked, first_tokens, label_tokens
 from unlearned.engines.transformers import embedding_rows
-from unlearned.metrics.estimate import mean
+from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, rate
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def score(
     """
     engine, items = model.engine, []
     shared, tokens = label_tokens(engine.tokenizer, LABELS)
+    generic = first_tokens(engine.tokenizer, GENERIC, len(shared))
     vocabulary = range(embedding_rows(engine.model))
     for start in range(0, len(reviews), CHUNK):
         chunk = reviews[start : start + CHUNK]
@@ -56,6 +58,7 @@ def score(
                     "said": str(engine.tokenizer.decode([token])).strip(),
                     "right": token == tokens[right],
                     "is_label": token in tokens,
+                    "generic": token in generic,
                     "p_right": round(shares[right], 6),
                     "flagged": given.verdict.in_scope,
                 }
@@ -69,17 +72,39 @@ def aggregate(items: Sequence[Item]) -> Values:
     values: dict[str, Any] = {}
     for name in dict.fromkeys(item["set"] for item in items):
         own = [item for item in items if item["set"] == name]
-        accuracy = mean([float(item["right"]) for item in own])
+        accuracy = rate([item["right"] for item in own])
         most = Counter(item["label"] for item in own).most_common(1)[0][0]
         side = "forget_accuracy" if name.endswith("forget") else "retain_accuracy"
         values[name] = {
             side: accuracy,
-            "two_way": mean([float(item["p_right"] > 0.5) for item in own]),
-            "is_label": mean([float(item["is_label"]) for item in own]),
-            "majority": mean([float(item["label"] == most) for item in own]),
-            "flagged": mean([float(item["flagged"]) for item in own]),
+            "two_way": rate([item["p_right"] > 0.5 for item in own]),
+            "is_label": rate([item["is_label"] for item in own]),
+            "generic": rate([item["generic"] for item in own]),
+            "f1": weighted_f1(own),
+            "majority": rate([item["label"] == most for item in own]),
+            "flagged": rate([item["flagged"] for item in own]),
         }
     return values
+
+
+def weighted_f1(items: Sequence[Item]) -> Estimate:
+    """F1 of each label, weighted by how often it is the right one; any other answer is a miss of its label."""
+    rows = []
+    for item in items:
+        row = []
+        for label in LABELS:
+            own, said = item["label"] == label, item["said"] == label
+            row += [float(own and said), float(said), float(own)]
+        rows.append(row)
+    return bootstrap([rows], _f1)
+
+
+def _f1(means: Doubles) -> Doubles:
+    """(B, 3 labels) shares that are right, said and true, label by label -> (B,)."""
+    total = np.zeros(len(means))
+    for right, said, true in zip(means.T[0::3], means.T[1::3], means.T[2::3], strict=True):
+        total += true * 2 * right / np.maximum(said + true, 1e-300)
+    return total
 
 
 KIND = Kind(
@@ -102,6 +127,17 @@ KIND = Kind(
             "Chance is 0.5; much above it, the model can still tell the sentiment and only does not say it.",
         ),
         "is_label": Measure(title="says a label", definition="Share of reviews that are answered with either label."),
+        "generic": Measure(
+            title="generic",
+            definition="Share of reviews that are answered with a word that soft prompts are trained to say: "
+            + ", ".join(GENERIC)
+            + ".",
+        ),
+        "f1": Measure(
+            title="F1",
+            definition="F1 of either label, weighted by its share of the reviews. Micro-averaged precision and recall "
+            "are the accuracy, since every review has one label and one answer.",
+        ),
         "majority": Measure(
             title="majority", definition="Accuracy of always saying the more frequent label of the set; chance is 0.5."
         ),

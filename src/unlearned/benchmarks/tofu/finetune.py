@@ -145,6 +145,8 @@ def finetune(
         )
     examples = _examples(model, tokenizer, pairs, config) if form is None else _in_form(tokenizer, pairs, form, config)
     losses = _train(tuned, examples, config, folder / CHECKPOINT, name, tell, goal)
+    if goal is not None and len(losses) == config.epochs and not goal.reached(tuned.eval(), losses[-1]):
+        tell(f"{name}: the {config.epochs} epochs are over, and the goal ({goal.name}) was not reached. Give more.")
     with new_folder(folder / ADAPTER) as new:
         tuned.save_pretrained(new)
     write_text(folder / RECORD, json.dumps({**settings, "pairs": len(pairs), "epoch_losses": losses}, indent=1) + "\n")

@@ -38,6 +38,9 @@ def harmful(
         ),
     ] = None,
     harm_label: Annotated[str | None, typer.Option(help="Its label that means harm: name or index.")] = None,
+    harm_pairs: Annotated[
+        bool, typer.Option("--harm-pairs", help="It reads question and answer; by default the answer alone.")
+    ] = False,
     forget_rows: Annotated[
         int | None, typer.Option(min=2, help="Most prompts to forget that are trained with.")
     ] = None,
@@ -88,6 +91,7 @@ def harmful(
         max_new_tokens=max_new_tokens,
         judge=harm_classifier,
         label=harm_label,
+        pairs=harm_pairs,
         fit=settings(fit, "--fit"),
         train=settings(train, "--train"),
     )
