@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,10 @@ def test_what_is_too_long_is_cut_at_a_token(tiny_tokenizer: Any) -> None:
     assert cut(text, tiny_tokenizer, len(ids)) == text
     passage = title_passage("news/0", " Goat ", text, tiny_tokenizer, max_tokens=12)
     assert passage is not None
-    assert (passage.prompt, passage.text) == ("Goat", cut(f"Goat {text}", tiny_tokenizer, 11).strip())
+    assert (passage.prompt, passage.reference) == ("Goat", cut(text, tiny_tokenizer, 11).strip())
+    longer = title_passage("news/0", "Goat " * 20, text, tiny_tokenizer, max_tokens=12)
+    assert longer is not None
+    assert longer.reference == passage.reference, "the title takes nothing from the article"
     assert title_passage("news/0", " ", text, tiny_tokenizer) is None
 
 
@@ -91,6 +95,19 @@ def test_news_are_asked_for_by_title(tmp_path: Path, tiny_tokenizer: Any) -> Non
     (tmp_path / "bad.jsonl").write_text('{"title": "x"}\n')
     with pytest.raises(DataError, match=r"bad\.jsonl, row 1: no column 'content' or 'text'"):
         load_news(tiny_tokenizer, forget=str(tmp_path / "bad.jsonl"), other=str(other))
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_news_without_a_title_or_an_article_are_left_out(tmp_path: Path, tiny_tokenizer: Any, empty: Any) -> None:
+    forget, other = write_news(tmp_path)
+    for file, column, line in ((forget, "content", 1), (other, "text", 0), (other, "title", 1)):
+        rows = [json.loads(text) for text in file.read_text("utf-8").splitlines()]
+        rows[line][column] = empty
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    data = load_news(tiny_tokenizer, forget=str(forget), other=str(other), other_rows=7)
+    assert [passage.id for passage in data.forget] == ["news/0", "news/2"]
+    others = {passage.id for passage in (*data.retain, *data.held_out)}
+    assert others == {f"other/{index}" for index in range(14)} - {"other/0", "other/1", "other/3"}
 
 
 def test_drawn_rows_and_the_rest_are_disjoint() -> None:
@@ -118,14 +135,38 @@ def test_a_book_and_other_texts(tmp_path: Path, tiny_tokenizer: Any) -> None:
         load_book(tiny_tokenizer, text=places["text"], other=places["text"], max_tokens=1000)
 
 
-def test_snippets_of_other_books_without_those_the_paper_leaves_out(tmp_path: Path, tiny_tokenizer: Any) -> None:
-    rows = [
-        f'{{"book": "{book}", "snippet": "A frog sang. {n} ducks came."}}' for n, book in enumerate(["x", "spare", "y"])
-    ]
-    (tmp_path / "books.jsonl").write_text("\n".join(rows))
+BOOK_MIA = [
+    "1984.txt",
+    "spare.txt",
+    "Jane Eyre.txt",
+    "Harry Potter and the Sorcerer's Stone.txt",
+    "THE SCARLET LETTER.txt",
+    "Ulysses.txt",
+    "Dracula.txt",
+]
+
+
+def test_snippets_of_other_books_without_those_that_are_left_out(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    rows = [{"book": book, "snippet": f"A frog sang. {n} ducks came."} for n, book in enumerate(BOOK_MIA)]
+    (tmp_path / "books.jsonl").write_text("\n".join(map(json.dumps, rows)))
     (tmp_path / "tale.txt").write_text(TALE)
-    data = load_book(tiny_tokenizer, text=str(tmp_path / "tale.txt"), other=str(tmp_path / "books.jsonl"))
-    assert [p.reference for p in (*data.retain, *data.held_out)] == ["0 ducks came.", "2 ducks came."]
+    places = {"text": str(tmp_path / "tale.txt"), "other": str(tmp_path / "books.jsonl")}
+
+    def stays(*leave_out: str) -> list[str]:
+        data = load_book(tiny_tokenizer, **places, leave_out=leave_out)
+        return sorted(BOOK_MIA[int(p.reference[0])] for p in (*data.retain, *data.held_out))
+
+    assert stays() == ["1984.txt", "Dracula.txt", "Harry Potter and the Sorcerer's Stone.txt"]
+    for title in ("Harry Potter and the Sorcerer's Stone.txt", "harry potter and the sorcerer's stone"):
+        assert stays(title) == ["1984.txt", "Dracula.txt"]
+    with pytest.raises(DataError, match=r"no book 'Harry Potter' to leave out\. It has: 1984\.txt, spare"):
+        stays("Dracula", "Harry Potter")
+    with pytest.raises(DataError, match="no text is left"):
+        stays("1984", "Dracula", BOOK_MIA[3])
+    with pytest.raises(DataError, match="not of one text"):
+        load_book(tiny_tokenizer, text=places["text"], leave_out=("Dracula",))
+    with pytest.raises(ConfigError, match="leave_out is for books"):
+        CopyrightRunConfig(task="news", leave_out=("Dracula",))
 
 
 def test_the_packaged_story_needs_no_files(tiny_tokenizer: Any) -> None:
@@ -186,6 +227,13 @@ def test_the_start_model_is_trained_as_the_machine_allows() -> None:
     small = StartConfig(adapter=True, epochs=3).train_config(256, "cpu")
     assert small.lora is not None
     assert (small.epochs, small.device) == (3, "cpu")
+
+
+@pytest.mark.parametrize("name", ["epochs", "learning_rate"])
+@pytest.mark.parametrize("value", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_training_that_would_teach_nothing_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}=.*: must be above 0"):
+        StartConfig(**{name: value})
 
 
 def test_texts_are_continued_without_a_template(tiny_model: Any, tiny_tokenizer: Any) -> None:

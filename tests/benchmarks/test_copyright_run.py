@@ -19,6 +19,7 @@ from unlearned.benchmarks.copyright.run import CopyrightRunConfig, run_copyright
 from unlearned.benchmarks.copyright.training import StartConfig
 from unlearned.benchmarks.outcome import Outcome, merge, read_outcome
 from unlearned.cli.main import app
+from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
 
 pytestmark = [
@@ -168,6 +169,53 @@ def test_news_from_the_command_line(place: Path, tmp_path: Path, monkeypatch: py
     assert [model["name"] for model in results["models"]] == ["start", "retained", "none-seed0", "prompting-seed0"]
     assert results["models"][0]["values"]["forget"]["asg"]["count"] == 3
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+class EnoughError(Exception):
+    """Raised where a test has seen enough."""
+
+
+def test_articles_of_full_length_are_learned_in_one_piece(
+    place: Path, tmp_path: Path, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def learn(load: Any, options: Any, texts: list[str], training: Any, *, max_tokens: int, **more: Any) -> Any:
+        seen.update(texts=texts, max_tokens=max_tokens)
+        raise EnoughError
+
+    monkeypatch.setattr(module, "learned_by_heart", learn)
+    news = {"task": "news", "forget": str(place / "bbc.jsonl"), "other": str(place / "cc.jsonl"), "other_rows": 5}
+    for changes, most in ((news, 2 * 30), ({}, 30)):
+        with pytest.raises(EnoughError):
+            run(place, tmp_path / "run", max_tokens=30, **changes)
+        lengths = [len(tiny_tokenizer(text, add_special_tokens=False)["input_ids"]) for text in seen["texts"]]
+        assert max(lengths) < seen["max_tokens"] == most
+        assert (max(lengths) > 30) == bool(changes), "an article has its own tokens besides those of its title"
+
+
+def test_books_to_leave_out_are_named_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[CopyrightRunConfig] = []
+
+    def stop(config: CopyrightRunConfig, *arguments: Any, **more: Any) -> Any:
+        seen.append(config)
+        raise EnoughError
+
+    monkeypatch.setattr(module, "run_copyright", stop)
+    command = ["bench", "book", "--leave-out", "Dracula", "--leave-out", "Emma", "--out", str(tmp_path)]
+    assert isinstance(CliRunner().invoke(app, command).exception, EnoughError)
+    assert seen[0].leave_out == ("Dracula", "Emma")
+
+
+@pytest.mark.parametrize("benchmark", ["book", "news", "muse"])
+@pytest.mark.parametrize("option", [("--epochs", "0"), ("--learning-rate", "-1e-4")])
+def test_a_training_that_would_teach_nothing_is_refused_at_once(
+    benchmark: str, option: tuple[str, str], tmp_path: Path
+) -> None:
+    refused = CliRunner().invoke(app, ["bench", benchmark, *option, "--out", str(tmp_path)])
+    assert isinstance(refused.exception, ConfigError)
+    assert f"{option[0].strip('-').replace('-', '_')}={float(option[1]):g}: must be above 0" in str(refused.exception)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_slip_on_the_command_line_is_told_at_once(tmp_path: Path) -> None:

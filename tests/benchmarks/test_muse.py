@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from unlearned.benchmarks import trials
 from unlearned.benchmarks.contenders import Plain
 from unlearned.benchmarks.copyright.training import StartConfig
+from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, Pair, cut_texts, load_muse, muse_chunks
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, asked, first_answer, shown
 from unlearned.benchmarks.muse.kind import aggregate, with_retained
@@ -45,9 +47,9 @@ def write_muse(folder: Path) -> Path:
     ]
     kept = [("Where did the frog live?", "In a pond"), ("Who complained?", "A duck"), ("Who sat down?", "A fox")]
     texts = {
-        "raw": {"forget": LINES, "retain1": OTHERS, "retain2": OTHERS[:2], "holdout": STRANGE},
+        "raw": {"forget": LINES, "retain1": OTHERS[:3], "retain2": OTHERS[3:], "holdout": STRANGE},
         "privleak": {"forget": LINES[:3], "retain": OTHERS[:3], "holdout": STRANGE},
-        "train": {"full": [*LINES, *OTHERS]},
+        "train": {"forget": LINES, "retain1": OTHERS[:3], "retain2": OTHERS[3:]},
         **{c: {f"forget_{n}": LINES[: n + 1] for n in range(1, 5)} for c in ("scal", "sust")},
     }
     for config, splits in texts.items():
@@ -74,7 +76,10 @@ def test_every_split_can_be_read(tmp_path: Path) -> None:
         for split in splits:
             assert source.rows(config, split, columns.get(config, ("text",)))
     assert set(source.sha256) == {f"{config}/{split}" for config, splits in CONFIGS.items() for split in splits}
-    assert MuseSource("books", str(tmp_path / "books")).has("train", "full")
+    assert MuseSource("books", str(tmp_path / "books")).has("train", "retain2")
+    assert not source.has("train", "full")
+    with pytest.raises(ConfigError, match="no split 'full'"):
+        source.rows("raw", "full", ("text",))
     with pytest.raises(ConfigError, match="no split 'forget_5'"):
         source.rows("scal", "forget_5", ("text",))
     with pytest.raises(DataError, match=r"verbmem.forget\.jsonl, row 1: no column 'text'"):
@@ -91,8 +96,53 @@ def test_what_unlearners_are_shown_can_be_a_part(tmp_path: Path) -> None:
     assert load_muse("books", folder, forget_set="scal-2").forget == tuple(LINES[:3])
     few = load_muse("books", folder, limit=2)
     assert (len(few.verbatim), len(few.questions["forget"]), len(few.forget)) == (2, 2, len(LINES))
+    assert few.asked_sha256 == load_muse("books", folder, forget_set="sust-1").asked_sha256
     with pytest.raises(ConfigError, match="scal-5"):
         load_muse("books", folder, forget_set="scal-5")
+
+
+def test_the_start_model_learns_everything_and_the_retained_model_all_that_stays(
+    tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(write_muse(tmp_path))
+    data = load_muse("books", folder)
+    assert data.train == (*LINES, *OTHERS)
+    assert data.train_retained == tuple(OTHERS), "its utility is measured on retain2"
+    assert data.retain == tuple(OTHERS[:3])
+    learned = {}
+
+    def learn(load: Any, options: Any, texts: list[str], *arguments: Any, name: str, **more: Any) -> None:
+        learned[name] = "".join(texts)
+
+    monkeypatch.setattr(module, "learned_by_heart", learn)
+    monkeypatch.setattr(module, "load_model", lambda options: (tiny_model, tiny_tokenizer))
+    config = MuseRunConfig(style="open-unlearning")
+    module.models(config, data, None, lambda *phase: None, None)
+    assert learned == {"start": "\n\n".join([*LINES, *OTHERS]), "retained": "\n\n".join(OTHERS)}
+
+
+def test_what_named_models_were_trained_on_is_not_read(tmp_path: Path) -> None:
+    data = load_muse("books", str(write_muse(tmp_path)), train=False)
+    assert data.train == data.train_retained == ()
+    assert not any(name.startswith("train/") for name in data.sha256)
+    assert set(data.asked_sha256) == {
+        "verbmem/forget", "knowmem/forget_qa", "knowmem/retain_qa", "knowmem/forget_qa_icl", "knowmem/retain_qa_icl",
+        "privleak/forget", "privleak/holdout",
+    }  # fmt: skip
+
+
+def test_a_folder_may_have_all_training_texts_in_one_file(tmp_path: Path) -> None:
+    folder = write_muse(tmp_path)
+    shutil.rmtree(folder / "books" / "train")
+    nothing = load_muse("books", str(folder))
+    assert nothing.train == ()
+    with pytest.raises(DataError, match=r"no train/forget .or train/full."):
+        module.models(MuseRunConfig(), nothing, None, lambda *phase: None, None)
+    _write(folder / "books" / "train" / "full.jsonl", [{"text": text} for text in (*OTHERS, *LINES)])
+    data = load_muse("books", str(folder))
+    assert data.train == (*OTHERS, *LINES)
+    assert data.train_retained == tuple(OTHERS)
+    assert "raw/retain2" in data.sha256
 
 
 def test_pieces_of_both_kinds(tiny_tokenizer: Any) -> None:
@@ -221,6 +271,75 @@ def test_models_that_are_named_are_not_trained(
     assert item["min_k"] == pytest.approx(min_k(engine.prompt_log_probabilities([whole])[0].numpy()), abs=1e-4)
 
 
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models that are evaluated, and not taken from an earlier run."""
+    names: list[str] = []
+    original = module.evaluate
+
+    def evaluate(contender: Any, *arguments: Any, **more: Any) -> Any:
+        names.append(contender.name)
+        return original(contender, *arguments, **more)
+
+    monkeypatch.setattr(module, "evaluate", evaluate)
+    return names
+
+
+def run_named(place: Path, out: Path, retained: Path, **changes: Any) -> dict[str, list[Any]]:
+    settings = {"limit": 2, "unlearners": ("none",), **changes}
+    model = str(place / "model")
+    config = MuseRunConfig(
+        corpus="books", data=str(place), start=model, retained=str(retained), model=ModelOptions(model=model),
+        evaluation=MuseEvaluation(verbatim_tokens=3, answer_tokens=3), **settings,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run_muse(config, out)
+    return {model.name: list(model.items) for model in read_outcome(out).models}
+
+
+def test_a_retained_model_with_other_weights_in_the_same_place_is_asked_anew(
+    place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any, evaluated: list[str]
+) -> None:
+    retained = tmp_path / "retrain"
+    shutil.copytree(place / "model", retained)
+    before = run_named(place, tmp_path / "run", retained)
+    assert run_named(place, tmp_path / "run", retained) == before
+    assert evaluated == ["start", "retained", "none"]
+    other = copy.deepcopy(tiny_model)
+    for weight in other.parameters():
+        weight.data.mul_(1.5)
+    other.save_pretrained(retained)
+    after = run_named(place, tmp_path / "run", retained)
+    assert evaluated[3:] == ["retained"]
+    scores = [[item["min_k"] for item in found["retained"] if "min_k" in item] for found in (before, after)]
+    assert all(old != new for old, new in zip(*scores, strict=True))
+
+
+def test_models_are_asked_anew_only_if_something_about_the_asking_has_changed(
+    place: Path, tmp_path: Path, evaluated: list[str]
+) -> None:
+    model, out = place / "model", tmp_path / "run"
+    run_named(place, out, model)
+    marker = out / "artifacts" / "seed0" / "marker"
+    marker.write_text("fitted")
+    evaluated.clear()
+    run_named(place, out, model, limit=3)
+    assert evaluated == ["start", "retained", "none"]
+    assert marker.is_file(), "more rows are asked, and nothing else is fitted"
+    evaluated.clear()
+    run_named(place, out, model, limit=3, style="open-unlearning", max_tokens=64)
+    assert evaluated == ["none"], "how texts are cut is nothing to models that are named"
+    assert not marker.exists(), "what trains learns other pieces"
+
+
 def test_one_of_two_models_is_refused() -> None:
     with pytest.raises(ConfigError, match="both --start and --retained"):
         MuseRunConfig(start="x")
+
+
+def test_how_texts_are_cut_is_checked_before_anything_runs() -> None:
+    with pytest.raises(ConfigError, match="style='half': must be one of muse, open-unlearning"):
+        MuseRunConfig(style="half")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="max_tokens=7"):
+        MuseRunConfig(max_tokens=7)

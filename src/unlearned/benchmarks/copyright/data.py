@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NEWS, NEWS_CONFIG = "RealTimeData/bbc_news_alltime", "2024-02"
 OTHER_NEWS = "vblagoje/cc_news"
 LEFT_OUT = frozenset(("spare", "Jane Eyre", "THE SCARLET LETTER", "Ulysses"))
-"""Books of `swj0419/BookMIA` that the paper leaves out; leave out what is to be forgotten, too."""
+"""Books of `swj0419/BookMIA` that the paper leaves out besides the one to forget; there, they end in ".txt"."""
 
 FORGET_ROWS, OTHER_ROWS = 500, 10_000
 STORY, OTHER_STORIES = "harrowmere.txt", "ferrymen.txt"
@@ -71,7 +71,8 @@ def load_news(
     """News articles by title.
 
     Forget: the first 500 rows; titles are cut at " - ". Retain: rows of the other data drawn by `default_rng(seed)`;
-    held out: the first of the others. Rows whose title is not ASCII are left out there.
+    held out: the first of the others. Rows whose title is not ASCII are left out there, and everywhere those without
+    a title or an article.
 
     Args:
         tokenizer: counts tokens.
@@ -79,7 +80,7 @@ def load_news(
         other: the same of news that stays.
         limit: of the forget rows, to try it out; as many retain and held-out rows are taken then, too.
         other_rows: how many are retained and how many held out.
-        max_tokens: of an article and its end token.
+        max_tokens: of an article without its title, and its end token.
         seed: of the draw.
 
     Raises:
@@ -89,15 +90,13 @@ def load_news(
     wanted = other_rows if limit is None else min(limit, other_rows)
     news = Source(forget, NEWS_CONFIG if forget == NEWS else None)
     others = Source(other)
-    columns = (TITLE_COLUMNS, CONTENT_COLUMNS)
-    rows, all_others = news.rows("train", columns), others.rows("train", columns)
+    rows, all_others = _articles(news, forget), _articles(others, other)
     drawn, rest = draw_rows(len(all_others), wanted, seed)
 
     def passages(source: str, numbered: Sequence[tuple[int, Mapping[str, object]]], *, foreign: bool) -> list[Passage]:
         found = []
         for index, row in numbered:
-            # Empty titles and articles are part of these data; `text_of` would refuse them.
-            title, content = (str(row.get(name) or "") for name in ("title", _content(row)))
+            title, content = (_text_if_any(row, names) for names in (TITLE_COLUMNS, CONTENT_COLUMNS))
             title = title if foreign else title.split(" - ")[0]
             if foreign and not title.isascii():
                 continue
@@ -126,6 +125,7 @@ def load_book(
     *,
     text: str | None = None,
     other: str | None = None,
+    leave_out: Sequence[str] = (),
     limit: int | None = None,
     max_tokens: int = MAX_TOKENS,
     negatives: float = 1.0,
@@ -140,18 +140,19 @@ def load_book(
         tokenizer: counts tokens.
         text: a text file; None = a packaged story of 2,200 words, written for this purpose.
         other: a text file, or data with a column `snippet` or `text` (and `book`); None = packaged stories.
+        leave_out: titles in the column `book`, with or without ".txt", that do not stay: above all the book to forget.
         limit: of the chunks of each, to try it out.
         max_tokens: of a chunk and its end token.
         negatives: share of the retain sentences that the detector is fitted with; the paper draws 0.1 of very many.
         seed: of that draw.
 
     Raises:
-        DataError: a file cannot be read, or has no chunk of two sentences.
+        DataError: a file cannot be read, or has no chunk of two sentences, or there is no book of a title to leave out.
         ConfigError: a share outside 0..1.
     """
     if not 0 < negatives <= 1:
         raise ConfigError(f"negatives={negatives}: a share lies in 0..1. Use, for example, 0.1.")
-    book, others = _text(text, STORY), _other_texts(other)
+    book, others = _text(text, STORY), _other_texts(other, leave_out)
     forget = book_passages(book, tokenizer, max_tokens=max_tokens)[:limit]
     if not forget:
         raise DataError("No chunk of the book has two sentences, so there is nothing to ask for. Give another text.")
@@ -192,8 +193,19 @@ def draw_rows(count: int, wanted: int, seed: int) -> tuple[list[int], list[int]]
     return drawn, [index for index in range(count) if index not in taken][:wanted]
 
 
-def _content(row: Mapping[str, object]) -> str:
-    return next(name for name in CONTENT_COLUMNS if row.get(name) is not None)
+def _articles(source: Source, place: str) -> list[Mapping[str, Any]]:
+    """The rows. Titles and articles without a value are part of these data, so a column only has to be there."""
+    rows = source.rows("train", ())
+    for number, row in enumerate(rows, start=1):
+        for names in (TITLE_COLUMNS, CONTENT_COLUMNS):
+            if not isinstance(row, Mapping) or not any(name in row for name in names):
+                raise DataError(f"{place}, row {number}: no column {' or '.join(map(repr, names))}.")
+    return rows
+
+
+def _text_if_any(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    """What stands in the first of these columns that has a value; empty if none has."""
+    return next((str(row[name]) for name in names if row.get(name) is not None), "")
 
 
 def _text(place: str | None, packaged: str) -> str:
@@ -210,16 +222,35 @@ def _text(place: str | None, packaged: str) -> str:
     return found
 
 
-def _other_texts(place: str | None) -> list[str]:
+def _other_texts(place: str | None, leave_out: Sequence[str]) -> list[str]:
     if place is None or Path(place).suffix == ".txt":
+        if leave_out:
+            raise DataError("Books can be left out by title only of data with a column 'book', not of one text.")
         return [_text(place, OTHER_STORIES)]
     columns = ("snippet", "text")
     rows = Source(place).rows("train", (columns,))
-    return [
+    titles = [_title(str(row.get("book") or "")) for row in rows]
+    if missing := [title for title in leave_out if _title(title) not in titles]:
+        raise DataError(f"{place} has no book {missing[0]!r} to leave out.{_known(rows)}")
+    gone = {_title(title) for title in (*LEFT_OUT, *leave_out)}
+    found = [
         text_of(row, columns, f"{place}, row {number}")
-        for number, row in enumerate(rows, start=1)
-        if row.get("book") not in LEFT_OUT
+        for number, (row, title) in enumerate(zip(rows, titles, strict=True), start=1)
+        if title not in gone
     ]
+    if not found:
+        raise DataError(f"{place}: no text is left after the books that are left out.")
+    return found
+
+
+def _title(name: str) -> str:
+    """A book's title, however it is written."""
+    return name.strip().casefold().removesuffix(".txt").strip()
+
+
+def _known(rows: Sequence[Mapping[str, Any]], most: int = 10) -> str:
+    books = list(dict.fromkeys(str(row["book"]) for row in rows if row.get("book")))
+    return f" It has: {', '.join(books[:most])}{', ...' if len(books) > most else ''}." if books else ""
 
 
 def _without(texts: Sequence[str], taken: Sequence[str]) -> tuple[str, ...]:

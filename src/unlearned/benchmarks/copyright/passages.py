@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MAX_TOKENS = 256
-"""Of a passage, its end token among them."""
+"""Of a passage of a book or of an article without its title; the end token is among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,8 @@ def book_passages(
 def title_passage(
     identity: str, title: str, content: str, tokenizer: PreTrainedTokenizerBase, *, max_tokens: int = MAX_TOKENS
 ) -> Passage | None:
-    """A title and its article, cut to `max_tokens - 1` tokens together; None if nothing is left of one of the two."""
-    title = title.strip()
-    whole = cut(f"{title} {content.strip()}", tokenizer, max_tokens - 1)
-    reference = whole[len(title) :].strip()
+    """A title and the first `max_tokens - 1` tokens of its article; None if one of the two is empty."""
+    title, reference = title.strip(), cut(content.strip(), tokenizer, max_tokens - 1).strip()
     return Passage(identity, title, reference) if title and reference else None
 
 

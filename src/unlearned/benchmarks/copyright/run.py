@@ -60,6 +60,9 @@ class CopyrightRunConfig:
     other: str | None = None
     """What stays, of the same kind; None = packaged stories, or the paper's news."""
 
+    leave_out: tuple[str, ...] = ()
+    """Book: titles of the other data that do not stay."""
+
     other_rows: int = OTHER_ROWS
     """News: how many rows are retained and how many held out."""
 
@@ -70,7 +73,7 @@ class CopyrightRunConfig:
     """Passages of each set, to try it out."""
 
     max_tokens: int = MAX_TOKENS
-    """Of a passage and its end token."""
+    """Of a passage of a book, or of an article without its title; the end token is among them."""
 
     model: ModelOptions = field(default_factory=ModelOptions)
     training: StartConfig = field(default_factory=StartConfig)
@@ -92,6 +95,8 @@ class CopyrightRunConfig:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.other_rows < 1:
             raise ConfigError(f"other_rows={self.other_rows}: must be at least 1.")
+        if self.leave_out and self.task != "book":
+            raise ConfigError("leave_out is for books: news have no titles of books.")
         if self.model.adapter is not None:
             raise ConfigError("--adapter is not for this benchmark, which trains its own start model.")
 
@@ -127,7 +132,7 @@ def run_copyright(
     base = plain_text(partial(load_model, config.model))
     data = load_data(config, base)
     texts = [passage.text for passage in data.forget]
-    max_tokens = config.max_tokens
+    max_tokens = config.max_tokens * (2 if config.task == "news" else 1)  # room for an article's title
     load = learned_by_heart(
         base, config.model, texts, config.training, max_tokens=max_tokens, cache=cache, report=report, tell=tell
     )
@@ -192,6 +197,7 @@ def load_data(config: CopyrightRunConfig, load: Load) -> CopyrightData:
         tokenizer,
         text=config.forget,
         other=config.other,
+        leave_out=config.leave_out,
         limit=config.limit,
         max_tokens=config.max_tokens,
         negatives=config.negatives,
@@ -218,7 +224,6 @@ def materials_of(config: CopyrightRunConfig, data: CopyrightData, start: Any, lo
         train={"form": FORM, "max_tokens": long_enough, **config.train},
         spul={"form": FORM, "max_tokens": long_enough},
         scope=config.task,
-        chat=False,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -46,6 +47,9 @@ class StartConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name, value in (("epochs", self.epochs), ("learning_rate", self.learning_rate)):
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"{name}={value:g}: must be above 0. Leave it out for the default.")
         if self.batch_size is not None and self.batch_size < 1:
             raise ConfigError(f"batch_size={self.batch_size}: must be at least 1.")
 
@@ -56,9 +60,9 @@ class StartConfig:
         return replace(
             self,
             adapter=adapter,
-            epochs=self.epochs or epochs,
-            learning_rate=self.learning_rate or rate,
-            batch_size=self.batch_size or batch,
+            epochs=epochs if self.epochs is None else self.epochs,
+            learning_rate=rate if self.learning_rate is None else self.learning_rate,
+            batch_size=batch if self.batch_size is None else self.batch_size,
         )
 
     def train_config(self, max_tokens: int, device: str | None) -> TrainConfig:

@@ -24,11 +24,19 @@ CONFIGS: Mapping[str, tuple[str, ...]] = {
     "privleak": ("forget", "retain", "holdout"),
     "scal": tuple(f"forget_{number}" for number in range(1, PARTS + 1)),
     "sust": tuple(f"forget_{number}" for number in range(1, PARTS + 1)),
-    "train": ("full",),
+    "train": ("forget", "retain1", "retain2"),
 }
-"""Config -> splits. scal: growing forget sets. sust: disjoint ones, for one request after the other."""
+"""Config -> splits. scal: growing forget sets. sust: disjoint ones, for one request after the other. train: what the
+start model was trained on; a folder may have `train/full` in their place."""
+
+FULL = "full"
+KEPT = ("retain1", "retain2")
+"""retain1 is for unlearners to see; questions about what stays are asked of retain2. The retained model knows both."""
 
 FORGET_SETS = ("raw", *(f"{config}-{number}" for config in ("scal", "sust") for number in range(1, PARTS + 1)))
+
+ASKED = ("verbmem", "knowmem", "privleak")
+"""Configs that models are asked."""
 
 Style = Literal["muse", "open-unlearning"]
 
@@ -49,10 +57,13 @@ class MuseData:
     """Raw texts to forget."""
 
     retain: tuple[str, ...]
-    """Raw texts that stay (`retain1`)."""
+    """Raw texts that stay, and are shown to unlearners (`retain1`)."""
 
     train: tuple[str, ...]
-    """What the start model was trained on; empty where it is not there."""
+    """What a start model is trained on; empty where it is not there, or not asked for."""
+
+    train_retained: tuple[str, ...]
+    """What a retained model is trained on; empty as above."""
 
     verbatim: tuple[Pair, ...]
     """Beginnings of forget texts, and how they go on."""
@@ -70,7 +81,12 @@ class MuseData:
     """Texts of the same kind that no model was trained on."""
 
     sha256: Mapping[str, str]
-    """Config/split -> SHA-256."""
+    """Config/split -> SHA-256 of everything that was read."""
+
+    @property
+    def asked_sha256(self) -> dict[str, str]:
+        """The same of what models are asked."""
+        return {name: sha256 for name, sha256 in self.sha256.items() if name.partition("/")[0] in ASKED}
 
 
 class MuseSource:
@@ -105,7 +121,7 @@ class MuseSource:
 
     def rows(self, config: str, split: str, columns: Sequence[str]) -> list[Mapping[str, Any]]:
         """The rows of a split; raises `DataError` if it is not there or lacks a column."""
-        if split not in CONFIGS[config]:
+        if split not in CONFIGS[config] and (config, split) != ("train", FULL):
             raise ConfigError(f"MUSE's {config} has no split {split!r}. It has: {', '.join(CONFIGS[config])}.")
         if self._folder is not None and not (self._folder / config).is_dir():
             raise DataError(f"There is no folder {self._folder / config}. The benchmark needs it.")
@@ -137,7 +153,7 @@ class MuseSource:
 
 
 def load_muse(
-    corpus: Corpus, place: str | None = None, *, forget_set: str = "raw", limit: int | None = None
+    corpus: Corpus, place: str | None = None, *, forget_set: str = "raw", limit: int | None = None, train: bool = True
 ) -> MuseData:
     """Read what a run needs.
 
@@ -146,6 +162,7 @@ def load_muse(
         place: a folder; None = the hub.
         forget_set: what unlearners are shown: "raw", or "scal-1" ... "sust-4". What is asked is always the same.
         limit: most rows of every split that is asked.
+        train: whether to read what start and retained model are trained on, if it is there.
 
     Raises:
         ConfigError: no such corpus or forget set.
@@ -156,10 +173,12 @@ def load_muse(
     source = MuseSource(corpus, place)
     config, _, number = forget_set.partition("-")
     asked = ("question", "answer")
+    start, retained = _training(source) if train else ((), ())
     return MuseData(
         forget=source.texts(config, f"forget_{number}" if number else "forget"),
         retain=source.texts("raw", "retain1"),
-        train=source.texts("train", "full") if source.has("train", "full") else (),
+        train=start,
+        train_retained=retained,
         verbatim=source.pairs("verbmem", "forget", ("prompt", "gt"), limit),
         questions={side: source.pairs("knowmem", f"{side}_qa", asked, limit) for side in ("forget", "retain")},
         examples={side: source.pairs("knowmem", f"{side}_qa_icl", asked) for side in ("forget", "retain")},
@@ -167,6 +186,19 @@ def load_muse(
         strangers=source.texts("privleak", "holdout", limit),
         sha256=source.sha256,
     )
+
+
+def _training(source: MuseSource) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a start model and a retained model are trained on; empty if it is not there.
+
+    Beside `train/full`, which does not say which of its texts stay, the kept ones may be those of `raw`.
+    """
+    full, forget = (source.has("train", split) for split in (FULL, "forget"))
+    if not full and not forget:
+        return (), ()
+    place = "raw" if full and not source.has("train", KEPT[0]) else "train"
+    kept = tuple(text for split in KEPT for text in source.texts(place, split))
+    return source.texts("train", FULL) if full else (*source.texts("train", "forget"), *kept), kept
 
 
 def muse_chunks(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_tokens: int) -> list[list[int]]:

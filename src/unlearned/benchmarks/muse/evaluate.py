@@ -126,7 +126,11 @@ def asked(contender: Contender, data: MuseData, config: MuseEvaluation) -> dict[
 
 
 def shown(examples: Sequence[Pair], question: str) -> str:
-    """A question behind examples, as MUSE writes them."""
+    """A question behind examples, as MUSE writes them.
+
+    Source: KnowMem of arXiv:2407.06460. Its code ends the prompt with a space; here there is none, since to most
+    tokenizers it is the beginning of the answer's first token.
+    """
     before = "".join(f"Question: {example.prompt}\nAnswer: {example.truth}\n\n" for example in examples)
     return f"{before}Question: {question}\nAnswer:"
 
@@ -157,10 +161,10 @@ def _answers(
 
 
 def _likelihoods(
-    contender: Contender, config: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
+    contender: Contender, _: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
 ) -> list[dict[str, Any]]:
     """Min-40% of the whole text, from its second token on."""
     inputs = [given for _, given in rows]
-    size = 1 if contender.engine.model.device.type == "cpu" else config.batch_size
-    found = contender.engine.prompt_log_probabilities(inputs, batch_size=size)
+    # All places of a text go through the output head, and 2,048 of them keep an accelerator busy.
+    found = contender.engine.prompt_log_probabilities(inputs, batch_size=1)
     return [{"min_k": min_k(tokens.numpy())} for tokens in found]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from unlearned.benchmarks.contenders import (
     NONE,
@@ -15,7 +17,6 @@ from unlearned.benchmarks.contenders import (
     Materials,
     Plain,
     check_contenders,
-    own_model,
 )
 from unlearned.benchmarks.copyright.run import FORM
 from unlearned.benchmarks.copyright.sentences import sentences
@@ -25,7 +26,7 @@ from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, load_muse
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
 from unlearned.benchmarks.muse.kind import with_retained
-from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, write_outcome
+from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
 from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
@@ -38,6 +39,9 @@ from unlearned.progress import Progress, Tell
 DEFAULT = (NONE, PROMPTING, "eco-rn", "eco-zo")
 SHORTEST = 10
 """Characters above which a sentence is an example for the detector."""
+
+SHORTEST_PIECE = 8
+"""Tokens; methods train on nothing shorter."""
 
 CODE = (
     "benchmarks/muse",
@@ -89,6 +93,10 @@ class MuseRunConfig:
         check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
+        if self.style not in get_args(Style):
+            raise ConfigError(f"style={self.style!r}: must be one of {', '.join(get_args(Style))}.")
+        if self.max_tokens < SHORTEST_PIECE:
+            raise ConfigError(f"max_tokens={self.max_tokens}: must be at least {SHORTEST_PIECE}. MUSE takes 2048.")
         if self.sentences < 2:
             raise ConfigError(f"sentences={self.sentences}: must be at least 2.")
         if (self.start is None) != (self.retained is None):
@@ -123,7 +131,9 @@ def run_muse(
     report = on_progress or (lambda phase, done, total: None)
     require("rouge_score", extra="metrics", purpose="The MUSE benchmark")  # now, and not after an hour
     require("peft", extra="train", purpose="The MUSE benchmark")
-    data = load_muse(config.corpus, config.data, forget_set=config.forget_set, limit=config.limit)
+    data = load_muse(
+        config.corpus, config.data, forget_set=config.forget_set, limit=config.limit, train=config.start is None
+    )
     load, load_retained = models(config, data, cache, report, tell)
     start = load()
     engine = TransformersEngine(*start)
@@ -132,25 +142,20 @@ def run_muse(
     def ask(contender: Contender, phases: Progress) -> list[Item]:
         return evaluate(contender, data, config.evaluation, shard=shard, start=known, report=phases)
 
-    decides = {
-        "data": dict(data.sha256),
-        "limit": config.limit,
-        "start": base_sha256(start[0]),
-        "retained": [config.retained, asdict(config.training), config.max_tokens, config.style],
-    }
+    weights = base_sha256(start[0])
+    materials = materials_of(config, data, start, load)
     trials = Trials(
         out,
         code=CODE,
-        settings={**decides, "evaluation": asdict(config.evaluation)},
-        fit={**decides, "forget set": config.forget_set, "sentences": config.sentences},
+        settings={"data": data.asked_sha256, "limit": config.limit, "evaluation": asdict(config.evaluation)},
+        fit={"start": weights, "shown": shown_sha256(materials)},
         shard=shard,
         evaluate=ask,
         report=report,
     )
-    first = trials.tested(START, lambda: Plain(START, engine, own_weights=True))
+    first = trials.tested(START, lambda: Plain(START, engine, own_weights=True), settings={"weights": weights})
     known += first.items
-    retained = trials.tested(RETAINED, lambda: own_model(RETAINED, load_retained))
-    materials = materials_of(config, data, start, load)
+    retained = _retained(trials, load_retained)
     detected = materials.forget, materials.retain
     tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
     outcome = Outcome(
@@ -166,19 +171,32 @@ def run_muse(
     return outcome
 
 
+def _retained(trials: Trials, load: Load) -> Tested:
+    """The retained model's items. Its name says little about its weights: a folder can hold others the next time."""
+    model = load()
+    return trials.tested(
+        RETAINED,
+        lambda: Plain(RETAINED, TransformersEngine(*model), own_weights=True),
+        settings={"weights": base_sha256(model[0])},
+    )
+
+
 def models(
     config: MuseRunConfig, data: MuseData, cache: Path | None, report: Progress, tell: Tell | None
 ) -> tuple[Load, Load]:
-    """What gives the start and the retained model: those that are named, or trained on all texts and on retain texts.
+    """What gives the start and the retained model: those that are named, or trained on all texts and on what stays.
 
     Raises:
-        DataError: nothing is named, and there is no `train/full`.
+        DataError: nothing is named, and there is nothing to train on.
     """
     if config.start is not None and config.retained is not None:
         start, retained = (replace(config.model, model=name, revision=None) for name in (config.start, config.retained))
         return plain_text(partial(load_model, start)), plain_text(partial(load_model, retained))
     if not data.train:
-        raise DataError("There is no train/full to train a start model on. Name models with --start and --retained.")
+        raise DataError(
+            "There is no train/forget (or train/full) to train a start model on. Name models with --start and "
+            "--retained."
+        )
     base = plain_text(partial(load_model, config.model))
     tokenizer = base()[1]
 
@@ -197,7 +215,7 @@ def models(
             tell=tell,
         )
 
-    return trained(START, data.train), trained(RETAINED, data.retain)
+    return trained(START, data.train), trained(RETAINED, data.train_retained)
 
 
 def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) -> Materials:
@@ -222,8 +240,14 @@ def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) 
         train={"form": FORM, "max_tokens": config.max_tokens, **config.train},
         spul={"form": FORM, "max_tokens": config.max_tokens},
         scope=config.corpus,
-        chat=False,
     )
+
+
+def shown_sha256(materials: Materials) -> str:
+    """Of the texts that unlearners are made of."""
+    pieces = [[row.prompt for row in rows] for rows in (materials.forget_rows, materials.retain_rows)]
+    shown = [list(materials.forget), list(materials.retain), *pieces, materials.scope]
+    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
 
 
 def _sentences(texts: Sequence[str], most: int) -> list[str]:

@@ -13,7 +13,7 @@ from unlearned.cli.options import names, with_model_options
 from unlearned.models import ModelOptions
 
 Limit = Annotated[int | None, typer.Option(min=2, help="Most passages of every set, to try it out.")]
-MaxTokens = Annotated[int, typer.Option(min=8, help="Of a passage and its end token.")]
+MaxTokens = Annotated[int, typer.Option(min=8, help="Of a passage and its end token; of news, without the title.")]
 NewTokens = Annotated[int, typer.Option(min=1, help="Longest continuation that is generated.")]
 Lora = Annotated[
     bool | None,
@@ -81,6 +81,10 @@ def book(
     retain_text: Annotated[
         str | None, typer.Option(help="Text file, or data with snippets, that stays; default: packaged stories.")
     ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Title of a book of this data that does not stay, such as the one to forget; repeatable."),
+    ] = None,
     negatives: Annotated[
         float, typer.Option(help="Share of its sentences that the detector is fitted with; 0.1 for very many.")
     ] = 1.0,
@@ -107,6 +111,7 @@ def book(
         task="book",
         forget=text,
         other=retain_text,
+        leave_out=tuple(leave_out or ()),
         negatives=negatives,
         limit=limit,
         max_tokens=max_tokens,
