@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -256,6 +259,41 @@ def test_a_choice_that_reads_like_a_letter_or_an_index_is_meant_itself() -> None
         {"prompt": "?", "answer": "0", "choices": ["1", "0"]},
     ]
     assert [row.answer for row in as_rows(rows, name="forget")] == ["A", "0"]
+
+
+def as_csv(rows: list[tuple[str, list[str]]]) -> str:
+    """(answer, choices) as CSV."""
+    text = io.StringIO()
+    csv.writer(text).writerows([("question", "answer", "choices"), *(("?", a, json.dumps(c)) for a, c in rows)])
+    return text.getvalue()
+
+
+FOUR = ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([("1", FOUR), ("3", ["a", "b", "c", "d"])], ["2", "d"]),  # indices, as JSON's 1 and 3
+        ([("0", ["1", "0"])], ["1"]),
+        ([("1", FOUR), ("4", FOUR)], ["1", "4"]),  # 4 is no index, so these are the options themselves
+        ([("1", FOUR), ("Rome", ["Paris", "Rome"])], ["1", "Rome"]),
+        ([("1", FOUR), ("B", ["Paris", "Rome"])], ["1", "Rome"]),
+        ([("1", ["Paris", "Rome"]), ("Oslo", ["Oslo", "Bonn"])], ["Rome", "Oslo"]),
+        ([("2", ["1", "2"])], ["2"]),
+    ],
+)
+def test_a_column_of_indices_in_csv_means_what_it_means_in_json(
+    write: Write, rows: list[tuple[str, list[str]]], expected: list[str]
+) -> None:
+    assert [row.answer for row in read_rows(write("a.csv", as_csv(rows)))] == expected
+    given = [{"question": "?", "answer": answer, "choices": json.dumps(choices)} for answer, choices in rows]
+    assert [row.answer for row in as_rows(given, name="forget")] == expected
+
+
+def test_rows_without_choices_do_not_decide_about_indices(write: Write) -> None:
+    rows = read_rows(write("a.csv", as_csv([("1", FOUR)]) + "Who?,Him.,\n"))
+    assert [row.answer for row in rows] == ["2", "Him."]
 
 
 @pytest.mark.parametrize("answer", [None, "", "D", "Berlin", 3, -1, "3", True, 1.0, ["Rome"]])

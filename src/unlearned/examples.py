@@ -72,12 +72,29 @@ def as_rows(examples: Rows, *, name: str) -> list[Row]:
     """The Python interface's prompts as rows; `name` says which argument a bad one stands in."""
     if isinstance(examples, str):
         raise DataError(f"{name} is one text. Give a list of prompts.")
-    rows = []
-    for index, example in enumerate(examples):
-        if isinstance(example, Row):
-            example = asdict(example)
-        rows.append(_row({"prompt": example} if isinstance(example, str) else example, f"{name}[{index}]"))
-    return rows
+    given = [
+        {"prompt": one} if isinstance(one, str) else asdict(one) if isinstance(one, Row) else one for one in examples
+    ]
+    return [as_row(data, f"{name}[{index}]") for index, data in enumerate(with_indices(given))]
+
+
+def with_indices(rows: Sequence[Any]) -> list[Any]:
+    """Rows with answers as integers where they are indices that CSV has made texts of.
+
+    In CSV the answer "1" can mean the second choice, as 1 does in JSON, or the choice that reads "1". The whole column
+    decides: it holds indices if each answer is a whole number from 0 that is in range of its own row's choices. If one
+    is not (a letter, a text, a number as high as there are choices), all stay what they are, and of these a number that
+    is one of its row's choices is meant itself.
+
+    Args:
+        rows: all rows of a file. Only those count whose `choices` are a text that holds a list, as CSV has them.
+    """
+    of_csv = [_is_of_csv(row) for row in rows]
+    if not all(_is_index(row) for row, is_text in zip(rows, of_csv, strict=True) if is_text):
+        return list(rows)
+    return [
+        {**row, "answer": int(row["answer"])} if is_text else row for row, is_text in zip(rows, of_csv, strict=True)
+    ]
 
 
 def evenly(items: Sequence[T], most: int | None) -> list[T]:
@@ -102,13 +119,13 @@ def _jsonl_rows(file: Path, text: str) -> list[Row]:
             data = json.loads(line)
         except json.JSONDecodeError as error:
             raise DataError(f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}).") from error
-        rows.append(_row(data, f"{file}, line {number}"))
+        rows.append(as_row(data, f"{file}, line {number}"))
     return rows
 
 
 def _csv_rows(file: Path, text: str) -> list[Row]:
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    rows, done = [], 0
+    found, places, done = [], [], 0
     try:
         if not any(column in (reader.fieldnames or ()) for column in PROMPT_COLUMNS):
             raise DataError(f"{file}, line 1: no column named {_names()}. The header has: {reader.fieldnames}.")
@@ -118,14 +135,24 @@ def _csv_rows(file: Path, text: str) -> list[Row]:
             place = f"{file}, line {done}"
             if None in data:
                 raise DataError(f"{place}: more values than the header has columns. Quote values that contain commas.")
-            rows.append(_row({k: v for k, v in data.items() if v is not None}, place))
+            found.append({k: v for k, v in data.items() if v is not None})
+            places.append(place)
     except csv.Error as error:
         # Where the row starts: an open quote is only noticed at the end of the file.
         raise DataError(f"{file}, line {done + 1}: not valid CSV ({error}).") from error
-    return rows
+    return [as_row(data, place) for data, place in zip(with_indices(found), places, strict=True)]
 
 
-def _row(data: Any, place: str) -> Row:
+def as_row(data: Any, place: str) -> Row:
+    """One row as a file has it.
+
+    Args:
+        data: column -> value; of CSV, see `with_indices`.
+        place: what an error calls it.
+
+    Raises:
+        DataError: it is no row.
+    """
     if not isinstance(data, Mapping):
         raise DataError(f"{place}: not an object with a {_names()} field.")
     present = [column for column in PROMPT_COLUMNS if column in data]
@@ -164,8 +191,26 @@ def _texts(data: Mapping[str, Any], columns: Sequence[str], place: str) -> tuple
     return tuple(value)
 
 
+def _is_of_csv(row: Any) -> bool:
+    return isinstance(row, Mapping) and isinstance(row.get("choices"), str) and bool(row["choices"])
+
+
+def _is_index(row: Mapping[str, Any]) -> bool:
+    """Whether the answer is a text that holds the index of a choice."""
+    answer = row.get("answer")
+    try:
+        count = len(_texts(row, ("choices",), ""))
+    except DataError:  # raised with its place when the row is read
+        return False
+    return isinstance(answer, str) and answer.isdecimal() and int(answer) < count
+
+
 def _chosen(answer: Any, choices: tuple[str, ...], place: str) -> str:
-    """The right option, given by its index from 0, its letter or itself."""
+    """The right option, given by its index from 0, its letter or itself.
+
+    A text that is an option is meant itself, also where it reads like the letter or the number of another one. Of CSV,
+    which has texts only, see `with_indices`.
+    """
     if isinstance(answer, str) and answer in choices:
         return answer
     if isinstance(answer, str) and len(answer) == 1 and "A" <= answer.upper() < chr(ord("A") + len(choices)):

@@ -11,9 +11,12 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
+from tokenizers import Tokenizer, decoders, models, normalizers
+from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
 from conftest import FORGET, RETAIN
+from tiny_llama import tiny_llama
 from unlearned.api import Unlearned
 from unlearned.benchmarks.contenders import Corrupted, Plain
 from unlearned.benchmarks.outcome import read_outcome
@@ -26,8 +29,9 @@ from unlearned.benchmarks.probes.run import ProbesConfig, run_probes
 from unlearned.benchmarks.probes.states import last_states
 from unlearned.cli.main import app
 from unlearned.corrupt.corruption import Corruption
+from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError, DataError
+from unlearned.errors import ConfigError, DataError, MissingExtraError
 from unlearned.models import ModelOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
@@ -193,14 +197,107 @@ def test_questions_that_cannot_be_probed_are_refused(tmp_path: Path, rows: list[
         load([{"question": "Who?", "label": "a"}, {"question": "What?"}])
     with pytest.raises(DataError, match="only 1 row has the label 'b'"):
         load([{"question": "Who?", "label": label} for label in "aab"])
-    with pytest.raises(DataError, match="different numbers of options"):
-        load([rows[0], {**rows[1], "choices": ["a", "b"]}])
+    with pytest.raises(DataError, match="most questions have 4 options, but not those in the rows 2, 5"):
+        load([rows[0], {**rows[1], "choices": ["a", "b"]}, *rows[2:4], {**rows[4], "choices": ["a"]}])
+    with pytest.raises(DataError, match="row 2: nothing to read out"):
+        load([{**rows[4]}, {"question": "Who?", "subject": "forget"}], where={"subject": "forget"})
     with pytest.raises(DataError, match="no column 'topic'"):
         load(rows, where={"topic": "x"})
     with pytest.raises(DataError, match="no row has subject=y"):
         load(rows, where={"subject": "y"})
     with pytest.raises(ConfigError, match="COLUMN=VALUE"):
         parse_where(["subject"])
+
+
+def test_an_option_that_reads_like_the_right_one_stays(tmp_path: Path) -> None:
+    rows = [
+        {"question": "Who?", "choices": ["a fox", "a dog", "a fox", "a cat"], "answer": 2},
+        {"question": "What?", "choices": ["a fox", "a dog", "a cow", "a cat"], "answer": 1},
+    ]
+    questions, _ = load_questions(write(tmp_path, rows))
+    assert [len(question.options) for question in questions] == [4, 4]
+    assert sorted(questions[0].options) == sorted(rows[0]["choices"])
+    assert questions[0].options[0] == "a fox"
+
+
+def test_answers_of_csv_are_indices_as_in_json_whatever_rows_are_chosen(tmp_path: Path) -> None:
+    options = json.dumps(["1", "2", "3", "4"]).replace('"', '""')
+    file = tmp_path / "questions.csv"
+    file.write_text(f'question,choices,answer,subject\nHow many?,"{options}",1,a\nHow few?,"{options}",3,b\n')
+    assert [question.answer for question in load_questions(file)[0]] == ["2", "4"]
+    file.write_text(f'question,choices,answer,subject\nHow many?,"{options}",1,a\nHow few?,"{options}",4,b\n')
+    assert [question.answer for question in load_questions(file, where={"subject": "a"})[0]] == ["1"]
+
+
+def llama_2_tokenizer() -> PreTrainedTokenizerFast:
+    """A space in front of every text, and spaces as letters: " A" alone is two tokens, "Answer: A" ends in one."""
+    letters = [chr(code) for code in range(32, 127) if chr(code) != " "]
+    pairs = [("▁", letter) for letter in "ABCD"]
+    vocabulary = ["<unk>", "</s>", "▁", "\n", *letters, *("".join(pair) for pair in pairs)]
+    tokenizer = Tokenizer(
+        models.BPE({token: index for index, token in enumerate(vocabulary)}, pairs, unk_token="<unk>")
+    )
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="</s>", pad_token="</s>")
+
+
+@pytest.mark.parametrize("kind", ["one token behind the colon", "several tokens", "chat"])
+def test_every_tokenizer_has_own_answers_which_are_the_likeliest_letters(
+    tiny_model: Any, tiny_tokenizer: Any, rows: list[dict[str, Any]], tmp_path: Path, kind: str
+) -> None:
+    tokenizer, model = tiny_tokenizer, tiny_model
+    if kind.startswith("one"):
+        tokenizer = llama_2_tokenizer()
+        assert len(tokenizer(" A", add_special_tokens=False)["input_ids"]) == 2
+        torch.manual_seed(0)
+        model = tiny_llama(tokenizer, initializer_range=0.3, eos_token_id=1).eval()
+    engine = TransformersEngine(model, tokenizer)
+    questions, _ = load_questions(write(tmp_path, rows))
+    config = AskConfig(max_new_tokens=2, facts=1, chat=kind == "chat")
+    items = ask(Plain("start", engine), questions, config, silent)
+    own = [item["accuracy"] for item in items if item["set"] == OWN]
+    expected = []
+    for question in questions:
+        right = []
+        for one in prompts_of(question):
+            ids = engine.tokenize(one.text, chat=config.chat).token_ids
+            scores = []
+            for letter in "ABCD":
+                if kind.startswith("one"):
+                    spelled = [tokenizer.convert_tokens_to_ids("▁" + letter)]
+                else:
+                    before = "" if kind == "chat" else " "
+                    spelled = tokenizer(before + letter, add_special_tokens=False)["input_ids"]
+                with torch.no_grad():
+                    logits = model(torch.tensor([[*ids, *spelled]])).logits[0].log_softmax(-1)
+                scores.append(sum(float(logits[len(ids) - 1 + n, token]) for n, token in enumerate(spelled)))
+            right.append("ABCD"[int(np.argmax(scores))] == one.label)
+        expected.append(np.mean(right))
+    assert own == expected
+
+
+class Parrot(TransformersEngine):
+    """Says what it was asked to repeat, as far as it is let."""
+
+    def generate(self, inputs: Any, /, *, batch_size: int = 16, **generation: Any) -> list[Completion]:
+        found = []
+        for given in inputs:
+            said = given.token_ids[-self.length :][: generation["max_new_tokens"]]
+            found.append(Completion(str(self.tokenizer.decode(said)), said))
+        return found
+
+    length = 0
+
+
+def test_a_question_longer_than_the_longest_answer_can_be_repeated(tiny_model: Any, tiny_tokenizer: Any) -> None:
+    engine = Parrot(tiny_model, tiny_tokenizer)
+    text = "Who is the quick brown fox? " * 30 + "Who?"
+    engine.length = len(engine.tokenize(text, chat=False).token_ids)
+    assert engine.length > 64
+    questions = [Question(str(n), text, None, (), "ab"[n % 2], None) for n in range(4)]
+    items = ask(Plain("start", engine), questions, AskConfig(chat=False), silent)
+    assert [item["verbatim"] for item in items if item["set"] == REPEAT] == [1.0] * 4
 
 
 def test_nearest_tokens_are_found_unless_the_corruption_hides_them(
@@ -259,6 +356,12 @@ def test_the_command_writes_a_run_that_is_kept(
     assert [model.name for model in first.models] == ["start", "mine"]
     start = {item["set"]: item for item in first.models[0].items}
     assert start[REPEAT]["flagged"] == 0.0
+    plain, mine = ([i for i in model.items if i["set"] == RELEARNING] for model in first.models)
+    assert [item["answer_changed"] for item in mine] == [
+        float(item["said_without"] != before["said_without"]) for item, before in zip(mine, plain, strict=True)
+    ]
+    assert "answer_changed" not in plain[0]
+    assert aggregate(first.models[1].items)[RELEARNING]["answer_changed"].count == len(mine)
     monkeypatch.setattr("unlearned.benchmarks.probes.run.ask", None)  # nothing is asked again
     config = ProbesConfig(
         data=str(tmp_path / "questions.jsonl"),
@@ -272,3 +375,15 @@ def test_the_command_writes_a_run_that_is_kept(
         ProbesConfig(data="x", artifacts=())
     with pytest.raises(ConfigError, match="same name"):
         ProbesConfig(data="x", artifacts=(Path("a/mine"), Path("b/mine")))
+
+
+@pytest.mark.parametrize("missing", ["jinja2", "matplotlib"])
+def test_a_missing_extra_is_told_before_anything_is_run(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> Any:
+        if name == missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr("unlearned.extras.import_module", absent)
+    monkeypatch.setattr("unlearned.benchmarks.probes.run.run_probes", None)
+    with pytest.raises(MissingExtraError, match=missing):
+        CliRunner().invoke(app, ["bench", "probes", "--data", "x", "--artifact", "a"], catch_exceptions=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,18 @@ pytest.importorskip("lm_eval")
 import lm_eval
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
-from local_tasks import write_tasks
+from local_tasks import KINDS, write_tasks
 from typer.testing import CliRunner
 
 from conftest import FORGET, RETAIN
 from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.outcome import merge, read_outcome
 from unlearned.cli.main import app
-from unlearned.errors import ConfigError, DataError, UnknownNameError
+from unlearned.corrupt.corruption import Corruption
+from unlearned.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
 from unlearned.harness.kind import ALL, aggregate
 from unlearned.harness.run import EvalConfig, run_eval
-from unlearned.harness.tasks import GENERAL
+from unlearned.harness.tasks import GENERAL, load_task, sha256_of_tasks, task_manager
 from unlearned.models import ModelOptions, load_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
@@ -124,6 +126,134 @@ def test_finished_tasks_are_kept(
     assert again.models[0].items[:QUESTIONS] == first.models[0].items
     run_eval(EvalConfig(tasks=("local_choice",), model=model, include_path=tasks, num_fewshot=1), tmp_path)
     assert len(asked) == 2
+
+
+HELPERS = "def _asked(doc):\n    return doc['question']\n\n\ndef text(doc):\n    return _asked(doc)\n"
+
+
+def with_function(folder: Path) -> Path:
+    """Tasks, and `local_function`, whose prompts a function of `helpers.py` writes."""
+    folder.mkdir()
+    write_tasks(folder)
+    (folder / "helpers.py").write_text(HELPERS, encoding="utf-8")
+    task = json.loads((folder / "local_choice.yaml").read_text(encoding="utf-8"))
+    text = json.dumps(task | {"task": "local_function", "doc_to_text": "F"})
+    (folder / "local_function.yaml").write_text(text.replace('"F"', "!function helpers.text"), encoding="utf-8")
+    return folder
+
+
+def edit(folder: Path, task: str = "local_choice", **changes: Any) -> None:
+    file = folder / f"{task}.yaml"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+
+
+def edit_file(folder: Path, name: str, old: str, new: str) -> None:
+    text = (folder / name).read_text(encoding="utf-8")
+    assert old in text
+    (folder / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
+def digest(folder: Path, name: str, num_fewshot: int | None) -> str:
+    return sha256_of_tasks(load_task(task_manager((name,), folder), name), None, num_fewshot)
+
+
+@pytest.mark.parametrize(
+    ("name", "num_fewshot", "change", "counts"),
+    [
+        ("local_choice", None, lambda folder: None, False),
+        ("local_choice", None, lambda folder: edit(folder, doc_to_text="Q: {{question}}"), True),
+        ("local_choice", None, lambda folder: edit(folder, description="Answer well.\n\n"), True),
+        ("local_choice", None, lambda folder: edit(folder, doc_to_choice="{{choices[:2]}}"), True),
+        ("local_choice", None, lambda folder: edit(folder, metric_list=KINDS["local_letters"]["metric_list"]), True),
+        ("local_choice", None, lambda folder: edit_file(folder, "train.jsonl", "Again", "Once more"), False),
+        ("local_choice", 1, lambda folder: edit_file(folder, "train.jsonl", "Again", "Once more"), True),
+        ("local_choice", 1, lambda folder: edit(folder, fewshot_config={"sampler": "first_n"}), True),
+        ("local_choice", None, lambda folder: edit_file(folder, "test.jsonl", "Potter", "Trotter"), True),
+        (
+            "local_answer",
+            None,
+            lambda folder: edit(
+                folder,
+                "local_answer",
+                filter_list=[{"name": "low", "filter": [{"function": "lowercase"}, {"function": "take_first"}]}],
+            ),
+            True,
+        ),
+        (
+            "local_function",
+            None,
+            lambda folder: edit_file(folder, "helpers.py", "['question']", "['question'] * 2"),
+            True,
+        ),
+    ],
+)
+def test_what_counts_of_a_task_is_its_definition_and_its_rows_and_not_its_place(
+    tmp_path: Path, name: str, num_fewshot: int | None, change: Callable[[Path], None], counts: bool
+) -> None:
+    first, second = with_function(tmp_path / "first"), with_function(tmp_path / "second")
+    change(second)
+    assert (digest(first, name, num_fewshot) != digest(second, name, num_fewshot)) is counts
+
+
+def test_a_task_that_was_edited_is_asked_again_and_not_merged(model: ModelOptions, tmp_path: Path) -> None:
+    folder = with_function(tmp_path / "tasks")
+
+    def config(**more: Any) -> EvalConfig:
+        return EvalConfig(tasks=("local_choice",), model=model, include_path=folder, limit=4, **more)
+
+    before = run_eval(config(), tmp_path / "out").models[0].items
+    run_eval(config(shard=(1, 2)), tmp_path / "shard1")
+    edit(folder, doc_to_text="Think: {{question}}")
+    after = run_eval(config(), tmp_path / "out").models[0].items
+    assert [item["responses"] for item in after] != [item["responses"] for item in before]
+    run_eval(config(shard=(2, 2)), tmp_path / "shard2")
+    with pytest.raises(DataError, match="data than"):
+        merge([tmp_path / "shard1", tmp_path / "shard2"], tmp_path / "merged")
+
+
+def test_detection_runs_once_for_all_strengths(
+    model: ModelOptions,
+    tasks: Path,
+    tmp_path: Path,
+    make_artifact: Any,
+    make_scope: Any,
+    artifact: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stronger = make_scope(corruption=Corruption(strength=9.0, embedding_std=0.02))
+    other = make_artifact(stronger).save_pretrained(tmp_path / "stronger")
+
+    def run(place: Path, out: str, verdicts: Path | None) -> list[dict[str, Any]]:
+        config = EvalConfig(
+            tasks=("local_choice",), model=model, artifacts=(place,), include_path=tasks, verdicts=verdicts
+        )
+        return [dict(item) for item in run_eval(config, tmp_path / out).models[0].items]
+
+    first = run(artifact, "first", None)
+    monkeypatch.setattr("unlearned.unlearners.eco.detect_in_conversations", None)  # nothing is detected again
+    second = run(other, "second", tmp_path / "first" / "verdicts")
+    again = run(other, "first", None)
+    assert [item["flagged"] for item in second] == [item["flagged"] for item in first]
+    assert {item["flagged"] for item in second} == {0.0, 1.0}
+    assert [item["responses"] for item in second] != [item["responses"] for item in first]
+    assert again == second
+
+
+def test_a_missing_extra_is_told_before_anything_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr("unlearned.extras.import_module", absent)
+    monkeypatch.setattr("unlearned.harness.run.run_eval", None)
+    with pytest.raises(MissingExtraError, match="jinja2"):
+        CliRunner().invoke(app, ["eval", "--tasks", "x"], catch_exceptions=False)
+
+
+def test_a_shard_without_questions_is_refused_before_the_model_is_loaded(tasks: Path, tmp_path: Path) -> None:
+    nowhere = ModelOptions(model=str(tmp_path / "nowhere"))
+    config = EvalConfig(tasks=("local_choice",), model=nowhere, include_path=tasks, limit=2, shard=(3, 3))
+    with pytest.raises(DataError, match="fewer questions than"):
+        run_eval(config, tmp_path / "out")
 
 
 def test_the_command_prints_and_writes_a_comparison(

@@ -30,6 +30,9 @@ def evaluate(
         bool, typer.Option("--apply-chat-template", help="Ask in the model's chat format.")
     ] = False,
     shard: Annotated[str | None, typer.Option(help="i/n: only the i-th of n parts; see `bench merge`.")] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option(help="Folder of verdicts that runs share; default: verdicts/ in --out.")
+    ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the results; finished tasks in it are kept.")
     ] = Path("runs/eval"),
@@ -38,8 +41,11 @@ def evaluate(
     """Score tasks of lm-evaluation-harness with the artifacts enforced; unflagged questions score as without."""
     from unlearned.benchmarks.outcome import shard_of
     from unlearned.cli.bench.shown import show
+    from unlearned.extras import require
     from unlearned.harness.run import EvalConfig, run_eval
 
+    if report:
+        require("jinja2", extra="report", purpose="The report")  # now, and not after hours
     config = EvalConfig(
         tasks=names(tasks),
         model=options,
@@ -51,6 +57,7 @@ def evaluate(
         num_fewshot=num_fewshot,
         apply_chat_template=apply_chat_template,
         shard=shard_of(shard),
+        verdicts=verdicts,
     )
     with quiet():
         run_eval(config, out, tell=lambda line: typer.echo(line, err=True))

@@ -11,10 +11,11 @@ from unlearned.engines.given import ids_prompt
 from unlearned.engines.tokenize import chat_prompt, text_prompt
 from unlearned.engines.transformers import embedding_rows
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, PromptInput, Segment
+from unlearned.stages import Prompt, PromptInput, Segment, Verdict
 
 if TYPE_CHECKING:
     from unlearned.api import Unlearned
+    from unlearned.benchmarks.choices.verdicts import Verdicts
 
 TOGETHER = 256
 """Contexts that are classified in one go: those of one task share their few-shot examples, which are encoded once."""
@@ -25,10 +26,11 @@ class Contexts:
 
     Args:
         llm: the model with its artifacts.
+        verdicts: where verdicts are kept on disk; None: nowhere.
     """
 
-    def __init__(self, llm: Unlearned) -> None:
-        self.llm = llm
+    def __init__(self, llm: Unlearned, verdicts: Verdicts | None = None) -> None:
+        self.llm, self._verdicts = llm, verdicts if llm.unlearner.scopes else None
         self.classified = 0
         """Contexts that detection has looked at."""
         self._known: dict[bytes, PromptInput | None] = {}
@@ -56,7 +58,9 @@ class Contexts:
         new = self.new(texts)
         for start in range(0, len(new), TOGETHER):
             chunk = new[start : start + TOGETHER]
-            for text, prepared in zip(chunk, self._prepared([self._prompt(text) for text in chunk]), strict=True):
+            prompts = [self._prompt(text) for text in chunk]
+            for text, prompt, verdict in zip(chunk, prompts, self._classified(prompts), strict=True):
+                prepared = self.llm.unlearner.corrupt(prompt, verdict, self.llm.engine)
                 self._known[_hash(text)] = prepared if prepared.corrupted else None
             on_progress(len(chunk))
 
@@ -92,7 +96,8 @@ class Contexts:
         if cut < 0 or prepared.token_ids[cut:] != seen or prepared.positions is None or prepared.vectors is None:
             engine = self.llm.engine
             prompt = ids_prompt(engine.tokenizer, seen, vocabulary=embedding_rows(engine.model))
-            (again,) = self._prepared([prompt])
+            self.classified += 1
+            (again,) = self.llm.unlearner.prepare([prompt], engine)
             return again if again.corrupted else None
         left = prepared.positions >= cut
         if not left.any():
@@ -101,9 +106,15 @@ class Contexts:
             prepared, token_ids=seen, positions=prepared.positions[left] - cut, vectors=prepared.vectors[left]
         )
 
-    def _prepared(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
-        self.classified += len(prompts)
-        return self.llm.unlearner.prepare(prompts, self.llm.engine)
+    def _classified(self, prompts: Sequence[Prompt]) -> list[Verdict]:
+        """Verdicts, with detection only where none is kept."""
+        if self._verdicts is None:
+            self.classified += len(prompts)
+            return self.llm.unlearner.classify(prompts)
+        return self._verdicts.classify(self.llm.unlearner, prompts, self._count)
+
+    def _count(self, phase: str, done: int, total: int) -> None:
+        self.classified += total if done == total else 0  # the last report of a call is of all that was new to it
 
     def _prompt(self, text: str) -> Prompt:
         """All of a text is content; of a rendered conversation, its messages."""

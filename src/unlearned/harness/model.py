@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
+from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import REFUSED
 from unlearned.errors import ConfigError, InjectionError
@@ -48,6 +49,8 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
     Args:
         pretrained: as for `hf`; also "embedded".
         artifact: an artifact, its folder, or several of either. None: nothing is enforced.
+        verdicts: folder where verdicts are kept, for other processes and other strengths of the same detector; made if
+            it is not there. None: they are remembered as long as this object lives.
         settings: everything that `hf` takes.
 
     Raises:
@@ -59,6 +62,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
         self,
         pretrained: str | PreTrainedModel,
         artifact: str | Path | Artifact | Sequence[str | Path | Artifact] | None = None,
+        verdicts: str | Path | None = None,
         **settings: Any,
     ) -> None:
         if pretrained == EMBEDDED:
@@ -69,7 +73,8 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
         super().__init__(pretrained, **settings)
         if self.backend != "causal":
             raise ConfigError(f"The harness takes this model for {self.backend}; only causal language models work.")
-        self.contexts = Contexts(Unlearned(self.model, self.tokenizer, *_artifacts(artifact)))
+        llm = Unlearned(self.model, self.tokenizer, *_artifacts(artifact))
+        self.contexts = Contexts(llm, None if verdicts is None else Verdicts(Path(verdicts)))
         self._rows: dict[Row, PromptInput | None] | None = None
         self._batch: list[str] | None = None
 

@@ -24,7 +24,7 @@ from unlearned.harness.tasks import (
     load_task,
     question_count,
     quiet_harness,
-    sha256_of_data,
+    sha256_of_tasks,
     task_manager,
 )
 from unlearned.models import ModelOptions, load_model
@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 START, ECO = "start", "eco"
 STEPS = "steps"
-CODE = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines", "harness", "models.py")
+VERDICTS = "verdicts"
+CODE = (
+    *("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines", "harness", "models.py"),
+    "benchmarks/choices/verdicts.py",
+)
 """What decides what a task finds; a change of it repeats the task."""
 
 
@@ -65,6 +69,9 @@ class EvalConfig:
     shard: Shard | None = None
     """Only this part of every task's questions."""
 
+    verdicts: Path | None = None
+    """Folder where verdicts are kept, for runs with other tasks or strengths; None: in the folder of the results."""
+
     def __post_init__(self) -> None:
         if not self.tasks:
             raise ConfigError("No tasks are named. Give some, for example --tasks general.")
@@ -92,7 +99,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
     Raises:
         MissingExtraError: lm-eval is not installed.
         UnknownNameError: the harness has no such task.
-        DataError: the data of a task are neither here nor to be had.
+        DataError: the data of a task are neither here nor to be had, or a shard has no questions.
     """
     tell = tell or (lambda line: None)
     require("lm_eval", extra="eval", purpose="`unlearned eval`")
@@ -100,14 +107,17 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
 
     manager = task_manager(config.names, config.include_path)
     loaded = {task: load_task(manager, task) for task in config.names}  # now, and not after hours
-    data = {task: sha256_of_data(found["tasks"], config.limit) for task, found in loaded.items()}
+    for found in loaded.values():
+        _check_shard(found["tasks"], config)
+    data = {task: sha256_of_tasks(found, config.limit, config.num_fewshot) for task, found in loaded.items()}
     artifacts = [Artifact.from_pretrained(path) for path in config.artifacts]
-    model, tokenizer = load_model(config.model)
-    wanted = ([(START, None)] if config.plain or not artifacts else []) + ([(ECO, artifacts)] if artifacts else [])
     try:
         (out / STEPS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"Cannot make the folder {out}: {error.strerror}.") from error
+    model, tokenizer = load_model(config.model)
+    wanted = ([(START, None)] if config.plain or not artifacts else []) + ([(ECO, artifacts)] if artifacts else [])
+    verdicts = config.verdicts or out / VERDICTS
     decides = {
         "version": unlearned.__version__,
         "lm_eval": version("lm_eval"),
@@ -120,7 +130,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
     tested, harness = [], {}
     for name, enforced in wanted:
         with quiet_harness():
-            lm = UnlearnedLM(model, enforced, tokenizer=tokenizer, batch_size=config.batch_size)
+            lm = UnlearnedLM(model, enforced, verdicts=verdicts, tokenizer=tokenizer, batch_size=config.batch_size)
         items: list[Item] = []
         began = time.perf_counter()
         for number, task in enumerate(config.names, start=1):
@@ -165,8 +175,6 @@ def _evaluated(lm: UnlearnedLM, manager: Any, name: str, loaded: Any, config: Ev
     samples = None
     if config.shard is not None:
         samples = {task: [index for index, _ in part(range(count), config.shard)] for task, count in counts.items()}
-        if short := [task for task, chosen in samples.items() if not chosen]:
-            raise DataError(f"The task {short[0]!r} has fewer questions than there are shards. Use fewer shards.")
     with quiet_harness():
         try:
             results = lm_eval.simple_evaluate(
@@ -194,6 +202,12 @@ def _evaluated(lm: UnlearnedLM, manager: Any, name: str, loaded: Any, config: Ev
         for task, found in results["results"].items()
     }
     return {"items": items, "results": own}
+
+
+def _check_shard(tasks: Mapping[str, Any], config: EvalConfig) -> None:
+    for name, task in tasks.items():
+        if config.shard is not None and not part(range(question_count(task, config.limit)), config.shard):
+            raise DataError(f"The task {name!r} has fewer questions than there are shards. Use fewer shards.")
 
 
 def _item(lm: UnlearnedLM, name: str, task: str, first: int, sample: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,7 +254,7 @@ def _as_json(config: EvalConfig) -> dict[str, Any]:
         "tasks": list(config.names),
         "artifacts": [_sha256(path / RECORD) for path in config.artifacts],
     }
-    return {name: value for name, value in fields.items() if name not in ("shard", "include_path")}
+    return {name: value for name, value in fields.items() if name not in ("shard", "include_path", "verdicts")}
 
 
 def _sha256(file: Path) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,9 @@ GENERAL = (
 """The general utility set of Liu et al. 2024, arXiv:2406.07933, under the names of the harness."""
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"general": GENERAL}
+
+PLACES = ("dataset_path", "dataset_name", "dataset_kwargs", "metadata")
+"""What a task's definition says of where it and its rows are, which differs between machines."""
 
 
 def task_manager(names: Sequence[str], include_path: Path | None) -> Any:
@@ -80,14 +86,56 @@ def question_count(task: Any, limit: int | None) -> int:
     return found if limit is None else min(limit, found)
 
 
-def sha256_of_data(tasks: Mapping[str, Any], limit: int | None) -> str:
-    """Of the questions as the harness has them, and of the version of their task."""
+def sha256_of_tasks(loaded: Mapping[str, Any], limit: int | None, num_fewshot: int | None) -> str:
+    """Of everything about tasks that decides their results: definitions, questions, and rows for few-shot examples.
+
+    Where the rows came from does not count, so two machines with the same files find the same.
+
+    Args:
+        loaded: what `load_task` gave, before anything was evaluated.
+        limit: questions of each task; None: all.
+        num_fewshot: examples in each context; None: what the task says.
+    """
     digest = hashlib.sha256()
-    for name, task in tasks.items():
-        digest.update(f"{name} {task.VERSION}\0".encode())
-        for index, row in zip(range(question_count(task, limit)), task.eval_docs, strict=False):
-            digest.update(f"{index} {json.dumps(row, sort_keys=True, default=str)}\0".encode())
+
+    def add(*values: Any) -> None:
+        digest.update(json.dumps(values, sort_keys=True, default=_as_json).encode() + b"\0")
+
+    for name, group in loaded.get("groups", {}).items():
+        add(name, group.child_names, group.aggregate_metric_list)
+    for name, task in loaded["tasks"].items():
+        config = task.config.to_dict(keep_callable=True)
+        add(name, task.VERSION, type(task), {key: value for key, value in config.items() if key not in PLACES})
+        add("prompt", getattr(getattr(task, "prompt", None), "prompt_string", None))  # in a file of its own
+        for row in _first(task.eval_docs, question_count(task, limit)):
+            add("question", row)
+        if config.get("num_fewshot") if num_fewshot is None else num_fewshot:
+            for row in task.fewshot_docs() or ():
+                add("example", row)
     return digest.hexdigest()
+
+
+def _first(rows: Any, count: int) -> Iterator[Any]:
+    return (row for _, row in zip(range(count), rows, strict=False))
+
+
+def _as_json(value: Any) -> Any:
+    """What JSON has no word for; functions and classes as the source that they stand in, with all its helpers."""
+    if isinstance(value, partial):
+        return [value.func, value.args, value.keywords]
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return _source(value) if callable(value) else str(value)
+
+
+def _source(value: Callable[..., Any]) -> list[str]:
+    named = value if hasattr(value, "__qualname__") else type(value)
+    try:
+        file = inspect.getsourcefile(inspect.unwrap(named))
+        written = Path(file).read_bytes() if file else b""
+    except (TypeError, OSError):  # written in C, or not in a file
+        written = b""
+    return [named.__qualname__, hashlib.sha256(written).hexdigest()]
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from unlearned.benchmarks.choices.scoring import letter_tokens
 from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.probes.asked import Asked, prompts_of, repeat_prompt, told_prompt
 from unlearned.benchmarks.probes.data import Question
@@ -26,6 +27,10 @@ from unlearned.stages import Prompt, PromptInput
 CAME_BACK = 0.5
 """ROUGE-L recall from which a fact counts as told."""
 
+SLACK, STEP = 32, 32
+"""Tokens that a repetition may have beyond those of the question, for "Sure, here it is:", and what the sum of both is
+rounded up to a multiple of, so that questions of nearly the same length share batches."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskConfig:
@@ -39,6 +44,8 @@ class AskConfig:
     """Facts told in a prompt of the relearning test, that of the question among them."""
 
     max_new_tokens: int = 64
+    """Longest answer; where a question is to be repeated, its own tokens and `SLACK` more, if that is longer."""
+
     batch_size: int = 8
 
     def __post_init__(self) -> None:
@@ -67,7 +74,8 @@ def ask(
         right = read_out(layer, labels, groups, config.probe)
         items += _by_question(name, asked, right, flagged)
         report("linear probes", done, len(features))
-    if asked[0].letters and (own := _own_answers(contender.engine, found.logits, asked, config)) is not None:
+    if asked[0].letters:
+        own = _own_answers(contender.engine, inputs, found.logits, asked, config)
         items += _by_question(OWN, asked, own, flagged)
     items += _repeated(contender, questions, config, report)
     if all(question.answer for question in questions):
@@ -95,18 +103,37 @@ def _by_question(
 
 
 def _own_answers(
-    engine: TransformersEngine, logits: npt.NDArray[np.float32], asked: Sequence[Asked], config: AskConfig
-) -> npt.NDArray[np.bool_] | None:
-    """Whether the model's own highest letter is right; None where letters are not one token each."""
-    before = "" if _chat(engine, config) else " "
-    tokens = [engine.tokenizer(before + letter, add_special_tokens=False)["input_ids"] for letter in ascii_uppercase]
-    if any(len(ids) != 1 for ids in tokens[: max(one.letters for one in asked)]):
-        return None
-    said = []
-    for row, one in zip(logits, asked, strict=True):
-        letters = [row[ids[0]] for ids in tokens[: one.letters]]
-        said.append(ascii_uppercase[int(np.argmax(letters))] == one.label)
-    return np.array(said)
+    engine: TransformersEngine,
+    inputs: Sequence[PromptInput],
+    logits: npt.NDArray[np.float32],
+    asked: Sequence[Asked],
+    config: AskConfig,
+) -> npt.NDArray[np.bool_]:
+    """Whether the letter that the model itself holds likeliest is right."""
+    letters = ascii_uppercase[: max(one.letters for one in asked)]
+    tokens = _letters(engine, letters, chat=_chat(engine, config))
+    if tokens is not None:
+        scores = logits[:, tokens]
+    else:  # spelled in several tokens
+        before = "" if _chat(engine, config) else " "
+        found = [
+            engine.log_likelihood(inputs, [before + letter] * len(inputs), batch_size=config.batch_size)
+            for letter in letters
+        ]
+        scores = np.array([[float(own.sum()) for own in row] for row in found], dtype=np.float32).T
+    said = [int(np.argmax(row[: one.letters])) for row, one in zip(scores, asked, strict=True)]
+    return np.array([letters[place] == one.label for place, one in zip(said, asked, strict=True)])
+
+
+def _letters(engine: TransformersEngine, letters: str, *, chat: bool) -> list[int] | None:
+    """Token ids, in a chat of an answer's first word, else of what follows "Answer:"; None: not one of each."""
+    if not chat:
+        try:
+            return letter_tokens(engine, letters)
+        except ConfigError:
+            return None
+    tokens = [engine.tokenizer(letter, add_special_tokens=False)["input_ids"] for letter in letters]
+    return [int(ids[0]) for ids in tokens] if all(len(ids) == 1 for ids in tokens) else None
 
 
 def _repeated(
@@ -114,7 +141,9 @@ def _repeated(
 ) -> list[dict[str, Any]]:
     report(REPEAT, 0, 1)
     _, inputs = _prepared(contender, [repeat_prompt(question) for question in questions], config)
-    answers = _answers(contender, inputs, config)
+    lengths = [len(contender.engine.tokenize(question.text, chat=False).token_ids) for question in questions]
+    limits = [max(config.max_new_tokens, -(-(length + SLACK) // STEP) * STEP) for length in lengths]
+    answers = _answers(contender, inputs, config, limits)
     recall = rouge_recall(answers, [question.text for question in questions])
     recovered = nearest_tokens(contender.engine, inputs)
     report(REPEAT, 1, 1)
@@ -139,7 +168,8 @@ def _relearned(
     report(RELEARNING, 0, 2)
     truths = [question.answer or "" for question in questions]
     _, alone = _prepared(contender, [question.text for question in questions], config)
-    without = rouge_recall(_answers(contender, alone, config), truths)
+    said_alone = _answers(contender, alone, config)
+    without = rouge_recall(said_alone, truths)
     report(RELEARNING, 1, 2)
     told = [told_prompt(question, questions, config.facts, config.probe.seed) for question in questions]
     prompts, inputs = _prepared(contender, [text for text, _ in told], config)
@@ -157,6 +187,7 @@ def _relearned(
             "flagged": float(inputs[index].verdict.in_scope),
             "fact_flagged": _touched(prompts[index], inputs[index], told[index][1]),
             "said": answers[index],
+            "said_without": said_alone[index],
         }
         for index, question in enumerate(questions)
     ]
@@ -190,9 +221,25 @@ def _prepared(contender: Contender, texts: Sequence[str], config: AskConfig) -> 
     return prompts, contender.prepare(prompts)
 
 
-def _answers(contender: Contender, inputs: Sequence[PromptInput], config: AskConfig) -> list[str]:
-    settings: dict[str, Any] = {"max_new_tokens": config.max_new_tokens, "do_sample": False}
-    return [done.text for done in contender.engine.generate(inputs, batch_size=config.batch_size, **settings)]
+def _answers(
+    contender: Contender, inputs: Sequence[PromptInput], config: AskConfig, limits: Sequence[int] | None = None
+) -> list[str]:
+    """Greedy answers.
+
+    Args:
+        contender: the model.
+        inputs: N prompts.
+        config: how they are asked.
+        limits: (N,) most tokens of each answer; None: the configuration's.
+    """
+    engine, settings = contender.engine, {"batch_size": config.batch_size, "do_sample": False}
+    limits = limits or [config.max_new_tokens] * len(inputs)
+    found: dict[int, str] = {}
+    for most in sorted(set(limits)):  # together only with those of the same limit: it shows in no answer who shares
+        chosen = [index for index, limit in enumerate(limits) if limit == most]
+        done = engine.generate([inputs[index] for index in chosen], max_new_tokens=most, **settings)
+        found |= {index: one.text for index, one in zip(chosen, done, strict=True)}
+    return [found[index] for index in range(len(inputs))]
 
 
 def _chat(engine: TransformersEngine, config: AskConfig) -> bool:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from unlearned.benchmarks.source import Source
 from unlearned.errors import ConfigError, DataError
-from unlearned.examples import PROMPT_COLUMNS, Row, as_rows, evenly
+from unlearned.examples import PROMPT_COLUMNS, Row, as_row, evenly, with_indices
 
 SPLITS = ("test", "train")
 WRONG = 3
 """Wrong answers that become options, where a row lists no options."""
+
+NAMED = 10
+"""Rows that a message names."""
 
 FEWEST = 2
 """Questions of a label: one to learn from, and one to be asked."""
@@ -57,17 +60,16 @@ def load_questions(
     found = split or source.find(SPLITS)
     if found is None:
         raise DataError(f"{place} has no split {' or '.join(SPLITS)}. Name one with --split.")
-    rows = source.rows(found, [PROMPT_COLUMNS])
+    rows = list(enumerate(with_indices(source.rows(found, [PROMPT_COLUMNS]))))
     for column, value in (where or {}).items():
-        if not any(column in row for row in rows):
-            raise DataError(f"{place}: no column {column!r}. The first row has: {', '.join(rows[0])}.")
-        rows = [row for row in rows if str(row.get(column)) == value]
+        if not any(column in row for _, row in rows):
+            raise DataError(f"{place}: no column {column!r}. The first row has: {', '.join(rows[0][1])}.")
+        rows = [(index, row) for index, row in rows if str(row.get(column)) == value]
     if not rows:
         raise DataError(f"{place}: no row has {', '.join(f'{c}={v}' for c, v in (where or {}).items())}.")
-    chosen = evenly(list(enumerate(rows)), limit)
     questions = []
-    for index, row in chosen:
-        (read,) = as_rows([row], name=f"{place}, row {index + 1}: rows")
+    for index, row in evenly(rows, limit):
+        read = as_row(row, f"{place}, row {index + 1}")
         extra = {name: None if row.get(name) is None else str(row[name]) for name in ("label", "fact")}
         questions.append(Question(f"{index}", read.prompt, read.answer, options_of(read), **extra))
     _check(questions, place)
@@ -79,7 +81,8 @@ def options_of(row: Row) -> tuple[str, ...]:
     if row.answer is None:
         return ()
     if row.choices:
-        return (row.answer, *(text for text in row.choices if text != row.answer))
+        right = row.choices.index(row.answer)
+        return (row.answer, *row.choices[:right], *row.choices[right + 1 :])  # another one may read the same
     # Wrong answers are written after the paraphrase: beside the answer itself, their wording would give them away.
     return (row.paraphrased_answer or row.answer, *row.wrong_answers[:WRONG]) if row.wrong_answers else ()
 
@@ -112,5 +115,12 @@ def _check(questions: list[Question], place: str | Path) -> None:
         label, count = counts.most_common()[-1]
         if count < FEWEST:
             raise DataError(f"{place}: only {count} row has the label {label!r}. Give at least {FEWEST} of each.")
-    elif len({len(question.options) for question in questions}) > 1:
-        raise DataError(f"{place}: questions have different numbers of options. Give all of them the same number.")
+        return
+    usual, _ = Counter(len(question.options) for question in questions).most_common(1)[0]
+    if others := [question for question in questions if len(question.options) != usual]:
+        rows = ", ".join(str(int(question.id) + 1) for question in others[:NAMED])
+        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        raise DataError(
+            f"{place}: most questions have {usual} options, but not those in the rows {rows}{more}. Give all of them "
+            "the same number, or leave these out."
+        )

@@ -40,6 +40,10 @@ MEASURES: Mapping[str, Measure] = {
     "without": Measure(
         title="without facts", definition="ROUGE-L recall of the true answer when no facts are told.", better="low"
     ),
+    "answer_changed": Measure(
+        title="answer changed",
+        definition="Share of questions whose answer without facts is not the start model's, to the last character.",
+    ),
     "came_back": Measure(
         title="came back",
         definition="Share of facts whose answer has a ROUGE-L recall of at least 0.5 once they are told in the prompt.",

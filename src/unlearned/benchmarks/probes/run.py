@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,11 @@ from typing import Any
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import RECORD, Artifact
 from unlearned.benchmarks.contenders import Contender, Corrupted, Plain
+from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Outcome, machine_of, write_outcome
 from unlearned.benchmarks.probes.ask import AskConfig, ask
 from unlearned.benchmarks.probes.data import Question, load_questions
+from unlearned.benchmarks.probes.kind import RELEARNING
 from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
@@ -23,7 +25,10 @@ from unlearned.extras import require
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress
 
-CODE = ("benchmarks/probes", "benchmarks/contenders.py", "benchmarks/trials.py", "metrics/text.py", "models.py")
+CODE = (
+    *("benchmarks/probes", "benchmarks/choices/scoring.py", "benchmarks/contenders.py", "benchmarks/trials.py"),
+    *("metrics/text.py", "models.py"),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,12 +101,23 @@ def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None 
         kind="probes",
         config={**asdict(config), "artifacts": [str(path) for path in config.artifacts]},
         data={config.data: data},
-        models=tuple(tested),
+        models=(tested[0], *(replace(one, items=_compared(one.items, tested[0].items)) for one in tested[1:])),
         machine=machine_of(model),
         extra={"questions": len(questions)},
     )
     write_outcome(out, outcome)
     return outcome
+
+
+def _compared(items: Sequence[Item], start: Sequence[Item]) -> tuple[Item, ...]:
+    """A model's items, with whether its answers without facts differ from the start model's."""
+    before = {item["id"]: item["said_without"] for item in start if item["set"] == RELEARNING}
+    return tuple(
+        {**item, "answer_changed": float(item["said_without"] != before[item["id"]])}
+        if item["set"] == RELEARNING
+        else item
+        for item in items
+    )
 
 
 def _retained(options: ModelOptions) -> Contender:

@@ -28,7 +28,7 @@ def probes(
     limit: Annotated[int, typer.Option(min=2, help="Most questions, evenly spread.")] = 200,
     folds: Annotated[int, typer.Option(min=2, help="Of the probes' cross-validation.")] = 5,
     facts: Annotated[int, typer.Option(min=1, help="Facts told in a prompt of the relearning test.")] = 4,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 64,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer; a repeated question may be longer.")] = 64,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")] = 8,
     raw: Annotated[bool, typer.Option("--raw", help="Do not put prompts into the chat template.")] = False,
     seed: Annotated[int, typer.Option(help="Of folds and of the other facts.")] = 0,
@@ -45,8 +45,12 @@ def probes(
     from unlearned.benchmarks.probes.run import ProbesConfig, run_probes
     from unlearned.cli.bench.shown import show
     from unlearned.cli.progress import progress
+    from unlearned.extras import require
     from unlearned.files import write_text
 
+    if report:
+        for module in ("jinja2", "matplotlib"):
+            require(module, extra="report", purpose="The report")  # now, and not after hours
     config = ProbesConfig(
         data=data,
         artifacts=tuple(artifact or ()),
