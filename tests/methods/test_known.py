@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from method_rows import Train
+from typer.testing import CliRunner
 
+from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnknownNameError
 from unlearned.methods.describe import describe, describe_all
 from unlearned.methods.known import BUILT_IN, make_method, methods
@@ -68,6 +70,29 @@ def test_a_broken_package_is_named_when_its_method_is_asked_for(installed: Any) 
     with pytest.raises(ConfigError, match="'broken' cannot be imported"):
         make_method("broken")
     assert make_method("npo").needs_reference  # the others work
+
+
+def test_a_broken_package_hides_no_other_method(installed: Any) -> None:
+    needy = PLUG_IN.replace("    beta: float = 1.0\n", "    beta: float\n")
+    assert needy != PLUG_IN
+    installed("broken_package", "import no_such_module", "broken = broken_package:Method")
+    installed("needy_package", needy, "needy = needy_package:WeightedAscent")
+    installed("wild_package", "raise RuntimeError('not today')", "wild = wild_package:Method")
+    found = {row["name"]: row for row in describe_all()}
+    assert found.keys() == {*BUILT_IN, "spul", "broken", "needy", "wild"}
+    assert found["npo"]["paper"] == "NPO, arXiv:2404.05868"
+    listed = CliRunner().invoke(app, ["methods"])
+    assert listed.exit_code == 0
+    lines = {line.split()[0]: line for line in listed.stdout.splitlines() if line}
+    assert (
+        "cannot be used: The method 'broken' cannot be imported: No module named 'no_such_module'." in lines["broken"]
+    )
+    assert "cannot be used: The method 'needy' has no default for beta." in lines["needy"]
+    assert "cannot be used: The method 'wild' cannot be imported: not today." in lines["wild"]
+    assert "arXiv:2404.05868" in lines["npo"]
+    with pytest.raises(ConfigError, match="Give --set beta=VALUE"):
+        make_method("needy")
+    assert make_method("needy", {"beta": "2"}).beta == 2  # type: ignore[attr-defined]
 
 
 def test_something_that_is_no_method_is_refused(installed: Any) -> None:

@@ -17,7 +17,7 @@ from unlearned.methods.data import Batch
 from unlearned.methods.known import make_method
 from unlearned.methods.losses import cross_entropy, kl_from_reference, nll_mean, nll_sum, preference
 from unlearned.methods.rmu import direction, squared_error
-from unlearned.methods.ssd import dampen
+from unlearned.methods.ssd import dampen, importances
 from unlearned.methods.step import Step
 
 VOCABULARY, LAYERS, WIDTH = 7, 4, 5
@@ -300,3 +300,44 @@ def test_logits_in_bfloat16_are_widened_before_the_softmax() -> None:
     assert float(cross_entropy(logits, labels)) == pytest.approx(float(exact), rel=1e-6)
     rough = torch.nn.functional.nll_loss(logits[:, :-1].log_softmax(-1).flatten(0, 1).float(), labels[:, 1:].flatten())
     assert abs(float(rough - exact)) > 1e-3  # what it would have been
+
+
+def test_a_divergence_at_a_temperature_is_computed_in_float32() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, p = (4 * torch.randn(2, 3, VOCABULARY, generator=generator).bfloat16() for _ in range(2))
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    exact = float(kl_from_reference(q.double(), p.double(), mask, temperature=3.0))
+    assert float(kl_from_reference(q, p, mask, temperature=3.0)) == pytest.approx(exact, rel=1e-6)
+
+
+class Tilted(torch.nn.Module):
+    """Logits that are twice one vector of weights, for every token."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(weight)
+        self.unused = torch.nn.Parameter(torch.zeros(2))
+
+    def forward(self, input_ids: Tensor, **_: Any) -> Any:
+        return SimpleNamespace(logits=(2 * self.weight).expand(*input_ids.shape, -1))
+
+
+def test_importances_are_mean_squares_of_single_gradients_in_float32() -> None:
+    """Of a softmax, the gradient is known: the mean over targets of p - onehot, here times two."""
+    start = torch.tensor([0.5, -1.0, 2.0]).bfloat16()
+    model = Tilted(start)
+    rows = [[0, 1], [2], [1, 1]]
+    batches = [batch(([0], targets)) for targets in rows]
+    weights = dict(model.named_parameters())
+    found = importances(model, weights, iter(batches))
+    p = (2 * start.double()).softmax(0)
+    singles = [2 * (p - torch.nn.functional.one_hot(torch.tensor(r), 3).double().mean(0)) for r in rows]
+    expected = torch.stack([single**2 for single in singles]).mean(0)
+    assert found["weight"].dtype == torch.float32
+    # Each gradient comes in the weights' bfloat16; a sum in bfloat16 would lose small ones beside large ones.
+    assert torch.allclose(found["weight"].double(), expected, rtol=2e-2)
+    assert not found["unused"].any()
+    many = importances(model, weights, [batches[0]] * 1000)
+    one = importances(model, weights, [batches[0]])
+    assert torch.allclose(many["weight"], one["weight"], rtol=1e-4)
+    assert all(weight.grad is None for weight in model.parameters())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ from method_rows import FORGET, Train, encoded, loss_of
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from unlearned.benchmarks.methods.run import _cast_as_in_training
 from unlearned.errors import ConfigError
+from unlearned.methods.computing import computes_in, trains_on
 from unlearned.methods.config import LoraSettings
 from unlearned.methods.data import Batch
 from unlearned.methods.known import make_method
 from unlearned.methods.memory import estimate_memory
+from unlearned.methods.negation import negate_weights
 from unlearned.methods.reference import AdapterOff, AdapterStart, FrozenCopy
 from unlearned.methods.step import Step
 from unlearned.methods.weights import Prepared, prepare_weights
@@ -151,7 +156,7 @@ def test_rmu_changes_three_projections_and_nothing_else(train: Train, fresh: Any
 def test_rmu_refuses_a_layer_that_the_model_lacks(train: Train) -> None:
     with pytest.raises(ConfigError, match=r"has 3 layers, so it must lie in 0\.\.1"):
         train("rmu")
-    with pytest.raises(ConfigError, match="matches none of this model"):
+    with pytest.raises(ConfigError, match=r"matches none of this model.*`trainable_pattern`"):
         train("rmu", settings={"layer": 1, "trainable_pattern": "no_such_weight"})
 
 
@@ -202,6 +207,63 @@ def test_an_adapter_that_cannot_be_negated_is_refused_before_the_training(train:
     assert not lines
 
 
+@pytest.mark.parametrize("odd", [{"target_modules": ["q_proj", "embed_tokens"]}, {"bias": "lora_only"}])
+def test_other_parts_of_an_adapter_are_found_before_the_training(odd: dict[str, Any], train: Train, fresh: Any) -> None:
+    config = peft.LoraConfig(**{"r": 2, "lora_alpha": 4, "target_modules": "all-linear", **odd})
+    lines: list[str] = []
+    with pytest.raises(ConfigError, match="plain LoRA"):
+        train("task-vector", model=peft.get_peft_model(copy.deepcopy(fresh), config), tell=lines.append)
+    with pytest.raises(ConfigError, match=r"plain LoRA.*lora_embedding"):
+        train("sku", "other", lora=LoraSettings(targets="q_proj,embed_tokens"), tell=lines.append)
+    assert not lines
+
+
+def test_negation_of_a_half_precision_model_is_exact(fresh: Any) -> None:
+    """In float32, whatever the weights are: start - scale * difference, rounded once at the end."""
+    before = copy.deepcopy(fresh).bfloat16()
+    after = copy.deepcopy(before)
+    with torch.no_grad():
+        for number, weight in enumerate(after.parameters()):
+            weight.add_(0.003 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(number)).bfloat16())
+    tuned = {name: weight.detach().clone() for name, weight in after.named_parameters()}
+    negate_weights(after, before, 1.7)
+    start = dict(before.named_parameters())
+    for name, weight in after.named_parameters():
+        exact = start[name].double() - 1.7 * (tuned[name].double() - start[name].double())
+        assert weight.dtype == torch.bfloat16
+        assert torch.equal(weight, exact.float().bfloat16()), name
+
+
+def test_a_half_precision_task_vector_keeps_its_type(train: Train, fresh: Any) -> None:
+    folder = train("task-vector", model=copy.deepcopy(fresh).bfloat16(), settings={"scale": 2.0}, learning_rate=1e-3)
+    found = load_file(folder / "model.safetensors")
+    assert {weight.dtype for weight in found.values()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("kind", ["full", "new", "continued"])
+def test_before_the_first_step_a_half_precision_model_is_its_own_reference(
+    kind: str, train: Train, fresh: Any, lora: LoraSettings
+) -> None:
+    """What casts the trained model's forward pass must cast the reference's, too."""
+    model = fresh.bfloat16()
+    if kind == "continued":
+        model = continued(model)
+    folder = train("npo-kl", model=model, lora=lora if kind == "new" else None, epochs=1)
+    first = json.loads((folder / "training.json").read_text())["history"][0]
+    assert first["term_forget"] == pytest.approx(2 * math.log(2) / 0.1, rel=1e-7)
+    assert first["term_kl"] == pytest.approx(0, abs=1e-9)
+
+
+def test_the_benchmark_of_costs_casts_as_the_training_does(fresh: Any, tiny_tokenizer: Any) -> None:
+    ready = prepared(fresh.bfloat16(), "full")
+    _cast_as_in_training(ready)
+    step = Step(ready.model, {"forget": batch(tiny_tokenizer)}, ready.reference)
+    logits = step.logits("forget")
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits, logits.bfloat16().float())  # computed in bfloat16, widened afterwards
+    assert torch.equal(logits, step.reference_logits("forget").float())
+
+
 def test_ssd_dampens_a_models_own_adapter_but_no_new_one(train: Train, fresh: Any, lora: LoraSettings) -> None:
     with pytest.raises(ConfigError, match="nothing to dampen"):
         train("ssd", lora=lora)
@@ -211,6 +273,20 @@ def test_ssd_dampens_a_models_own_adapter_but_no_new_one(train: Train, fresh: An
     changed = {name for name, weight in start.named_parameters() if not torch.equal(weight, before[name])}
     assert changed
     assert all("lora" in name for name in changed)
+
+
+def test_ssd_measures_without_dropout_and_one_example_at_a_time(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, int]] = []
+
+    def edit(self: Any, model: Any, forget: Any, retain: Any) -> dict[str, float]:
+        modes = any(module.training for module in model.modules())
+        seen.extend((modes, len(found.input_ids)) for found in [*forget, *retain])
+        return {}
+
+    monkeypatch.setattr(type(make_method("ssd")), "edit", edit)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=400, n_embd=32, n_layer=1, n_head=2, n_positions=256)).train()
+    train("ssd", model=model)
+    assert seen == [(False, 1)] * (len(FORGET) + 4)
 
 
 def test_a_quantised_model_needs_an_adapter(fresh: Any) -> None:
@@ -268,3 +344,29 @@ def test_the_memory_estimate_counts_weights_gradients_and_moments(kind: str, fre
     double = estimate_memory(ready.model, reference=0, tokens=200, passes=2, checkpointing=False)
     assert double.activations == 2 * found.activations
     assert estimate_memory(ready.model, reference=0, tokens=10**12, passes=1, checkpointing=True).fits is False
+
+
+def test_the_memory_estimate_is_of_the_device_that_will_be_used(fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The weights are loaded on the CPU, and go to the accelerator with the reference when the training begins."""
+    ready = prepared(fresh, "full")
+    sizes: dict[str, Any] = {"tokens": 10, "passes": 1, "checkpointing": False, "reference": ready.reference_bytes}
+    here = estimate_memory(ready.model, **sizes)
+    assert here.loaded == here.weights + here.reference
+    assert here.more == here.gradients_and_optimiser + here.activations
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000 + device.index, 5000))
+    there = estimate_memory(ready.model, **sizes, device=torch.device("cuda", 1))
+    assert (there.free, there.loaded) == (1001, 0)
+    assert there.more == here.more + here.weights + here.reference
+    assert (estimate_memory(ready.model, **sizes, device=torch.device("cpu")).free or 0) > 10**6
+
+
+def test_a_training_takes_the_accelerator_of_its_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: torch.device("cuda"))
+    assert trains_on("auto", 2) == torch.device("cuda", 2)
+    assert trains_on("cpu", 2) == torch.device("cpu")
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda **_: None)
+    assert trains_on("auto") == torch.device("cpu")
+    assert computes_in(torch.float16, accelerated=False) == torch.float32
+    assert computes_in(torch.float16, accelerated=True) == torch.float16
+    assert computes_in(torch.bfloat16, accelerated=False) == torch.bfloat16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +80,20 @@ def test_train_writes_a_model(place: Path) -> None:
     assert answered.exit_code == 0, answered.exception
 
 
+def test_several_processes_share_the_recipes_batch(place: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = ["train", "npo", *TRAIN, "--out", "npo", "--device", "cpu", "--epochs", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, "-m", "unlearned.cli.main", *command],
+        capture_output=True, text=True, timeout=300, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((place / "npo" / "training.json").read_text())
+    assert (record["processes"], record["config"]["batch_size"], record["config"]["accumulation"]) == (2, 4, 4)
+    assert not (place / "npo.unfinished").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -88,6 +103,18 @@ def test_train_writes_a_model(place: Path) -> None:
         (["npo", *TRAIN, "--out", "o", "--schedule", "steps"], "schedule='steps'"),
         (["npo", *TRAIN, "--out", "model"], "holds something else"),
         (["gd", *TRAIN[:4], "--out", "o"], "needs retain rows"),
+        (["ga", *TRAIN, "--out", "o", "--seed", "-1"], "seed=-1"),
+        (["spul", *TRAIN, "--out", "o", "--seed", "-1"], "seed=-1"),
+        (["npo", *TRAIN, "--out", "o", "--lora-rank", "8"], "--lora-rank: only a new adapter has this"),
+        (
+            ["npo", *TRAIN, "--out", "o", "--adapter", "a", "--lora", "--lora-rank", "64"],
+            "leave out --lora, --lora-rank.",
+        ),
+        (["npo", *TRAIN, "--out", "o", "--adapter", "a", "--qlora"], "leave out --qlora and give --load-in-4bit."),
+        (["ssd", *TRAIN, "--out", "o", "--epochs", "2", "--lora"], "without steps: leave out --lora, --epochs."),
+        (["npo", *TRAIN, "--out", "o", "--device", "cuda:1"], "CUDA_VISIBLE_DEVICES=1"),
+        (["npo", *TRAIN, "--out", "o", "--trainer", "label_smoothing_factor=0.1"], "'label_smoothing_factor' has no"),
+        (["npo", *TRAIN, "--out", "o", "--trainer", "dataloader_persistent_workers=true"], "of the first epoch"),
     ],
 )
 def test_mistakes_are_one_clear_line(arguments: list[str], message: str, place: Path) -> None:
@@ -95,6 +122,39 @@ def test_mistakes_are_one_clear_line(arguments: list[str], message: str, place: 
     assert isinstance(done.exception, UnlearnedError)
     assert message in str(done.exception)
     assert not (place / "o").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["gd", *TRAIN[:4], "--out", "o"],
+        ["spul", *TRAIN[:4], "--out", "o"],
+        ["po", *TRAIN, "--out", "o", "--forget", "texts.jsonl"],
+        ["ssd", *TRAIN, "--out", "o", "--max-steps", "2"],
+        ["npo", *TRAIN, "--out", "o", "--device", "cuda:1"],
+        ["npo", *TRAIN, "--out", "o", "--lora-targets", "q_proj"],
+    ],
+)
+def test_mistakes_are_found_before_the_model_is_loaded(
+    arguments: list[str], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from unlearned.cli import train as command
+
+    def load(options: Any) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(command, "load", load)
+    (place / "texts.jsonl").write_text('{"text": "A text as a whole."}\n')
+    assert isinstance(run("train", *arguments).exception, UnlearnedError)
+
+
+def test_the_list_of_methods_shows_defaults_on_one_line_each() -> None:
+    lines = {line.split()[0]: line for line in run("methods").stdout.splitlines() if line}
+    assert lines["npo"].endswith("(NPO, arXiv:2404.05868; rate 1e-05, 10 epochs, batch 32)")
+    assert lines["llmu"].endswith("(LLMU, arXiv:2310.10683; rate 2e-06, 1000 steps, batch 2)")
+    assert lines["ssd"].endswith("(SSD, arXiv:2308.07707; no training)")
+    assert lines["spul"].endswith("rate 0.0001, 10 epochs, batch 32)")
+    assert "recipe: no training" in run("methods", "ssd").stdout
 
 
 def test_methods_are_listed_and_shown() -> None:

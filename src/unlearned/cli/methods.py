@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,13 +23,28 @@ def methods(
     if name is None:
         width = max(len(row["name"]) for row in found)
         for row in found:
-            typer.echo(f"{row['name']:<{width}}  {row['summary']} ({row['paper']})")
-        typer.echo("\nLoss, data and settings of one: unlearned methods NAME")
+            typer.echo(f"{row['name']:<{width}}  {_line(row)}")
+        typer.echo(
+            "\nFor an adapter the rate is ten times that. Loss, data and settings of one: unlearned methods NAME"
+        )
         return
     row = found[0]
     typer.echo(f"{row['name']}: {row['summary']}\n  paper: {row['paper']}\n  loss: {row['loss']}")
-    typer.echo(f"  sees: {', '.join(row['sees'])}\n  recipe: {_pairs(row['recipe'])}")
+    typer.echo(f"  sees: {', '.join(row['sees'])}\n  recipe: {_pairs(row['recipe']) or 'no training'}")
     typer.echo(f"  settings (--set): {_pairs(row['settings']) or 'none'}")
+
+
+def _line(row: dict[str, Any]) -> str:
+    """Summary, paper and main defaults, or what is wrong with the method."""
+    if "error" in row:
+        return f"cannot be used: {row['error']}"
+    recipe = row["recipe"]
+    if recipe:
+        length = f"{recipe['max_steps']} steps" if "max_steps" in recipe else f"{recipe['epochs']:g} epochs"
+        defaults = f"rate {recipe['learning_rate']:g}, {length}, batch {recipe['batch_size']}"
+    else:
+        defaults = "no training"
+    return f"{row['summary']} ({row['paper']}; {defaults})"
 
 
 def _pairs(values: dict[str, object]) -> str:

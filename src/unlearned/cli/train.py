@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unlearned.cli.options import given_options, load, quiet, with_model_options
 from unlearned.models import ModelOptions
 
+if TYPE_CHECKING:
+    from unlearned.methods.base import Method
+
 OF_WEIGHTS = (
     "lora", "qlora", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "max_steps", "schedule", "accumulation",
     "gradient_checkpointing", "save_steps", "report_to", "trainer",
 )  # fmt: skip
 """Options that mean nothing to a soft prompt."""
+
+OF_ADAPTER = ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets")
+"""Options that describe a new adapter."""
+
+OF_STEPS = (
+    "lora", "qlora", *OF_ADAPTER, "epochs", "max_steps", "learning_rate", "schedule", "warmup", "weight_decay",
+    "batch_size", "accumulation", "gradient_checkpointing", "save_steps", "report_to", "trainer",
+)  # fmt: skip
+"""Options that mean nothing to a method without steps."""
 
 
 @with_model_options
@@ -43,7 +55,9 @@ def train(
     schedule: Annotated[str | None, typer.Option(help="linear, cosine or constant; default: the method's.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of the steps; default: the method's.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Default: the method's.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Items per forward pass.")] = 4,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Items per forward pass; default: 4, or the method's batch if smaller.")
+    ] = None,
     accumulation: Annotated[
         int | None, typer.Option(min=1, help="Forward passes per step; default: what makes the method's batch.")
     ] = None,
@@ -53,7 +67,9 @@ def train(
         bool, typer.Option("--gradient-checkpointing", help="Less memory, a third more time.")
     ] = False,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights on the same machine.")] = 0,
-    save_steps: Annotated[int | None, typer.Option(min=1, help="Steps between checkpoints; default: an epoch.")] = None,
+    save_steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps between checkpoints; default: an epoch, or a tenth of --max-steps.")
+    ] = None,
     report_to: Annotated[str, typer.Option(help="tensorboard, wandb, ...; several separated by commas.")] = "none",
     trainer: Annotated[
         list[str] | None,
@@ -73,20 +89,21 @@ def train(
     from unlearned.methods.config import LoraSettings, TrainConfig
     from unlearned.methods.data import Form
     from unlearned.methods.known import make_method
-    from unlearned.methods.train import train_method
+    from unlearned.methods.train import check_rows, train_method
 
     own = texts(settings, "--set")
     if method == "spul":
         if wrong := given_options(context, OF_WEIGHTS):
             raise ConfigError(f"A soft prompt changes no weights: leave out {', '.join(wrong)}.")
         given = {
-            "batch_size": batch_size if given_options(context, ["batch_size"]) else None,
-            "epochs": epochs, "learning_rate": learning_rate, "weight_decay": weight_decay, "warmup": warmup,
-            "max_tokens": max_tokens, "seed": seed,
+            "batch_size": batch_size, "epochs": epochs, "learning_rate": learning_rate, "weight_decay": weight_decay,
+            "warmup": warmup, "max_tokens": max_tokens, "seed": seed,
         }  # fmt: skip
         chosen = {name: value for name, value in given.items() if value is not None}
         return _soft_prompt(options, forget, retain, out, {**chosen, **own}, chat)
-    make_method(method, own)  # before the model is loaded: a slip of the pen should not cost minutes
+    # All this before the model is loaded: a slip of the pen should not cost minutes.
+    chosen_method = make_method(method, own)
+    _check_options(context, options, chosen_method)
     adapter = LoraSettings(rank=lora_rank, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
     config = TrainConfig(
         lora=adapter if lora or qlora else None,
@@ -109,6 +126,7 @@ def train(
     )
     forget_rows = read_rows(forget)
     retain_rows = read_rows(retain) if retain else []
+    check_rows(chosen_method, forget_rows, retain_rows)
     if qlora:
         options = replace(options, load_in_4bit=True)
     model, tokenizer = load(options)
@@ -128,12 +146,34 @@ def train(
     typer.echo(f"Written to {folder}")
 
 
+def _check_options(context: typer.Context, options: ModelOptions, method: Method) -> None:
+    """Raise `ConfigError` where options were given that nothing would be done with."""
+    from unlearned.errors import ConfigError
+
+    new = given_options(context, ["lora", "qlora"])
+    if not method.trains and (wrong := given_options(context, OF_STEPS)):
+        raise ConfigError(f"This method edits the weights once, without steps: leave out {', '.join(wrong)}.")
+    if options.adapter and (wrong := [*new, *given_options(context, OF_ADAPTER)]):
+        hint = " and give --load-in-4bit" if "--qlora" in wrong else ""
+        raise ConfigError(f"The --adapter is trained further as it is: leave out {', '.join(wrong)}{hint}.")
+    if not new and (wrong := given_options(context, OF_ADAPTER)):
+        raise ConfigError(f"{', '.join(wrong)}: only a new adapter has this. Add --lora or --qlora.")
+    kind, _, number = (options.device or "").partition(":")
+    if method.trains and number not in ("", "0"):
+        raise ConfigError(
+            f"--device {options.device}: a training takes the first device of its process. To give it another, hide "
+            f"the others (CUDA_VISIBLE_DEVICES={number}), and leave --device out."
+            if kind == "cuda"
+            else f"--device {options.device}: a training takes the first device of its process. Leave --device out."
+        )
+
+
 def _soft_prompt(
     options: ModelOptions, forget: Path, retain: Path | None, out: Path, settings: dict[str, Any], chat: bool | None
 ) -> None:
     from unlearned.cli.progress import progress
     from unlearned.examples import read_rows
-    from unlearned.learn.spul import SpulConfig, train_soft_prompt
+    from unlearned.learn.spul import SpulConfig, check_rows, train_soft_prompt
     from unlearned.methods.data import Form
     from unlearned.methods.known import read_settings
     from unlearned.methods.place import unfinished
@@ -145,6 +185,7 @@ def _soft_prompt(
     check_place(out)
     forget_rows = read_rows(forget)
     retain_rows = read_rows(retain) if retain else []
+    check_rows(forget_rows, retain_rows)
     model, tokenizer = load(options)
     checkpoints = unfinished(out.resolve())
     with progress() as report, quiet():

@@ -22,8 +22,9 @@ from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, FitError
-from unlearned.examples import Rows, as_rows
+from unlearned.examples import Row, Rows, as_rows
 from unlearned.learn.soft_checkpoint import SoftCheckpoint, fingerprint
+from unlearned.methods.config import check_seed
 from unlearned.methods.data import Encoder, Example, Form, padded
 from unlearned.methods.losses import IGNORED, is_target, precise
 from unlearned.methods.record import rows_sha256, weights_sha256
@@ -78,6 +79,7 @@ class SpulConfig:
             raise ConfigError("learning_rate and max_grad_norm must be above 0, warmup in 0..1.")
         if not self.labels or not all(label.strip() for label in self.labels):
             raise ConfigError("labels must hold at least one text, none of them empty.")
+        check_seed(self.seed)
 
 
 class PromptEncoder(nn.Module):
@@ -131,8 +133,7 @@ def train_soft_prompt(
     """
     config = config or SpulConfig()
     forget_rows, retain_rows = as_rows(forget, name="forget"), as_rows(retain, name="retain")
-    if not forget_rows or any(row.answer is None for row in retain_rows) or not retain_rows:
-        raise DataError("A soft prompt needs forget rows, and retain rows that all have an answer.")
+    check_rows(forget_rows, retain_rows)
     if getattr(model, "is_quantized", False) and model.device.type == "cpu":
         # bitsandbytes repacks 4-bit weights there in eval mode, and then passes wrong gradients through them.
         raise ConfigError(
@@ -158,6 +159,12 @@ def train_soft_prompt(
         "epoch_losses": losses,
     }
     return SPUL(soft().detach().float().cpu(), engine.substitute_id, record)
+
+
+def check_rows(forget: Sequence[Row], retain: Sequence[Row]) -> None:
+    """Raise `DataError` unless a soft prompt can be trained on these."""
+    if not forget or not retain or any(row.answer is None for row in retain):
+        raise DataError("A soft prompt needs forget rows, and retain rows that all have an answer.")
 
 
 def batch_loss(

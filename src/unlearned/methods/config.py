@@ -14,6 +14,18 @@ from unlearned.methods.data import Form
 ADAPTER_LEARNING_RATE = 10.0
 """Times a recipe's learning rate, for an adapter. Recipes are for all weights; low-rank updates need larger steps."""
 
+LARGEST_DEFAULT_BATCH = 4
+"""Items per forward pass, where nobody says how many fit."""
+
+LARGEST_SEED = 2**32 - 1
+"""That all generators of a training take."""
+
+WITHOUT_EFFECT = {
+    "label_smoothing_factor": "the losses are the methods' own",
+    "resume_from_checkpoint": "a killed run goes on by itself",
+}
+"""Arguments of the Trainer that it would take here and not act on, and why."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoraSettings:
@@ -47,11 +59,12 @@ class TrainConfig:
     """Share of the steps in which the learning rate rises."""
 
     weight_decay: float | None = None
-    batch_size: int = 4
-    """Items per forward pass; a method that sees two sets makes two passes of it."""
+    batch_size: int | None = None
+    """Items per forward pass of one process; a method that sees two sets makes two passes of it. None: 4, or the
+    recipe's batch if that is smaller."""
 
     accumulation: int | None = None
-    """Forward passes per optimiser step; None: as many as make up the recipe's batch."""
+    """Forward passes of one process per optimiser step; None: as many as make up the recipe's batch."""
 
     max_grad_norm: float = 1.0
     max_tokens: int = 512
@@ -61,7 +74,7 @@ class TrainConfig:
     gradient_checkpointing: bool = False
     seed: int = 0
     save_steps: int | None = None
-    """Steps between checkpoints; None: one per epoch."""
+    """Steps between checkpoints; None: one per epoch, and of a run that ends by `max_steps` at least ten."""
 
     logging_steps: int = 1
     report_to: str = "none"
@@ -91,11 +104,22 @@ class TrainConfig:
             raise ConfigError(f"schedule={self.schedule!r}: must be one of {', '.join(get_args(Schedule))}.")
         if self.device not in ("auto", "cpu"):
             raise ConfigError(f"device={self.device!r}: must be 'auto' or 'cpu'.")
+        check_seed(self.seed)
+        for name, reason in WITHOUT_EFFECT.items():
+            if self.trainer.get(name):
+                raise ConfigError(f"The Trainer's argument {name!r} has no effect here: {reason}. Leave it out.")
+        if self.trainer.get("dataloader_persistent_workers"):
+            raise ConfigError(
+                "The Trainer's argument 'dataloader_persistent_workers' would keep the pairs of the first epoch for "
+                "all others. Leave it out; dataloader_num_workers alone is fine."
+            )
 
-    def filled(self, recipe: Recipe, *, adapter: bool) -> TrainConfig:
-        """With the recipe's values where nothing was said."""
+    def filled(self, recipe: Recipe, *, adapter: bool, processes: int = 1) -> TrainConfig:
+        """With the recipe's values where nothing was said; its batch is that of all processes together."""
         rate = recipe.learning_rate * (ADAPTER_LEARNING_RATE if adapter else 1)
         steps = self.max_steps if self.max_steps is not None or self.epochs is not None else recipe.max_steps
+        share = max(1, recipe.batch_size // processes)
+        batch_size = self.batch_size or min(LARGEST_DEFAULT_BATCH, share)
         return replace(
             self,
             learning_rate=self.learning_rate if self.learning_rate is not None else rate,
@@ -104,5 +128,12 @@ class TrainConfig:
             schedule=self.schedule or recipe.schedule,
             warmup=self.warmup if self.warmup is not None else recipe.warmup,
             weight_decay=self.weight_decay if self.weight_decay is not None else recipe.weight_decay,
-            accumulation=self.accumulation or max(1, recipe.batch_size // self.batch_size),
+            batch_size=batch_size,
+            accumulation=self.accumulation or max(1, share // batch_size),
         )
+
+
+def check_seed(seed: int) -> None:
+    """Raise `ConfigError` unless all generators take this seed."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ConfigError(f"seed={seed}: must lie in 0..{LARGEST_SEED}.")

@@ -94,7 +94,7 @@ class Encoder:
         """Rows as examples, with or without answers, but not both.
 
         Raises:
-            DataError: there are no rows, or only some have an answer.
+            DataError: there are no rows, only some have an answer, or nothing in them can be predicted.
             ConfigError: a prompt leaves no room for its answer.
         """
         if not rows:
@@ -106,7 +106,12 @@ class Encoder:
                 "answers are texts that count as a whole."
             )
         if not answered:
-            return [example for row in rows for example in self.text(row.prompt)]
+            found = [example for row in rows for example in self.text(row.prompt)]
+            if not found:
+                raise DataError(
+                    f"The {name} texts have one token each, so there is nothing to predict. Give longer ones."
+                )
+            return found
         return [self.pair(row.prompt, str(row.answer), f"{name} row {index + 1}") for index, row in enumerate(rows)]
 
     def pair(self, prompt: str, answer: str, place: str = "the row") -> Example:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from unlearned.errors import first_line
 from unlearned.learn.spul import SpulConfig
+from unlearned.methods.base import Method
 from unlearned.methods.known import make_method, methods
 
 SOFT_PROMPT = "spul"
@@ -27,14 +29,31 @@ def describe(name: str) -> dict[str, Any]:
         "paper": method.paper,
         "loss": method.formula,
         "sees": list(method.sees),
-        "recipe": {key: value for key, value in asdict(method.recipe).items() if value is not None},
+        "recipe": _recipe(method),
         "settings": asdict(method),
     }
 
 
 def describe_all() -> list[dict[str, Any]]:
-    """Every method, by name, and the soft prompt."""
-    return [describe(name) for name in sorted([*methods().names(), SOFT_PROMPT])]
+    """Every method, by name, and the soft prompt. One that cannot be used has a name and an `error`."""
+    return [_described(name) for name in sorted([*methods().names(), SOFT_PROMPT])]
+
+
+def _described(name: str) -> dict[str, Any]:
+    try:
+        return describe(name)
+    except Exception as error:  # one package's mistake hides no other method
+        return {"name": name, "error": first_line(error)}
+
+
+def _recipe(method: Method) -> dict[str, Any]:
+    """What a run takes where nothing is said; steps stand in place of epochs."""
+    if not method.trains:
+        return {}
+    found = {key: value for key, value in asdict(method.recipe).items() if value is not None}
+    if "max_steps" in found:
+        del found["epochs"]
+    return found
 
 
 def _soft_prompt() -> dict[str, Any]:

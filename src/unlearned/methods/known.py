@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from unlearned.errors import ConfigError
+from unlearned.errors import ConfigError, UnknownNameError, first_line
 from unlearned.methods.base import Method
 from unlearned.registry import Registry
 
@@ -72,8 +72,12 @@ def method_type(name: str) -> type[Method]:
     registry = methods()
     try:
         found: Any = registry.get(name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"The method {name!r} cannot be imported: {error} Repair or remove its package.") from error
+    except UnknownNameError:
+        raise
+    except Exception as error:  # whatever the code of another package does
+        raise ConfigError(
+            f"The method {name!r} cannot be imported: {first_line(error).rstrip('.')}. Repair or remove its package."
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Method)):
         raise ConfigError(f"The method {name!r} is {found!r}, but must be a subclass of unlearned.methods.base.Method.")
     missing = [attribute for attribute in ("summary", "paper", "formula") if not hasattr(found, attribute)]
@@ -87,10 +91,16 @@ def make_method(name: str, settings: Mapping[str, Any] | None = None) -> Method:
 
     Raises:
         UnknownNameError: there is no such method.
-        ConfigError: it has no such setting, or the value does not fit.
+        ConfigError: it has no such setting, the value does not fit, or one without a default is missing.
     """
     kind = method_type(name)
-    return kind(**read_settings(kind, name, settings or {}))
+    values = read_settings(kind, name, settings or {})
+    required = [f.name for f in fields(kind) if f.init and f.default is MISSING and f.default_factory is MISSING]
+    if missing := [field for field in required if field not in values]:
+        raise ConfigError(
+            f"The method {name!r} has no default for {', '.join(missing)}. Give --set {missing[0]}=VALUE."
+        )
+    return kind(**values)
 
 
 def read_settings(kind: type[Any], name: str, settings: Mapping[str, Any]) -> dict[str, Any]:

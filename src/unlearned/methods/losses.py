@@ -69,8 +69,9 @@ def kl_from_reference(logits: Tensor, reference: Tensor, mask: Tensor, temperatu
         mask: (B, T) bool, the positions that count.
         temperature: both are divided by it.
     """
-    target = precise(reference[mask].detach() / temperature).log_softmax(-1)
-    current = precise(logits[mask] / temperature).log_softmax(-1)
+    # Widened before the division, which would round once more in the logits' own type.
+    target = (precise(reference[mask].detach()) / temperature).log_softmax(-1)
+    current = (precise(logits[mask]) / temperature).log_softmax(-1)
     return (target.exp() * (target - current)).sum(-1).mean()
 
 

@@ -1,6 +1,7 @@
 """Forget prompts with answers of other prompts: random mapping, random disassociation.
 
-Source: the baseline "mismatch" of ECO's code (arXiv:2406.07933), after LLMU's random mismatch (arXiv:2310.10683).
+Source: the baseline "mismatch" of ECO's code (arXiv:2406.07933), after LLMU's random mismatch (arXiv:2310.10683). It
+trains in batches of 8 and on a cosine with a warm-up of 0.1; here these are TOFU's.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Source: Ilharco et al. 2023, "Editing Models with Task Arithmetic", arXiv:2212.0
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,16 @@ def negate_weights(model: Any, start: Any, scale: float) -> None:
 
 def check_plain(adapter: Any) -> None:
     """Raise `ConfigError` unless a PEFT configuration is LoRA of one rank and scale, which can be negated."""
-    odd = ("rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "modules_to_save")
-    if str(getattr(adapter, "peft_type", "")).rpartition(".")[2] != "LORA" or any(
-        getattr(adapter, n, None) for n in odd
-    ):
+    odd = ("rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "modules_to_save", "lora_bias")
+    plain = str(getattr(adapter, "peft_type", "")).rpartition(".")[2] == "LORA"
+    if not plain or any(getattr(adapter, n, None) for n in odd) or getattr(adapter, "bias", "none") != "none":
         raise ConfigError("Only plain LoRA, of one rank and scale, can be negated. Give a model without this adapter.")
+
+
+def check_parts(names: Iterable[str]) -> None:
+    """Raise `ConfigError` unless an adapter's weights, named as in its file, are A and B and nothing else."""
+    if unknown := next((name for name in names if not name.endswith((".lora_A.weight", ".lora_B.weight"))), None):
+        raise ConfigError(f"Only plain LoRA can be negated, and the adapter has {unknown!r}. Train without it.")
 
 
 def negate_adapter(folder: Path, start: Mapping[str, Tensor] | None, scale: float) -> None:
@@ -62,8 +67,7 @@ def negate_adapter(folder: Path, start: Mapping[str, Tensor] | None, scale: floa
 
     config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     trained = load_file(folder / WEIGHTS)
-    if unknown := [name for name in trained if not name.endswith((".lora_A.weight", ".lora_B.weight"))]:
-        raise ConfigError(f"Only plain LoRA can be negated, and the adapter has {unknown[0]!r}. Train without it.")
+    check_parts(trained)
     result: dict[str, Tensor] = {}
     for name, weight in trained.items():
         is_b = name.endswith(".lora_B.weight")

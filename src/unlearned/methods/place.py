@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearned.checkpoints import read_json
-from unlearned.errors import ConfigError
+from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.extras import require
 from unlearned.files import write_text
 from unlearned.methods.base import Method
@@ -28,6 +28,19 @@ def is_there(target: Path, sha256: str) -> bool:
     raise ConfigError(f"{target} exists and holds something else. Choose another --out, or remove it.")
 
 
+def check_place(target: Path) -> None:
+    """Raise `DataError` where the result could not be written; now, and not after hours."""
+    if not first_process():
+        return
+    scratch = _scratch(target)
+    try:
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        scratch.rmdir()
+    except OSError as error:
+        raise DataError(f"Cannot write to {target.parent}: {error.strerror}.") from error
+
+
 def write_weights(prepared: Prepared, trainer: Any, tokenizer: Any, target: Path) -> None:
     """Write the weights beside the target. A `trainer` is given if they are sharded: it gathers them."""
     scratch = _scratch(target)
@@ -36,6 +49,8 @@ def write_weights(prepared: Prepared, trainer: Any, tokenizer: Any, target: Path
         scratch.mkdir(parents=True)
     if trainer is not None:
         trainer.accelerator.wait_for_everyone()
+        if trainer.is_fsdp_enabled:  # of sharded states, it would save no model
+            trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
         trainer.save_model(str(scratch))
     elif first_process():
         if prepared.adapter is None:
@@ -48,8 +63,17 @@ def write_weights(prepared: Prepared, trainer: Any, tokenizer: Any, target: Path
 
 
 def finish(method: Method, prepared: Prepared, target: Path, record: dict[str, Any]) -> None:
-    """Complete what `write_weights` wrote, and put it in its place."""
+    """Complete what `write_weights` wrote, and put it in its place.
+
+    Raises:
+        FitError: there are no weights. The checkpoints stay where they are.
+    """
     scratch = _scratch(target)
+    if not any(scratch.glob("*.safetensors")):
+        raise FitError(
+            f"The Trainer wrote no weights; the checkpoints in {unfinished(target)} stay. With DeepSpeed "
+            "ZeRO-3, let it gather 16-bit weights on saving."
+        )
     if method.negation is not None and prepared.adapter is not None:
         negate_adapter(scratch, prepared.start_of_adapter(), method.negation)
     record = {**record, "adapter": prepared.adapter, "versions": versions()}
@@ -73,6 +97,9 @@ def first_process() -> bool:
     return bool(process().is_main_process)
 
 
-def process() -> Any:
-    """accelerate's view of this process; raises `MissingExtraError` without accelerate."""
-    return require("accelerate", extra="train", purpose="Training").PartialState()
+def process(*, cpu: bool = False) -> Any:
+    """accelerate's view of this process; raises `MissingExtraError` without accelerate.
+
+    `cpu` counts at the first call: without it, several processes on a CPU do not know of each other.
+    """
+    return require("accelerate", extra="train", purpose="Training").PartialState(cpu=cpu)

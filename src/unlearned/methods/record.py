@@ -26,10 +26,13 @@ def recipe_record(
     model: Any,
     forget: Sequence[Row],
     retain: Sequence[Row],
+    processes: int = 1,
 ) -> dict[str, Any]:
     """All that decides the result. `model` is the one before it was prepared."""
     settings = asdict(config)
     settings["trainer"] = dict(config.trainer)
+    # Several processes take other items in a step, and draw other numbers for dropout.
+    shared = {"processes": processes} if method.trains and processes > 1 else {}
     return {
         "format": FORMAT,
         "method": name,
@@ -43,6 +46,7 @@ def recipe_record(
             "forget": {"rows": len(forget), "sha256": rows_sha256(forget)},
             "retain": {"rows": len(retain), "sha256": rows_sha256(retain)},
         },
+        **shared,
     }
 
 

@@ -13,13 +13,21 @@ from torch import Tensor
 
 from unlearned.errors import ConfigError
 from unlearned.extras import require
+from unlearned.methods.computing import casting
 
 
 class FrozenCopy:
-    """For training all weights: a copy of the model, made before the first step."""
+    """For training all weights: a copy of the model, made before the first step.
+
+    Attributes:
+        model: the copy.
+        computes_in: what the trained model's own forward pass is cast to. The copy must do the same, or the two differ
+            before the first step.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = copy.deepcopy(model).eval().requires_grad_(False)
+        self.computes_in = torch.float32
 
     @contextmanager
     def active(self, model: Any) -> Iterator[Any]:
@@ -27,7 +35,7 @@ class FrozenCopy:
         device = next(model.parameters()).device
         if next(self.model.parameters()).device != device:
             self.model.to(device)
-        with torch.no_grad():
+        with torch.no_grad(), casting(device, self.computes_in):
             yield self.model
 
 

@@ -1,7 +1,9 @@
 """Learn to be harmful, then walk the other way.
 
 Source: SKU (Liu et al. 2024), arXiv:2402.10058: stage 1 (guided distortion, random disassociation, preservation
-divergence), stage 2 (negation). Departure: the divergence, which is maximised and unbounded, is capped.
+divergence), stage 2 (negation). Departure: the divergence, which is maximised and unbounded, is capped. Two
+settings are published: weights 2.5, 2.5, 1 with a learning rate of 2e-4 (the README's run) and 0.5, 1, 1 with 2e-5 (the
+script's defaults). The defaults here are the weights of the first with the rate of the second.
 """
 
 from __future__ import annotations

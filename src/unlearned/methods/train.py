@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,24 @@ import torch
 
 from unlearned.checkpoints import claim, last_complete
 from unlearned.engines.injection import inner_model
-from unlearned.errors import ConfigError, DataError, FitError
+from unlearned.errors import ConfigError, DataError, FitError, UnlearnedError, first_line
 from unlearned.examples import Row, Rows, as_rows
 from unlearned.methods.base import Method
+from unlearned.methods.computing import trains_on
 from unlearned.methods.config import TrainConfig
 from unlearned.methods.data import Batch, Encoder, Example, Streams, padded
 from unlearned.methods.known import make_method
 from unlearned.methods.memory import estimate_memory
 from unlearned.methods.negation import negate_weights
-from unlearned.methods.place import finish, first_process, is_there, process, unfinished, write_weights
+from unlearned.methods.place import (
+    check_place,
+    finish,
+    first_process,
+    is_there,
+    process,
+    unfinished,
+    write_weights,
+)
 from unlearned.methods.record import fingerprint, recipe_record
 from unlearned.methods.reference import FrozenCopy
 from unlearned.methods.trainer import make_trainer
@@ -76,19 +86,25 @@ def train_method(
         FitError: the loss is not finite.
         MissingExtraError: peft or accelerate is not installed.
     """
-    process()  # without accelerate, this says so before anything else happens
+    config = config or TrainConfig()
+    # Without accelerate, this says so before anything else happens.
+    processes = int(process(cpu=trains_on(config.device).type == "cpu").num_processes)
     tell = tell or (lambda line: None)
-    method, config = make_method(name, settings), config or TrainConfig()
+    method = make_method(name, settings)
     target = Path(out).absolute()  # "." has no name to put others beside
     forget, retain = as_rows(forget_pairs, name="forget"), as_rows(retain_pairs, name="retain")
     method.check(model)
+    if hasattr(model, "peft_config"):
+        config = replace(config, lora=None)  # the model's own adapter has its own rank: nothing else is to be recorded
     adapter = config.lora is not None or hasattr(model, "peft_config")
-    config = config.filled(method.recipe, adapter=adapter)
-    record = recipe_record(name, method, config, model, forget, retain)
+    told, config = config, config.filled(method.recipe, adapter=adapter, processes=processes)
+    record = recipe_record(name, method, config, model, forget, retain, processes)
     sha256 = fingerprint(record)
     if is_there(target, sha256):
         tell(f"{out} holds the result of this training already.")
         return Path(out)
+    check_place(target)
+    _tell_batch(method, told, config, processes, tell)
     streams = streams_of(method, tokenizer, forget, retain, config, tell)
     with own_randomness(config.seed):
         prepared = prepare_weights(model, method, config.lora, checkpointing=config.gradient_checkpointing)
@@ -108,6 +124,19 @@ def train_method(
     return Path(out)
 
 
+def check_rows(method: Method, forget: Sequence[Row], retain: Sequence[Row]) -> None:
+    """Raise `DataError` where rows are missing that a method needs, or their answers."""
+    sees = set(method.sees)
+    if sees & {"retain", "mismatched", "random"} and not retain:
+        raise DataError("This method needs retain rows as well. Give a file with --retain.")
+    for side, rows, pairing in (
+        ("forget", forget, {"refused", "mismatched", "random", "shuffled"}),
+        ("retain", retain, {"mismatched", "random"}),
+    ):
+        if sees & pairing and any(row.answer is None for row in rows):
+            raise DataError(f"This method pairs prompts with other answers, so every {side} row needs an answer.")
+
+
 def streams_of(
     method: Method,
     tokenizer: Any,
@@ -117,19 +146,10 @@ def streams_of(
     tell: Tell,
 ) -> Streams:
     """What a method sees, item by item; raises `DataError` where rows are missing that it needs."""
+    check_rows(method, forget, retain)
     encoder = Encoder(tokenizer, config.form, config.max_tokens)
-    sees = set(method.sees)
-    needs_retain = sees & {"retain", "mismatched", "random"}
-    if needs_retain and not retain:
-        raise DataError("This method needs retain rows as well. Give a file with --retain.")
-    for side, rows, pairing in (
-        ("forget", forget, {"refused", "mismatched", "random", "shuffled"}),
-        ("retain", retain, {"mismatched", "random"}),
-    ):
-        if sees & pairing and any(row.answer is None for row in rows):
-            raise DataError(f"This method pairs prompts with other answers, so every {side} row needs an answer.")
     sets: dict[str, list[Example]] = {"forget": encoder.examples(forget, "forget"), "retain": []}
-    if needs_retain:
+    if {"retain", "mismatched", "random"} & set(method.sees):
         sets["retain"] = encoder.examples(retain, "retain")
     for side, rows in (("forget", forget), ("retain", retain)):
         if sets[side] and rows[0].answer is None:
@@ -148,16 +168,26 @@ def streams_of(
     )
 
 
+def _tell_batch(method: Method, told: TrainConfig, config: TrainConfig, processes: int, tell: Tell) -> None:
+    """Say so where the recipe's batch cannot be had and nobody chose another."""
+    batch = (config.batch_size or 1) * (config.accumulation or 1) * processes
+    if method.trains and told.accumulation is None and batch != method.recipe.batch_size:
+        tell(f"A step takes {batch} items, where the method's recipe takes {method.recipe.batch_size}.")
+
+
 def _tell_memory(method: Method, prepared: Prepared, streams: Streams, config: TrainConfig, tell: Tell) -> None:
     several = {"random", "shuffled"}
+    here = next(prepared.model.parameters()).device
+    device = trains_on(config.device, process().local_process_index)
     passes = sum(streams.answers if stream in several else 1 for stream in method.sees) if method.trains else 1
     estimate = estimate_memory(
         prepared.model,
         reference=prepared.reference_bytes,
-        tokens=config.batch_size * streams.longest,
+        tokens=(config.batch_size or 1 if method.trains else 1) * streams.longest,
         passes=passes,
         checkpointing=config.gradient_checkpointing,
         trains=method.trains,
+        device=device if method.trains or here.type == "cpu" else here,  # on a device already, it is edited there
     )
     tell(f"{estimate}.")
     if not estimate.fits:
@@ -203,6 +233,12 @@ def _train(
         tell(f"Going on from step {checkpoint.rpartition('-')[2]}.")
     try:
         trainer.train(resume_from_checkpoint=checkpoint)
+    except UnlearnedError:
+        raise
+    except (ValueError, TypeError, ImportError) as error:
+        if not config.trainer:
+            raise
+        raise ConfigError(f"The Trainer cannot run with these arguments: {first_line(error)}") from error
     except torch.OutOfMemoryError as error:
         raise FitError(
             "The device ran out of memory. Lower batch_size or max_tokens, use --gradient-checkpointing, or train an "
@@ -239,8 +275,9 @@ def _edit(
     on_progress: Progress | None,
 ) -> dict[str, Any]:
     model, pad = prepared.model, pad_id(prepared.model, tokenizer)
-    if config.device != "cpu" and torch.cuda.is_available() and next(model.parameters()).device.type == "cpu":
-        model.to("cuda")
+    device = trains_on(config.device, process().local_process_index)
+    if device.type == "cuda" and next(model.parameters()).device.type == "cpu":
+        model.to(device)
     total, done = len(streams.forget) + len(streams.retain), 0
 
     def batches(examples: Sequence[Example]) -> Iterator[Batch]:

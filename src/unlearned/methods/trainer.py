@@ -11,11 +11,19 @@ import torch
 
 from unlearned.errors import ConfigError, FitError, first_line
 from unlearned.methods.base import Method
+from unlearned.methods.computing import computes_in, trains_on
 from unlearned.methods.config import TrainConfig
 from unlearned.methods.data import Batch, Streams, collate
-from unlearned.methods.reference import Reference
+from unlearned.methods.place import process
+from unlearned.methods.reference import FrozenCopy, Reference
 from unlearned.methods.step import Step
 from unlearned.progress import Progress
+
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""accelerate's names of the types that a forward pass is cast to."""
+
+SAVES = 10
+"""At least so many checkpoints of a run that ends by steps, which may be less than an epoch."""
 
 
 def make_trainer(
@@ -96,7 +104,7 @@ def make_trainer(
         def floating_point_ops(self, inputs: Any) -> int:
             return 0  # it expects one flat batch
 
-    arguments = _arguments(config, folder, dtype)
+    arguments = _arguments(config, folder, dtype, len(streams))
     try:
         trainer = MethodTrainer(
             model=model,
@@ -108,13 +116,31 @@ def make_trainer(
     except (RuntimeError, ValueError, ImportError) as error:  # a report that is not installed, most of all
         raise ConfigError(f"The Trainer cannot be set up: {first_line(error)}") from error
     trainer.remove_callback(PrinterCallback)
+    if isinstance(reference, FrozenCopy):
+        # accelerate casts inside of the trained model's forward pass, which the copy does not have.
+        reference.computes_in = HALF.get(trainer.accelerator.mixed_precision, torch.float32)
     return trainer
 
 
-def _arguments(config: TrainConfig, folder: Path, dtype: torch.dtype) -> Any:
+def steps_per_epoch(config: TrainConfig, items: int, processes: int = 1) -> int:
+    """Optimiser steps that go once through `items`; the config is filled."""
+    passes = math.ceil(items / ((config.batch_size or 1) * processes))
+    return max(1, math.ceil(passes / (config.accumulation or 1)))
+
+
+def _save_steps(config: TrainConfig, items: int) -> int | None:
+    """Steps between checkpoints; None: an epoch."""
+    if config.save_steps is not None or config.max_steps is None:
+        return config.save_steps
+    epoch = steps_per_epoch(config, items, process().num_processes)
+    return min(epoch, math.ceil(config.max_steps / SAVES))
+
+
+def _arguments(config: TrainConfig, folder: Path, dtype: torch.dtype, items: int) -> Any:
     from transformers import TrainingArguments
 
-    accelerated = config.device != "cpu" and torch.accelerator.is_available()
+    accelerated = trains_on(config.device).type != "cpu"
+    computed, save_steps = computes_in(dtype, accelerated=accelerated), _save_steps(config, items)
     settings: dict[str, Any] = {
         "output_dir": str(folder),
         "num_train_epochs": config.epochs,
@@ -127,10 +153,10 @@ def _arguments(config: TrainConfig, folder: Path, dtype: torch.dtype) -> Any:
         "lr_scheduler_type": config.schedule,
         "warmup_steps": config.warmup,  # below 1 it is a share
         "max_grad_norm": config.max_grad_norm,
-        "bf16": dtype == torch.bfloat16,
-        "fp16": dtype == torch.float16 and accelerated,
-        "save_strategy": "epoch" if config.save_steps is None else "steps",
-        "save_steps": config.save_steps or 500,
+        "bf16": computed == torch.bfloat16,
+        "fp16": computed == torch.float16,
+        "save_strategy": "epoch" if save_steps is None else "steps",
+        "save_steps": save_steps or 500,
         "save_total_limit": 1,
         "logging_steps": config.logging_steps,
         "logging_nan_inf_filter": False,

@@ -13,8 +13,11 @@ from unlearned.errors import ConfigError, first_line
 from unlearned.extras import require
 from unlearned.methods.base import Method
 from unlearned.methods.config import LoraSettings
-from unlearned.methods.negation import check_plain
+from unlearned.methods.negation import check_parts, check_plain
 from unlearned.methods.reference import AdapterOff, AdapterStart, FrozenCopy, Reference
+
+ADAPTER = ".default."
+"""In the names of an adapter's weights."""
 
 
 @dataclass(slots=True)
@@ -57,7 +60,8 @@ def prepare_weights(model: Any, method: Method, lora: LoraSettings | None, *, ch
     """Put an adapter on, or widen all weights to float32; keep the start model if the method needs it.
 
     Raises:
-        ConfigError: a quantised model without an adapter; several adapters; a method whose choice leaves no weight.
+        ConfigError: a quantised model without an adapter; several adapters, or one that cannot be negated by a method
+            that does so; a method whose choice leaves no weight.
         MissingExtraError: peft is not installed.
     """
     dtype = next((w.dtype for w in model.parameters() if w.dtype in (torch.bfloat16, torch.float16)), torch.float32)
@@ -69,7 +73,7 @@ def prepare_weights(model: Any, method: Method, lora: LoraSettings | None, *, ch
         if method.negation is not None:
             check_plain(model.peft_config["default"])  # now, and not after hours of training
         for name, weight in model.named_parameters():
-            weight.requires_grad_(".default." in name)
+            weight.requires_grad_(ADAPTER in f"{name}.")  # an embedding's part ends with it
     elif lora is not None:
         adapter, model = "new", _with_adapter(model, lora, quantised=quantised, checkpointing=checkpointing)
     elif quantised:
@@ -81,6 +85,8 @@ def prepare_weights(model: Any, method: Method, lora: LoraSettings | None, *, ch
     if quantised:
         _keep_differentiable(model)
     flags = {name: weight.requires_grad for name, weight in model.named_parameters()}
+    if method.negation is not None and adapter is not None:
+        check_parts(f"{name}.".replace(ADAPTER, ".").rstrip(".") for name, trained in flags.items() if trained)
     reference: Reference | None = None
     if method.needs_reference or method.negation is not None:
         of_adapter = AdapterOff() if adapter == "new" else None
@@ -88,7 +94,10 @@ def prepare_weights(model: Any, method: Method, lora: LoraSettings | None, *, ch
     for name, weight in model.named_parameters():
         weight.requires_grad_(weight.requires_grad and method.trainable(name))
     if not any(weight.requires_grad for weight in model.parameters()):
-        raise ConfigError("The method's choice of weights matches none of this model. Change its setting `trainable`.")
+        raise ConfigError(
+            "The method's choice of weights matches none of this model. Change the setting that makes it, such as "
+            "`trainable_pattern`."
+        )
     return Prepared(model=model, adapter=adapter, dtype=dtype, flags=flags, reference=reference)
 
 

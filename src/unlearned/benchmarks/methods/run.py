@@ -13,7 +13,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,13 +21,16 @@ import torch
 from torch import Tensor
 
 from unlearned.examples import Row
+from unlearned.extras import require
 from unlearned.methods.base import Method
+from unlearned.methods.computing import computes_in
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.data import Batch, collate
 from unlearned.methods.known import make_method, methods
+from unlearned.methods.reference import FrozenCopy
 from unlearned.methods.step import Step
 from unlearned.methods.train import pad_id, streams_of
-from unlearned.methods.weights import prepare_weights
+from unlearned.methods.weights import Prepared, prepare_weights
 from unlearned.progress import Progress
 from unlearned.seeding import own_randomness
 
@@ -122,6 +124,7 @@ def _cost(
     with own_randomness(0):
         prepared = prepare_weights(model, method, config.lora, checkpointing=False)
         prepared.model.train()
+        _cast_as_in_training(prepared)
         pad = pad_id(prepared.model, tokenizer)
         ours: list[float] = []
         theirs: list[float] = []
@@ -170,13 +173,23 @@ def _plain_loss(step: Step) -> Tensor:
     return torch.stack([step.ce(stream) for stream in step.batches]).sum()
 
 
-def _timed(loss_of: Callable[[], Tensor], prepared: Any) -> float:
+def _cast_as_in_training(prepared: Prepared) -> None:
+    """Cast inside of the model's forward pass, once per pass and with outputs in float32, as accelerate does."""
+    model = prepared.model
+    device = next(model.parameters()).device
+    dtype = computes_in(prepared.dtype, accelerated=device.type != "cpu")
+    if dtype != torch.float32:
+        widened = require("accelerate.utils", extra="train", purpose="Training").convert_outputs_to_fp32
+        model.forward = widened(torch.autocast(device.type, dtype=dtype)(model.forward))
+    if isinstance(prepared.reference, FrozenCopy):
+        prepared.reference.computes_in = dtype
+
+
+def _timed(loss_of: Callable[[], Tensor], prepared: Prepared) -> float:
     """Seconds of the loss and its gradients."""
     device = next(prepared.model.parameters()).device
-    half = prepared.dtype != torch.float32
     start = time.perf_counter()
-    with torch.autocast(device.type, dtype=prepared.dtype) if half else nullcontext():
-        loss = loss_of()
+    loss = loss_of()
     loss.backward()  # type: ignore[no-untyped-call]
     if device.type == "cuda":
         torch.cuda.synchronize(device)
