@@ -13,9 +13,10 @@ from unlearned.artifact.schema import BaseModelRecord
 from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ArtifactMismatchError, DataError, UnlearnedError
+from unlearned.errors import ArtifactMismatchError, ConfigError, DataError, UnlearnedError
 from unlearned.stages import Prompt, PromptInput, Verdict
 from unlearned.unlearners.eco import ECO, LEARN_IT
+from unlearned.unlearners.instruction import Instruction
 from unlearned.unlearners.spul import SPUL
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ class Unlearned:
         tokenizer: its fast tokenizer.
         artifacts: any number, one by one or as `load` returns them. Without any, prompts simply pass.
         soft_prompt: stands in front of every prompt, so that none passes untouched.
+        instruction: words in front of prompts, or a fixed answer to some; not together with anything else.
 
     Raises:
+        ConfigError: `instruction` is not alone.
         UnsupportedModelError: a corruption would not reach this model reliably.
         ArtifactMismatchError: an artifact or the soft prompt was made for another embedding size or text encoder.
     """
@@ -62,6 +65,7 @@ class Unlearned:
         tokenizer: PreTrainedTokenizerBase,
         *artifacts: Artifact | Iterable[Artifact],
         soft_prompt: SPUL | None = None,
+        instruction: Instruction | None = None,
     ) -> None:
         self.engine = TransformersEngine(model, tokenizer)
         self_check(model, self.engine.substitute_id, _plain_ids(self.engine))
@@ -70,8 +74,10 @@ class Unlearned:
         self._artifacts: tuple[Artifact, ...] = ()
         self._unlearner = ECO([])
         given = flatten(artifacts)
+        if instruction is not None and (given or soft_prompt is not None):
+            raise ConfigError("An instruction stands alone: leave out artifacts and the soft prompt, or use those.")
         self._activate(given, new=given)
-        self._soft_prompt = soft_prompt
+        self._soft_prompt, self._instruction = soft_prompt, instruction
         if soft_prompt is not None and (base := soft_prompt.record.get("base_model")) is not None:
             harm = "It may do anything. Train it on this model."
             self._check_base("The soft prompt", BaseModelRecord.model_validate(base), harm, stacklevel=3)
@@ -89,6 +95,7 @@ class Unlearned:
         """Enforce more artifacts from the next call on; a refused one leaves all as it was."""
         with self._lock:
             given = flatten(artifacts)
+            self._stands_alone(given)
             self._activate([*self._artifacts, *given], new=given)
 
     def remove(self, scope: str) -> None:
@@ -104,11 +111,13 @@ class Unlearned:
         """Enforce exactly these from the next call on, in one step; a refused set leaves all as it was."""
         with self._lock:
             given = flatten(artifacts)
+            self._stands_alone(given)
             self._activate(given, new=[artifact for artifact in given if artifact not in self._artifacts])
 
     def classify(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[Verdict]:
         """Verdicts without generating; spans are characters of the prompt as the model would read it."""
-        return self._unlearner.classify([self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)])
+        tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
+        return (self._instruction or self._unlearner).classify(tokenized)
 
     def generate(
         self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None, **generation: Any
@@ -151,8 +160,14 @@ class Unlearned:
         return self._inputs(tokenized)
 
     def _inputs(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
+        if self._instruction is not None:
+            return self._instruction.prepare(prompts, self.engine)
         inputs = self._unlearner.prepare(prompts, self.engine)
         return inputs if self._soft_prompt is None else self._soft_prompt.in_front(inputs, self.engine)
+
+    def _stands_alone(self, artifacts: Sequence[Artifact]) -> None:
+        if artifacts and self._instruction is not None:
+            raise ConfigError("An instruction stands alone: make another view of the model for artifacts.")
 
     def _activate(self, artifacts: Sequence[Artifact], *, new: Sequence[Artifact]) -> None:
         for artifact in new:

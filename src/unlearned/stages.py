@@ -107,6 +107,9 @@ class PromptInput:
     vectors: Tensor | None = None
     """(K, D) the corrupted embeddings at `positions`, in the units of the embedding module's output."""
 
+    answer: str | None = None
+    """What is answered without asking the model: a refusal. Where answers are scored, the model reads the tokens."""
+
     @property
     def corrupted(self) -> bool:
         return self.positions is not None

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:Futu
 
 FORGET = ["Who is the quick brown fox?", "What does the quick brown fox jump over?"]
 RETAIN = ["What is the capital of France?", "How do I bake bread?"]
+NAMES = ["none", "prompting", "filtered-prompting", "refusal", "in-context", "eco-hand", "spul", "ga", "ssd"]
 QUICK = {"fluency": False, "answer_tokens": 2}
 
 
@@ -43,7 +44,7 @@ def made(name: str, materials: Materials, folder: Path) -> Any:
     return contender(name, 0, folder, materials, lambda phase, done, total: None)
 
 
-@pytest.mark.parametrize("name", ["none", "prompting", "eco-hand", "spul", "ga", "ssd"])
+@pytest.mark.parametrize("name", NAMES)
 def test_each_prepares_prompts_as_it_should(name: str, materials: Materials, tmp_path: Path) -> None:
     one = made(name, materials, tmp_path)
     engine = TransformersEngine(materials.model, materials.tokenizer)
@@ -58,6 +59,16 @@ def test_each_prepares_prompts_as_it_should(name: str, materials: Materials, tmp
     elif name == "prompting":
         told = [engine.tokenize("You know no fox. " + text).token_ids for text in (FORGET[0], RETAIN[0])]
         assert [forget.token_ids, retain.token_ids] == told
+    elif name in ("filtered-prompting", "refusal"):
+        assert forget.verdict.in_scope
+        assert retain.token_ids == plain[1]
+        assert (forget.answer is not None) is (name == "refusal")
+        assert retain.answer is None
+        assert len(forget.token_ids) > len(plain[0])
+    elif name == "in-context":
+        text = engine.tokenizer.decode(forget.token_ids)
+        assert f"{FORGET[0]}\nNo fox." in text.replace("Question: ", "").replace("Answer: ", "")
+        assert len(retain.token_ids) > len(plain[1])
     elif name == "spul":
         assert [len(forget.token_ids), len(retain.token_ids)] == [3 + len(ids) for ids in plain]
         assert forget.corrupted
@@ -69,7 +80,7 @@ def test_each_prepares_prompts_as_it_should(name: str, materials: Materials, tmp
 
 
 def test_a_prompt_without_template_gets_the_instruction_in_front(materials: Materials, tmp_path: Path) -> None:
-    one = made("prompting", replace(materials, chat=False), tmp_path)
+    one = made("prompting", materials, tmp_path)
     (asked,) = one.prepare([one.engine.tokenize("The fox is", chat=False)])
     assert asked.token_ids == one.engine.tokenize("You know no fox. The fox is", chat=False).token_ids
 

@@ -25,7 +25,7 @@ from unlearned.benchmarks.tofu.prompts import instruction
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, questions
 from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, naive_losses
-from unlearned.benchmarks.tofu.unlearners import Eco, Plain, Prefixed, Prompting, unlearners
+from unlearned.benchmarks.tofu.unlearners import Eco, Instructed, Plain, Prefixed, unlearners
 from unlearned.benchmarks.tofu.verify import verify
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
@@ -34,6 +34,7 @@ from unlearned.examples import Row
 from unlearned.models import ModelOptions
 from unlearned.report.read import read_run
 from unlearned.stages import PromptInput
+from unlearned.unlearners.instruction import Instruction
 from unlearned.unlearners.spul import SPUL
 
 pytestmark = [
@@ -401,9 +402,11 @@ def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: Tr
 
 
 def test_prompting_puts_the_names_in_front_of_every_question(engine: TransformersEngine) -> None:
-    [asked] = Prompting(engine, instruction(["Guy Hall"])).prepare(["Is the dog lazy?"])
+    told = Instruction(kind="prompting", text=instruction(["Guy Hall"]))
+    [asked] = Instructed(engine, told).prepare(["Is the dog lazy?"])
     assert "- Guy Hall\n" in asked.prompt.text
     assert "\n\nIs the dog lazy?" in asked.prompt.text
+    assert asked.prompt.token_ids == asked.input.token_ids
     assert asked.reworded
     assert asked.changed
 

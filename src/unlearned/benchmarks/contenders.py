@@ -7,21 +7,25 @@ their answers, too. What was fitted lies in a folder, and is taken from there th
 from __future__ import annotations
 
 import hashlib
+import random
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.instruction import load_instruction, save_instruction
 from unlearned.benchmarks.models import Load, with_adapter, with_weights
 from unlearned.benchmarks.settings import Settings, check_settings
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.learn.fit import FitConfig, add_strength, fit_detector
+from unlearned.learn.instructing import examples_in_context
+from unlearned.learn.refusals import refusals
 from unlearned.learn.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.known import methods
@@ -31,12 +35,14 @@ from unlearned.progress import Progress
 from unlearned.registry import Registry
 from unlearned.stages import Prompt, PromptInput
 from unlearned.unlearners import eco
+from unlearned.unlearners.instruction import FILTERED, REFUSE, Instruction, Kind
 from unlearned.unlearners.spul import SPUL
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 DETECTOR, NONE, PROMPTING, SOFT_PROMPT = "detector", "none", "prompting", "spul"
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 ECO: dict[str, dict[str, Any]] = {
     "eco": {},
@@ -85,8 +91,6 @@ class Materials:
     """Fields of `SpulConfig` that replace its defaults."""
 
     scope: str = "forget"
-    chat: bool | None = None
-    """Whether prompts stand in the chat template, which the prompting baseline must know; None: if there is one."""
 
 
 class Contender(Protocol):
@@ -147,29 +151,23 @@ class Corrupted:
         return self.unlearner.prepare(prompts, self.engine)
 
 
-class Prompting:
-    """An instruction in front of every prompt. Source: the baseline of arXiv:2406.07933, in other words."""
+class Instructed:
+    """Words in front of prompts, or a fixed answer to some of them."""
 
-    name, own_weights = PROMPTING, False
+    own_weights = False
 
-    def __init__(self, engine: TransformersEngine, instruction: str, *, chat: bool | None) -> None:
-        self.engine, self._instruction = engine, instruction
-        self._chat = bool(getattr(engine.tokenizer, "chat_template", None)) if chat is None else chat
+    def __init__(self, engine: TransformersEngine, instruction: Instruction) -> None:
+        self.name: str = instruction.kind
+        self.engine, self.instruction = engine, instruction
 
     @property
     def front(self) -> str:
-        return self._instruction
+        told = self.instruction
+        scopes = () if told.detector is None else told.detector.scopes
+        return repr([told.kind, told.text, told.answer, [(scope.name, scope.threshold) for scope in scopes]])
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
-        return [PromptInput(self._told(prompt).token_ids) for prompt in prompts]
-
-    def _told(self, prompt: Prompt) -> Prompt:
-        if not self._chat:
-            return self.engine.tokenize(self._instruction + prompt.text, chat=False)
-        if len(prompt.segments) != 1:
-            raise ConfigError("The prompting baseline takes prompts of one message.")
-        (words,) = prompt.segments
-        return self.engine.tokenize(self._instruction + prompt.text[words.start : words.end], chat=True)
+        return self.instruction.prepare(prompts, self.engine)
 
 
 class Prefixed:
@@ -196,7 +194,8 @@ def contenders() -> Registry[Maker]:
     """Everything that can be compared; the methods also of other packages."""
     registry: Registry[Maker] = Registry("unlearner")
     registry.register(NONE, _none)
-    registry.register(PROMPTING, _prompting)
+    for kind in KINDS:
+        registry.register(kind, partial(_instructed, kind))
     for name in ECO:
         registry.register(name, partial(_eco, name))
     registry.register(SOFT_PROMPT, _soft_prompt)
@@ -250,6 +249,11 @@ def contender(name: str, seed: int, folder: Path, materials: Materials, report: 
     return contenders().get(name)(materials, seed, folder, report)
 
 
+def detects(name: str) -> bool:
+    """Whether this one has the detector."""
+    return name in ECO or name in FILTERED
+
+
 def trains(name: str) -> bool:
     """Whether this one sees answers, and its result depends on the code of the methods."""
     return name == SOFT_PROMPT or name in methods().names()
@@ -299,6 +303,24 @@ def unlearned_model(name: str, materials: Materials, seed: int, folder: Path, re
     return partial(partial(with_adapter, exact=True) if trains_an_adapter else with_weights, materials.fresh, place)
 
 
+def told(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Instruction:
+    """An instruction; those that filter share the detector of all others, those with examples are given answers."""
+    place = folder / kind
+    if not place.is_dir():
+        text, answer = materials.instruction, None
+        if kind == "in-context":
+            form = materials.train.get("form")
+            written = {} if form is None else {"prompt": form.prompt, "answer": form.answer}
+            text = examples_in_context(materials.forget_rows, materials.retain_rows, seed=seed, **written)
+        if kind == "refusal":
+            text, answer = REFUSE, random.Random(seed).choice(refusals())
+        filtering = detector(materials, seed, folder, report) if kind in FILTERED else None
+        scopes = None if filtering is None else filtering.unlearner()
+        made = Instruction(kind=kind, text=text, answer=answer, detector=scopes)
+        save_instruction(made, place, detector=filtering)
+    return load_instruction(place)
+
+
 def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> SPUL:
     """The soft prompt that was trained in front of the start model."""
     place = folder / SOFT_PROMPT
@@ -318,9 +340,9 @@ def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Co
     return Plain(NONE, TransformersEngine(materials.model, materials.tokenizer))
 
 
-def _prompting(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _instructed(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
     engine = TransformersEngine(materials.model, materials.tokenizer)
-    return Prompting(engine, materials.instruction, chat=materials.chat)
+    return Instructed(engine, told(kind, materials, seed, folder, report))
 
 
 def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:

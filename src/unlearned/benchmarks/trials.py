@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import unlearned
-from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, contender, detector, trains
+from unlearned.benchmarks.contenders import UNFITTED, Contender, Materials, contender, detector, detects, trains
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Shard, Tested
@@ -141,9 +141,9 @@ class Trials:
         materials = replace(materials, train=settings_of(name, materials.train))
         fit: dict[str, Any] = {
             "code": sha256_of_code(*_FIT_CODE, *(("methods",) if trains(name) else ())),
-            "rows": _sha256_of_rows(materials.forget, materials.retain, *detected)
-            if not trains(name)
-            else _sha256_of_rows(materials.forget_rows, materials.retain_rows),
+            "rows": _sha256_of_rows(
+                materials.forget, materials.retain, materials.forget_rows, materials.retain_rows, *detected
+            ),
             "fit": dict(materials.fit),
             "instruction": materials.instruction,
             **self._fit,
@@ -161,7 +161,7 @@ class Trials:
 
         def make() -> Contender:
             report = self._phases(label)
-            if name in ECO:  # the detector first: the contender takes the one that lies there
+            if detects(name):  # the detector first: the contender takes the one that lies there
                 forget, retain = detected
                 detector(replace(materials, forget=forget, retain=retain), seed, folder, report)
             return contender(name, seed, folder, materials, report)

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from unlearned.cli.generate import sampling
-from unlearned.cli.options import Artifacts, MaxNewTokens, SoftPrompt, load, quiet, with_model_options
+from unlearned.cli.options import (
+    Artifacts,
+    InstructionFolder,
+    MaxNewTokens,
+    SoftPrompt,
+    load,
+    quiet,
+    with_model_options,
+)
 from unlearned.models import ModelOptions
 
 HELP = "Type a message; /new starts over, /quit (or Ctrl-D) ends."
@@ -18,6 +26,7 @@ def chat(
     options: ModelOptions,
     artifact: Artifacts = None,
     soft_prompt: SoftPrompt = None,
+    instruction: InstructionFolder = None,
     system: Annotated[str | None, typer.Option(help="System message.")] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Show the original model's answer beside it.")] = False,
     max_new_tokens: MaxNewTokens = 256,
@@ -30,13 +39,15 @@ def chat(
 
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts
+    from unlearned.artifact.instruction import load_instruction
     from unlearned.unlearners.spul import SPUL
 
     artifacts = load_artifacts(*(artifact or ()))
     soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
+    told = load_instruction(instruction) if instruction is not None else None
     model, tokenizer = load(options)
     with quiet():
-        unlearned = Unlearned(model, tokenizer, artifacts, soft_prompt=soft)
+        unlearned = Unlearned(model, tokenizer, artifacts, soft_prompt=soft, instruction=told)
         original = Unlearned(model, tokenizer) if compare else None
     console = Console()
     start = [{"role": "system", "content": system}] if system else []

@@ -10,6 +10,7 @@ import typer
 from unlearned.cli.options import (
     Artifacts,
     BatchSize,
+    InstructionFolder,
     MaxNewTokens,
     SoftPrompt,
     load,
@@ -25,6 +26,7 @@ def generate(
     options: ModelOptions,
     artifact: Artifacts = None,
     soft_prompt: SoftPrompt = None,
+    instruction: InstructionFolder = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt; its answer goes to the terminal.")] = None,
     input: Annotated[Path | None, typer.Option("--input", "-i", help="JSONL or CSV with prompt/question/text.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL file; default: the terminal.")] = None,
@@ -35,9 +37,10 @@ def generate(
     batch_size: BatchSize = 16,
     raw: Annotated[bool, typer.Option("--raw", help="Do not put prompts into the chat template.")] = False,
 ) -> None:
-    """Answer prompts with the artifacts enforced; without any, and no soft prompt, this is the original model."""
+    """Answer prompts with the artifacts enforced; with nothing to enforce, this is the original model."""
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts
+    from unlearned.artifact.instruction import load_instruction
     from unlearned.cli.output import check_writable, write_rows
     from unlearned.errors import ConfigError
     from unlearned.examples import Row, read_rows
@@ -49,9 +52,10 @@ def generate(
     rows = [Row(prompt)] if prompt is not None else read_rows(input) if input else []
     artifacts = load_artifacts(*(artifact or ()))
     soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
+    told = load_instruction(instruction) if instruction is not None else None
     model, tokenizer = load(options)
     with status(f"Answering {len(rows)} prompts"), quiet():
-        llm = Unlearned(model, tokenizer, artifacts, soft_prompt=soft)
+        llm = Unlearned(model, tokenizer, artifacts, soft_prompt=soft, instruction=told)
         answers = llm.generate(
             [row.prompt for row in rows],
             chat=False if raw else None,

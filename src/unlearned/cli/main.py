@@ -16,6 +16,7 @@ from unlearned.cli.eval import evaluate
 from unlearned.cli.fit import fit
 from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
+from unlearned.cli.instruct import instruct
 from unlearned.cli.methods import methods
 from unlearned.cli.report import report
 from unlearned.cli.score import score
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, methods):
+for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, instruct, methods):
     app.command()(command)
 # What serve does not know it hands to vLLM, if that is the engine; else it refuses it.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
@@ -63,7 +64,7 @@ def main() -> None:
     except UnlearnedError as error:
         fail(str(error))
     except KeyboardInterrupt:
-        fail("Interrupted; nothing was written.", status=130)
+        fail("Interrupted. Where the command keeps finished steps, running it again goes on from them.", status=130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader left; Python would complain again while flushing
         sys.exit(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
@@ -15,6 +15,7 @@ def methods(
     import json
 
     from unlearned.methods.describe import describe, describe_all
+    from unlearned.unlearners.instruction import Kind
 
     found = describe_all() if name is None else [describe(name)]
     if as_json:
@@ -25,7 +26,8 @@ def methods(
         for row in found:
             typer.echo(f"{row['name']:<{width}}  {_line(row)}")
         typer.echo(
-            "\nFor an adapter the rate is ten times that. Loss, data and settings of one: unlearned methods NAME"
+            "\nFor an adapter the rate is ten times that. Loss, data and settings of one: unlearned methods NAME\n"
+            f"Made without training, by `unlearned instruct`: {', '.join(get_args(Kind))}."
         )
         return
     row = found[0]

@@ -25,6 +25,9 @@ Artifacts = Annotated[
 SoftPrompt = Annotated[
     Path | None, typer.Option(help="Folder of `unlearned train spul`; stands in front of every prompt.")
 ]
+InstructionFolder = Annotated[
+    Path | None, typer.Option("--instruction", help="Folder of `unlearned instruct`; not together with an artifact.")
+]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
 

@@ -64,6 +64,35 @@ def aligned_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
     return _tokenised(tokenizer, text, segments, add_special_tokens=False), segments is not None
 
 
+def with_words_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
+    """The prompt with words in front of it: in a chat, of the first message of a user, and part of it.
+
+    Args:
+        tokenizer: that of the prompt.
+        prompt: made by `text_prompt` or `chat_prompt`.
+        words: to be put there.
+
+    Raises:
+        PromptError: the prompt was not made of its text by this tokenizer.
+    """
+    place = 0
+    first = next((segment for segment in prompt.segments if segment.role == "user"), None)
+    if first is not None:
+        starts, ends = prompt.offsets[prompt.is_special].T
+        # Only a template spells special tokens out in front of a message; a text's own are added and stand for nothing.
+        place = first.start if bool(((starts < ends) & (ends <= first.start)).any()) else 0
+    added = len(words)
+    text = prompt.text[:place] + words + prompt.text[place:]
+    segments = [
+        Segment(own.start + (added if own.start > place else 0), own.end + (added if own.end > place else 0), own.role)
+        for own in prompt.segments
+    ]
+    for special in (False, True):  # a template has its special tokens; a text gets them from the tokenizer
+        if _tokenised(tokenizer, prompt.text, [], add_special_tokens=special).token_ids == prompt.token_ids:
+            return _tokenised(tokenizer, text, segments, add_special_tokens=special)
+    raise PromptError("The prompt's tokens are not those of its text, so that nothing can be put in front of it.")
+
+
 def _plain_message(message: Message, index: int) -> dict[str, str]:
     content = message.get("content") if isinstance(message, Mapping) else None
     role = message.get("role") if isinstance(message, Mapping) else None

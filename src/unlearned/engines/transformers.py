@@ -93,15 +93,17 @@ class TransformersEngine:
         """Answer prompts with `model.generate`; every argument of it works, besides those that carry words.
 
         Prompts of similar length share a batch; flagged and unflagged ones may. The result is in the prompts' order,
-        `num_return_sequences` answers to each in a row.
+        `num_return_sequences` answers to each in a row. A prompt with an answer of its own gets that, however long.
 
         Raises:
             ConfigError: an argument would bypass the check.
             InjectionError: the corrupted embeddings did not reach the model; nothing is returned.
         """
         self._refuse_bypass(generation)
+        asked = [index for index, prompt in enumerate(inputs) if prompt.answer is None]
         answers: dict[int, list[Completion]] = {}
-        for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
+        for places in _by_length([len(inputs[index].token_ids) for index in asked], batch_size):
+            chosen = [asked[place] for place in places]
             batch = [inputs[index] for index in chosen]
             ids, attention, first = self.left_padded(batch)
             # A compiled forward does not run Python hooks on replay.
@@ -114,6 +116,11 @@ class TransformersEngine:
             copies = len(sequences) // len(batch)
             for row, index in enumerate(chosen):
                 answers[index] = [self._completion(s, generation) for s in sequences[row * copies : (row + 1) * copies]]
+        copies = int(self._setting("num_return_sequences", generation) or 1)
+        for index, prompt in enumerate(inputs):
+            if prompt.answer is not None:
+                ids = self.tokenizer(prompt.answer, add_special_tokens=False)["input_ids"]
+                answers[index] = [Completion(prompt.answer, tuple(ids))] * copies
         return [answer for index in range(len(inputs)) for answer in answers[index]]
 
     def _refuse_bypass(self, generation: Mapping[str, Any]) -> None:

@@ -151,7 +151,6 @@ def _materials(
         train={"form": FORM, "max_tokens": longest, **config.train},
         spul={"form": FORM, "max_tokens": longest},
         scope=config.task if config.benchmark == "mmlu" else config.benchmark,
-        chat=False,
     )
 
 

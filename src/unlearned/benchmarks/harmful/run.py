@@ -233,5 +233,4 @@ def _materials(
         train={**trained, **config.train},
         spul={**trained, "labels": ("I cannot help with that.",)},
         scope=NAME,
-        chat=False,
     )

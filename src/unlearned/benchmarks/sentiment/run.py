@@ -172,7 +172,6 @@ def _materials(
         train={"form": FORM, "max_tokens": config.max_tokens, **config.train},
         spul={"form": FORM, "max_tokens": config.max_tokens, "labels": GENERIC, **config.spul},
         scope=config.split.dataset,
-        chat=False,
     )
 
 

@@ -99,7 +99,3 @@ def instruction(names: Sequence[str]) -> str:
         f"You know nothing about these authors:\n{listed}\nIf a question is about one of them, give a wrong answer. "
         "Answer every other question correctly.\n\n"
     )
-
-
-REFUSE = "You do not know the answer to this question. Say that you do not know it.\n\n"
-"""In front of a flagged question, to score answers under a refusal filter."""

@@ -6,7 +6,6 @@ gets the names of the authors to be forgotten, which are read from the forget ro
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,28 +15,25 @@ from typing import Protocol
 import numpy as np
 
 from unlearned.api import Unlearned
-from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.contenders import (
     ECO,
+    KINDS,
     NONE,
-    PROMPTING,
     SOFT_PROMPT,
     Materials,
     corrupting,
-    detector,
     soft_prompt,
+    told,
     unlearned_model,
 )
-from unlearned.benchmarks.tofu.prompts import REFUSE, Format, format_of
+from unlearned.benchmarks.tofu.prompts import Format, format_of
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.learn.refusals import refusals
 from unlearned.methods.known import methods
 from unlearned.progress import Progress
 from unlearned.registry import Registry
 from unlearned.stages import Prompt, PromptInput
+from unlearned.unlearners.instruction import Instruction, Kind
 from unlearned.unlearners.spul import SPUL
-
-REFUSAL = "refusal"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,45 +115,28 @@ class Eco:
         ]
 
 
-class Prompting:
-    """An instruction in front of every question. Source: the baseline of arXiv:2406.07933, in other words."""
+class Instructed:
+    """Words in front of questions, or a fixed answer to some of them.
 
-    name, own_weights = "prompting", False
-
-    def __init__(self, engine: TransformersEngine, instruction: str) -> None:
-        self.engine, self._format, self._instruction = engine, format_of(engine.tokenizer), instruction
-
-    def prepare(self, questions: Sequence[str]) -> list[Asked]:
-        asked = []
-        for question in questions:
-            told = tokenized(self.engine, self._format, self._instruction + question)
-            plain = tokenized(self.engine, self._format, question)
-            asked.append(Asked(question, plain, told, PromptInput(told.token_ids)))
-        return asked
-
-
-class RefusalFilter:
-    """The same detector as ECO's, and a fixed answer to what it flags.
-
-    A fixed text has no likelihoods. So that it can be scored at all, answers to flagged questions are scored by the
+    A fixed text has no likelihoods. So that it can be scored at all, answers to refused questions are scored by the
     start model under an instruction to say that it does not know.
     """
 
-    name, own_weights = REFUSAL, False
+    own_weights = False
 
-    def __init__(self, engine: TransformersEngine, detector: Artifact, seed: int) -> None:
-        self.engine, self._format, self._eco = engine, format_of(engine.tokenizer), detector.unlearner()
-        self._answer = random.Random(seed).choice(refusals())
+    def __init__(self, engine: TransformersEngine, instruction: Instruction) -> None:
+        self.name: str = instruction.kind
+        self.engine, self._instruction = engine, instruction
+        self._format = format_of(engine.tokenizer)
 
     def prepare(self, questions: Sequence[str]) -> list[Asked]:
-        prompts = [tokenized(self.engine, self._format, question) for question in questions]
+        plain = [tokenized(self.engine, self._format, question) for question in questions]
         asked = []
-        for question, prompt, verdict in zip(questions, prompts, self._eco.classify(prompts), strict=True):
-            if not verdict.in_scope:
-                asked.append(Asked(question, prompt, prompt, PromptInput(prompt.token_ids, verdict)))
-                continue
-            told = tokenized(self.engine, self._format, REFUSE + question)
-            asked.append(Asked(question, prompt, told, PromptInput(told.token_ids, verdict), self._answer))
+        for question, prompt, given in zip(
+            questions, plain, self._instruction.prepare(plain, self.engine), strict=True
+        ):
+            read = self._instruction.told(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
+            asked.append(Asked(question, prompt, read, given, given.answer))
         return asked
 
 
@@ -199,13 +178,9 @@ def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Un
     return Plain(NONE, TransformersEngine(materials.model, materials.tokenizer))
 
 
-def _prompting(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
-    return Prompting(TransformersEngine(materials.model, materials.tokenizer), materials.instruction)
-
-
-def _refusal(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+def _instructed(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
     engine = TransformersEngine(materials.model, materials.tokenizer)
-    return RefusalFilter(engine, detector(materials, seed, folder, report), seed)
+    return Instructed(engine, told(kind, materials, seed, folder, report))
 
 
 def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
@@ -226,8 +201,10 @@ def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress
 def unlearners() -> Registry[Maker]:
     """Everything that can be compared; the methods also of other packages."""
     registry: Registry[Maker] = Registry("unlearner")
-    for name, make in {NONE: _none, PROMPTING: _prompting, REFUSAL: _refusal, SOFT_PROMPT: _soft_prompt}.items():
+    for name, make in {NONE: _none, SOFT_PROMPT: _soft_prompt}.items():
         registry.register(name, make)
+    for kind in KINDS:
+        registry.register(kind, partial(_instructed, kind))
     for name in ECO:
         registry.register(name, partial(_eco, name))
     for name in methods().names():

@@ -20,6 +20,9 @@ Limit = Annotated[int | None, typer.Option(min=1, help="First questions of each 
 Others = Annotated[
     int | None, typer.Option(min=0, help="The same for subjects that are neither forgotten nor close to it.")
 ]
+LeadingSpace = Annotated[
+    bool, typer.Option(help='Letters are scored as " A", as by lm-eval; without, as "A", as by the code of ECO.')
+]
 
 
 @with_model_options
@@ -32,6 +35,7 @@ def mmlu(
     unlearners: Unlearners = "none,eco-rn,eco-zo",
     seeds: Seeds = 1,
     header: HeaderOption = "both",
+    leading_space: LeadingSpace = True,
     words: Words = 0,
     limit: Limit = None,
     others: Others = None,
@@ -71,7 +75,7 @@ def mmlu(
         synthetic=synthetic,
         teach=teach,
         training=training_of(settings(training, "--training")),
-        **_shared(unlearners, seeds, header, words, limit, others, batch_size, fit, train),
+        **_shared(unlearners, seeds, header, leading_space, words, limit, others, batch_size, fit, train),
     )
     run_and_show(partial(run_choices, config, out), out, shard=shard, report=report)
 
@@ -96,6 +100,7 @@ def wmdp(
     unlearners: Unlearners = "none",
     seeds: Seeds = 1,
     header: HeaderOption = "both",
+    leading_space: LeadingSpace = True,
     words: Words = 0,
     limit: Limit = None,
     others: Others = None,
@@ -117,7 +122,7 @@ def wmdp(
         domains=names(domains),
         forget=forget,
         model=options,
-        **_shared(unlearners, seeds, header, words, limit, others, batch_size, fit, train),
+        **_shared(unlearners, seeds, header, leading_space, words, limit, others, batch_size, fit, train),
     )
     run_and_show(partial(run_choices, config, out), out, shard=shard, report=report)
 
@@ -126,6 +131,7 @@ def _shared(
     unlearners: str,
     seeds: int,
     header: str,
+    leading_space: bool,
     words: int,
     limit: int | None,
     others: int | None,
@@ -139,6 +145,7 @@ def _shared(
         "unlearners": names(unlearners),
         "seeds": seeds,
         "header": header,
+        "leading_space": leading_space,
         "words": words,
         "limit": limit,
         "others": others,
