@@ -54,7 +54,8 @@ def instruct(
     if wrong := given_options(context, others):
         raise ConfigError(f"{', '.join(wrong)}: not for {kind}. Leave it out.")
     if kind in FILTERED and detector is None:
-        raise ConfigError(f"{kind} needs a --detector. Make one: unlearned fit --classifier-only --forget FILE --scope NAME --out FOLDER.")
+        made_by = "unlearned fit --classifier-only --forget FILE --scope NAME --out FOLDER"
+        raise ConfigError(f"{kind} needs a --detector. Make one: {made_by}.")
     check_place(out)
     if kind == "in-context":
         if forget is None or retain is None:
