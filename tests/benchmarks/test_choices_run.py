@@ -16,17 +16,17 @@ from typer.testing import CliRunner
 
 from tiny_llama import tiny_llama
 from unlearned.benchmarks import trials
-from unlearned.benchmarks.choices import verdicts as verdicts_module
+from unlearned.benchmarks import verdicts as verdicts_module
 from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
 from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
 from unlearned.benchmarks.choices.kind import MMLU_KIND
 from unlearned.benchmarks.choices.run import run_choices
 from unlearned.benchmarks.choices.speed import run_speed
-from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.benchmarks.contenders import Corrupted, Plain
 from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.outcome import Outcome, Tested, merge, part
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig
+from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
@@ -197,17 +197,22 @@ def test_kept_verdicts_are_those_of_the_detector(
 ) -> None:
     from unlearned.api import Unlearned
 
-    model = Corrupted("eco", Unlearned(tiny_model, tiny_tokenizer, make_artifact()))
+    view = Unlearned(tiny_model, tiny_tokenizer, make_artifact())
+    model = Corrupted("eco", view)
     prompts = [model.engine.tokenize(text, chat=False) for text in ("Who is Harry Potter?", "Is the dog lazy?")]
     direct = model.prepare(prompts)
     for _ in range(2):  # found, then read
-        kept = Verdicts(tmp_path).prepare(model, prompts, lambda *_: None)
+        kept = Corrupted("eco", view, Verdicts(tmp_path)).prepare(prompts)
         assert [one.verdict for one in kept] == [one.verdict for one in direct]
         assert torch.equal(kept[0].vectors, direct[0].vectors)  # type: ignore[arg-type]
         assert not kept[1].corrupted
     file = next(tmp_path.iterdir())
-    file.write_text(file.read_text()[:-9])  # cut short
-    assert Verdicts(tmp_path).prepare(model, prompts, lambda *_: None)[0].verdict == direct[0].verdict
+    file.write_text(file.read_text()[:-9])  # cut short: found again, in a line of its own
+    new: list[int] = []
+    for _ in range(2):
+        again = Verdicts(tmp_path).classify(view.unlearner, prompts, lambda phase, done, total: new.append(done))
+        assert again == [one.verdict for one in direct]
+    assert new == [0, 1]
 
 
 class Reworded(Plain):
@@ -225,7 +230,7 @@ def test_reworded_prompts_are_asked_as_they_are_worded(model_folder: Path, data:
     engine = TransformersEngine(*plain_text(partial(load_model, ModelOptions(model=str(model_folder))))())
     (forget, *_) = _questions(data)
     asked = [Asked("forget", False, part(forget, None))]
-    examine = Examiner(asked, Verdicts(tmp_path), batch_size=4)
+    examine = Examiner(asked, batch_size=4)
     start = examine(Plain("start", engine, own_weights=True), lambda *_: None)
     examine.start = by_place(start)
     found = examine(Reworded("reworded", engine), lambda *_: None)

@@ -20,6 +20,7 @@ from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.instruction import load_instruction, save_instruction
 from unlearned.benchmarks.models import Load, with_adapter, with_weights
 from unlearned.benchmarks.settings import Settings, check_settings
+from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
@@ -90,6 +91,9 @@ class Materials:
     spul: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `SpulConfig` that replace its defaults."""
 
+    verdicts: Verdicts | None = None
+    """What detectors have found before; None: they find it again."""
+
     scope: str = "forget"
 
 
@@ -135,8 +139,11 @@ class Corrupted:
 
     own_weights = False
 
-    def __init__(self, name: str, view: Unlearned) -> None:
+    def __init__(
+        self, name: str, view: Unlearned, verdicts: Verdicts | None = None, report: Progress | None = None
+    ) -> None:
         self.name, self.engine, self._view = name, view.engine, view
+        self._verdicts, self._report = verdicts, report or (lambda phase, done, total: None)
 
     @property
     def unlearner(self) -> eco.ECO:
@@ -148,7 +155,11 @@ class Corrupted:
         return repr([(s.name, s.threshold, s.selector, repr(s.corruption), s.secret.hex()) for s in scopes])
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
-        return self.unlearner.prepare(prompts, self.engine)
+        unlearner = self.unlearner
+        if self._verdicts is None:
+            return unlearner.prepare(prompts, self.engine)
+        verdicts = self._verdicts.classify(unlearner, prompts, self._report)
+        return [unlearner.corrupt(prompt, v, self.engine) for prompt, v in zip(prompts, verdicts, strict=True)]
 
 
 class Instructed:
@@ -347,7 +358,7 @@ def _instructed(kind: Kind, materials: Materials, seed: int, folder: Path, repor
 
 def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
     artifact = corrupting(name, ECO[name], materials, seed, folder, report)
-    return Corrupted(name, Unlearned(materials.model, materials.tokenizer, artifact))
+    return Corrupted(name, Unlearned(materials.model, materials.tokenizer, artifact), materials.verdicts, report)
 
 
 def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:

@@ -20,13 +20,14 @@ from unlearned.benchmarks.kept import finished, keep, sha256_of_code
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Shard, Tested
 from unlearned.benchmarks.settings import settings_of
+from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.methods.record import weights_sha256
 from unlearned.progress import Progress
 
 START, RETAINED = "start", "retained"
-STEPS, ARTIFACTS = "steps", "artifacts"
+STEPS, ARTIFACTS, VERDICTS = "steps", "artifacts", "verdicts"
 
 _HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
 _FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/contenders.py")
@@ -63,6 +64,7 @@ class Trials:
         report: Progress,
     ) -> None:
         self._out, self._evaluate, self._report, self._fit = out, evaluate, report, fit
+        self._verdicts = Verdicts(out / VERDICTS)
         self._settings = {
             "version": unlearned.__version__,
             "code": sha256_of_code(*_HOW, *code),
@@ -138,7 +140,7 @@ class Trials:
             materials: what it is made of; their prompts are whole, as the model reads them.
             detected: (forget, retain): what the detector is fitted with, which sees the users' words only.
         """
-        materials = replace(materials, train=settings_of(name, materials.train))
+        materials = replace(materials, train=settings_of(name, materials.train), verdicts=self._verdicts)
         fit: dict[str, Any] = {
             "code": sha256_of_code(*_FIT_CODE, *(("methods",) if trains(name) else ())),
             "rows": _sha256_of_rows(

@@ -15,7 +15,7 @@ from unlearned.stages import Prompt, PromptInput, Segment, Verdict
 
 if TYPE_CHECKING:
     from unlearned.api import Unlearned
-    from unlearned.benchmarks.choices.verdicts import Verdicts
+    from unlearned.benchmarks.verdicts import Verdicts
 
 TOGETHER = 256
 """Contexts that are classified in one go: those of one task share their few-shot examples, which are encoded once."""

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.choices.verdicts import Verdicts
+from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import REFUSED
 from unlearned.errors import ConfigError, InjectionError

@@ -38,7 +38,7 @@ STEPS = "steps"
 VERDICTS = "verdicts"
 CODE = (
     *("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines", "harness", "models.py"),
-    "benchmarks/choices/verdicts.py",
+    "benchmarks/verdicts.py",
 )
 """What decides what a task finds; a change of it repeats the task."""
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from unlearned.benchmarks.choices.data import LETTERS, Question
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
-from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.kinds import Item
 from unlearned.progress import Progress
@@ -43,7 +42,6 @@ class Examiner:
 
     Args:
         asked: the sets.
-        verdicts: where detection is remembered.
         batch_size: prompts per forward pass.
         recheck: unchanged questions of each set that are computed anew.
         leading_space: whether letters are scored with the space in front of them.
@@ -52,13 +50,12 @@ class Examiner:
     def __init__(
         self,
         asked: Sequence[Asked],
-        verdicts: Verdicts,
         *,
         batch_size: int = 16,
         recheck: int = 16,
         leading_space: bool = True,
     ) -> None:
-        self.asked, self._verdicts, self._batch_size, self._recheck = asked, verdicts, batch_size, recheck
+        self.asked, self._batch_size, self._recheck = asked, batch_size, recheck
         self._leading_space = leading_space
         self.start: Mapping[tuple[str, int], Item] | None = None
         """(set, index) -> item of the start model."""
@@ -72,7 +69,7 @@ class Examiner:
     def _set(self, model: Contender, scorer: LetterScorer, own: Asked, report: Progress) -> list[dict[str, Any]]:
         texts = [question.prompt(header=own.header) for _, question in own.questions]
         prompts = [model.engine.tokenize(text, chat=False) for text in texts]
-        inputs = self._verdicts.prepare(model, prompts, lambda p, done, total: report(f"{own.name}, {p}", done, total))
+        inputs = model.prepare(prompts)
         before = None
         if self.start is not None and not model.own_weights:
             before = [self.start[own.name, index] for index, _ in own.questions]

@@ -15,7 +15,6 @@ from unlearned.benchmarks.choices.data import CLOSE, DOMAINS, FORGET, LETTERS, C
 from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.choices.teach import FORM, teach
-from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.benchmarks.choices.words import answered
 from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, Plain
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 CODE = ("benchmarks/choices", "benchmarks/trials.py", "benchmarks/classifier/sets.py")
-VERDICTS = "verdicts"
 
 WHOLE = "all_but_last"
 """What is corrupted of a flagged question: everything, because its options alone tell who knows it the answer. Source:
@@ -86,15 +84,14 @@ def run_choices(
         adapter = teach(fresh, taught, headers, config.training, cache=cache, tell=tell)
         fresh = partial(with_adapter, fresh, adapter)
     start = fresh()
-    verdicts = Verdicts(out / VERDICTS)
-    examine = Examiner(asked, verdicts, batch_size=config.batch_size, leading_space=config.leading_space)
+    examine = Examiner(asked, batch_size=config.batch_size, leading_space=config.leading_space)
 
     def evaluate(model: Contender, phase: Progress) -> list[dict[str, Any]]:
         items = examine(model, phase)
         for group, own in data.sets.items():
             chosen = part(own[: config.words], shard)
             if chosen:
-                items += answered(model, group, chosen, verdicts, phase, batch_size=config.batch_size)
+                items += answered(model, group, chosen, phase, batch_size=config.batch_size)
         return items
 
     fit = {"base": base_sha256(start[0]), "adapter": None if adapter is None else adapter_sha256(adapter)}

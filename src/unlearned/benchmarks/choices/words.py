@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from unlearned.benchmarks.choices.data import Question
-from unlearned.benchmarks.choices.verdicts import Verdicts
 from unlearned.benchmarks.contenders import Contender
 from unlearned.engines.head import keep_last_logits
 from unlearned.metrics.text import rouge_recall
@@ -23,7 +22,6 @@ def answered(
     model: Contender,
     group: str,
     questions: Sequence[tuple[int, Question]],
-    verdicts: Verdicts,
     report: Progress,
     *,
     batch_size: int = 16,
@@ -34,7 +32,6 @@ def answered(
         model: under test.
         group: of the questions.
         questions: at least one, with their place in the group.
-        verdicts: where detection is remembered.
         report: called with (phase, done, total).
         batch_size: prompts per forward pass.
 
@@ -43,7 +40,7 @@ def answered(
     """
     name = f"{group}, {IN_WORDS}"
     prompts = [model.engine.tokenize(open_prompt(question), chat=False) for _, question in questions]
-    inputs = verdicts.prepare(model, prompts, lambda p, done, total: report(f"{name}, {p}", done, total))
+    inputs = model.prepare(prompts)
     report(name, 0, len(questions))
     completions = model.engine.generate(
         inputs,

@@ -1,0 +1,92 @@
+"""Verdicts are found once per prompt and detector, and kept: strengths, seeds, tasks and further runs share them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+
+from unlearned.benchmarks.kept import sha256_of_code
+from unlearned.errors import DataError
+from unlearned.progress import Progress
+from unlearned.stages import Prompt, Span, Verdict
+from unlearned.unlearners.eco import ECO
+
+CHUNK = 256
+"""Prompts that are classified together, and then kept."""
+
+CODE = ("classify", "stages.py")
+
+
+class Verdicts:
+    """Verdicts of any number of detectors, a file for each.
+
+    Args:
+        folder: where they are kept; made when there is something to keep.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._code = sha256_of_code(*CODE)
+        self._known: dict[Path, dict[str, Verdict]] = {}
+
+    def classify(self, eco: ECO, prompts: Sequence[Prompt], report: Progress) -> list[Verdict]:
+        """One verdict per prompt, as the detector itself gives it, with detection only where it was not done before.
+
+        Raises:
+            DataError: the folder cannot be written.
+        """
+        file = self._folder / f"{self._detector_hash(eco)}.jsonl"
+        if file not in self._known:
+            self._known[file] = _read(file)
+        known = self._known[file]
+        hashes = [_prompt_hash(prompt) for prompt in prompts]
+        new = {key: prompt for key, prompt in zip(hashes, prompts, strict=True) if key not in known}
+        keys = list(new)
+        for start in range(0, len(keys), CHUNK):
+            report("detection", start, len(keys))
+            chunk = keys[start : start + CHUNK]
+            found = dict(zip(chunk, eco.classify([new[key] for key in chunk]), strict=True))
+            _append(file, found)
+            known |= found
+        if keys:
+            report("detection", len(keys), len(keys))
+        return [known[key] for key in hashes]
+
+    def _detector_hash(self, eco: ECO) -> str:
+        """Of everything that decides a verdict; not of the corruption."""
+        parts = [self._code, *(scope.detector_sha256() for scope in eco.scopes)]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+
+def _read(file: Path) -> dict[str, Verdict]:
+    try:
+        lines = file.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    known = {}
+    for line in lines:
+        try:
+            key, spans, score, languages = json.loads(line)
+            known[str(key)] = Verdict(tuple(Span(*span) for span in spans), float(score), tuple(languages))
+        except (ValueError, TypeError):
+            continue  # cut short: it is found again
+    return known
+
+
+def _append(file: Path, found: dict[str, Verdict]) -> None:
+    """A line each. The line end stands in front, so that a line that was cut short spoils no other."""
+    lines = "".join(f"\n{json.dumps([key, *astuple(verdict)])}" for key, verdict in found.items())
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as out:
+            out.write(lines)
+    except OSError as error:
+        raise DataError(f"Cannot write to {file}: {error.strerror}.") from error
+
+
+def _prompt_hash(prompt: Prompt) -> str:
+    segments = [astuple(segment) for segment in prompt.segments]
+    return hashlib.sha256(json.dumps([prompt.text, segments]).encode()).hexdigest()[:32]
