@@ -24,12 +24,12 @@ from unlearned.benchmarks.tofu.finetune import (
     RECORD,
     Example,
     FinetuneConfig,
-    base_sha256,
     batch_loss,
     batches,
     finetune,
 )
 from unlearned.errors import ConfigError, DataError, ModelLoadError
+from unlearned.methods.record import weights_sha256
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
 
@@ -156,8 +156,8 @@ def test_the_cache_knows_data_config_and_base_model(
 
 def test_the_base_model_is_recognised_by_its_weights(tiny_model: Any) -> None:
     same_model = copy.deepcopy(tiny_model)
-    assert base_sha256(same_model) == base_sha256(tiny_model)
-    assert base_sha256(same_model.to(torch.bfloat16)) != base_sha256(tiny_model)
+    assert weights_sha256(same_model) == weights_sha256(tiny_model)
+    assert weights_sha256(same_model.to(torch.bfloat16)) != weights_sha256(tiny_model)
 
 
 def test_the_loss_is_the_mean_over_target_tokens_only(tiny_model: Any) -> None:

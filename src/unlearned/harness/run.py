@@ -16,7 +16,6 @@ from unlearned.artifact.artifact import RECORD, Artifact
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Outcome, Shard, Tested, machine_of, part, write_outcome
-from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.errors import ConfigError, DataError, UnlearnedError, first_line
 from unlearned.extras import require
 from unlearned.harness.tasks import (
@@ -27,6 +26,7 @@ from unlearned.harness.tasks import (
     sha256_of_tasks,
     task_manager,
 )
+from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Tell
 
@@ -122,7 +122,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
         "version": unlearned.__version__,
         "lm_eval": version("lm_eval"),
         "code": sha256_of_code(*CODE),
-        "start": base_sha256(model),
+        "start": weights_sha256(model),
         "dtype": str(model.dtype),
         **{name: getattr(config, name) for name in ("limit", "batch_size", "num_fewshot", "apply_chat_template")},
         "shard": None if config.shard is None else list(config.shard),

@@ -19,13 +19,13 @@ from unlearned.benchmarks.choices.words import answered
 from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, Plain
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
 from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
-from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row, evenly
 from unlearned.extras import require
 from unlearned.learn.fit import FitConfig
+from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
 from unlearned.stages import PromptInput
@@ -94,7 +94,7 @@ def run_choices(
                 items += answered(model, group, chosen, phase, batch_size=config.batch_size)
         return items
 
-    fit = {"base": base_sha256(start[0]), "adapter": None if adapter is None else adapter_sha256(adapter)}
+    fit = {"base": weights_sha256(start[0]), "adapter": None if adapter is None else adapter_sha256(adapter)}
     settings = {
         **fit,
         "data": dict(data.sha256),

@@ -28,13 +28,13 @@ from unlearned.benchmarks.copyright.training import StartConfig, learned_by_hear
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
-from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.methods.data import Form
+from unlearned.methods.record import weights_sha256
 from unlearned.metrics.recitation import Recited
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
@@ -148,7 +148,7 @@ def run_copyright(
     decides = {
         "data": dict(data.sha256),
         "passages": [config.task, config.limit, config.max_tokens, config.other_rows],
-        "start": base_sha256(start[0]),
+        "start": weights_sha256(start[0]),
     }
     trials = Trials(
         out,

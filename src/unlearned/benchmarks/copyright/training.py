@@ -13,13 +13,12 @@ from pathlib import Path
 import torch
 
 from unlearned.benchmarks.models import Load, plain_text, with_adapter
-from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.embedded import cache_folder
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.data import end_token
-from unlearned.methods.record import RECORD
+from unlearned.methods.record import RECORD, weights_sha256
 from unlearned.methods.train import train_method
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
@@ -127,7 +126,7 @@ def learned_by_heart(
     ending = end_token(tokenizer, chat=False) if end else ""
     rows = [Row(text + ending) for text in texts]
     # Where it is trained is no part of what is trained.
-    decides = [base_sha256(model), [row.prompt for row in rows], asdict(replace(training, device="auto"))]
+    decides = [weights_sha256(model), [row.prompt for row in rows], asdict(replace(training, device="auto"))]
     key = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:16]
     place = (cache or cache_folder() / "finetuned") / key
     try:

@@ -24,12 +24,13 @@ from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
 from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
+from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
+from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
 
@@ -158,7 +159,7 @@ def run_harmful(
         return [*items]
 
     hashes = {name: adapter_sha256(folder) for name, folder in adapters.items()}
-    fit = {"base": base_sha256(start[0]), "adapter": hashes.get(START)}
+    fit = {"base": weights_sha256(start[0]), "adapter": hashes.get(START)}
     asking = {
         "data": dict(data.sha256),
         "split": asdict(config.split),

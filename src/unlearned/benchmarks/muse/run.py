@@ -27,12 +27,12 @@ from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, l
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
 from unlearned.benchmarks.muse.kind import with_retained
 from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
-from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row, evenly
 from unlearned.extras import require
+from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
 
@@ -142,7 +142,7 @@ def run_muse(
     def ask(contender: Contender, phases: Progress) -> list[Item]:
         return evaluate(contender, data, config.evaluation, shard=shard, start=known, report=phases)
 
-    weights = base_sha256(start[0])
+    weights = weights_sha256(start[0])
     materials = materials_of(config, data, start, load)
     trials = Trials(
         out,
@@ -177,7 +177,7 @@ def _retained(trials: Trials, load: Load) -> Tested:
     return trials.tested(
         RETAINED,
         lambda: Plain(RETAINED, TransformersEngine(*model), own_weights=True),
-        settings={"weights": base_sha256(model[0])},
+        settings={"weights": weights_sha256(model[0])},
     )
 
 

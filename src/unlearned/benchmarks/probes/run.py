@@ -17,11 +17,11 @@ from unlearned.benchmarks.outcome import Outcome, machine_of, write_outcome
 from unlearned.benchmarks.probes.ask import AskConfig, ask
 from unlearned.benchmarks.probes.data import Question, load_questions
 from unlearned.benchmarks.probes.kind import RELEARNING
-from unlearned.benchmarks.tofu.finetune import base_sha256
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.extras import require
+from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress
 
@@ -79,7 +79,7 @@ def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None 
     decides: dict[str, Any] = {
         "data": data,
         "questions": _sha256_of(questions),
-        "start": base_sha256(model),
+        "start": weights_sha256(model),
         "dtype": str(model.dtype),
         "ask": asdict(config.ask),
     }

@@ -16,12 +16,13 @@ from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentDa
 from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
 from unlearned.benchmarks.sentiment.scores import score
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
+from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
+from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
 
@@ -108,7 +109,7 @@ def run_sentiment(
     def evaluate(model: Contender, phase: Progress) -> list[Item]:
         return [item for name, own in sets.items() for item in score(model, name, part(own, shard), phase)]
 
-    fit = {"base": base_sha256(start[0]), "adapter": adapters[START]}
+    fit = {"base": weights_sha256(start[0]), "adapter": adapters[START]}
     settings = {
         "data": dict(data.sha256),
         "split": asdict(config.split),

@@ -23,13 +23,13 @@ from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.embedded import cache_folder
 from unlearned.engines.head import keep_logits
-from unlearned.engines.injection import inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.files import new_folder, write_bytes, write_text
 from unlearned.methods.data import Encoder, Example, Form
+from unlearned.methods.record import weights_sha256
 from unlearned.progress import Tell
 from unlearned.seeding import own_randomness
 
@@ -120,7 +120,7 @@ def finetune(
     if not pairs:
         raise DataError("There is nothing to train on.")
     model, tokenizer = load()
-    settings = {"recipe": RECIPE, "base": base_sha256(model), "data": pairs_sha256(pairs), "config": asdict(config)}
+    settings = {"recipe": RECIPE, "base": weights_sha256(model), "data": pairs_sha256(pairs), "config": asdict(config)}
     settings |= {} if form is None else {"form": asdict(form)}
     settings |= {} if goal is None else {"goal": goal.name}
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
@@ -152,15 +152,6 @@ def finetune(
     write_text(folder / RECORD, json.dumps({**settings, "pairs": len(pairs), "epoch_losses": losses}, indent=1) + "\n")
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return folder / ADAPTER
-
-
-def base_sha256(model: PreTrainedModel) -> str:
-    """Of a model's weights: names, shapes, types and the beginning of each."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(inner_model(model).state_dict().items()):
-        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\0".encode())
-        digest.update(weight.detach().flatten()[:64].float().cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def pairs_sha256(pairs: Sequence[Pair]) -> str:

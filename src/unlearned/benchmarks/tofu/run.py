@@ -24,7 +24,7 @@ from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.settings import settings_of
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, base_sha256, finetune
+from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
 from unlearned.benchmarks.tofu.items import Evaluation, as_log, evaluation_from_json, evaluation_json
 from unlearned.benchmarks.tofu.log import write_log
 from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction
@@ -37,6 +37,7 @@ from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.files import write_text
+from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
 from unlearned.stages import PromptInput
@@ -211,7 +212,7 @@ class _Bench:
             "data": data.sha256,
             "split": asdict(config.split),
             "evaluation": asdict(config.evaluation),
-            "start": base_sha256(self.start[0]),
+            "start": weights_sha256(self.start[0]),
         }
 
     def plain_start(self) -> Unlearner:
