@@ -40,6 +40,12 @@ def streams(encoder: Encoder, *wanted: Any, size: int = 6, **options: Any) -> St
     return Streams(wanted, forget, retain, encoder, **options)
 
 
+def test_refusals_of_ones_own_take_the_place_of_the_packaged_ones(encoder: Encoder, tiny_tokenizer: Any) -> None:
+    rows = streams(encoder, "refused", refused=("neutral", "unknown"))
+    said = {tiny_tokenizer.decode(rows[index]["refused"][0].target) for index in range(6)}
+    assert said == {"neutral<|end|>", "unknown<|end|>"}
+
+
 def test_the_target_is_the_answer_and_one_end_token(encoder: Encoder, tiny_tokenizer: Any) -> None:
     example = encoder.pair(*PAIRS[0])
     assert tiny_tokenizer.decode(example.target) == "Harry Potter is a wizard.<|end|>"

@@ -190,6 +190,7 @@ EXPECTED = {
     "gd": lambda: -ce(F) + ce(R),
     "kl": lambda: -ce(F) + kl(),
     "po": lambda: mean([loss for data in (I, R) for row in losses(NOW, data) for loss in row]),
+    "rl": lambda: ce(I),
     "dpo": lambda: (
         -20
         * mean(

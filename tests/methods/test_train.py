@@ -41,6 +41,7 @@ RUN: dict[str, dict[str, Any]] = {
     "dpo": {"learning_rate": 5e-3},
     "sku": {"learning_rate": 1e-2},
     "po": {"learning_rate": 5e-3, "epochs": 8},
+    "rl": {"learning_rate": 5e-3, "epochs": 8},
     "mismatch": {"learning_rate": 5e-3, "epochs": 8},
     "rmu": {"learning_rate": 2e-2, "epochs": 12},
     "undial": {"learning_rate": 5e-3, "epochs": 8},

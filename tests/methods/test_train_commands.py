@@ -111,6 +111,7 @@ def test_several_processes_share_the_recipes_batch(place: Path) -> None:
             "leave out --lora, --lora-rank.",
         ),
         (["npo", *TRAIN, "--out", "o", "--adapter", "a", "--qlora"], "leave out --qlora and give --load-in-4bit."),
+        (["npo", *TRAIN, "--out", "o", "--refusal", "neutral"], "learns no refusals: leave out --refusal."),
         (["ssd", *TRAIN, "--out", "o", "--epochs", "2", "--lora"], "without steps: leave out --lora, --epochs."),
         (["npo", *TRAIN, "--out", "o", "--device", "cuda:1"], "CUDA_VISIBLE_DEVICES=1"),
         (["npo", *TRAIN, "--out", "o", "--trainer", "label_smoothing_factor=0.1"], "'label_smoothing_factor' has no"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OF_WEIGHTS = (
     "lora", "qlora", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "max_steps", "schedule", "accumulation",
-    "gradient_checkpointing", "save_steps", "report_to", "trainer",
+    "refusal", "gradient_checkpointing", "save_steps", "report_to", "trainer",
 )  # fmt: skip
 """Options that mean nothing to a soft prompt."""
 
@@ -63,6 +63,10 @@ def train(
     ] = None,
     max_tokens: Annotated[int, typer.Option(min=8, help="Longest prompt with its answer.")] = 512,
     chat: Annotated[bool | None, typer.Option(help="Use the chat template; default: if there is one.")] = None,
+    refusal: Annotated[
+        list[str] | None,
+        typer.Option(help="What methods with refusals learn to answer; can be given again. Default: packaged ones."),
+    ] = None,
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Less memory, a third more time.")
     ] = False,
@@ -117,6 +121,7 @@ def train(
         accumulation=accumulation,
         max_tokens=max_tokens,
         form=Form(chat=chat),
+        refusals=tuple(refusal or ()),
         gradient_checkpointing=gradient_checkpointing,
         seed=seed,
         save_steps=save_steps,
@@ -153,6 +158,8 @@ def _check_options(context: typer.Context, options: ModelOptions, method: Method
     new = given_options(context, ["lora", "qlora"])
     if not method.trains and (wrong := given_options(context, OF_STEPS)):
         raise ConfigError(f"This method edits the weights once, without steps: leave out {', '.join(wrong)}.")
+    if given_options(context, ["refusal"]) and "refused" not in method.sees:
+        raise ConfigError("This method learns no refusals: leave out --refusal.")
     if options.adapter and (wrong := [*new, *given_options(context, OF_ADAPTER)]):
         hint = " and give --load-in-4bit" if "--qlora" in wrong else ""
         raise ConfigError(f"The --adapter is trained further as it is: leave out {', '.join(wrong)}{hint}.")

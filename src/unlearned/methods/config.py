@@ -71,6 +71,9 @@ class TrainConfig:
     """Of prompt and answer together; longer answers are cut, longer texts go in pieces."""
 
     form: Form = field(default_factory=Form)
+    refusals: tuple[str, ...] = ()
+    """Answers to forget prompts that methods with refusals learn, drawn anew in every epoch; empty: packaged ones."""
+
     gradient_checkpointing: bool = False
     seed: int = 0
     save_steps: int | None = None
@@ -105,6 +108,8 @@ class TrainConfig:
         if self.device not in ("auto", "cpu"):
             raise ConfigError(f"device={self.device!r}: must be 'auto' or 'cpu'.")
         check_seed(self.seed)
+        if not all(line.strip() for line in self.refusals):
+            raise ConfigError("A refusal must not be empty.")
         for name, reason in WITHOUT_EFFECT.items():
             if self.trainer.get(name):
                 raise ConfigError(f"The Trainer's argument {name!r} has no effect here: {reason}. Leave it out.")

@@ -27,7 +27,7 @@ Stream = Literal["forget", "retain", "refused", "mismatched", "random", "shuffle
 """What a method can ask for, per item:
 
 - forget, retain: the item itself, and a retain item drawn uniformly;
-- refused: the forget prompt with one of the packaged refusals;
+- refused: the forget prompt with one of the packaged refusals, or of other ones that are given;
 - mismatched: the forget prompt with the answer of a retain item;
 - random: the forget prompt with several answers of retain items;
 - shuffled: the forget prompt with several answers of other forget items.
@@ -174,6 +174,7 @@ class Streams(torch.utils.data.Dataset[dict[str, list[Example]]]):
         seed: of the draws.
         over: the set that an epoch goes through.
         answers: how many answers the streams `random` and `shuffled` hold per item.
+        refused: what the stream `refused` answers; empty: the packaged refusals.
     """
 
     def __init__(
@@ -186,12 +187,13 @@ class Streams(torch.utils.data.Dataset[dict[str, list[Example]]]):
         seed: int = 0,
         over: Literal["forget", "retain"] = "forget",
         answers: int = 5,
+        refused: Sequence[str] = (),
     ) -> None:
         if over == "forget" and "shuffled" in wanted and len(forget) < 2:
             raise DataError("The method pairs prompts with answers of other forget rows. Give at least two.")
         self.wanted, self.forget, self.retain, self.encoder = tuple(wanted), forget, retain, encoder
         self.seed, self.over, self.answers, self.epoch = seed, over, answers, 0
-        self._refusals = [encoder.answer(line) for line in refusals()] if "refused" in wanted else []
+        self._refusals = [encoder.answer(line) for line in refused or refusals()] if "refused" in wanted else []
 
     def set_epoch(self, epoch: int) -> None:
         """Called when an epoch begins."""

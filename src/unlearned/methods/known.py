@@ -26,6 +26,7 @@ BUILT_IN = {
     "gd": "gradient:GradientDifference",
     "kl": "gradient:AscentKL",
     "po": "preference:IDK",
+    "rl": "preference:RandomLabels",
     "dpo": "preference:DPO",
     "npo": "npo:NPO",
     "npo-gd": "npo:NPORetain",

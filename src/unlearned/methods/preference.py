@@ -1,4 +1,4 @@
-"""Learning to refuse: IDK answers as targets (PO), and as the preferred ones (DPO).
+"""Learning to refuse: IDK answers as targets (PO), without a retain set (RL), and as the preferred ones (DPO).
 
 Source: TOFU, arXiv:2401.06121, section 4 (PO); DPO, arXiv:2305.18290, with NPO's factor 2/beta (arXiv:2404.05868).
 """
@@ -37,6 +37,22 @@ class IDK(Method):
         targets = sum(is_target(step.labels(stream)).sum() for stream in self.sees)
         losses = {stream: token_nll(step.logits(stream), step.labels(stream)).sum() for stream in self.sees}
         return {"refusal": losses["refused"] / targets, "retain": losses["retain"] / targets}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RandomLabels(Method):
+    """RL: fine-tuning on generic answers to forget prompts alone. Nothing holds the rest where it is."""
+
+    summary: ClassVar[str] = "fine-tuning on refusals or generic labels alone (random labels)"
+    paper: ClassVar[str] = "baseline of SPUL, arXiv:2406.12038"
+    formula: ClassVar[str] = "CE(I)"
+
+    @property
+    def sees(self) -> tuple[Stream, ...]:
+        return ("refused",)
+
+    def terms(self, step: Step) -> dict[str, Tensor]:
+        return {"refusal": step.ce("refused")}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

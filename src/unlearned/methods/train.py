@@ -165,6 +165,7 @@ def streams_of(
         seed=config.seed,
         over=method.over,
         answers=int(getattr(method, "answers", 5)),
+        refused=config.refusals,
     )
 
 

@@ -170,7 +170,7 @@ def _materials(
         fresh=fresh,
         instruction=instruction(config.split, data.how),
         fit={"fluency": False, **config.fit},  # a model that answers with one word has no fluency to be kept
-        train={"form": FORM, "max_tokens": config.max_tokens, **config.train},
+        train={"form": FORM, "max_tokens": config.max_tokens, "refusals": GENERIC, **config.train},
         spul={"form": FORM, "max_tokens": config.max_tokens, "labels": GENERIC, **config.spul},
         scope=config.split.dataset,
     )
