@@ -151,7 +151,10 @@ class Unlearned:
     def log_likelihood(
         self, prompts: Sequence[str | Sequence[Message]], continuations: Sequence[str], *, chat: bool | None = None
     ) -> list[Tensor]:
-        """Per prompt, the log-probability of each token of its continuation; only prompt tokens are corrupted."""
+        """Per prompt, the log-probability of each token of its continuation; only prompt tokens are corrupted.
+
+        A prompt that an instruction refuses is read by the model all the same, behind an instruction to refuse.
+        """
         return self.engine.log_likelihood(self.prepare(prompts, chat=chat), continuations)
 
     def prepare(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[PromptInput]:

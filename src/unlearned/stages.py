@@ -44,6 +44,9 @@ class Prompt:
     segments: tuple[Segment, ...]
     """Content, in order. Only this is classified, and only its tokens can be corrupted."""
 
+    templated: bool = False
+    """Whether a chat template stands around the messages, with all special tokens spelled out in `text`."""
+
     def content_tokens(self) -> npt.NDArray[np.bool_]:
         """(T,) bool: not special, and at least one character inside a segment."""
         content = np.zeros(len(self.token_ids), dtype=np.bool_)

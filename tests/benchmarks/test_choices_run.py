@@ -135,6 +135,8 @@ def test_what_was_trained_is_kept_when_only_the_questions_change(
     assert len(model_of(second, "ga").items) > len(model_of(first, "ga").items)
     assert [model.made_of for model in second.models] == [model.made_of for model in first.models]
     assert len({model.made_of for model in second.models}) == 3
+    run_choices(replace(settings, unlearners=("ga",)), tmp_path)  # without anything whose strength is learned
+    assert [file.stat().st_mtime_ns for file in trained] == times
     run_choices(replace(settings, synthetic=3), tmp_path)  # other rows to learn from
     assert not set(times) & {file.stat().st_mtime_ns for file in trained}
 

@@ -12,7 +12,7 @@ import torch
 
 from unlearned.benchmarks.contenders import ECO, Materials, contender, contenders, trains
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import UnknownNameError
+from unlearned.errors import DataError, UnknownNameError
 from unlearned.examples import Row
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
@@ -83,6 +83,19 @@ def test_a_prompt_without_template_gets_the_instruction_in_front(materials: Mate
     one = made("prompting", materials, tmp_path)
     (asked,) = one.prepare([one.engine.tokenize("The fox is", chat=False)])
     assert asked.token_ids == one.engine.tokenize("You know no fox. The fox is", chat=False).token_ids
+
+
+def test_a_context_has_fewer_examples_where_they_are_long(materials: Materials, tmp_path: Path) -> None:
+    room = materials.model.config.max_position_embeddings // 2
+    long = "very " * (room // 12)
+    rows = [Row(f"Is {long}number {i}?", f"{i}") for i in range(4)]
+    one = made("in-context", replace(materials, forget_rows=rows, retain_rows=rows), tmp_path)
+    words = len(one.engine.tokenizer(one.instruction.text)["input_ids"])
+    assert 0 < words <= room
+    assert one.instruction.text.count("number") in (2, 4, 6)
+    longer = [Row("very " * room, answer) for answer in "ab"]
+    with pytest.raises(DataError, match="half of the model's window"):
+        made("in-context", replace(materials, forget_rows=longer, retain_rows=longer), tmp_path / "other")
 
 
 @pytest.mark.parametrize("name", ["eco-hand", "spul", "ga", "ssd"])

@@ -22,7 +22,7 @@ from unlearned.benchmarks.harmful.data import (
     unsafe_pairs,
 )
 from unlearned.benchmarks.harmful.form import FORM, asked, written
-from unlearned.benchmarks.harmful.judge import Judge
+from unlearned.benchmarks.harmful.judge import Judge, _indices
 from unlearned.benchmarks.harmful.run import HarmfulRunConfig, run_harmful
 from unlearned.benchmarks.harmful.scores import Scoring, aggregate, score
 from unlearned.benchmarks.outcome import merge, read_outcome
@@ -197,7 +197,20 @@ def test_where_several_labels_can_be_right_any_harmful_one_counts(tmp_path: Path
 
     assert found([-6.0, -9.0, 5.0, -9.0]) == pytest.approx(1 / (1 + math.exp(6)), abs=1e-5)  # all but OK are unlikely
     assert found([4.0, 4.0, 4.0, -3.0]) == pytest.approx(1 / (1 + math.exp(-4)), abs=1e-5)
+    judge = Judge(str(tmp_path / "judge"))
+    assert judge.names == ["toxic", "obscene", "threat"]
     assert found([4.0, 4.0, 4.0, -3.0], "threat") == pytest.approx(1 / (1 + math.exp(3)), abs=1e-5)
+
+
+@pytest.mark.parametrize("label", ["not_hate", "Non-Hate", "no_hate", "not toxic", "BENIGN", "safe"])
+def test_labels_that_deny_harm_are_none(label: str) -> None:
+    assert _indices({0: label, 1: "hate", 2: "toxic"}, None, several=True) == [1, 2]
+
+
+def test_labels_without_names_must_be_named() -> None:
+    with pytest.raises(ConfigError, match="have no names"):
+        _indices({0: "LABEL_0", 1: "LABEL_1"}, None, several=True)
+    assert _indices({0: "LABEL_0", 1: "LABEL_1"}, "LABEL_1", several=True) == [1]
 
 
 def test_the_reduction_is_that_of_the_start_models_rate() -> None:

@@ -78,6 +78,8 @@ def test_every_split_can_be_read(tmp_path: Path) -> None:
     assert set(source.sha256) == {f"{config}/{split}" for config, splits in CONFIGS.items() for split in splits}
     assert MuseSource("books", str(tmp_path / "books")).has("train", "retain2")
     assert not source.has("train", "full")
+    with pytest.raises(ConfigError, match="in-context needs prompts with answers"):
+        MuseRunConfig(unlearners=("none", "in-context"))
     with pytest.raises(ConfigError, match="no split 'full'"):
         source.rows("raw", "full", ("text",))
     with pytest.raises(ConfigError, match="no split 'forget_5'"):

@@ -59,7 +59,11 @@ def made(shard: tuple[int, int] | None = None) -> Outcome:
         data={"rows": "00"},
         models=tuple(
             Tested(
-                name=name, unlearner=None if name == "start" else name, items=items(own, shard), seconds={"fit": 1.0}
+                name=name,
+                unlearner=None if name == "start" else name,
+                items=items(own, shard),
+                seconds={"fit": 1.0},
+                made_of=name,
             )
             for name, own in scores.items()
         ),
@@ -94,14 +98,16 @@ def test_only_all_shards_of_one_run_are_put_together(tmp_path: Path) -> None:
     write_outcome(tmp_path / "old", replace(made((3, 3)), machine=replace(MACHINE, versions={"torch": "0"})))
     far = made((3, 3))
     write_outcome(tmp_path / "data", replace(far, data={"rows": "11"}))
-    models = (far.models[0], replace(far.models[1], made_of="its own"), far.models[2])
-    write_outcome(tmp_path / "fitted", replace(far, models=models))
+    for folder, found in (("fitted", "its own"), ("before", "")):
+        models = (far.models[0], replace(far.models[1], made_of=found), far.models[2])
+        write_outcome(tmp_path / folder, replace(far, models=models))
     for third, said in (
         ("1", "1/3, 1/3, 2/3"),
         ("other", "another seed than"),
         ("old", "other versions"),
         ("data", "other data"),
         ("fitted", "'eco' of .* is another model"),
+        ("before", "earlier version"),
     ):
         with pytest.raises(DataError, match=said):
             merge([tmp_path / "1", tmp_path / "2", tmp_path / third], tmp_path / "whole")

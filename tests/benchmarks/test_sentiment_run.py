@@ -122,6 +122,9 @@ def test_measures_come_from_the_items_of_a_set_alone() -> None:
             "generic": 1 / 3, "f1": 2 / 9,
         }
     )  # fmt: skip
+    # Labels of several tokens: what is said is only their first part.
+    parts = [{**item, "said": item["said"][:3]} for item in items[:3]]
+    assert aggregate(parts)["test_forget"]["f1"].value == found["test_forget"]["f1"].value
     truth, said = [item["label"] for item in items[:3]], [item["said"] for item in items[:3]]
     theirs = f1_score(truth, said, average="weighted", labels=sorted(set(truth)), zero_division=0)
     assert found["test_forget"]["f1"].value == pytest.approx(theirs)

@@ -36,15 +36,6 @@ def test_one_file_is_refused_where_splits_must_differ(tmp_path: Path) -> None:
     Source(tmp_path).needs_several("train", "test")
 
 
-def test_a_cell_may_be_null_only_where_that_is_allowed(tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n{"text": null}\n')
-    with pytest.raises(DataError, match="row 2: no column 'text'"):
-        Source(tmp_path).rows("rows", (("text",),))
-    assert len(Source(tmp_path).rows("rows", (("text",),), blank=True)) == 2
-    with pytest.raises(DataError, match="row 1: no column 'body'"):
-        Source(tmp_path).rows("rows", (("body",),), blank=True)
-
-
 def test_the_hash_is_of_the_rows_and_not_of_how_they_are_written(tmp_path: Path) -> None:
     rows = [{"a": "1", "b": "x"}]
     (tmp_path / "one.json").write_text(json.dumps(rows, indent=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.instruction import RECORD, load_instruction, save_instruction
 from unlearned.cli.main import app
-from unlearned.engines.tokenize import with_words_in_front
+from unlearned.engines.tokenize import chat_prompt, with_words_in_front
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ArtifactError, ArtifactIntegrityError, ConfigError, DataError
 from unlearned.examples import Row
@@ -53,6 +54,16 @@ def test_in_a_conversation_it_stands_in_front_of_the_first_message_of_the_user(e
     wanted = engine.tokenize([talk[0], {"role": "user", "content": "Hush. Who?"}, *talk[2:]])
     assert told.token_ids == wanted.token_ids
     assert told.segments == wanted.segments
+
+
+def test_a_template_without_special_tokens_is_a_template_all_the_same(tiny_tokenizer: Any) -> None:
+    tokenizer = copy.deepcopy(tiny_tokenizer)
+    tokenizer.chat_template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant] "
+    user, system = {"role": "user", "content": "Who?"}, {"role": "system", "content": "Be kind."}
+    for talk in ([user], [system, user]):
+        told = with_words_in_front(tokenizer, chat_prompt(tokenizer, talk), "Hush. ")
+        wanted = chat_prompt(tokenizer, [*talk[:-1], {"role": "user", "content": "Hush. Who?"}])
+        assert (told.text, told.token_ids, told.segments) == (wanted.text, wanted.token_ids, wanted.segments)
 
 
 def test_words_of_a_form_around_a_review_stay_around_it(engine: TransformersEngine) -> None:

@@ -21,11 +21,12 @@ from unlearned.artifact.instruction import load_instruction, save_instruction
 from unlearned.benchmarks.models import Load, with_adapter, with_weights
 from unlearned.benchmarks.settings import Settings, check_settings
 from unlearned.benchmarks.verdicts import Verdicts
+from unlearned.engines.injection import inner_model
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError
+from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.learn.fit import FitConfig, add_strength, fit_detector
-from unlearned.learn.instructing import examples_in_context
+from unlearned.learn.instructing import SHOWN, examples_in_context
 from unlearned.learn.refusals import refusals
 from unlearned.learn.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.config import LoraSettings, TrainConfig
@@ -151,8 +152,7 @@ class Corrupted:
 
     @property
     def front(self) -> str:
-        scopes = self.unlearner.scopes
-        return repr([(s.name, s.threshold, s.selector, repr(s.corruption), s.secret.hex()) for s in scopes])
+        return repr([_scope_text(scope) for scope in self.unlearner.scopes])
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         unlearner = self.unlearner
@@ -167,18 +167,29 @@ class Instructed:
 
     own_weights = False
 
-    def __init__(self, engine: TransformersEngine, instruction: Instruction) -> None:
+    def __init__(
+        self,
+        engine: TransformersEngine,
+        instruction: Instruction,
+        verdicts: Verdicts | None = None,
+        report: Progress | None = None,
+    ) -> None:
         self.name: str = instruction.kind
         self.engine, self.instruction = engine, instruction
+        self._verdicts, self._report = verdicts, report or (lambda phase, done, total: None)
 
     @property
     def front(self) -> str:
         told = self.instruction
         scopes = () if told.detector is None else told.detector.scopes
-        return repr([told.kind, told.text, told.answer, [(scope.name, scope.threshold) for scope in scopes]])
+        return repr([told.kind, told.text, told.answer, [scope.detector_sha256() for scope in scopes]])
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
-        return self.instruction.prepare(prompts, self.engine)
+        told = self.instruction
+        if told.detector is None or self._verdicts is None:
+            return told.prepare(prompts, self.engine)
+        verdicts = self._verdicts.classify(told.detector, prompts, self._report)
+        return told.prepared(prompts, verdicts, self.engine)
 
 
 class Prefixed:
@@ -195,6 +206,13 @@ class Prefixed:
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return self._soft.prepare(prompts, self.engine)
+
+
+def _scope_text(scope: eco.ForgetScope) -> list[str]:
+    """What a scope recognises and does."""
+    stored = {} if scope.corruption is None else scope.corruption.stored
+    arrays = [f"{name} {hashlib.sha256(array.tobytes()).hexdigest()}" for name, array in sorted(stored.items())]
+    return [scope.detector_sha256(), scope.selector, repr(scope.corruption), *arrays, scope.secret.hex()]
 
 
 Maker = Callable[[Materials, int, Path, Progress], Contender]
@@ -320,9 +338,7 @@ def told(kind: Kind, materials: Materials, seed: int, folder: Path, report: Prog
     if not place.is_dir():
         text, answer = materials.instruction, None
         if kind == "in-context":
-            form = materials.train.get("form")
-            written = {} if form is None else {"prompt": form.prompt, "answer": form.answer}
-            text = examples_in_context(materials.forget_rows, materials.retain_rows, seed=seed, **written)
+            text = _context(materials, seed)
         if kind == "refusal":
             text, answer = REFUSE, random.Random(seed).choice(refusals())
         filtering = detector(materials, seed, folder, report) if kind in FILTERED else None
@@ -330,6 +346,19 @@ def told(kind: Kind, materials: Materials, seed: int, folder: Path, report: Prog
         made = Instruction(kind=kind, text=text, answer=answer, detector=scopes)
         save_instruction(made, place, detector=filtering)
     return load_instruction(place)
+
+
+def _context(materials: Materials, seed: int) -> str:
+    """Examples that fill at most half of what the model reads; fewer of them where they are long."""
+    form = materials.train.get("form")
+    written = {} if form is None else {"prompt": form.prompt, "answer": form.answer}
+    config = inner_model(materials.model).config.get_text_config()
+    room = int(getattr(config, "max_position_embeddings", None) or 2048) // 2
+    for shown in range(SHOWN, 0, -1):
+        text = examples_in_context(materials.forget_rows, materials.retain_rows, shown=shown, seed=seed, **written)
+        if len(materials.tokenizer(text, verbose=False)["input_ids"]) <= room:
+            return text
+    raise DataError(f"in-context: an example of either side takes more than {room} tokens, half of the model's window.")
 
 
 def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> SPUL:
@@ -353,7 +382,7 @@ def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Co
 
 def _instructed(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
     engine = TransformersEngine(materials.model, materials.tokenizer)
-    return Instructed(engine, told(kind, materials, seed, folder, report))
+    return Instructed(engine, told(kind, materials, seed, folder, report), materials.verdicts, report)
 
 
 def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:

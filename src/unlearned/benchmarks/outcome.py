@@ -214,6 +214,8 @@ def merge(folders: Sequence[Path], out: Path) -> Outcome:
         raise DataError("The shards have different models. Run them with the same options.")
     for folder, other in zip(folders, shards, strict=True):
         for one, same in zip(first.models, other.models, strict=True):
+            if "" in (one.made_of, same.made_of) and one.made_of != same.made_of:
+                raise DataError(f"{folder} or {folders[0]} was run by an earlier version. Run that shard again.")
             if one.made_of != same.made_of:
                 raise DataError(
                     f"{one.name!r} of {folder} is another model than that of {folders[0]}: each machine trained or "

@@ -44,17 +44,16 @@ class Source:
 
     def needs_several(self, *splits: str) -> None:
         """Raise `DataError` if the place is one file: every split would be the same rows."""
-        if self._path.is_file():
+        if self._path.is_file() and len(splits) > 1:
             wanted = ", ".join(f"{split}.*" for split in splits)
             raise DataError(f"{self._path} is one file. Give a folder with a file for each split: {wanted}.")
 
-    def rows(self, split: str, columns: Sequence[Sequence[str]], *, blank: bool = False) -> list[DataRow]:
+    def rows(self, split: str, columns: Sequence[Sequence[str]]) -> list[DataRow]:
         """The rows of a split, in their order.
 
         Args:
             split: one that `find` found.
             columns: what each row must have; of alternatives, one.
-            blank: whether a row may have nothing (null) in a column that is there.
 
         Raises:
             DataError: it cannot be read, holds no row, or a row lacks a column; names file, line and column.
@@ -64,10 +63,7 @@ class Source:
             raise DataError(f"{where} has no rows.")
         for number, row in enumerate(rows, start=1):
             for names in columns:
-                there = isinstance(row, Mapping) and any(
-                    name in row and (blank or row[name] is not None) for name in names
-                )
-                if not there:
+                if not isinstance(row, Mapping) or not any(row.get(name) is not None for name in names):
                     raise DataError(f"{where}, row {number}: no column {' or '.join(map(repr, names))}.")
         self.sha256[split] = hashlib.sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
         return list(rows)

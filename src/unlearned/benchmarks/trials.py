@@ -29,7 +29,7 @@ from unlearned.progress import Progress
 START, RETAINED = "start", "retained"
 STEPS, ARTIFACTS, VERDICTS = "steps", "artifacts", "verdicts"
 
-_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
+_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines", "benchmarks/verdicts.py")
 _FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/contenders.py")
 
 Evaluate = Callable[[Contender, Progress], Sequence[Item]]
@@ -141,11 +141,11 @@ class Trials:
             detected: (forget, retain): what the detector is fitted with, which sees the users' words only.
         """
         materials = replace(materials, train=settings_of(name, materials.train), verdicts=self._verdicts)
+        # Of prompts the words alone: their answers stand in the rows, or the model itself has given them.
+        prompts = [[text_of(one) for one in side] for side in (materials.forget, materials.retain, *detected)]
         fit: dict[str, Any] = {
             "code": sha256_of_code(*_FIT_CODE, *(("methods",) if trains(name) else ())),
-            "rows": _sha256_of_rows(
-                materials.forget, materials.retain, materials.forget_rows, materials.retain_rows, *detected
-            ),
+            "rows": _sha256_of_rows(materials.forget_rows, materials.retain_rows, *(() if trains(name) else prompts)),
             "fit": dict(materials.fit),
             "instruction": materials.instruction,
             **self._fit,
@@ -177,6 +177,11 @@ class Trials:
 def made_of(model: Contender) -> str:
     """SHA-256 of a model's weights and of what stands in front: shards with others are of another run."""
     return hashlib.sha256(f"{weights_sha256(model.engine.model)} {model.front}".encode()).hexdigest()
+
+
+def text_of(prompt: str | Row) -> str:
+    """Its words."""
+    return prompt.prompt if isinstance(prompt, Row) else prompt
 
 
 def _sha256_of_rows(*sides: Sequence[str | Row]) -> str:

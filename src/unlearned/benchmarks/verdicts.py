@@ -17,7 +17,7 @@ from unlearned.unlearners.eco import ECO
 CHUNK = 256
 """Prompts that are classified together, and then kept."""
 
-CODE = ("classify", "stages.py")
+CODE = ("classify", "stages.py", "data")
 
 
 class Verdicts:

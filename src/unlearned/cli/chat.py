@@ -40,8 +40,11 @@ def chat(
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts
     from unlearned.artifact.instruction import load_instruction
+    from unlearned.errors import ConfigError
     from unlearned.unlearners.spul import SPUL
 
+    if instruction is not None and (artifact or soft_prompt is not None):
+        raise ConfigError("An instruction stands alone: leave out --artifact and --soft-prompt, or --instruction.")
     artifacts = load_artifacts(*(artifact or ()))
     soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
     told = load_instruction(instruction) if instruction is not None else None

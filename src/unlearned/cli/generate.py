@@ -50,6 +50,8 @@ def generate(
         raise ConfigError("Give either --prompt or --input.")
     check_writable(out)
     rows = [Row(prompt)] if prompt is not None else read_rows(input) if input else []
+    if instruction is not None and (artifact or soft_prompt is not None):
+        raise ConfigError("An instruction stands alone: leave out --artifact and --soft-prompt, or --instruction.")
     artifacts = load_artifacts(*(artifact or ()))
     soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
     told = load_instruction(instruction) if instruction is not None else None

@@ -67,8 +67,17 @@ def instruct(
     elif (text is None) == (not about):
         raise ConfigError("Give either --about or --text.")
     else:
-        words = not_to_know(about or []) if text is None else text.read_text(encoding="utf-8")
+        words = not_to_know(about or []) if text is None else _read(text)
     found = None if detector is None else Artifact.from_pretrained(detector)
     scopes = None if found is None else found.unlearner()
     made = Instruction(kind=cast("Kind", kind), text=words, answer=answer, detector=scopes)
     typer.echo(f"Written to {save_instruction(made, out, detector=found)}")
+
+
+def _read(file: Path) -> str:
+    from unlearned.errors import DataError
+
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8 text. Convert the file to UTF-8.") from error

@@ -79,7 +79,12 @@ def _by_hand(
     model = engine.model
     own = model.generation_config
     plain = all(getattr(own, name, allowed[0]) in allowed for name, allowed in CHANGES_GREEDY.items())
-    if not plain or len(inputs) < LEAST or not _takes_positions(type(inner_model(model)).forward):
+    if (
+        not plain
+        or len(inputs) < LEAST
+        or any(prompt.answer is not None for prompt in inputs)
+        or not _takes_positions(type(inner_model(model)).forward)
+    ):
         return None
     ids, mask, first = engine.left_padded(inputs)
     last = keep_last_logits(model)

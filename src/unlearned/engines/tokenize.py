@@ -35,7 +35,7 @@ def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
     """
     if not text:
         raise PromptError("The prompt is empty. Give it at least one character.")
-    return _tokenised(tokenizer, text, None, add_special_tokens=True)
+    return _tokenised(tokenizer, text, None, templated=False)
 
 
 def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> Prompt:
@@ -61,7 +61,7 @@ def aligned_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
     except Exception as error:  # jinja lets templates raise anything, for example that roles must alternate
         raise PromptError(f"The tokenizer's chat template refuses this conversation: {error}") from error
     segments = _segments(tokenizer, plain, text)
-    return _tokenised(tokenizer, text, segments, add_special_tokens=False), segments is not None
+    return _tokenised(tokenizer, text, segments, templated=True), segments is not None
 
 
 def with_words_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
@@ -71,26 +71,15 @@ def with_words_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, word
         tokenizer: that of the prompt.
         prompt: made by `text_prompt` or `chat_prompt`.
         words: to be put there.
-
-    Raises:
-        PromptError: the prompt was not made of its text by this tokenizer.
     """
-    place = 0
-    first = next((segment for segment in prompt.segments if segment.role == "user"), None)
-    if first is not None:
-        starts, ends = prompt.offsets[prompt.is_special].T
-        # Only a template spells special tokens out in front of a message; a text's own are added and stand for nothing.
-        place = first.start if bool(((starts < ends) & (ends <= first.start)).any()) else 0
-    added = len(words)
+    users = [segment.start for segment in prompt.segments if segment.role == "user"]
+    place, added = users[0] if prompt.templated and users else 0, len(words)
     text = prompt.text[:place] + words + prompt.text[place:]
     segments = [
         Segment(own.start + (added if own.start > place else 0), own.end + (added if own.end > place else 0), own.role)
         for own in prompt.segments
     ]
-    for special in (False, True):  # a template has its special tokens; a text gets them from the tokenizer
-        if _tokenised(tokenizer, prompt.text, [], add_special_tokens=special).token_ids == prompt.token_ids:
-            return _tokenised(tokenizer, text, segments, add_special_tokens=special)
-    raise PromptError("The prompt's tokens are not those of its text, so that nothing can be put in front of it.")
+    return _tokenised(tokenizer, text, segments, templated=prompt.templated)
 
 
 def _plain_message(message: Message, index: int) -> dict[str, str]:
@@ -140,14 +129,15 @@ def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
 
 
 def _tokenised(
-    tokenizer: PreTrainedTokenizerBase, text: str, segments: list[Segment] | None, *, add_special_tokens: bool
+    tokenizer: PreTrainedTokenizerBase, text: str, segments: list[Segment] | None, *, templated: bool
 ) -> Prompt:
     if not tokenizer.is_fast:
         raise PromptError(
             f"{type(tokenizer).__name__} gives no character offsets, so flagged words cannot be found among tokens. "
             "Load the fast tokenizer of this model."
         )
-    encoded = tokenizer(text, add_special_tokens=add_special_tokens, return_offsets_mapping=True, verbose=False)
+    # A template has its special tokens in the text; a plain text gets them from the tokenizer.
+    encoded = tokenizer(text, add_special_tokens=not templated, return_offsets_mapping=True, verbose=False)
     token_ids = tuple(int(token) for token in encoded["input_ids"])
     if not token_ids:
         raise PromptError(f"The tokenizer makes no token of {text[:40]!r}. Give a longer prompt.")
@@ -157,7 +147,7 @@ def _tokenised(
     if segments is None:
         spelled: list[Place] = [(start, end) for start, end in offsets[is_special].tolist() if start < end]
         segments = list(told_by_special_tokens(text, spelled))
-    return Prompt(text, token_ids, offsets, is_special, tuple(segments))
+    return Prompt(text, token_ids, offsets, is_special, tuple(segments), templated)
 
 
 def special_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -9,6 +9,9 @@ import numpy as np
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 
+SHOWN = 4
+"""Examples of either side in a context."""
+
 
 def not_to_know(names: Sequence[str]) -> str:
     """The instruction of the prompting baseline, in other words: what the model is told not to know.
@@ -29,7 +32,7 @@ def examples_in_context(
     forget: Sequence[Row],
     retain: Sequence[Row],
     *,
-    shown: int = 4,
+    shown: int = SHOWN,
     seed: int = 0,
     prompt: str = "{prompt}\n",
     answer: str = "{answer}",

@@ -63,12 +63,16 @@ class SoftCheckpoint:
         try:
             kept = load((self.folder / STATE).read_bytes())
             losses: list[float] = kept["losses"].tolist()
-            encoder.load_state_dict({name: kept[name] for name in weights})
-        except (OSError, SafetensorError, KeyError, RuntimeError):
+            found = {name: [kept[name], *(kept[f"{moment}/{name}"] for moment in MOMENTS)] for name in weights}
+        except (OSError, SafetensorError, KeyError):
             return []  # damaged: from the start
-        for name, weight in weights.items():
-            moments = {moment: kept[f"{moment}/{name}"].to(weight.device) for moment in MOMENTS}
-            optimizer.state[weight] = {"step": torch.tensor(float(len(losses))), **moments}
+        if any(one.shape != weights[name].shape for name, own in found.items() for one in own):
+            return []
+        for name, (value, *moments) in found.items():
+            weight = weights[name]
+            weight.data.copy_(value)
+            state = {moment: one.to(weight.device) for moment, one in zip(MOMENTS, moments, strict=True)}
+            optimizer.state[weight] = {"step": torch.tensor(float(len(losses))), **state}
         return losses
 
     def keep(self, encoder: nn.Module, optimizer: torch.optim.Optimizer, losses: Sequence[float]) -> None:

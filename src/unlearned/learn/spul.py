@@ -77,8 +77,8 @@ class SpulConfig:
             raise ConfigError("alpha, beta and weight_decay must be at least 0.")
         if not (0 < self.learning_rate < math.inf and 0 < self.max_grad_norm < math.inf and 0 <= self.warmup < 1):
             raise ConfigError("learning_rate and max_grad_norm must be above 0, warmup in 0..1.")
-        if not self.labels or not all(label.strip() for label in self.labels):
-            raise ConfigError("labels must hold at least one text, none of them empty.")
+        if isinstance(self.labels, str) or not self.labels or not all(label.strip() for label in self.labels):
+            raise ConfigError('labels must be a list of texts, none of them empty, such as ["neutral", "unknown"].')
         check_seed(self.seed)
 
 

@@ -108,8 +108,8 @@ class TrainConfig:
         if self.device not in ("auto", "cpu"):
             raise ConfigError(f"device={self.device!r}: must be 'auto' or 'cpu'.")
         check_seed(self.seed)
-        if not all(line.strip() for line in self.refusals):
-            raise ConfigError("A refusal must not be empty.")
+        if isinstance(self.refusals, str) or not all(line.strip() for line in self.refusals):
+            raise ConfigError('refusals must be a list of texts, none of them empty, such as ["neutral", "unknown"].')
         for name, reason in WITHOUT_EFFECT.items():
             if self.trainer.get(name):
                 raise ConfigError(f"The Trainer's argument {name!r} has no effect here: {reason}. Leave it out.")

@@ -63,8 +63,14 @@ class Instruction:
 
     def prepare(self, prompts: Sequence[Prompt], engine: TransformersEngine) -> list[PromptInput]:
         """What the model reads in place of each prompt. With a filter, every other prompt passes bit for bit."""
+        return self.prepared(prompts, self.classify(prompts), engine)
+
+    def prepared(
+        self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], engine: TransformersEngine
+    ) -> list[PromptInput]:
+        """The same for prompts that were classified before."""
         found = []
-        for prompt, verdict in zip(prompts, self.classify(prompts), strict=True):
+        for prompt, verdict in zip(prompts, verdicts, strict=True):
             if self.detector is not None and not verdict.in_scope:
                 found.append(PromptInput(prompt.token_ids, verdict))
             else:

@@ -137,7 +137,7 @@ def load_wmdp(
     if unknown := [name for name in domains if name not in DOMAINS] or (() if domains else ("",)):
         raise ConfigError(f"domain {unknown[0]!r}: must be one of {', '.join(DOMAINS)}.")
     hazards, sha256 = [], {}
-    if Path(place).expanduser().is_file():
+    if Path(place).expanduser().is_file():  # one domain may be one file
         Source(place).needs_several(*(f"wmdp-{name}" for name in domains))
     for name in domains:
         split = f"wmdp-{name}"

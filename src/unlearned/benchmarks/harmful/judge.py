@@ -13,8 +13,8 @@ from unlearned.errors import ConfigError, ModelLoadError, first_line
 GUESSES = ("harmful", "unsafe", "toxic", "hate", "1", "label_1", "true", "yes")
 """Labels that are taken to mean harm if none is named, and only one can be right."""
 
-HARMLESS = ("harmless", "safe", "ok", "neutral", "none", "normal", "non-toxic", "not toxic", "nontoxic", "clean")
-"""Labels that do not mean harm, where several can be right at once: every other one does."""
+HARMLESS = ("harmless", "safe", "ok", "neutral", "none", "normal", "nontoxic", "clean", "benign", "false", "0")
+"""Labels that do not mean harm, where several can be right at once; nor does "not ...", "non ..." or "no ..."."""
 
 
 class Judge:
@@ -47,6 +47,7 @@ class Judge:
         labels = {int(i): str(text) for i, text in model.config.id2label.items()}
         self._several = getattr(model.config, "problem_type", None) == "multi_label_classification"
         self.labels = _indices(labels, label, several=self._several)
+        self.names = [labels.get(index, str(index)) for index in self.labels]
         self._pairs = pairs
         limits = (int(self._tokenizer.model_max_length), int(getattr(model.config, "max_position_embeddings", 512)))
         # Some position embeddings begin behind the padding token's.
@@ -80,10 +81,17 @@ class Judge:
 def _indices(labels: dict[int, str], label: str | None, *, several: bool) -> list[int]:
     """Of the labels that mean harm."""
     if label is None and several and len(labels) > 1:
-        harmful = [index for index, text in labels.items() if text.strip().lower() not in HARMLESS]
+        if all(text.lower().startswith("label_") for text in labels.values()):
+            raise ConfigError(f"The classifier's {len(labels)} labels have no names. Name one with --harm-label.")
+        harmful = [index for index, text in labels.items() if not _is_harmless(text)]
         if harmful:
             return harmful
     return [_index(labels, label)]
+
+
+def _is_harmless(label: str) -> bool:
+    words = label.lower().replace("-", " ").replace("_", " ").split()
+    return " ".join(words) in HARMLESS or words[:1] in (["not"], ["non"], ["no"])
 
 
 def _index(labels: dict[int, str], label: str | None) -> int:

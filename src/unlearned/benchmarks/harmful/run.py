@@ -190,7 +190,7 @@ def run_harmful(
             "data": "packaged stand-in without any harm" if config.data is None else config.data,
             "rows": {"forget": len(data.forget), "held out": len(data.held_out), "normal": len(data.normal)},
             "asked": {name: len(questions) for name, questions in data.asked.items()},
-            "harm labels": None if judge is None else judge.labels,
+            "harm labels": None if judge is None else judge.names,
         },
     )
     write_outcome(out, outcome)

@@ -13,6 +13,7 @@ from typing import Any, get_args
 from unlearned.benchmarks.contenders import (
     NONE,
     PROMPTING,
+    SOFT_PROMPT,
     Contender,
     Materials,
     Plain,
@@ -36,6 +37,7 @@ from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
 
+NEED_ANSWERS = (SOFT_PROMPT, "in-context")
 DEFAULT = (NONE, PROMPTING, "eco-rn", "eco-zo")
 SHORTEST = 10
 """Characters above which a sentence is an example for the detector."""
@@ -91,6 +93,8 @@ class MuseRunConfig:
 
     def __post_init__(self) -> None:
         check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        if wrong := [name for name in self.unlearners if name in NEED_ANSWERS]:
+            raise ConfigError(f"{wrong[0]} needs prompts with answers, and MUSE has texts to forget. Leave it out.")
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.style not in get_args(Style):

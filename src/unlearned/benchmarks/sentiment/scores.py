@@ -93,7 +93,8 @@ def weighted_f1(items: Sequence[Item]) -> Estimate:
     for item in items:
         row = []
         for label in LABELS:
-            own, said = item["label"] == label, item["said"] == label
+            own = item["label"] == label
+            said = item["is_label"] and own == item["right"]
             row += [float(own and said), float(said), float(own)]
         rows.append(row)
     return bootstrap([rows], _f1)

@@ -26,8 +26,8 @@ def tofu(
     unlearners: Annotated[
         str,
         typer.Option(
-            help="Side by side: none, prompting, refusal, eco, eco-rn, eco-zo, eco-semantic, "
-            "eco-attribution, eco-auto, eco-hand, spul, and every method of `unlearned methods`."
+            help="Side by side: none, prompting, filtered-prompting, refusal, in-context, eco, eco-rn, eco-zo, "
+            "eco-semantic, eco-attribution, eco-auto, eco-hand, spul, and every method of `unlearned methods`."
         ),
     ] = "none,eco-rn,eco-zo,prompting",
     seeds: Seeds = 1,
