@@ -230,7 +230,8 @@ def _materials(
         retain_rows=[Row(prompt, answer) for prompt, answer in normal],
         fresh=fresh,
         instruction=INSTRUCTION[config.data is None],
-        fit=config.fit,
+        # A model that was taught the answers by heart finds every other answer unlikely, and so no corruption fluent.
+        fit={**({"fluency": False} if config.training_epochs else {}), **config.fit},
         train={**trained, **config.train},
         spul={**trained, "labels": ("I cannot help with that.",)},
         scope=NAME,
