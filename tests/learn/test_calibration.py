@@ -15,9 +15,9 @@ from unlearned.learn.calibration import (
     calibrate,
     conformal_quantile,
     conformal_threshold,
-    exact_interval,
     texts_sha256,
 )
+from unlearned.metrics.estimate import exact_interval
 
 
 def _floats(*values: float) -> Any:

@@ -12,6 +12,7 @@ from unlearned.cli.options import (
     InstructionFolder,
     MaxNewTokens,
     SoftPrompt,
+    enforced,
     load,
     quiet,
     with_model_options,
@@ -38,19 +39,11 @@ def chat(
     from rich.console import Console
 
     from unlearned.api import Unlearned
-    from unlearned.artifact import load as load_artifacts
-    from unlearned.artifact.instruction import load_instruction
-    from unlearned.errors import ConfigError
-    from unlearned.unlearners.spul import SPUL
 
-    if instruction is not None and (artifact or soft_prompt is not None):
-        raise ConfigError("An instruction stands alone: leave out --artifact and --soft-prompt, or --instruction.")
-    artifacts = load_artifacts(*(artifact or ()))
-    soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
-    told = load_instruction(instruction) if instruction is not None else None
+    artifacts, front = enforced(artifact, soft_prompt, instruction)
     model, tokenizer = load(options)
     with quiet():
-        unlearned = Unlearned(model, tokenizer, artifacts, soft_prompt=soft, instruction=told)
+        unlearned = Unlearned(model, tokenizer, artifacts, **front)
         original = Unlearned(model, tokenizer) if compare else None
     console = Console()
     start = [{"role": "system", "content": system}] if system else []

@@ -13,6 +13,7 @@ from unlearned.cli.options import (
     InstructionFolder,
     MaxNewTokens,
     SoftPrompt,
+    enforced,
     load,
     quiet,
     status,
@@ -39,25 +40,18 @@ def generate(
 ) -> None:
     """Answer prompts with the artifacts enforced; with nothing to enforce, this is the original model."""
     from unlearned.api import Unlearned
-    from unlearned.artifact import load as load_artifacts
-    from unlearned.artifact.instruction import load_instruction
     from unlearned.cli.output import check_writable, write_rows
     from unlearned.errors import ConfigError
     from unlearned.examples import Row, read_rows
-    from unlearned.unlearners.spul import SPUL
 
     if (prompt is None) == (input is None):
         raise ConfigError("Give either --prompt or --input.")
     check_writable(out)
     rows = [Row(prompt)] if prompt is not None else read_rows(input) if input else []
-    if instruction is not None and (artifact or soft_prompt is not None):
-        raise ConfigError("An instruction stands alone: leave out --artifact and --soft-prompt, or --instruction.")
-    artifacts = load_artifacts(*(artifact or ()))
-    soft = SPUL.from_pretrained(soft_prompt) if soft_prompt is not None else None
-    told = load_instruction(instruction) if instruction is not None else None
+    artifacts, front = enforced(artifact, soft_prompt, instruction)
     model, tokenizer = load(options)
     with status(f"Answering {len(rows)} prompts"), quiet():
-        llm = Unlearned(model, tokenizer, artifacts, soft_prompt=soft, instruction=told)
+        llm = Unlearned(model, tokenizer, artifacts, **front)
         answers = llm.generate(
             [row.prompt for row in rows],
             chat=False if raw else None,

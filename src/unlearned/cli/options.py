@@ -19,6 +19,8 @@ from unlearned.models import EMBEDDED, ModelOptions
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from unlearned.artifact.artifact import Artifact
+
 Artifacts = Annotated[
     list[Path] | None, typer.Option("--artifact", "-a", help="Artifact folder; give it again to stack several.")
 ]
@@ -86,6 +88,27 @@ def load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
     first = " (first use: unpacking it once)" if options.model == EMBEDDED and _not_unpacked() else ""
     with status(f"Loading {options.model}{first}"), quiet():
         return load_model(options)
+
+
+def enforced(
+    artifacts: Sequence[Path] | None, soft_prompt: Path | None, instruction: Path | None
+) -> tuple[tuple[Artifact, ...], dict[str, Any]]:
+    """What stands in front of a model: the artifacts, and the other arguments of `Unlearned`.
+
+    Raises:
+        ConfigError: an instruction is not alone.
+        ArtifactError: one cannot be read.
+    """
+    from unlearned.artifact import load as load_artifacts
+    from unlearned.artifact.instruction import load_instruction
+    from unlearned.errors import ConfigError
+    from unlearned.unlearners.spul import SPUL
+
+    if instruction is not None and (artifacts or soft_prompt is not None):
+        raise ConfigError("An instruction stands alone: leave out --artifact and --soft-prompt, or --instruction.")
+    soft = None if soft_prompt is None else SPUL.from_pretrained(soft_prompt)
+    told = None if instruction is None else load_instruction(instruction)
+    return load_artifacts(*(artifacts or ())), {"soft_prompt": soft, "instruction": told}
 
 
 def _not_unpacked() -> bool:

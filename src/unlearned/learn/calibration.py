@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from unlearned.classify.base import Floats
 from unlearned.errors import FitError
+from unlearned.metrics.estimate import exact_interval
 
 METHODS = ("errors", "fpr", "conformal")
 """errors: least FPR + FNR within a bound on the FPR of general prompts. fpr: the lowest threshold that keeps the bound
@@ -164,14 +165,6 @@ def _cuts(scores: Floats, least: float) -> tuple[npt.NDArray[np.float64], npt.ND
 def _share_above(scores: Floats, cuts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(C,) share of the scores at or above each cut."""
     return 1.0 - np.searchsorted(np.sort(scores), cuts, side="left") / len(scores)
-
-
-def exact_interval(errors: int, count: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Clopper-Pearson interval of a rate."""
-    from scipy.stats import binomtest
-
-    interval = binomtest(errors, count).proportion_ci(confidence, method="exact")
-    return float(interval.low), float(interval.high)
 
 
 def texts_sha256(texts: Iterable[str]) -> str:

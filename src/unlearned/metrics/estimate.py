@@ -82,6 +82,14 @@ def mean(values: npt.ArrayLike, name: str = "values") -> Estimate:
     return Estimate(value, error, count, (value - reach, value + reach))
 
 
+def exact_interval(errors: int, count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Clopper-Pearson interval of a rate."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(errors, count).proportion_ci(confidence, method="exact")
+    return float(interval.low), float(interval.high)
+
+
 def rate(hits: Sequence[bool], name: str = "hits") -> Estimate:
     """Share of true ones, with the exact interval of Clopper and Pearson.
 
@@ -97,10 +105,7 @@ def rate(hits: Sequence[bool], name: str = "hits") -> Estimate:
     found = mean([float(hit) for hit in hits], name)
     if found.interval is None:
         return found
-    from scipy.stats import binomtest
-
-    interval = binomtest(sum(map(bool, hits)), len(hits)).proportion_ci(CONFIDENCE, method="exact")
-    return replace(found, interval=(float(interval.low), float(interval.high)))
+    return replace(found, interval=exact_interval(sum(map(bool, hits)), len(hits)))
 
 
 def bootstrap(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from unlearned.learn.calibration import exact_interval
+from unlearned.metrics.estimate import exact_interval
 from unlearned.report.findings import joined, plural
 from unlearned.report.lines import Line, lines
 from unlearned.report.power import LEVEL, critical_distance, power

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from unlearned.learn.calibration import exact_interval
-from unlearned.metrics.estimate import mean
+from unlearned.metrics.estimate import exact_interval, mean
 from unlearned.report.run import Model, Run
 
 Over = Literal["seeds", "questions"]

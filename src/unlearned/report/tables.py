@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unlearned.learn.calibration import exact_interval
+from unlearned.metrics.estimate import exact_interval
 from unlearned.report.lines import Line, Measured, lines
 from unlearned.report.run import FITTED_ON, SETS, Run
 from unlearned.report.table import Cell, Column, Row, Section, Table

@@ -10,7 +10,7 @@ import numpy as np
 
 from unlearned.classify.base import Floats
 from unlearned.errors import DataError
-from unlearned.learn.calibration import exact_interval
+from unlearned.metrics.estimate import exact_interval
 
 EXAMPLES, LONGEST_EXAMPLE = 5, 300
 POINTS = 200

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from unlearned.errors import ConfigError, DataError
 from unlearned.extras import require
-from unlearned.metrics.estimate import CONFIDENCE, Doubles, Estimate, mean
+from unlearned.metrics.estimate import CONFIDENCE, Doubles, Estimate, exact_interval, mean
 
 COLUMNS = 8192
 """Features that are looked at together, so that a vocabulary of logits needs little memory."""
@@ -125,7 +125,4 @@ def share(values: Sequence[float]) -> Estimate:
     estimate = mean(values, "shares")
     if not all(value in (0.0, 1.0) for value in values):
         return estimate
-    from scipy.stats import binomtest
-
-    interval = binomtest(round(sum(values)), len(values)).proportion_ci(CONFIDENCE, method="exact")
-    return replace(estimate, interval=(float(interval.low), float(interval.high)))
+    return replace(estimate, interval=exact_interval(round(sum(values)), len(values)))

@@ -48,8 +48,11 @@ class Asked:
     """As it is read here: with an instruction in front, perhaps."""
 
     input: PromptInput
-    answer: str | None = None
-    """The answer that is given without asking the model."""
+
+    @property
+    def answer(self) -> str | None:
+        """The answer that is given without asking the model."""
+        return self.input.answer
 
     @property
     def reworded(self) -> bool:
@@ -136,7 +139,7 @@ class Instructed:
             questions, plain, self._instruction.prepare(plain, self.engine), strict=True
         ):
             read = self._instruction.told(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
-            asked.append(Asked(question, prompt, read, given, given.answer))
+            asked.append(Asked(question, prompt, read, given))
         return asked
 
 
