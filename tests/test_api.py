@@ -390,7 +390,9 @@ def test_a_single_text_instead_of_a_list_is_refused(llm: Unlearned) -> None:
             attempt()
 
 
-@pytest.mark.parametrize("argument", ["inputs", "input_ids", "inputs_embeds", "past_key_values", "negative_prompt_ids"])
+@pytest.mark.parametrize(
+    "argument", ["inputs", "input_ids", "inputs_embeds", "cache", "past_key_values", "negative_prompt_ids"]
+)
 def test_words_cannot_be_passed_around_the_check(llm: Unlearned, argument: str) -> None:
     with pytest.raises(UnlearnedError, match=f"'{argument}' would reach the model unchecked"):
         llm.generate([PLAIN], **{argument: torch.tensor([[5, 6]])})

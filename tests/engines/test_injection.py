@@ -277,12 +277,49 @@ def test_a_call_of_the_whole_sequence_again_is_corrupted_again() -> None:
     assert injection.injections == 3
 
 
-def test_a_cache_that_was_filled_before_shifts_the_positions() -> None:
+@pytest.mark.parametrize("name", ["cache", "past_key_values", "cache_params", "a name of a later release"])
+def test_a_cache_that_was_filled_before_shifts_the_positions(name: str) -> None:
     model = Toy()
     cache = SimpleNamespace(get_seq_length=lambda: 2)
     with armed(model):
-        found = model(input_ids=IDS[:, 2:], past_key_values=cache)
+        found = model(input_ids=IDS[:, 2:], **{name: cache})
     assert torch.equal(found, expected(model)[:, 2:])
+
+
+@pytest.mark.parametrize("corrupted_at", [(0, 1), (2, 3)])
+def test_a_start_that_cannot_be_told_is_refused(corrupted_at: tuple[int, int]) -> None:
+    model = Toy()
+    with pytest.raises(InjectionError, match="other tokens than the prompt's"), armed(model, corrupted_at):
+        model(input_ids=IDS[:, 2:], kept=object())  # a filled cache, were it one that says so
+
+
+@pytest.mark.parametrize("name", ["cache", "past_key_values"])
+def test_tokens_taken_back_are_corrupted_when_they_are_read_again(name: str) -> None:
+    model = Toy()
+    with armed(model):
+        model(input_ids=IDS)
+        model(input_ids=torch.full((2, 3), 12), **{name: SimpleNamespace(get_seq_length=lambda: 4)})  # guesses
+        found = model(input_ids=IDS[:, 2:], **{name: SimpleNamespace(get_seq_length=lambda: 2)})
+    assert torch.equal(found, expected(model)[:, 2:])
+
+
+def test_a_prompt_read_again_with_more_than_one_new_token_is_corrupted_again() -> None:
+    model = Toy()
+    longer = torch.cat([IDS, torch.tensor([[12, 13], [14, 15]])], dim=1)
+    with armed(model) as injection:
+        model(input_ids=IDS)
+        found = model(input_ids=longer)
+    assert torch.equal(found[:, :4], expected(model))
+    assert injection.injections == 2
+
+
+def test_the_end_of_a_prompt_read_again_without_a_cache_is_refused() -> None:
+    model = Toy()
+    window = torch.cat([IDS[:, 1:], torch.tensor([[12], [13]])], dim=1)  # the last four tokens, as some windows are
+    with armed(model):
+        model(input_ids=IDS)
+        with pytest.raises(InjectionError, match="no cache after its prompt"):
+            model(input_ids=window)
 
 
 @pytest.mark.parametrize("error", [AttributeError, TypeError, ValueError, NotImplementedError, IndexError, KeyError])

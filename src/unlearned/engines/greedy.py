@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from unlearned.engines.base import Completion
+from unlearned.engines.caches import cache_name, returned_cache
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.injection import inner_model
 from unlearned.engines.prefix import is_plain
@@ -77,13 +78,16 @@ def _by_hand(
     engine: TransformersEngine, inputs: Sequence[PromptInput], ends: set[int], max_new_tokens: int
 ) -> list[Completion] | None:
     model = engine.model
+    inner = inner_model(model)
+    name = cache_name(inner)
     own = model.generation_config
     plain = all(getattr(own, name, allowed[0]) in allowed for name, allowed in CHANGES_GREEDY.items())
     if (
         not plain
         or len(inputs) < LEAST
         or any(prompt.answer is not None for prompt in inputs)
-        or not _takes_positions(type(inner_model(model)).forward)
+        or name is None
+        or not _takes_positions(type(inner).forward)
     ):
         return None
     ids, mask, first = engine.left_padded(inputs)
@@ -91,7 +95,7 @@ def _by_hand(
     with engine.armed(ids, inputs, first):
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         found = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, **last)
-    caches: Any = getattr(found, "past_key_values", None)
+    caches = returned_cache(found)
     if not is_plain(caches, ids.shape[1]):
         return None
     rows = list(range(len(inputs)))
@@ -115,8 +119,8 @@ def _by_hand(
             input_ids=chosen[:, None],
             attention_mask=mask,
             position_ids=mask.sum(-1, keepdim=True) - 1,
-            past_key_values=caches,
             use_cache=True,
+            **{name: caches},
             **last,
         )
     texts = engine.tokenizer.batch_decode(answers, skip_special_tokens=True)

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from unlearned.engines.caches import cached_tokens, given_cache
 from unlearned.errors import InjectionError, UnsupportedModelError
 from unlearned.stages import PromptInput
 
@@ -136,12 +137,22 @@ class EmbeddingInjection:
         rows, size = ids.shape
         if rows % batch:
             raise InjectionError(f"A forward of {rows} rows cannot be matched with {batch} prompts.")
+        cache = given_cache(kwargs)
+        held = cached_tokens(cache)
+        grown_by_one = size == self._last_full_length + 1
         if self._next_position is None:
-            start = _cached_tokens(kwargs.get("past_key_values"))
-        elif size == self._last_full_length + 1 and size > length and self._begins_with_prompt(ids):
+            start = held or 0
+        elif size > length and (grown_by_one or not held) and self._begins_with_prompt(ids):
             start = 0
         elif mems := kwargs.get("mems"):  # xlnet; a memory that has dropped tokens only bounds the start
             start = max(len(mems[0]), self._next_position - size)
+        elif held is not None and held < self._next_position:
+            start = held  # taken back, as assisted decoding does with guesses that were wrong
+        elif cache is None and size > 1 and self._next_position >= length:
+            raise InjectionError(
+                f"{type(self.model).__name__} was called with {size} tokens and no cache after its prompt; what they "
+                "are cannot be told, so the output was discarded."
+            )
         else:
             start = self._next_position
         if start == 0 and size >= length:
@@ -166,7 +177,8 @@ class EmbeddingInjection:
         mask[:, : stop - start] = window.repeat_interleave(copies, dim=0)
         expected = self.prompt_ids[:, start:stop].cpu().repeat_interleave(copies, dim=0)
         covered = mask[:, : stop - start]
-        if not torch.equal(ids[:, : stop - start].cpu()[covered], expected[covered]):
+        # All of them, not only the corrupted ones: a wrong start shows before a vector lands in a wrong place.
+        if not torch.equal(ids[:, : stop - start].cpu(), expected):
             raise InjectionError("The model was called with other tokens than the prompt's; cannot place the vectors.")
         index = torch.full(self.mask.shape, -1, dtype=torch.long)
         index[self.mask] = torch.arange(len(self.vectors))
@@ -230,11 +242,3 @@ def _aligned(output: Tensor, looked_up: Tensor, seen: Tensor) -> Tensor | None:
         if torch.equal(looked_up[:, :size], seen):  # reformer: padded to whole chunks
             return output[:, :size]
     return None
-
-
-def _cached_tokens(cache: Any) -> int:
-    """How many tokens a cache holds that was filled before this call; 0 where that cannot be read (state caches)."""
-    try:
-        return int(cache.get_seq_length()) if cache is not None else 0
-    except (AttributeError, TypeError, ValueError, NotImplementedError, IndexError, KeyError):
-        return 0

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from unlearned.engines.caches import cache_name, returned_cache
+from unlearned.engines.injection import inner_model
 from unlearned.stages import PromptInput
 
 WORTH_IT = 8
@@ -23,11 +25,14 @@ class SharedPrefix:
     cache: Any
     """A `DynamicCache` of one row."""
 
-    def repeated(self, rows: int) -> Any:
-        """The cache for so many rows; a copy, because a forward pass adds to it."""
+    name: str
+    """Of the argument by which the model takes it."""
+
+    def arguments(self, rows: int) -> dict[str, Any]:
+        """What makes a forward of so many rows go on from here; a copy, because a forward pass adds to its cache."""
         cache = copy.deepcopy(self.cache)
         cache.batch_repeat_interleave(rows)
-        return cache
+        return {self.name: cache, "use_cache": True}
 
 
 def shared_prefix(model: Any, inputs: Sequence[PromptInput]) -> SharedPrefix | None:
@@ -41,14 +46,15 @@ def shared_prefix(model: Any, inputs: Sequence[PromptInput]) -> SharedPrefix | N
         length = min(length, len(prompt.token_ids) - 1)
         if prompt.positions is not None and len(prompt.positions):
             length = min(length, int(prompt.positions[0]))
-    if length < WORTH_IT or len(inputs) < 2:
+    name = cache_name(inner_model(model))
+    if length < WORTH_IT or len(inputs) < 2 or name is None:
         return None
     ids = torch.tensor([list(inputs[0].token_ids[:length])], device=model.device)
     try:
-        cache = model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values
+        cache = returned_cache(model(input_ids=ids, use_cache=True, logits_to_keep=1))
     except TypeError:  # a model that cannot leave logits out
         return None
-    return SharedPrefix(length, cache) if is_plain(cache, length) else None
+    return SharedPrefix(length, cache, name) if is_plain(cache, length) else None
 
 
 def is_plain(cache: Any, length: int) -> bool:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from unlearned.engines.base import Completion
+from unlearned.engines.caches import NAMES as CACHE_NAMES
+from unlearned.engines.caches import is_cache
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
@@ -28,7 +30,7 @@ REFUSED = (
     "input_ids",
     "inputs_embeds",
     "attention_mask",
-    "past_key_values",
+    *CACHE_NAMES,
     "position_ids",
     "token_type_ids",
     "negative_prompt_ids",
@@ -124,7 +126,7 @@ class TransformersEngine:
         return [answer for index in range(len(inputs)) for answer in answers[index]]
 
     def _refuse_bypass(self, generation: Mapping[str, Any]) -> None:
-        if bypassing := [name for name in REFUSED if name in generation]:
+        if bypassing := [name for name, value in generation.items() if name in REFUSED or is_cache(value)]:
             raise ConfigError(f"{bypassing[0]!r} would reach the model unchecked. Pass prompts instead.")
         if self._setting("guidance_scale", generation) not in (None, 1):
             # Its unconditional branch reads the last prompt token in a forward of its own, which cannot be told from a
@@ -273,8 +275,7 @@ class TransformersEngine:
         arguments |= keep_logits(self.model, torch.arange(first_needed - ids.shape[1], 0, device=ids.device))
         if prefix is not None:
             # The mask still covers the prefix; where the rest begins, model and injection read from the cache.
-            arguments |= {"input_ids": ids[:, prefix.length :], "use_cache": True}
-            arguments["past_key_values"] = prefix.repeated(len(batch))
+            arguments |= {"input_ids": ids[:, prefix.length :], **prefix.arguments(len(batch))}
         with self.armed(ids, batch, [0] * len(batch)):
             logits: Tensor = self.model(**arguments).logits
         return logits, ids.shape[1] - logits.shape[1]

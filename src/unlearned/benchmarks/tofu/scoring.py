@@ -176,11 +176,11 @@ class Scorer:
             "input_ids": layout.ids[:, skip:].to(model.device),
             "attention_mask": layout.mask[:, None, skip:].to(model.device, model.dtype) * torch.finfo(model.dtype).min,
             "position_ids": layout.positions[:, skip:].to(model.device),
-            "use_cache": prefix is not None,
+            "use_cache": False,
             **keep_logits(model, needed - skip),
         }
         if prefix is not None:
-            arguments["past_key_values"] = prefix.repeated(len(rows))
+            arguments |= prefix.arguments(len(rows))
         corrupted = any(row.input.corrupted for row in rows)
         with (
             EmbeddingInjection(model, layout.ids, [row.input for row in rows], layout.gaps, self.engine.substitute_id)
