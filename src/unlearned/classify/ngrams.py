@@ -6,12 +6,13 @@ digits only, so that spaces, hyphens, quotes and other marks between them change
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from unlearned.words import squash
 
 SIZES = (3, 4, 5)
 BITS = 22  # 4 million buckets: a scope's hundred thousand n-grams hardly ever share one
@@ -50,13 +51,6 @@ class NGrams:
 def ngrams(texts: Sequence[str]) -> NGrams:
     """N texts -> their n-grams. A text without letters or digits has none."""
     return _joined([_of_batch(batch) for batch in _batches([squash(text) for text in texts])])
-
-
-def squash(text: str) -> str:
-    """Lower-case letters and digits only, without accents."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKD", text)
-    return "".join(character for character in text.lower() if character.isalnum())
 
 
 def _joined(parts: Sequence[NGrams]) -> NGrams:

@@ -9,11 +9,11 @@ import numpy as np
 
 from unlearned.classify.base import TextEncoder, as_saved
 from unlearned.classify.matters import Matters
-from unlearned.classify.ngrams import squash
 from unlearned.classify.products import similarities
 from unlearned.classify.reading import normalise
 from unlearned.examples import Row, evenly
-from unlearned.learn.names import names_in
+from unlearned.substitution.spelling import names_in
+from unlearned.words import squash
 
 LEAST_PROMPTS = 20
 """Fewer say too little about what else may be asked."""

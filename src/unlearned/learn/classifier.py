@@ -11,7 +11,6 @@ import numpy as np
 
 from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, classifiers, config_of
 from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.ngrams import squash
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Policy
@@ -23,8 +22,9 @@ from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
 from unlearned.learn.enrolling import enrolled
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
-from unlearned.learn.names import TOKEN, names_in
 from unlearned.progress import Progress
+from unlearned.substitution.spelling import TOKEN, names_in
+from unlearned.words import squash
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import EnrollingClassifier, Features, Floats, PromptClassifier, TextEncoder, classifiers
-from unlearned.classify.ngrams import squash
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import clauses, runs
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
 from unlearned.learn.misspelling import misspelt
-from unlearned.learn.names import packaged_words
 from unlearned.learn.whole_names import lone_words
 from unlearned.progress import Progress
+from unlearned.substitution.spelling import packaged_words
+from unlearned.words import squash
 
 
 def enrolled(

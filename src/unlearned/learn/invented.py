@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TypeVar
 
-from unlearned.classify.ngrams import squash
 from unlearned.examples import Row
-from unlearned.learn.names import (
+from unlearned.substitution.spelling import (
     TOKEN,
     common_words,
     content_words,
@@ -28,6 +27,7 @@ from unlearned.learn.names import (
     packaged_words,
     rare_words,
 )
+from unlearned.words import squash
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from unlearned.classify.base import Floats
 from unlearned.classify.detect import is_short
-from unlearned.classify.ngrams import squash
-from unlearned.learn.names import KEPT, TOKEN, has_capital, names_in
+from unlearned.substitution.spelling import KEPT, TOKEN, has_capital, names_in
+from unlearned.words import squash
 
 _BETWEEN = ("", " ", "-", "'", "’", ". ")
 """What stands between two parts of one name."""

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from unlearned.classify.ngrams import squash
 from unlearned.errors import DataError, ModelLoadError, first_line
-from unlearned.learn.names import KEPT, is_known, ordinary_words
+from unlearned.substitution.spelling import KEPT, is_known, ordinary_words
+from unlearned.words import squash
 
 Finder = Callable[[Sequence[str]], list[set[str]]]
 """Texts -> the names of people in each, in lower case, words separated by one space."""

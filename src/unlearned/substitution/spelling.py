@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from unlearned.classify.ngrams import squash
 from unlearned.examples import background_prompts
+from unlearned.words import squash
 
 RARE_WORDS = 3
 """So many words are replaced in a prompt without a name: enough to hide what it is about, few enough to read it."""
@@ -39,11 +39,11 @@ _RANKS = frozenset(
     "captain count countess doctor dr emperor empress king lady lord miss mr mrs ms president prince princess prof "
     "professor queen saint sir".split()
 )
-_MONTHS = "January February March April May June July August September October November December".split()
+MONTHS = "January February March April May June July August September October November December".split()
 TOKEN = re.compile(
     r"\b(?P<date>\d{1,2}([/.-])\d{1,2}\2\d{4}|\d{4}-\d\d-\d\d)\b"
-    rf"|\b(?P<day>\d{{1,2}}(?:st|nd|rd|th)?)(?=(?: of)? (?:{'|'.join(_MONTHS)})\b)"
-    rf"|(?:{'|'.join(f'(?<={month} )' for month in _MONTHS)})(?P<day_after>\d{{1,2}}(?:st|nd|rd|th)?)\b"
+    rf"|\b(?P<day>\d{{1,2}}(?:st|nd|rd|th)?)(?=(?: of)? (?:{'|'.join(MONTHS)})\b)"
+    rf"|(?:{'|'.join(f'(?<={month} )' for month in MONTHS)})(?P<day_after>\d{{1,2}}(?:st|nd|rd|th)?)\b"
     r"|(?<![\w.,$£€#])(?P<year>1\d{3}|20\d\d)(?=s?\b)(?![.,]?\d)"
     r"|(?<![\w-])(?=[A-Z\d-]*\d)(?:(?=[\d-]*[A-Z])|(?=(?:\d-?){5}))(?P<code>[A-Z\d]+(?:-[A-Z\d]+)*)(?![\w-])"
     r"|(?<![^\W_])(?<!\n)(?P<initial>[A-Z](?=\.\s?[A-Z]|['’][A-Z])|(?<=[A-Z]\.)[A-Z](?=\.))"
@@ -78,7 +78,7 @@ def _is_name(token: re.Match[str], in_title: bool, in_lower_case: frozenset[str]
     if not has_capital(word):  # the second half of Tae-ho or Ta'aysha, but not of Paris-based or I'll
         joined = re.search(r"[A-Z]\w*(?:-|['’](?=\w{3}))$", before) if before[-1:] in "-'’" else None
         return joined is not None and not is_known(key, ordinary_words())
-    return in_title or not _starts_sentence(before) or not is_known(key, in_lower_case)
+    return in_title or not starts_sentence(before) or not is_known(key, in_lower_case)
 
 
 def is_known(key: str, words: frozenset[str]) -> bool:
@@ -88,7 +88,8 @@ def is_known(key: str, words: frozenset[str]) -> bool:
     return not words.isdisjoint({key} | stems | {stem + "e" for stem in stems})
 
 
-def _starts_sentence(before: str) -> bool:
+def starts_sentence(before: str) -> bool:
+    """Whether any word has a capital behind this text."""
     before = before[-20:].rstrip(" \t\"'“”‘’«»([*•-")
     is_abbreviation = re.search(r"\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof)\.$", before)
     return not before or (before[-1] in ".!?:…\n" and not is_abbreviation)
