@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,7 +29,8 @@ class ModelOptions:
     """Branch, tag or commit of a hub id."""
 
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    """Weights' type; `auto` takes the checkpoint's own."""
+    """Weights' type; `auto` takes the checkpoint's own, and float32 for the embedded model on processors that have no
+    instructions for bfloat16."""
 
     device: str | None = None
     """Put the whole model there (`cpu`, `cuda`, `cuda:1`, `mps`); excludes `device_map`."""
@@ -127,8 +129,24 @@ def _locate(options: ModelOptions) -> tuple[str, dict[str, Any], dict[str, Any]]
     )
 
 
+def slow_bfloat16() -> bool:
+    """Whether this processor computes bfloat16 without instructions for it, which takes several times as long."""
+    import torch
+
+    supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return platform.machine() in ("x86_64", "AMD64") and supported is not None and not supported()
+
+
+def _dtype(options: ModelOptions) -> str:
+    """The embedded model is small enough to be wider where that is faster; others stay what their files are."""
+    on_cpu = (options.device or "cpu") == "cpu" and not options.device_map
+    if options.model == EMBEDDED and options.dtype == "auto" and on_cpu and slow_bfloat16():
+        return "float32"
+    return options.dtype
+
+
 def _placement(options: ModelOptions) -> dict[str, Any]:
-    arguments: dict[str, Any] = {"dtype": options.dtype}
+    arguments: dict[str, Any] = {"dtype": _dtype(options)}
     if options.device_map:
         require("accelerate", extra="train", purpose="--device-map")
         arguments["device_map"] = options.device_map
