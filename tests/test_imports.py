@@ -14,7 +14,7 @@ import unlearned
 SOURCE = Path(unlearned.__file__).parent
 HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
 STAGES = ("classify", "select", "corrupt", "engines")
-CORE = ("stages", "registry", "errors", "extras", *STAGES, "unlearners")
+CORE = ("stages", "registry", "errors", "extras", "words", "substitution", *STAGES, "unlearners")
 AROUND = (
     "learn",
     "methods",
@@ -98,10 +98,15 @@ def _files(room: str) -> list[Path]:
     return sorted((SOURCE / room).rglob("*.py")) if (SOURCE / room).is_dir() else [SOURCE / f"{room}.py"]
 
 
-@pytest.mark.parametrize("room", ["stages", "registry", "errors", "extras"])
+@pytest.mark.parametrize("room", ["stages", "registry", "errors", "extras", "words"])
 def test_the_ground_imports_no_stage(room: str) -> None:
     for path in _files(room):
-        assert _rooms(path) <= {"errors", "stages"} - {room}, path
+        assert _rooms(path) <= {"errors", "stages", "substitution"} - {room}, path
+
+
+def test_substitution_knows_words_and_tokens_and_no_stage() -> None:
+    for path in _files("substitution"):
+        assert _rooms(path) <= {"substitution", "words", "examples", "errors"}, path
 
 
 @pytest.mark.parametrize("room", STAGES)

@@ -15,6 +15,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unlearned.substitution.substitution import Substitution
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -112,6 +114,9 @@ class PromptInput:
 
     answer: str | None = None
     """What is answered without asking the model: a refusal. Where answers are scored, the model reads the tokens."""
+
+    substitution: Substitution | None = None
+    """The strangers that stand for words of the prompt, to be turned back in the answer; None: there are none."""
 
     @property
     def corrupted(self) -> bool:

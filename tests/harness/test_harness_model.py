@@ -21,6 +21,8 @@ from local_tasks import KINDS, write_tasks
 
 from conftest import FORGET, RETAIN
 from unlearned.api import Unlearned
+from unlearned.artifact.artifact import Artifact
+from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.harness.model import UnlearnedLM
 
@@ -78,11 +80,18 @@ def test_unflagged_requests_give_the_harness_own_numbers_bit_for_bit(
         assert [p["arguments"] for p in plain[name]] == [o["arguments"] for o in ours[name]]
 
 
+@pytest.fixture(params=["rand_noise_first_n", "entity_substitution"])
+def corrupted(request: pytest.FixtureRequest, make_artifact: Any, make_scope: Any) -> Artifact:
+    """With noise, and with strangers that have to be turned back."""
+    return make_artifact(make_scope(corruption=Corruption(function=request.param, strength=3.0, embedding_std=0.02)))
+
+
 def test_flagged_continuations_score_as_the_library_scores_them(
-    models: tuple[HFLM, UnlearnedLM], tasks: TaskManager, make_artifact: Any
+    tiny_model: Any, tiny_tokenizer: Any, corrupted: Artifact, tasks: TaskManager
 ) -> None:
-    ours = samples(models[1], tasks, ["local_choice"])["local_choice"]
-    llm = Unlearned(models[1].model, models[1].tokenizer, make_artifact())
+    lm = UnlearnedLM(tiny_model, corrupted, tokenizer=copy.deepcopy(tiny_tokenizer), batch_size=3, max_length=128)
+    ours = samples(lm, tasks, ["local_choice"])["local_choice"]
+    llm = Unlearned(lm.model, lm.tokenizer, corrupted)
     for sample in ours[: len(FORGET)]:
         for (context, continuation), ((score, _),) in zip(sample["arguments"], sample["resps"], strict=True):
             expected = llm.log_likelihood([context], [continuation], chat=False)[0].sum()
@@ -90,10 +99,11 @@ def test_flagged_continuations_score_as_the_library_scores_them(
 
 
 def test_flagged_prompts_generate_what_the_library_generates(
-    models: tuple[HFLM, UnlearnedLM], tasks: TaskManager, make_artifact: Any
+    tiny_model: Any, tiny_tokenizer: Any, corrupted: Artifact, tasks: TaskManager
 ) -> None:
-    ours = samples(models[1], tasks, ["local_answer"])["local_answer"]
-    llm = Unlearned(models[1].model, models[1].tokenizer, make_artifact())
+    lm = UnlearnedLM(tiny_model, corrupted, tokenizer=copy.deepcopy(tiny_tokenizer), batch_size=3, max_length=128)
+    ours = samples(lm, tasks, ["local_answer"])["local_answer"]
+    llm = Unlearned(lm.model, lm.tokenizer, corrupted)
     for sample in ours:
         expected = llm.generate([sample["arguments"][0][0]], chat=False, max_new_tokens=6, do_sample=False)[0].text
         assert sample["resps"][0][0] == expected.split("\n")[0]

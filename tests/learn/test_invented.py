@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from unlearned.classify.ngrams import squash
 from unlearned.examples import Row, background_prompts, read_rows
 from unlearned.learn.invented import invented, renamings, subject_words
+from unlearned.words import squash
 
 SCOPES = ["harry-potter", "star-wars"]
 

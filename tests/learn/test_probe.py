@@ -117,7 +117,7 @@ def test_a_prompt_of_only_a_system_message_is_in_scope_as_a_whole(engine: Transf
 def test_a_prompt_without_a_content_token_is_named(engine: TransformersEngine, make_scope: Any) -> None:
     prompt = engine.tokenize("<|end|>", chat=False)
     with pytest.raises(UnlearnedError, match=r"'<\|end\|>' has no token that could be corrupted\. Leave it out"):
-        Probe(engine, make_scope(), [prompt])
+        Probe(engine, make_scope(), [prompt]).inputs(Corruption(strength=1.0))
 
 
 def test_plain_prompts_are_the_models_own(engine: TransformersEngine) -> None:

@@ -41,7 +41,12 @@ START_SECONDS = 420
 
 
 def make_artifact(
-    folder: Path, *, name: str = "harry-potter", forget: Sequence[str] = FORGET, strength: float = 4.0
+    folder: Path,
+    *,
+    name: str = "harry-potter",
+    forget: Sequence[str] = FORGET,
+    strength: float = 4.0,
+    function: str = "rand_noise_first_n",
 ) -> Path:
     """An artifact for the embedded model, whose strength is given instead of learned."""
     from transformers import AutoConfig, AutoTokenizer
@@ -55,7 +60,7 @@ def make_artifact(
         name=name,
         classifier=NeighboursClassifier.enrol(encoder, *examples, {}),
         threshold=0.5,
-        corruption=Corruption(strength=strength, embedding_std=record.embedding_std),
+        corruption=Corruption(function=function, strength=strength, embedding_std=record.embedding_std),
         secret=b"s" * 32,
     )
     probe = encoder.encode([PROBE])[0]

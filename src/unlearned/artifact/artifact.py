@@ -42,6 +42,7 @@ from unlearned.errors import (
     UnlearnedError,
 )
 from unlearned.files import new_folder
+from unlearned.substitution.table import NameTable
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
@@ -50,6 +51,7 @@ EXEMPT = {"exempt": "examples", "exempt_from": "forget", "exempt_names": "names"
 
 MATTERS = "matters"  # another one
 STORED = "corruption_"  # prefix of the arrays of a corruption
+NAMES = "names_"  # and of the table of names
 SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
 
 
@@ -117,6 +119,8 @@ class Artifact:
                 own = own | {MATTERS: scope.matters.vectors.astype(np.float16)}
             if scope.corruption is not None:
                 own = own | {STORED + name: array for name, array in scope.corruption.stored.items()}
+            if scope.enrolled is not None:
+                own = own | {NAMES + name: array for name, array in scope.enrolled.arrays().items()}
             arrays |= {f"scope{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
             scopes.append(
                 ScopeRecord(
@@ -128,6 +132,7 @@ class Artifact:
                     corruption=_corruption_record(scope),
                     exemptions=0 if scope.exemptions is None else len(scope.exemptions.examples),
                     matters=None if scope.matters is None else scope.matters.least,
+                    names=None if scope.enrolled is None else scope.enrolled.counts(),
                     other_languages=scope.other_languages,
                     calibration=self.calibrations.get(scope.name),
                     strength=self.strengths.get(scope.name),
@@ -171,6 +176,7 @@ class Artifact:
             try:
                 kind = classifiers.get(scope.classifier.kind)
                 stored = {name.removeprefix(STORED): own.pop(name) for name in list(own) if name.startswith(STORED)}
+                table = {name.removeprefix(NAMES): own.pop(name) for name in list(own) if name.startswith(NAMES)}
                 state = {name: array for name, array in own.items() if name not in (*EXEMPT, MATTERS)}
                 classifier = kind.from_state(scope.classifier.settings, state, shared)
                 found = ForgetScope(
@@ -181,6 +187,7 @@ class Artifact:
                     corruption=_corruption(scope, stored),
                     secret=secret,
                     selector=scope.selector,
+                    enrolled=None if scope.names is None else NameTable(secret, scope.name, **table),
                     exemptions=_exemptions(own) if scope.exemptions else None,
                     matters=None if scope.matters is None else Matters(own[MATTERS].astype(np.float32), scope.matters),
                     other_languages=scope.other_languages,

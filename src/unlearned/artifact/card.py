@@ -24,8 +24,9 @@ library_name: unlearned
 # Unlearning artifact: {names}
 
 Makes {subject} answer as if it had never seen {names}. The model's weights are not changed: prompts in a
-forget scope are recognised, and the input embeddings of their tokens are corrupted before the model reads them
-(Embedding-Corrupted Prompts, arXiv:2406.07933). Every other prompt reaches the model as it is.
+forget scope are recognised, and the input embeddings of their tokens are changed before the model reads them
+(Embedding-Corrupted Prompts, arXiv:2406.07933): the words that identify the subject become a stranger's, which are
+turned back in the answer, or noise hides them. Every other prompt reaches the model as it is.
 
 ```python
 from unlearned import Unlearned, load
@@ -44,9 +45,9 @@ llm.generate(["..."], max_new_tokens=64)
 | arrays | {vectors_bytes / 1e6:.1f} MB |
 | libraries | {", ".join(f"{name} {number}" for name, number in record.libraries.items())} |
 
-`unlearner.json` holds the key of the noise: who has it can reproduce the corruption. The arrays are sentence
-embeddings of the forget and retain prompts, and weights of hashed pieces of their words; treat them as you would treat
-those prompts.
+`unlearner.json` holds the key of noise and strangers: who has it can reproduce the corruption, and test whether a
+given word is one of the enrolled names. The arrays are sentence embeddings of the forget and retain prompts, weights of
+hashed pieces of their words, and keyed hashes of names; treat them as you would treat those prompts.
 """
 
 
@@ -74,8 +75,11 @@ def _scope(scope: ScopeRecord) -> str:
         ]
     if scope.corruption is not None:
         rows.append(f"| corruption | {_corruption(scope.corruption)}, on `{scope.selector}` |")
+    if scope.names is not None:
+        rows.append(f"| words with strangers of their own | {sum(scope.names.values())}, kept as keyed hashes |")
     if scope.strength is not None:
         s = scope.strength
+        rows += [f"| why this corruption | {s.reason} |"] if s.reason else []
         rows += [
             f"| {m.name} | {m.plain:.3f} without corruption, {m.surrogate:.3f} expected of a model that never saw the "
             f"data, {m.found:.3f} found |"

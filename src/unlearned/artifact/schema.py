@@ -124,6 +124,9 @@ class StrengthRecord(Record):
     trace: list[EvaluationRecord]
     """Every evaluation of the chosen function and selector, by parameter."""
 
+    reason: str = ""
+    """Why this corruption function, where the user did not name it."""
+
     candidates: list[CandidateRecord] = Field(default_factory=list)
     """All that were tried, where the function was chosen too."""
 
@@ -143,6 +146,9 @@ class ScopeRecord(Record):
     matters: float | None = Field(default=None, ge=-1, le=1)
     """Least cosine of a question that names nobody to what forget prompts ask; None: it may ask anything."""
 
+    names: dict[str, int] | None = None
+    """Names for which strangers stand, counted by kind; None: the scope enrols none."""
+
     other_languages: Literal["pass", "corrupt"] = "pass"
     calibration: CalibrationRecord | None = None
     strength: StrengthRecord | None = None
@@ -157,7 +163,7 @@ class UnlearnerRecord(Record):
     """UTC, ISO 8601."""
 
     secret: str = Field(pattern=r"^[0-9a-f]{64}$")
-    """Keys the noise. Who knows it can compute the corruption, not the forgotten data."""
+    """Keys noise and strangers. Who knows it can compute both, and test whether a given word is one of the names."""
 
     base_model: BaseModelRecord | None = None
     """None: a detector whose strength has not been learned yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -75,6 +75,16 @@ class Corruption:
                 raise ConfigError(f"The stored array {name} of {self.function} holds NaN or infinite values.")
         if part.check is not None:
             part.check(**self.stored)
+
+    @property
+    def substitutes(self) -> bool:
+        """Strangers stand for the words that identify the subject."""
+        return corruptions.get(self.function).substitutes
+
+    def at_least(self, stds: float) -> Corruption:
+        """The same function, of a strength of at least so many standard deviations of the embeddings."""
+        least = stds * (1.0 if self.unit == "embedding_std" else self.embedding_std)
+        return self if (self.strength or 0.0) >= least else replace(self, strength=least)
 
     @property
     def sigma(self) -> float | None:

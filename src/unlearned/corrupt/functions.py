@@ -28,6 +28,9 @@ from unlearned.corrupt.order import reverse_order, shuffle
 from unlearned.corrupt.substitutes import adversarial, check_bank, check_direction, semantic
 from unlearned.registry import Registry
 
+SUBSTITUTION = "entity_substitution"
+"""The corruption that leaves a question as it is, about somebody else (`unlearned.substitution`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class CorruptionFunction:
@@ -37,6 +40,9 @@ class CorruptionFunction:
 
     relative: bool = True
     """sigma is a size, comparable over models in multiples of `embedding_std`. False: a share, 0..1."""
+
+    substitutes: bool = False
+    """Words that identify the subject are replaced by a stranger's before; the function disturbs the other tokens."""
 
     check: Callable[..., None] | None = None
     """Takes the stored arrays by name; raises `ConfigError` for what the function cannot use."""
@@ -74,6 +80,7 @@ class CorruptionFunction:
 
 
 corruptions: Registry[CorruptionFunction] = Registry("corruption")
+corruptions.register(SUBSTITUTION, CorruptionFunction(rand_noise_first_n, substitutes=True))
 corruptions.register("rand_noise_first_n", CorruptionFunction(rand_noise_first_n))
 corruptions.register("rand_noise_rand_n", CorruptionFunction(rand_noise_rand_n))
 corruptions.register("rand_noise_top_k", CorruptionFunction(rand_noise_top_k))

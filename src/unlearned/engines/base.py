@@ -12,6 +12,8 @@ from unlearned.stages import Prompt, PromptInput
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unlearned.substitution.bank import Bank
+
 
 @dataclass(frozen=True, slots=True)
 class Completion:
@@ -22,14 +24,23 @@ class Completion:
     """New tokens only, without padding; the end-of-sequence token stays if it was generated."""
 
 
-class Engine(Protocol):
-    """Runs a model it does not change. Knows tokens and vectors, nothing of scopes or corruption."""
+class Embedder(Protocol):
+    """What has to be known of a model to corrupt its prompts."""
 
-    def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt: ...
+    @property
+    def bank(self) -> Bank:
+        """Words of its tokenizer."""
+        ...
 
     def embed(self, token_ids: Sequence[int]) -> Tensor:
         """(T, D) what the embedding module returns for these ids, on the CPU."""
         ...
+
+
+class Engine(Embedder, Protocol):
+    """Runs a model it does not change. Knows tokens and vectors, nothing of scopes or corruption."""
+
+    def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt: ...
 
     def generate(self, inputs: Sequence[PromptInput], /, **generation: Any) -> list[Completion]: ...
 

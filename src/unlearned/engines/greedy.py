@@ -17,6 +17,7 @@ from unlearned.engines.caches import cache_name, returned_cache
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.injection import inner_model
 from unlearned.engines.prefix import is_plain
+from unlearned.engines.restoring import restored
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.stages import PromptInput
 
@@ -124,7 +125,8 @@ def _by_hand(
             **last,
         )
     texts = engine.tokenizer.batch_decode(answers, skip_special_tokens=True)
-    return [Completion(str(text), tuple(answer)) for text, answer in zip(texts, answers, strict=True)]
+    said = [Completion(str(text), tuple(answer)) for text, answer in zip(texts, answers, strict=True)]
+    return [restored(one, prompt.substitution, engine.tokenizer) for one, prompt in zip(said, inputs, strict=True)]
 
 
 @cache

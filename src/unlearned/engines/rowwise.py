@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from unlearned.engines.head import keep_last_logits
+from unlearned.engines.restoring import shown
 from unlearned.engines.sampling import RowSampler, RowSettings, Token, scored_token
-from unlearned.engines.transformers import TransformersEngine, as_set
+from unlearned.engines.transformers import TransformersEngine, as_read, as_set
 from unlearned.stages import PromptInput
 
 SCORED_AT_ONCE = 2**27
@@ -98,8 +99,9 @@ class RowwiseEngine(TransformersEngine):
             logits: Tensor = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits  # (B, S, V)
         for row, (prompt, count) in enumerate(zip(inputs, top, strict=True)):
             tokens = [Token(prompt.token_ids[0])]
-            for place, token_id in enumerate(prompt.token_ids[1:]):
-                tokens.append(scored_token(token_id, logits[row, place].float().log_softmax(-1), count))
+            for place, (own, said) in enumerate(zip(prompt.token_ids[1:], as_read(prompt)[1:], strict=True)):
+                scored = scored_token(said, logits[row, place].float().log_softmax(-1), count)
+                tokens.append(scored if prompt.substitution is None else shown(scored, own, prompt.substitution))
             yield tokens
 
 

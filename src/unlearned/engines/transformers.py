@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,14 @@ from unlearned.engines.caches import is_cache
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
+from unlearned.engines.restoring import restored
 from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
 from unlearned.errors import ConfigError
 from unlearned.stages import Prompt, PromptInput
+from unlearned.substitution.bank import Bank
+from unlearned.substitution.pieces import Pieces
+from unlearned.substitution.scoring import Continuation, continuation
+from unlearned.substitution.substitution import replaced
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -63,6 +70,11 @@ class TransformersEngine:
         self.pad_id = _pad_id(model, tokenizer)
         self.substitute_id = plain_token_id(model, special_ids(tokenizer))
 
+    @cached_property
+    def bank(self) -> Bank:
+        """Words for strangers; with a tokenizer of its own, since fast tokenizers are for one thread at a time."""
+        return Bank(Pieces(copy.deepcopy(self.tokenizer)))
+
     def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt:
         """Text or messages -> Prompt.
 
@@ -102,28 +114,52 @@ class TransformersEngine:
             InjectionError: the corrupted embeddings did not reach the model; nothing is returned.
         """
         self._refuse_bypass(generation)
-        asked = [index for index, prompt in enumerate(inputs) if prompt.answer is None]
         answers: dict[int, list[Completion]] = {}
-        for places in _by_length([len(inputs[index].token_ids) for index in asked], batch_size):
-            chosen = [asked[place] for place in places]
-            batch = [inputs[index] for index in chosen]
-            ids, attention, first = self.left_padded(batch)
-            # A compiled forward does not run Python hooks on replay.
-            extra = {"disable_compile": True} if any(prompt.corrupted for prompt in batch) else {}
-            with self.armed(ids, batch, first):
-                output = self.model.generate(
-                    input_ids=ids, attention_mask=attention, **({"pad_token_id": self.pad_id} | generation | extra)
-                )
-            sequences = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
-            copies = len(sequences) // len(batch)
-            for row, index in enumerate(chosen):
-                answers[index] = [self._completion(s, generation) for s in sequences[row * copies : (row + 1) * copies]]
+        for indices, settings in self._runs(inputs, generation):
+            for places in _by_length([len(inputs[index].token_ids) for index in indices], batch_size):
+                chosen = [indices[place] for place in places]
+                found = self._answered([inputs[index] for index in chosen], settings)
+                copies = len(found) // len(chosen)
+                answers |= {index: found[n * copies : (n + 1) * copies] for n, index in enumerate(chosen)}
         copies = int(self._setting("num_return_sequences", generation) or 1)
         for index, prompt in enumerate(inputs):
             if prompt.answer is not None:
                 ids = self.tokenizer(prompt.answer, add_special_tokens=False)["input_ids"]
                 answers[index] = [Completion(prompt.answer, tuple(ids))] * copies
         return [answer for index in range(len(inputs)) for answer in answers[index]]
+
+    def _runs(
+        self, inputs: Sequence[PromptInput], generation: Mapping[str, Any]
+    ) -> list[tuple[list[int], Mapping[str, Any]]]:
+        """Prompts that the model answers, together with the arguments of `generate` that they share.
+
+        A stop string that names a word is looked for as the model says it: with the stranger in its place.
+        """
+        asked = [index for index, prompt in enumerate(inputs) if prompt.answer is None]
+        stops = self._setting("stop_strings", generation)
+        if not stops:
+            return [(asked, generation)]
+        own = [stops] if isinstance(stops, str) else list(stops)
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for index in asked:
+            known = inputs[index].substitution
+            said = tuple(own if known is None else [replaced(stop, known.away(stop)) for stop in own])
+            groups.setdefault(said, []).append(index)
+        return [(indices, {**generation, "stop_strings": list(said)}) for said, indices in groups.items()]
+
+    def _answered(self, batch: Sequence[PromptInput], generation: Mapping[str, Any]) -> list[Completion]:
+        """The answers to one batch, `num_return_sequences` to each in a row, as the user reads them."""
+        ids, attention, first = self.left_padded(batch)
+        # A compiled forward does not run Python hooks on replay.
+        extra = {"disable_compile": True} if any(prompt.corrupted for prompt in batch) else {}
+        with self.armed(ids, batch, first):
+            output = self.model.generate(
+                input_ids=ids, attention_mask=attention, **({"pad_token_id": self.pad_id} | dict(generation) | extra)
+            )
+        sequences = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
+        copies = len(sequences) // len(batch)
+        said = [self._completion(sequence, generation) for sequence in sequences]
+        return [restored(one, batch[n // copies].substitution, self.tokenizer) for n, one in enumerate(said)]
 
     def _refuse_bypass(self, generation: Mapping[str, Any]) -> None:
         if bypassing := [name for name, value in generation.items() if name in REFUSED or is_cache(value)]:
@@ -139,7 +175,10 @@ class TransformersEngine:
     def log_likelihood(
         self, inputs: Sequence[PromptInput], continuations: Sequence[str], *, batch_size: int = 16
     ) -> list[Tensor]:
-        """Log-probability of every continuation token given its prompt; only prompt tokens can be corrupted.
+        """Log-probability of every continuation token given its prompt; noise is added to prompt tokens alone.
+
+        Where strangers stand for words of a prompt, they stand for them in its continuation as well: this is the
+        probability that the system, whose answers are turned back, says the continuation.
 
         Args:
             inputs: N prompts.
@@ -148,13 +187,13 @@ class TransformersEngine:
         Returns:
             N tensors (n,) float32 on the CPU.
         """
-        targets = self._targets(continuations)
+        targets = self._targets(inputs, continuations)
         prefix = shared_prefix(self.model, inputs)
         scores: dict[int, Tensor] = {}
         for chosen in self._scoring_batches(inputs, targets, batch_size):
-            batch, wanted = [inputs[index] for index in chosen], [targets[index] for index in chosen]
+            batch, wanted = [inputs[index] for index in chosen], [targets[index].token_ids for index in chosen]
             scores |= zip(chosen, (row.cpu() for row in self._scores(batch, wanted, prefix)), strict=True)
-        return [scores[index] for index in range(len(inputs))]
+        return [targets[index].at_text(scores[index]) for index in range(len(inputs))]
 
     @torch.inference_mode()
     def next_token_scores(
@@ -183,21 +222,23 @@ class TransformersEngine:
             continuations: N texts, as for `log_likelihood`, whose values come with it.
             batch_size: prompts per forward pass.
         """
-        targets = self._targets(continuations)
+        targets = self._targets(inputs, continuations)
         found: dict[int, TeacherForced] = {}
         for chosen in self._scoring_batches(inputs, targets, batch_size):
-            rows = [[*inputs[index].token_ids, *targets[index]] for index in chosen]
+            rows = [[*inputs[index].token_ids, *targets[index].token_ids] for index in chosen]
             logits, skipped = self._logits(rows, [inputs[index] for index in chosen], None)
             for row, index in enumerate(chosen):
-                start = len(inputs[index].token_ids) - 1 - skipped
-                scores = logits[row, start : start + len(targets[index])].float().log_softmax(-1).cpu()
-                wanted = torch.tensor(targets[index], dtype=torch.long)
+                start, wanted = len(inputs[index].token_ids) - 1 - skipped, torch.tensor(targets[index].token_ids)
+                scores = logits[row, start : start + len(wanted)].float().log_softmax(-1).cpu()
+                wanted = wanted.long()
                 found[index] = TeacherForced(scores.argmax(-1), wanted, scores.gather(1, wanted[:, None])[:, 0])
         return [found[index] for index in range(len(inputs))]
 
     @torch.inference_mode()
     def prompt_log_probabilities(self, inputs: Sequence[PromptInput], *, batch_size: int = 16) -> list[Tensor]:
         """Log-probability of every token of a prompt but its first, as the model reads it, corrupted where it is.
+
+        Where a stranger stands for a word, this is the probability of the stranger.
 
         Returns:
             N tensors (T - 1,) float32 on the CPU.
@@ -209,9 +250,9 @@ class TransformersEngine:
             with self.armed(ids, batch, [0] * len(batch)):
                 logits = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits
             for row, index in enumerate(chosen):
-                length = len(inputs[index].token_ids)
-                predicted = logits[row, : length - 1].float().log_softmax(-1)
-                found[index] = predicted.gather(1, ids[row, 1:length, None])[:, 0].cpu()
+                said = torch.tensor(as_read(inputs[index]), device=logits.device)
+                predicted = logits[row, : len(said) - 1].float().log_softmax(-1)
+                found[index] = predicted.gather(1, said[1:, None])[:, 0].cpu()
         return [found[index] for index in range(len(inputs))]
 
     def likelihood_gradients(
@@ -228,7 +269,7 @@ class TransformersEngine:
         Returns:
             N tensors (K_i, D) float32 on the CPU.
         """
-        targets = self._targets(continuations)
+        targets = self._targets(inputs, continuations)
         gradients: dict[int, Tensor] = {}
         for chosen in self._scoring_batches(inputs, targets, batch_size):
             with torch.enable_grad():
@@ -236,19 +277,21 @@ class TransformersEngine:
                     replace(inputs[index], vectors=inputs[index].vectors.detach().clone().requires_grad_())  # type: ignore[union-attr]
                     for index in chosen
                 ]
-                total = sum(row.mean() for row in self._scores(batch, [targets[index] for index in chosen]))
+                total = sum(row.mean() for row in self._scores(batch, [targets[index].token_ids for index in chosen]))
                 vectors = [prompt.vectors for prompt in batch if prompt.vectors is not None]
                 found = torch.autograd.grad(total, vectors)  # type: ignore[arg-type]
             gradients |= zip(chosen, (gradient.float().cpu() for gradient in found), strict=True)
         return [gradients[index] for index in range(len(inputs))]
 
-    def _targets(self, continuations: Sequence[str]) -> list[list[int]]:
-        return [self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in continuations]
+    def _targets(self, inputs: Sequence[PromptInput], continuations: Sequence[str]) -> list[Continuation]:
+        pairs = zip(inputs, continuations, strict=True)
+        return [continuation(self.tokenizer, text, prompt.substitution) for prompt, text in pairs]
 
     def _scoring_batches(
-        self, inputs: Sequence[PromptInput], targets: Sequence[Sequence[int]], batch_size: int
+        self, inputs: Sequence[PromptInput], targets: Sequence[Continuation], batch_size: int
     ) -> Iterator[list[int]]:
-        return _by_length([len(p.token_ids) + len(t) for p, t in zip(inputs, targets, strict=True)], batch_size)
+        sizes = [len(p.token_ids) + len(t.token_ids) for p, t in zip(inputs, targets, strict=True)]
+        return _by_length(sizes, batch_size)
 
     def _scores(
         self, batch: Sequence[PromptInput], targets: Sequence[Sequence[int]], prefix: SharedPrefix | None = None
@@ -321,6 +364,12 @@ class TransformersEngine:
             return generation[name]
         configs = (generation.get("generation_config"), self.model.generation_config)
         return next((value for config in configs if (value := getattr(config, name, None)) is not None), None)
+
+
+def as_read(prompt: PromptInput) -> tuple[int, ...]:
+    """(T,) tokens of a prompt; strangers where they stand for words."""
+    read = () if prompt.substitution is None else prompt.substitution.token_ids
+    return read + prompt.token_ids[len(read) :]
 
 
 def plain_token_id(model: Any, special: Iterable[int]) -> int:

@@ -103,7 +103,11 @@ class Contexts:
         if not left.any():
             return None  # the words in scope were cut off: the model does not read them
         return replace(
-            prepared, token_ids=seen, positions=prepared.positions[left] - cut, vectors=prepared.vectors[left]
+            prepared,
+            token_ids=seen,
+            positions=prepared.positions[left] - cut,
+            vectors=prepared.vectors[left],
+            substitution=prepared.substitution and prepared.substitution.without(cut),
         )
 
     def _classified(self, prompts: Sequence[Prompt]) -> list[Verdict]:

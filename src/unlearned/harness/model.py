@@ -21,12 +21,15 @@ from tqdm import tqdm
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.verdicts import Verdicts
+from unlearned.engines.base import Completion
 from unlearned.engines.injection import EmbeddingInjection
+from unlearned.engines.restoring import restored
 from unlearned.engines.transformers import REFUSED
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.harness.contexts import Contexts
 from unlearned.models import EMBEDDED, ModelOptions, load_model, missing_device
 from unlearned.stages import PromptInput
+from unlearned.substitution.substitution import replaced
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -42,7 +45,9 @@ Row = tuple[int, ...]
 class UnlearnedLM(HFLM):  # type: ignore[misc]
     """lm-eval's `hf` model, answering as if it had never seen what the artifacts name.
 
-    Only contexts are classified and corrupted, never a continuation that is scored. So the log-likelihood of a text
+    Only contexts are classified and disturbed, never a continuation that is scored. Where strangers stand for words of
+    a context, they stand for them in its continuation, too: the system's answers are turned back, so this is the
+    probability that it says the continuation. So the log-likelihood of a text
     without a context (`loglikelihood_rolling`) is the plain model's, and so is every request that is not flagged, to
     the last bit: batches are the same as without artifacts.
 
@@ -92,6 +97,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
         which not the same is corrupted, those that are left over are scored once more by themselves.
         """
         self._look([_context(request) for request in requests], disable_tqdm)
+        requests = [self._as_said(request) for request in requests]
         rows = [_row((context + target)[-(self.max_length + 1) :][:-1]) for _, context, target in requests]
         inputs = [self._input(request) for request in requests]
         ways: dict[Row, dict[int, PromptInput | None]] = {}  # the plain one first, so that its batches are lm-eval's
@@ -112,6 +118,17 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
                 for n, result in zip(chosen, found, strict=True):
                     results[n] = result
         return results
+
+    def _as_said(self, request: Request) -> Request:
+        """The request as the model has to say it: where strangers stand for words, in its continuation as well."""
+        texts, context, target = request
+        given = self._input(request)
+        substitution = None if given is None else given.substitution
+        if substitution is None:
+            return request
+        text = self.tok_decode(target, skip_special_tokens=False)
+        pieces = substitution.away(text)
+        return (texts, context, list(substitution.pieces.ids(replaced(text, pieces)))) if pieces else request
 
     def _input(self, request: Request) -> PromptInput | None:
         """What of a request's context is corrupted, as far as the model gets to read it."""
@@ -164,7 +181,18 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
             generation_kwargs["disable_compile"] = True  # a compiled forward does not run Python hooks on replay
         with self._armed(context, inputs, first):
             output: torch.Tensor = super()._model_generate(context, max_length, stop, **generation_kwargs)
-            return output
+        return self._restored(output, context.shape[1], inputs)
+
+    def _restored(self, output: torch.Tensor, start: int, inputs: Sequence[PromptInput | None]) -> torch.Tensor:
+        """The answers in `output` (B, T) from column `start` on as the user reads them."""
+        rows = output.tolist()
+        for row, given in zip(rows, inputs, strict=True):
+            if given is not None and given.substitution is not None:
+                said = Completion("", tuple(row[start:]))
+                row[start:] = restored(said, given.substitution, self.tokenizer).token_ids
+        longest = max(map(len, rows))
+        padded = [[*row, *[self.tokenizer.pad_token_id or 0] * (longest - len(row))] for row in rows]
+        return torch.tensor(padded, device=output.device)
 
     @contextmanager
     def _armed(self, ids: torch.Tensor, inputs: Sequence[PromptInput | None], first: Sequence[int]) -> Iterator[None]:

@@ -37,7 +37,18 @@ START, ECO = "start", "eco"
 STEPS = "steps"
 VERDICTS = "verdicts"
 CODE = (
-    *("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines", "harness", "models.py"),
+    *(
+        "stages.py",
+        "api.py",
+        "classify",
+        "select",
+        "corrupt",
+        "substitution",
+        "unlearners",
+        "engines",
+        "harness",
+        "models.py",
+    ),
     "benchmarks/verdicts.py",
 )
 """What decides what a task finds; a change of it repeats the task."""

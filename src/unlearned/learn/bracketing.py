@@ -61,7 +61,7 @@ class Bracketing:
 
     def _around_sign_change(self, trace: Trace) -> list[float]:
         """Logarithms to try where remembering first turns into over-forgetting; none if it does not."""
-        ordered = trace.ordered
+        ordered = trace.positive
         pair = next(((a, b) for a, b in zip(ordered, ordered[1:], strict=False) if a.gap > 0 >= b.gap), None)
         if pair is None:
             return []
@@ -72,7 +72,8 @@ class Bracketing:
 
     def _around_best(self, trace: Trace) -> list[float]:
         """The middles between the best value and its neighbours, and where a parabola through the three is lowest."""
-        ordered, best = trace.ordered, trace.best()
+        ordered = trace.positive
+        best = min(ordered, key=lambda evaluation: evaluation.value)
         index = ordered.index(best)
         centre = math.log(best.parameter)
         sides = [ordered[i] for i in (index - 1, index + 1) if 0 <= i < len(ordered)]
@@ -88,7 +89,7 @@ class Bracketing:
 
     def _new(self, trace: Trace, logarithms: list[float]) -> list[float]:
         """Those that no evaluation, nor an earlier one of them, is as near to as the resolution."""
-        known = [math.log(parameter) for parameter in trace.found]
+        known = [math.log(parameter) for parameter in trace.found if parameter > 0]
         result = []
         for logarithm in logarithms:
             parameter = trace.space.rounded(math.exp(logarithm))

@@ -21,6 +21,7 @@ from unlearned.learn.asking import matters_of
 from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier
 from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
+from unlearned.learn.naming import decided, may_substitute, name_table
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
@@ -149,6 +150,10 @@ def add_strength(
     base_model = base_model_record(engine)
     scope, strengths = artifact.scopes[0], {}
     scope = replace(scope, selector=config.selector or scope.selector)
+    config, reason = decided(config, forget_rows, engine.bank)
+    if may_substitute(config.corruption):
+        table = name_table(scope.secret, scope.name, forget_rows, retain_rows, engine.bank)
+        scope = replace(scope, enrolled=table)
     if config.strength is None:
         scope, record = learn_strength(
             engine,
@@ -160,7 +165,9 @@ def add_strength(
             ledger=config.checkpoints / LEDGER if config.checkpoints else None,
             on_progress=report,
         )
-        strengths[scope.name] = record
+        strengths[scope.name] = record.model_copy(update={"reason": reason})
+        if not scope.learned.substitutes:
+            scope = replace(scope, enrolled=None)
     else:
         scope = replace(scope, corruption=_by_hand(engine, scope, forget_rows, config, base_model, report))
     if config.checkpoints is not None:
@@ -192,7 +199,7 @@ def _by_hand(
     """The corruption of a strength that is given, with the arrays that its function needs."""
     assert config.strength is not None, "otherwise it is learned"
     stored = {}
-    if corruptions.get(config.corruption).stored:
+    if corruptions.get(config.corruption).stored:  # no stranger needs any
         rows = with_answers(engine, evenly(forget, config.max_examples), config, report)
         probe = Probe(engine, scope, [engine.tokenize(choice_prompt(row)) for row in rows])
         answers = [row.answer or "" for row in rows]

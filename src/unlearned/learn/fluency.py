@@ -66,6 +66,9 @@ class FluencyGuard:
     reference: Fluency
     """Of the plain model's answers about subjects it cannot know."""
 
+    judged: Sequence[int] | None = None
+    """Indices of the answers that are looked at; None = all."""
+
     def __post_init__(self) -> None:
         if not math.isfinite(self.reference.log_perplexity):
             raise FitError(

@@ -13,9 +13,11 @@ from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError, FitWarning
 from unlearned.examples import Row, background_prompts, evenly
+from unlearned.learn.distinctive import distinctive_words
 from unlearned.learn.fluency import FluencyGuard, fluency
 from unlearned.learn.invented import invented
-from unlearned.learn.measures import Materials, choice_prompt, measures
+from unlearned.learn.measures import Facts, Likelihood, Materials, choice_prompt, measures
+from unlearned.learn.naming import may_substitute
 from unlearned.learn.objective import Answers, Target
 from unlearned.learn.probe import plain
 from unlearned.learn.strength_config import StrengthConfig
@@ -23,6 +25,9 @@ from unlearned.learn.surrogate import surrogate_values
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
 from unlearned.unlearners.eco import ForgetScope
+
+WITH_FACTS = 0.5
+"""Share of the answers that must have facts, for these to be what is measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,31 +54,67 @@ def prepare_lesson(
     report: Progress,
 ) -> Lesson:
     """Rows, answers, plain values, surrogate values and the reference of fluency: once for all candidates."""
-    rows = with_answers(engine, evenly(forget, config.max_examples), config, report)
+    by_facts = not config.objectives and may_substitute(config.corruption)
+    given = evenly(forget, min(config.max_examples, config.facts_examples) if by_facts else config.max_examples)
+    rows = with_answers(engine, given, config, report)
     prompts = [engine.tokenize(choice_prompt(row)) for row in rows]
+    originals = plain(prompts)
     materials = Materials(engine, scope.classifier.encoder, rows, config.batch_size)
-    makers = [measures.get(name) for name in config.objectives]
+    names = config.objectives or ((Facts.name,) if by_facts else (Likelihood.name,))
+    if Facts.name in names:
+        materials = replace(materials, said=_said(engine, prompts, rows, given, config))
+        if by_facts and not _telling(materials):
+            names = (Likelihood.name,)
+    makers = [measures.get(name) for name in names]
     made = [make(materials) for make in makers]
     reads_all = any(measure.generates for measure in made)
-    chosen = range(len(rows)) if reads_all else evenly(range(len(rows)), config.fluency_examples)
-    answers = Answers(engine, list(chosen), config.answer_tokens, config.batch_size)
+    few = evenly(range(len(rows)), config.fluency_examples)
+    answers = Answers(engine, range(len(rows)) if reads_all else few, config.answer_tokens, config.batch_size)
 
     def texts(inputs: Sequence[PromptInput]) -> list[str]:
         return [answer.text for answer in answers([inputs])[0]]
 
     report("surrogate", 0, 1)
     unrelated = [row.prompt for row in retain] or background_prompts()
-    originals = plain(prompts)
     targets = []
     for make, measure in zip(makers, made, strict=True):
         v_hat = surrogate_values(make, materials, config.surrogate, unrelated, texts)
-        plain_values = measure([originals], [texts(originals)] if measure.generates else [])[0]
+        plain_values = measure([originals], [materials.said or texts(originals)] if measure.generates else [])[0]
         targets.append(Target(measure, plain_values, v_hat))
-    guard = FluencyGuard(fluency(engine, [_reference(answers, rows)])[0]) if config.fluency else None
+    guard = (
+        FluencyGuard(fluency(engine, [_reference(replace(answers, chosen=few), rows)])[0], few)
+        if config.fluency
+        else None
+    )
     report("surrogate", 1, 1)
     _warn_if_unknown(scope.name, targets)
     needed = answers if reads_all or config.fluency else None
     return Lesson(engine, base_model, config, prompts, rows, targets, needed, guard)
+
+
+def _said(
+    engine: TransformersEngine,
+    prompts: Sequence[Prompt],
+    rows: Sequence[Row],
+    given: Sequence[Row],
+    config: StrengthConfig,
+) -> list[str]:
+    """(N,) the original model's own answers; those of rows that came without an answer are known already."""
+    known = {row.prompt for row in given if row.answer is None}
+    asked = [n for n, row in enumerate(rows) if row.prompt not in known]
+    found = Answers(engine, asked, config.answer_tokens, config.batch_size)([plain(prompts)])[0] if asked else []
+    said = [row.answer or "" for row in rows]
+    for n, answer in zip(asked, found, strict=True):
+        said[n] = answer.text
+    return said
+
+
+def _telling(materials: Materials) -> bool:
+    """Whether what the original model says has enough facts to tell knowing from not knowing."""
+    bank, pairs = materials.engine.bank, zip(materials.rows, materials.said, strict=True)
+    return sum(bool(distinctive_words(said, row.prompt, bank)) for row, said in pairs) >= WITH_FACTS * len(
+        materials.rows
+    )
 
 
 def _reference(answers: Answers, rows: Sequence[Row]) -> list[Completion]:

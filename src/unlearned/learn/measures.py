@@ -19,6 +19,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError, FitError
 from unlearned.examples import Row
 from unlearned.extras import require
+from unlearned.learn.distinctive import distinctive_words, share_said
 from unlearned.learn.refusals import refusal_similarity, surrogate_refusal_similarity
 from unlearned.registry import Registry
 from unlearned.stages import PromptInput
@@ -38,6 +39,8 @@ class Materials:
     """(N,) the examples."""
 
     batch_size: int = 16
+    said: Sequence[str] = ()
+    """(N,) what the original model answers; only for `facts`."""
 
 
 class Measure(Protocol):
@@ -124,6 +127,30 @@ class ChoiceAccuracy:
         return np.asarray(found == self._right, dtype=np.float64)
 
 
+class Facts:
+    """Share of the facts of the original model's own answer that the generated answer says; see `learn.distinctive`.
+
+    Not the facts of the row's answer: what the model does not say need not be forgotten. And not the likelihood of a
+    whole answer, most of which is wording: a model that never saw the data finds the wording of another one unlikely,
+    and aiming at that takes more corruption than forgetting does.
+    """
+
+    name: ClassVar[str] = "facts"
+    generates: ClassVar[bool] = True
+    least_gap: ClassVar[float] = 0.1
+
+    def __init__(self, materials: Materials) -> None:
+        self.constant: float | None = 0.0  # who never saw the data says them by chance
+        bank = materials.engine.bank
+        self._facts = [
+            distinctive_words(answer, row.prompt, bank)
+            for row, answer in zip(materials.rows, materials.said, strict=True)
+        ]
+
+    def __call__(self, runs: Runs, texts: Sequence[Sequence[str]]) -> Doubles:
+        return np.array([[share_said(f, text) for f, text in zip(self._facts, row, strict=True)] for row in texts])
+
+
 class RougeL:
     """ROUGE-L recall of the generated answer against the row's (with stemming, as TOFU has it)."""
 
@@ -207,5 +234,5 @@ def _each(rows: Sequence[Row], read: Callable[[Row], Any], column: str, measure:
 
 
 measures: Registry[Callable[[Materials], Measure]] = Registry("objective")
-for _measure in (Likelihood, TruthRatio, ChoiceAccuracy, RougeL, Refusal):
+for _measure in (Likelihood, Facts, TruthRatio, ChoiceAccuracy, RougeL, Refusal):
     measures.register(_measure.name, _measure)

@@ -127,13 +127,22 @@ class Objective:
         texts = [[answer.text for answer in run] for run in given]
         fluencies: Sequence[Fluency | None] = [None] * len(runs)
         if self.guard is not None and self.answers is not None:
-            fluencies = fluency(self.answers.engine, given, batch_size=self.answers.batch_size)
+            judged = [self._judged(run) for run in given]
+            fluencies = fluency(self.answers.engine, judged, batch_size=self.answers.batch_size)
         found = [target.measure(runs, texts) for target in self.targets]  # each (C, N)
         seconds = (time.perf_counter() - start) / len(runs)
         return [
             self._evaluation(parameter, [values[index] for values in found], fluencies[index], seconds)
             for index, parameter in enumerate(parameters)
         ]
+
+    def _judged(self, run: Sequence[Completion]) -> Sequence[Completion]:
+        """The answers that the guard looks at, of those that were given."""
+        assert self.guard is not None
+        assert self.answers is not None
+        if self.guard.judged is None:
+            return run
+        return [answer for n, answer in zip(self.answers.chosen, run, strict=True) if n in self.guard.judged]
 
     def _evaluation(
         self, parameter: float, found: Sequence[Doubles], fluent: Fluency | None, seconds: float

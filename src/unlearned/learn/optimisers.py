@@ -26,12 +26,17 @@ class Space:
     bounded: bool = False
     """The ends are not only where a search stops looking: a share, or `dims`, means nothing beyond them."""
 
+    zero: bool = False
+    """Nothing at all may be enough, and is tried first."""
+
     def __post_init__(self) -> None:
         if not 0 < self.low <= self.high < math.inf:
             raise ConfigError(f"The range {self.low:g}..{self.high:g} is empty, not positive or not finite.")
 
     def rounded(self, parameter: float) -> float:
-        """The nearest value inside the range."""
+        """The nearest value inside the range; 0 stays where it is allowed."""
+        if self.zero and parameter == 0:
+            return 0.0
         inside = min(max(parameter, self.low), self.high)
         return float(round(inside)) if self.integer else inside
 
@@ -73,6 +78,11 @@ class Trace:
     def ordered(self) -> list[Evaluation]:
         """By parameter."""
         return [self.found[parameter] for parameter in sorted(self.found)]
+
+    @property
+    def positive(self) -> list[Evaluation]:
+        """By parameter, without 0, which no logarithm reaches."""
+        return [evaluation for evaluation in self.ordered if evaluation.parameter > 0]
 
     def best(self, tolerance: float = 0.0) -> Evaluation:
         """The smallest parameter whose objective is within `tolerance` of the lowest: the mildest that does it."""

@@ -21,12 +21,15 @@ from unlearned.learn.objective import TOLERANCE, Evaluation, Objective
 from unlearned.learn.optimisers import Space, Trace
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
-from unlearned.learn.strength_config import AUTO, AUTO_FUNCTIONS, AUTO_SELECTORS, StrengthConfig
+from unlearned.learn.strength_config import AUTO, AUTO_SELECTORS, StrengthConfig
 from unlearned.progress import Progress
 from unlearned.unlearners.eco import ForgetScope
 
 LOW, HIGH = 1 / 16, 64.0
 """Range of a strength on all coordinates, in standard deviations of the embeddings."""
+
+MOST_BESIDE_STRANGERS = 8.0
+"""Highest strength on the words around a stranger's name."""
 
 LEAST_SHARE = 1 / 32
 
@@ -110,12 +113,17 @@ def learn_one(
     trace = Trace(evaluate, space, lambda count: report(phase, min(count, most), most))
     if corruptions.get(function).parameter is None:
         trace([space.low])
-    else:
+    elif not (space.zero and _is_enough(trace([0.0])[0])):
         lesson.config.make_optimiser()(trace)
     report(phase, most, most)
     chosen = trace.best(TOLERANCE)
     learned = replace(scope, corruption=objective.with_parameter(chosen.parameter))
     return Learned(learned, chosen, trace.ordered)
+
+
+def _is_enough(found: Evaluation) -> bool:
+    """As if never seen, or less: more corruption would only do harm."""
+    return found.penalty <= TOLERANCE and (found.distance <= TOLERANCE or found.gap <= 0)
 
 
 def objective_of(lesson: Lesson, scope: ForgetScope, function: str) -> Objective:
@@ -164,14 +172,15 @@ def space_of(function: str, lesson: Lesson) -> Space:
     # On fewer coordinates each needs more, for the same length of the whole change.
     scale = math.sqrt(width / max(1, config.dims or width)) if part.takes_dims else 1.0
     scale *= lesson.base_model.embedding_std if config.unit == "absolute" else 1.0
-    return Space(low=LOW * scale, high=HIGH * scale)
+    high = MOST_BESIDE_STRANGERS if part.substitutes else HIGH
+    return Space(low=LOW * scale, high=high * scale, zero=part.substitutes)
 
 
 def _candidates(config: StrengthConfig, scope: ForgetScope) -> list[tuple[str, str]]:
     if config.corruption != AUTO:
         return [(config.corruption, scope.selector)]
     extra = () if scope.selector in AUTO_SELECTORS else (scope.selector,)
-    return [(function, selector) for function in AUTO_FUNCTIONS for selector in (*AUTO_SELECTORS, *extra)]
+    return [(function, selector) for function in config.auto_functions for selector in (*AUTO_SELECTORS, *extra)]
 
 
 def _choose(candidates: Sequence[Learned]) -> Learned:
@@ -189,8 +198,17 @@ def _fingerprint(lesson: Lesson, scope: ForgetScope) -> str:
         scope.name,
         scope.secret.hex(),
         scope.detector_sha256(),
+        "" if scope.enrolled is None else hashlib.sha256(scope.enrolled.hashes.tobytes()).hexdigest(),
         repr([(row.prompt, row.answer, row.choices, row.paraphrased_answer, row.wrong_answers) for row in lesson.rows]),
-        repr((config.objectives, config.surrogate, config.fluency, config.fluency_examples, config.answer_tokens)),
+        repr(
+            (
+                [t.measure.name for t in lesson.targets],
+                config.surrogate,
+                config.fluency,
+                config.fluency_examples,
+                config.answer_tokens,
+            )
+        ),
         *(f"{target.plain.mean():.1f} {target.surrogate.mean():.1f}" for target in lesson.targets),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from unlearned.corrupt.functions import corruptions
+from unlearned.corrupt.functions import SUBSTITUTION, corruptions
 from unlearned.errors import ConfigError
 from unlearned.learn.measures import measures
 from unlearned.learn.optimisers import Trace, optimisers
@@ -14,10 +14,13 @@ from unlearned.learn.surrogate import Surrogate, checked_surrogate
 from unlearned.select.positions import selectors
 
 SELECTOR = "spans"
-AUTO = "auto"
-AUTO_FUNCTIONS = ("rand_noise_first_n", "zero_out_top_k", "semantic", "adversarial")
+AUTO, BEST = "auto", "best"
+AUTO_FUNCTIONS = (SUBSTITUTION, "rand_noise_first_n", "zero_out_top_k", "semantic", "adversarial")
 AUTO_SELECTORS = ("spans", "attribution")
 """What "auto" chooses among; one function of every family that has a parameter."""
+
+WITHOUT_NAMES = "rand_noise_first_n"
+"""What serves a scope best whose prompts name nobody: there is nobody whom a stranger could stand for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +30,12 @@ class StrengthConfig:
     selector: str | None = None
     """Which tokens of a flagged prompt are corrupted; None = as the detector says, or "spans"."""
 
-    corruption: str = "rand_noise_first_n"
-    """Corruption function; "auto" = choose it, and the token selector, among several."""
+    corruption: str = BEST
+    """Corruption function; "best" = entity substitution where the prompts name somebody, else noise; "auto" = try
+    several, and token selectors, too."""
+
+    auto_functions: tuple[str, ...] = AUTO_FUNCTIONS
+    """What "auto" tries."""
 
     dims: int | None = None
     """Coordinates that a function with a strength disturbs; None = all."""
@@ -39,8 +46,9 @@ class StrengthConfig:
     strength: float | None = None
     """Do not learn: use this strength (for functions without one: this many dims)."""
 
-    objectives: tuple[str, ...] = ("likelihood",)
-    """What is measured: likelihood, truth_ratio, accuracy, rouge, refusal."""
+    objectives: tuple[str, ...] = ()
+    """What is measured: likelihood, facts, truth_ratio, accuracy, rouge, refusal. None = facts where strangers may
+    stand for names and most answers have facts, else likelihood."""
 
     surrogate: Surrogate = "unrelated"
     """What a model without the knowledge would score: "unrelated" or "invented" (estimated), or a number."""
@@ -57,6 +65,9 @@ class StrengthConfig:
     max_examples: int = 40
     """Forget prompts, evenly spread over the set, that the strength is learned on."""
 
+    facts_examples: int = 24
+    """Of these, how many where it is learned from the facts of generated answers."""
+
     fluency_examples: int = 12
     """Of these, how many are answered to judge fluency; all are for objectives that read answers."""
 
@@ -67,12 +78,10 @@ class StrengthConfig:
     """Prompts per forward pass."""
 
     def __post_init__(self) -> None:
-        if self.corruption != AUTO:
+        if self.corruption not in (AUTO, BEST):
             corruptions.get(self.corruption)
         if self.selector is not None:
             selectors.get(self.selector)
-        if not self.objectives:
-            raise ConfigError("At least one objective is needed.")
         for name in self.objectives:
             measures.get(name)
         object.__setattr__(self, "surrogate", checked_surrogate(self.surrogate))
@@ -83,7 +92,8 @@ class StrengthConfig:
             raise ConfigError(f"strength={self.strength}: must be at least 0 and finite.")
         if self.strength is not None and self.corruption == AUTO:
             raise ConfigError("corruption='auto' chooses the strength, too. Leave the strength out.")
-        if self.strength is not None and self.strength > 1 and not corruptions.get(self.corruption).relative:
+        share = self.corruption not in (AUTO, BEST) and not corruptions.get(self.corruption).relative
+        if self.strength is not None and self.strength > 1 and share:
             raise ConfigError(f"strength={self.strength}: that of {self.corruption} is a share, at most 1.")
         if self.dims is not None and self.dims < 0:
             raise ConfigError(f"dims={self.dims}: must be at least 0, or None for all.")

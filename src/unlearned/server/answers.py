@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from unlearned.engines.detokenize import TextStream
+from unlearned.engines.restoring import Restorer, tokens_of
 from unlearned.engines.sampling import RowSettings, Token
 from unlearned.server.stops import StopWatch
 from unlearned.stages import PromptInput
@@ -58,6 +59,10 @@ class Answer:
         tokenizer: PreTrainedTokenizerBase,
         sink: Callable[[Piece], None],
     ) -> None:
+        self._restorer: Restorer[Token] | None = None
+        if prompt.substitution is not None:
+            self._restorer = Restorer(prompt.substitution, tokenizer)
+            settings = replace(settings, logit_bias=prompt.substitution.biased(settings.logit_bias))
         self.index, self.prompt, self.settings = index, prompt, settings
         self.ends, self.sink = ends, sink
         self.stream, self.watch = TextStream(tokenizer), StopWatch(stops)
@@ -84,18 +89,29 @@ class Answer:
         """Take the next token; True if the answer ends with it."""
         self.count += 1
         self.first_token_at = self.first_token_at or time.perf_counter()
-        if token.id in self.ends:
-            self._finish("stop")
-            return True
-        self._waiting.append((len(self.stream.text), token))
-        text, stopped = self.watch.feed(self.stream.push(token.id))
-        if stopped:
-            self._give(text, "stop", cut=True)
-        elif self.count >= self.settings.max_new_tokens:
-            self._finish("length", before=text)
+        reason = "stop" if token.id in self.ends else "length" if self.count >= self.settings.max_new_tokens else None
+        text = ""
+        for own in self._restored(None if token.id in self.ends else token, last=reason is not None):
+            self._waiting.append((len(self.stream.text), own))
+            new, stopped = self.watch.feed(self.stream.push(own.id))
+            text += new
+            if stopped:
+                self._give(text, "stop", cut=True)
+                return True
+        if reason is not None:
+            self._finish(reason, before=text)
         elif text:
             self._give(text)
         return self.done
+
+    def _restored(self, token: Token | None, *, last: bool) -> list[Token]:
+        """What is certain of the answer as the user reads it."""
+        substitution = self.prompt.substitution
+        if self._restorer is None or substitution is None:
+            return [] if token is None else [token]
+        chunks = [] if token is None else self._restorer.push(token.id, token)
+        chunks += self._restorer.finish() if last else []
+        return [own for chunk in chunks for own in tokens_of(chunk, substitution)]
 
     def fail(self, error: Exception) -> None:
         """End it with an error, if it has not ended."""

@@ -9,16 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.scope import Scope
 from unlearned.corrupt.corruption import Corruption, keyed_generator
-from unlearned.engines.base import Engine
+from unlearned.engines.base import Embedder
 from unlearned.errors import UnlearnedError
-from unlearned.select.positions import select, selectors
+from unlearned.select.positions import selectors
 from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.substitution.table import NameTable
+from unlearned.unlearners.selected import selection
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +30,7 @@ class ForgetScope(Scope):
     """One named thing to forget: how to recognise it, and what to do to it."""
 
     secret: bytes
-    """Of the artifact: keys the noise."""
+    """Of the artifact: keys the noise and the strangers."""
 
     corruption: Corruption | None = None
     """None: only a detector so far, with which nothing can be generated."""
@@ -39,18 +38,31 @@ class ForgetScope(Scope):
     selector: str = "spans"
     """Name of a registered token selector."""
 
+    enrolled: NameTable | None = None
+    """The names of the scope, where strangers stand for them; None = names are told by their spelling alone."""
+
     def __post_init__(self) -> None:
         Scope.__post_init__(self)
         selectors.get(self.selector)
 
-    def corrupted(self, token_ids: Sequence[int], vectors: Tensor) -> Tensor:
-        """(N, D) embeddings of these N tokens of one span -> (N, D) corrupted ones.
+    @property
+    def names(self) -> NameTable:
+        """The names of the scope, and the key of its strangers."""
+        return self.enrolled or NameTable(self.secret, self.name)
 
-        Keyed by the words and nothing else: the same in every batch, turn, process and engine.
-        """
+    @property
+    def learned(self) -> Corruption:
+        """The corruption; raises `UnlearnedError` if there is none yet."""
         if self.corruption is None:
             raise UnlearnedError(f"The scope {self.name!r} has no strength yet. {LEARN_IT}")
-        return self.corruption.apply(vectors, keyed_generator(self.secret, self.name, token_ids))
+        return self.corruption
+
+    def noise(self, corruption: Corruption, token_ids: Sequence[int], vectors: Tensor) -> Tensor:
+        """(N, D) embeddings of some tokens of one span -> (N, D) corrupted ones.
+
+        Keyed by the words of the span and nothing else: the same in every batch, turn, process and engine.
+        """
+        return corruption.apply(vectors, keyed_generator(self.secret, self.name, token_ids))
 
 
 class ECO:
@@ -63,32 +75,24 @@ class ECO:
         if len(self._by_name) < len(self.scopes):
             raise UnlearnedError("Two scopes have the same name. Remove one of the artifacts or rename its scope.")
 
-    def prepare(self, prompts: Sequence[Prompt], engine: Engine) -> list[PromptInput]:
+    def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """prompt -> classify -> select tokens -> corrupt. The engine generates from what this returns."""
         verdicts = self.classify(prompts)
-        return [self.corrupt(prompt, verdict, engine) for prompt, verdict in zip(prompts, verdicts, strict=True)]
+        return [self.corrupt(prompt, verdict, embedder) for prompt, verdict in zip(prompts, verdicts, strict=True)]
 
     def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
         """The user's words only: no chat template, no answer tokens. Raises `DetectionError` rather than pass."""
         return detect_in_conversations(prompts, self.scopes)
 
-    def corrupt(self, prompt: Prompt, verdict: Verdict, engine: Engine) -> PromptInput:
+    def corrupt(self, prompt: Prompt, verdict: Verdict, embedder: Embedder) -> PromptInput:
         """Corrupt the tokens of a flagged prompt's spans; any other prompt is handed on as it is.
+
+        Where a scope substitutes, the result also says what has to be turned back in the answer.
 
         Raises:
             UnlearnedError: the prompt is in scope but has no token to corrupt.
         """
         if not verdict.in_scope:
             return PromptInput(prompt.token_ids, verdict)  # the plain model's own path, bit for bit
-        selected = select(prompt, [(span, self._by_name[span.scope]) for span in verdict.spans])
-        if not selected:
-            # Fail closed: a flagged prompt that reaches the model untouched is a leak, not a fallback.
-            raise UnlearnedError("The prompt is in a forget scope but has no content token. Nothing was generated.")
-        embeddings = engine.embed(prompt.token_ids)  # (T, D)
-        corrupted = embeddings.clone()
-        for span, mask in selected:
-            positions = np.flatnonzero(mask)
-            words = [prompt.token_ids[position] for position in positions]
-            corrupted[positions] = self._by_name[span.scope].corrupted(words, embeddings[positions])
-        positions = np.flatnonzero(np.logical_or.reduce([mask for _, mask in selected]))
-        return PromptInput(prompt.token_ids, verdict, torch.from_numpy(positions), corrupted[positions])
+        found = selection(prompt, verdict, self._by_name, embedder, substitutes=True)
+        return found.read(self._by_name, lambda name: self._by_name[name].learned)

@@ -136,4 +136,5 @@ def _behind(given: PromptInput, soft: PromptInput) -> PromptInput:
         answer=given.answer,
         positions=torch.cat([soft.positions, given.positions + len(soft.positions)]),
         vectors=torch.cat([soft.vectors, given.vectors.float()]),
+        substitution=given.substitution and given.substitution.behind(soft.token_ids[: len(soft.positions)]),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from unlearned.artifact.artifact import Artifact, combined
@@ -23,6 +24,9 @@ from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
 from unlearned.server.vllm.settings import Settings
 from unlearned.stages import Prompt, PromptInput, Verdict, messages_only, text_only
+from unlearned.substitution.bank import Bank
+from unlearned.substitution.pieces import Pieces
+from unlearned.substitution.substitution import Substitution
 from unlearned.unlearners.eco import ECO, LEARN_IT
 
 if TYPE_CHECKING:
@@ -44,6 +48,9 @@ class Given:
     length: int | None = None
     """How many of its tokens are the prompt; what follows was generated (beams). None = all."""
 
+    said: dict[str, Substitution] = field(default_factory=dict)
+    """Under `GIVEN`, what has to be turned back in the answers of a beam search, once a step of it was checked."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checked:
@@ -63,6 +70,17 @@ class Checked:
             for position in self.input.positions.tolist():
                 mask[position] = False
         return mask
+
+
+@dataclass(frozen=True, slots=True)
+class TableEmbedder:
+    """What has to be known of the engine's model to corrupt its prompts."""
+
+    table: EmbeddingTable
+    bank: Bank
+
+    def embed(self, token_ids: Sequence[int]) -> Tensor:
+        return self.table.embed(token_ids)
 
 
 class Enforcer:
@@ -90,6 +108,7 @@ class Enforcer:
     ) -> None:
         self.settings, self.table, self.reader = settings, table, TokenReader(tokenizer)
         self._base_model = embeddings_record(table.embed, table.rows, tokenizer, model_id)
+        self._embedder = TableEmbedder(table, Bank(Pieces(copy.deepcopy(tokenizer))))
         self._known: tuple[Artifact, ...] = ()
         log = log or Log()
         store = ArtifactStore(self._activate, settings.sources(), log.event)
@@ -185,7 +204,7 @@ class Enforcer:
         if not verdict.in_scope:
             return Checked(PromptInput(prompt.token_ids, verdict), enforced.digest)
         try:
-            corrupted = enforced.unlearner.corrupt(self.reader.located(prompt), verdict, self.table)  # type: ignore[arg-type]
+            corrupted = enforced.unlearner.corrupt(self.reader.located(prompt), verdict, self._embedder)
         except UnlearnedError as error:
             raise unchecked("The prompt could not be prepared.", "detection_failed") from error
         embeddings = self.table.embed(prompt.token_ids).clone()

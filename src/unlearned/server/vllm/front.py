@@ -30,7 +30,9 @@ from unlearned.server.vllm.hooks import (
     RENDER_CHAT_ASYNC,
     wrap,
 )
+from unlearned.server.vllm.restoring import handle
 from unlearned.server.vllm.settings import Settings
+from unlearned.substitution.substitution import Substitution
 
 CONSTRAINED = "An answer under this constraint cannot be given. Leave the constraint out or word it otherwise."
 NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
@@ -124,7 +126,10 @@ def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
         if request.mm_features:
             _refuse_unreadable("multimodal", params)
         _refuse_unreadable("token", params)
-        _corrupt(request, _checked(enforcer, prompt, request.prompt_token_ids, params), enforcer)
+        checked = _checked(enforcer, prompt, request.prompt_token_ids, params)
+        _corrupt(request, checked, enforcer)
+        if (substitution := checked.input.substitution) is not None:
+            _turn_back(request, substitution, given_with(prompt) if isinstance(prompt, Mapping) else Given())
         return request
 
     return wrapper
@@ -159,6 +164,17 @@ def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
         own = torch.cat([own, enforcer.table.embed(request.prompt_token_ids[len(own) :])])
     request.prompt_embeds = own
     request.prompt_is_token_ids = checked.is_token(length)
+
+
+def _turn_back(request: Any, substitution: Substitution, given: Given) -> None:
+    """Have the strangers in the answer turned back: where it is made into text, or when a beam search has ended."""
+    if given.length is not None:
+        given.said[GIVEN] = substitution
+        return
+    request.trace_headers = {**request.trace_headers, **handle(substitution)}
+    sampling = request.sampling_params
+    if sampling is not None and sampling.logit_bias:
+        sampling.logit_bias = substitution.biased(sampling.logit_bias)
 
 
 def _refuse_unreadable(kind: str, params: Any) -> None:
@@ -228,6 +244,7 @@ def _beam(build: Callable[..., Any]) -> Callable[..., Any]:
         prompt = build(self)
         origin = self.orig_prompt
         if prompt.get("type") == "token":
+            origin.setdefault(GIVEN, Given())
             prompt[GIVEN] = replace(given_with(origin), length=len(origin["prompt_token_ids"]))
         return prompt
 

@@ -57,12 +57,19 @@ BLOCK_KEYS = Place(
     *("vllm.v1.core.kv_cache_utils", "", "generate_block_hash_extra_keys"),
     ("request", "start_token_idx", "end_token_idx"),
 )
+NEW_STATE = Place("vllm.v1.engine.output_processor", "OutputProcessor", "add_request", ("request",))
+OUTPUTS = Place("vllm.v1.engine.output_processor", "OutputProcessor", "process_outputs", ("engine_core_outputs",))
+BEAMS = Place("vllm.entrypoints.generate.beam_search.online", "BeamSearchOnlineMixin", "beam_search", ("prompt",))
+BEAMS_OFFLINE = Place(
+    "vllm.entrypoints.generate.beam_search.offline", "BeamSearchOfflineMixin", "beam_search", ("prompts",)
+)
 ADD_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "add_cli_args", ("parser",))
 READ_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "from_cli_args", ("args",))
 
 PLACES = (
     *(FRONT_START, PROCESS_INPUTS, ADD_REQUEST, RENDER_CHAT, RENDER_CHAT_ASYNC, BEAM_PROMPT, OFFLINE),
     *(EXECUTOR, CORE_REQUEST, BLOCK_KEYS),
+    *(NEW_STATE, OUTPUTS, BEAMS, BEAMS_OFFLINE),
     *(ADD_FLAGS, READ_FLAGS),
 )
 
