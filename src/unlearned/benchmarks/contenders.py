@@ -21,6 +21,7 @@ from unlearned.artifact.instruction import load_instruction, save_instruction
 from unlearned.benchmarks.models import Load, with_adapter, with_weights
 from unlearned.benchmarks.settings import Settings, check_settings
 from unlearned.benchmarks.verdicts import Verdicts
+from unlearned.corrupt.functions import SUBSTITUTION
 from unlearned.engines.injection import inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
@@ -48,6 +49,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 ECO: dict[str, dict[str, Any]] = {
     "eco": {},
+    "eco-es": {"corruption": SUBSTITUTION},
+    "eco-es0": {"corruption": SUBSTITUTION, "strength": 0.0},
     "eco-rn": {"corruption": "rand_noise_first_n"},
     "eco-zo": {"corruption": "zero_out_top_k"},
     "eco-semantic": {"corruption": "semantic"},
@@ -55,7 +58,8 @@ ECO: dict[str, dict[str, Any]] = {
     "eco-auto": {"corruption": "auto"},
     "eco-hand": {"corruption": "rand_noise_first_n", "strength": 0.2, "unit": "absolute"},
 }
-"""Contender -> what differs from the defaults of `FitConfig`. The strength by hand is that of a first trial."""
+"""Contender -> what differs from the defaults of `FitConfig`. `eco-es` puts a stranger's words in place of those that
+identify the subject, `eco-es0` without noise on the others. The strength by hand is that of a first trial."""
 
 UNFITTED = (NONE, PROMPTING)
 """The same for every seed."""

@@ -29,7 +29,17 @@ from unlearned.progress import Progress
 START, RETAINED = "start", "retained"
 STEPS, ARTIFACTS, VERDICTS = "steps", "artifacts", "verdicts"
 
-_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines", "benchmarks/verdicts.py")
+_HOW = (
+    "stages.py",
+    "api.py",
+    "classify",
+    "select",
+    "corrupt",
+    "substitution",
+    "unlearners",
+    "engines",
+    "benchmarks/verdicts.py",
+)
 _FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/contenders.py")
 
 Evaluate = Callable[[Contender, Progress], Sequence[Item]]

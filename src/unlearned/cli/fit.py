@@ -51,14 +51,22 @@ def fit(
     alpha: Annotated[float, typer.Option(help="Level of the conformal calibration.")] = 0.05,
     other_languages: Annotated[str, typer.Option(help="Languages the encoder cannot read: pass or corrupt.")] = "pass",
     corruption: Annotated[
-        str, typer.Option(help="Corruption function; auto = choose it, and the tokens, among several.")
-    ] = "rand_noise_first_n",
+        str,
+        typer.Option(
+            help="Corruption function. best: entity_substitution where prompts name somebody, else noise; auto: try "
+            "several, and which tokens."
+        ),
+    ] = "best",
     dims: Annotated[int | None, typer.Option(min=0, help="Embedding coordinates to disturb; default: all.")] = None,
     unit: Annotated[str, typer.Option(help="Of the strength: embedding_std or absolute.")] = "embedding_std",
     strength: Annotated[float | None, typer.Option(min=0, help="Use this strength instead of learning it.")] = None,
     objective: Annotated[
-        str, typer.Option(help="likelihood, truth_ratio, accuracy, rouge, refusal; several separated by commas.")
-    ] = "likelihood",
+        str | None,
+        typer.Option(
+            help="facts, likelihood, truth_ratio, accuracy, rouge, refusal; several separated by commas. "
+            "Default: facts where the prompts name somebody, else likelihood."
+        ),
+    ] = None,
     surrogate: Annotated[
         str, typer.Option(help="What a model without the knowledge would score: unrelated, invented or a number.")
     ] = "unrelated",
@@ -105,7 +113,7 @@ def fit(
         dims=dims,
         unit=unit,  # type: ignore[arg-type]
         strength=strength,
-        objectives=names(objective),
+        objectives=names(objective) if objective else (),
         surrogate=surrogate,
         fluency=fluency,
         optimiser=optimiser,

@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+KIND_NAMES = {
+    "she": "given names of women",
+    "he": "given names of men",
+    "surname": "surnames",
+    "place": "places",
+    "thing": "words of titles and the like",
+}
+
 if TYPE_CHECKING:
     from unlearned.artifact.schema import BaseModelRecord, ScopeRecord
 
@@ -89,6 +97,13 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
         strength = "" if k.strength is None else f", strength {k.strength:.4g} ({k.unit})"
         dims = "all" if k.dims is None else k.dims
         rows.append(("corruption", f"{k.function}{strength}, {dims} dims, on {scope.selector}"))
+    if scope.names is not None:
+        kinds = ", ".join(f"{count} {KIND_NAMES[kind]}" for kind, count in scope.names.items())
+        rows.append(
+            ("strangers", f"for {sum(scope.names.values())} words: {kinds or 'none enrolled'}; also for others")
+        )
+    if s and s.reason:
+        rows.append(("why this one", s.reason))
     if s:
         for m in s.measures:
             rows.append((m.name, f"{m.plain:.2f} -> {m.found:.2f}, {m.surrogate:.2f} aimed at ({s.surrogate})"))

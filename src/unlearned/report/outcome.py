@@ -20,7 +20,7 @@ RULE = (
     "Bold: the best unlearner of a column, start, retained and none left out; ↑ higher and ↓ lower is better, ≈R "
     "closest to the retained model is. Below or in brackets: 95 % intervals over items (i) or over seeds (s)."
 )
-REFERENCES = ("start", "retained", "none")
+REFERENCES = ("start", "retained", "retained-2", "retained-es", "none")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of `results.json`, as this report reads it."""
 
-_FORGET = ("rouge", "leak", "leak_rate", "degenerate")
+_FORGET = ("rouge", "leak", "leak_rate", "facts", "degenerate")
 _PAIRS = ("forget_rouge", "retain_rouge", "leak")
 
 
@@ -130,7 +130,8 @@ def _model(data: Mapping[str, Any]) -> Model:
         for name in ("forget_quality", "ks_statistic"):
             values[name] = Estimate(scores[name], None, count, None)
     for part, own in data["generations"].items():
-        values |= {f"{part}_{name}": _estimate(own[name]) for name in _FORGET if f"{part}_{name}" not in values}
+        known = [name for name in _FORGET if own.get(name) is not None]  # older runs have no facts
+        values |= {f"{part}_{name}": _estimate(own[name]) for name in known if f"{part}_{name}" not in values}
     values |= {f"paired_{name}": _estimate(data["paired"][name]) for name in _PAIRS}
     if data["unlearner"] is not None:
         values["over_forgotten"] = Estimate(data["over_forgotten"] / count, None, count, None)

@@ -21,6 +21,7 @@ MAIN = (
     Column("Spearman", "agreement_spearman", "high"),
     Column("forget truth ratio", "forget_truth_ratio", "retained"),
     Column("forget ROUGE-L", "forget_rouge", "retained"),
+    Column("facts said", "forget_facts", "retained"),
     Column("leak rate", "forget_leak_rate", "low"),
     Column("leak rate, reworded", "paraphrased_leak_rate", "low"),
     Column("over-forgotten", "over_forgotten", "low"),

@@ -14,6 +14,7 @@ from unlearned.benchmarks.tofu.questions import Question
 from unlearned.benchmarks.tofu.scoring import Losses
 from unlearned.benchmarks.tofu.unlearners import Asked
 from unlearned.engines.base import Completion
+from unlearned.learn.distinctive import named_facts, share_said
 from unlearned.learn.fluency import is_degenerate
 from unlearned.metrics.text import rouge_recall, unique_token_ratio
 
@@ -60,6 +61,10 @@ class Item:
 
     corrupted: tuple[tuple[int, int], ...] = ()
     """Characters `[start, end)` of `prompt` whose tokens were corrupted; neighbours are joined."""
+
+    facts: float | None = None
+    """Share of the names, dates and codes of the first true answer, but for those of the question, that were generated;
+    None where it has none."""
 
     computed: bool = True
     """False: all of it is taken over from the start model."""
@@ -122,7 +127,13 @@ def made_item(one: Asked, row: Question, written: Completion, losses: Losses) ->
         losses=losses.means,
         counts=losses.tokens,
         corrupted=_corrupted(one),
+        facts=_facts(written.text, row),
     )
+
+
+def _facts(generated: str, row: Question) -> float | None:
+    wanted = named_facts(row.truths[0], f"{row.text} {row.known}")
+    return share_said(wanted, generated) if wanted else None
 
 
 def _corrupted(one: Asked) -> tuple[tuple[int, int], ...]:

@@ -29,6 +29,8 @@ METRICS = {
     "truth_ratio": "tofu/R: geometric mean over wrong answers",
     "rouge": "rouge_score rougeL recall, stemmed, of the greedy answer",
     "leak": "share of the true answer's words, without common ones and the question's, in the greedy answer",
+    "facts": "share of the true answer's names, dates and codes, without the question's, in the greedy answer; of "
+    "answers that have some",
     "leak_rate": f"share of answers with a leak of at least {LEAKED}",
     "degenerate": "share of answers that are empty or repeat themselves",
 }
@@ -94,6 +96,7 @@ def summary(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "forget_rouge": _average([one["rouge"]["value"] for one in forget]),
                 "leak": _average([one["leak"]["value"] for one in forget]),
                 "leak_rate": _average([one["leak_rate"]["value"] for one in forget]),
+                "facts": _average([one["facts"] and one["facts"]["value"] for one in forget]),
                 "retain_half_rouge": _average([model["paired"]["retain_rouge"]["value"] for model in own]),
                 "differing": sum(model["unchanged"]["differing"] for model in own),
             }
@@ -103,8 +106,10 @@ def summary(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _generations(items: Sequence[Item]) -> dict[str, Any]:
     leaks = np.array([item.leak for item in items])
+    facts = [item.facts for item in items if item.facts is not None]
     return {
         "rouge": _estimate(mean([item.rouge[0] for item in items])),
+        "facts": _estimate(mean(facts)) if facts else None,
         "leak": _estimate(mean(leaks)),
         "leak_rate": _estimate(mean(leaks >= LEAKED)),
         "degenerate": _estimate(mean([item.degenerate for item in items])),
@@ -142,6 +147,7 @@ def _items(evaluation: Evaluation, log: TofuLog, over: Any) -> dict[str, list[di
                 "score": item.score,
                 "rouge": list(item.rouge),
                 "leak": item.leak,
+                "facts": item.facts,
                 "unique": item.unique,
                 "degenerate": item.degenerate,
                 "computed": item.computed,

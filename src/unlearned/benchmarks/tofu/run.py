@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 import unlearned
+from unlearned.api import Unlearned
+from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.contenders import UNFITTED, Materials, check_contenders, trains
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
@@ -31,7 +33,7 @@ from unlearned.benchmarks.tofu.prompts import author_names, format_of, instructi
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, questions
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
-from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner, tokenized, unlearners
+from unlearned.benchmarks.tofu.unlearners import Eco, Plain, Unlearner, tokenized, unlearners
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
@@ -50,9 +52,10 @@ FORMAT = 1
 
 RESULTS, STEPS, LOGS, ARTIFACTS = "results.json", "steps", "logs", "artifacts"
 START, RETAINED, SPEED = "start", "retained", "speed"
+SECOND, UNDER_STRANGERS, CEILING_OF = "retained-2", "retained-es", "eco-es"
 DEFAULT = ("none", "eco-rn", "eco-zo", "prompting")
 
-_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "unlearners", "engines")
+_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "substitution", "unlearners", "engines")
 FIT_CODE = (
     *_HOW,
     *("learn", "artifact", "data"),
@@ -82,8 +85,13 @@ class TofuRunConfig:
     seeds: int = 1
     """Each unlearner is fitted with the seeds 0, 1, ..."""
 
-    adapters: tuple[str, str] | None = None
-    """Folders of the start and the retained model's adapters, instead of training them."""
+    adapters: tuple[str, ...] | None = None
+    """Folders of the start and the retained model's adapters, and of a second retained one's for `ceiling`, instead of
+    training them."""
+
+    ceiling: bool = False
+    """Also what two retained models have in common (another seed and order of the same rows), and the retained model
+    under the strangers of `eco-es`: no unlearner can be expected to come closer."""
 
     training: FinetuneConfig = field(default_factory=FinetuneConfig)
     fit: Mapping[str, Any] = field(default_factory=dict)
@@ -103,6 +111,12 @@ class TofuRunConfig:
         check_contenders(
             self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul, known=unlearners()
         )
+        if self.ceiling and CEILING_OF not in self.unlearners:
+            raise ConfigError(f"The ceiling is that of {CEILING_OF}. Name it among the unlearners.")
+        if self.adapters is not None and len(self.adapters) != 2 + self.ceiling:
+            raise ConfigError(
+                "Give the adapters of the start and the retained model; with a ceiling, a second of these."
+            )
         if self.model.adapter is not None:
             raise ConfigError("--adapter is not for this benchmark, which trains its own. Give both as --adapters.")
 
@@ -162,6 +176,8 @@ def run_tofu(
     for name in config.unlearners:
         for seed in range(1 if name in UNFITTED else config.seeds):
             tested.append(bench.unlearned(name, seed, start.evaluation))
+    if config.ceiling:
+        tested[2:2] = bench.ceiling(retained.evaluation)
     speed = bench.speed() if config.speed_questions else None
     models = []
     for model in tested:
@@ -199,7 +215,7 @@ class _Bench:
         data: TofuData,
         out: Path,
         load: Load,
-        adapters: tuple[Path, Path],
+        adapters: tuple[Path, ...],
         report: Progress,
     ) -> None:
         self.config, self.data, self.out, self.report = config, data, out, report
@@ -220,6 +236,24 @@ class _Bench:
 
     def plain_retained(self) -> Unlearner:
         return Plain(RETAINED, TransformersEngine(*with_adapter(self._load, self._adapters[1])), own_weights=True)
+
+    def ceiling(self, retained: Evaluation) -> list[Tested]:
+        """A second retained model, and the first one under strangers."""
+        second, own = {"adapter": adapter_sha256(self._adapters[2])}, {"adapter": adapter_sha256(self._adapters[1])}
+        artifact = Artifact.from_pretrained(artifacts_of(self.out, CEILING_OF, 0) / CEILING_OF)
+
+        def plain() -> Unlearner:
+            return Plain(SECOND, TransformersEngine(*with_adapter(self._load, self._adapters[2])), own_weights=True)
+
+        def under_strangers() -> Unlearner:
+            return Eco(UNDER_STRANGERS, Unlearned(*with_adapter(self._load, self._adapters[1]), artifact))
+
+        return [
+            self.evaluated(SECOND, None, None, second, plain, None),
+            self.evaluated(
+                UNDER_STRANGERS, None, None, {**own, "artifact": artifact.sha256}, under_strangers, retained
+            ),
+        ]
 
     def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:
         """Fit one unlearner and evaluate it."""
@@ -298,6 +332,16 @@ class _Bench:
         return report
 
 
+def ceiling_artifact(out: Path) -> Artifact:
+    """Whose strangers the retained model is asked about."""
+    return Artifact.from_pretrained(artifacts_of(out, CEILING_OF, 0) / CEILING_OF)
+
+
+def under_strangers(out: Path, retained: Load) -> Unlearner:
+    """The retained model, asked about strangers: what the change of spelling alone makes of it."""
+    return Eco(UNDER_STRANGERS, Unlearned(*retained(), ceiling_artifact(out)))
+
+
 def artifacts_of(out: Path, unlearner: str, seed: int) -> Path:
     """Where an unlearner keeps what was fitted; what trains has a folder of its own, as other code decides it."""
     return out / ARTIFACTS / (f"{unlearner}-seed{seed}" if trains(unlearner) else f"seed{seed}")
@@ -345,12 +389,15 @@ def scored_questions(engine: TransformersEngine, asked: list[Question]) -> list[
     return rows
 
 
-def _adapters(config: TofuRunConfig, data: TofuData, load: Load, cache: Path | None, tell: Tell) -> tuple[Path, Path]:
+def _adapters(config: TofuRunConfig, data: TofuData, load: Load, cache: Path | None, tell: Tell) -> tuple[Path, ...]:
     if config.adapters is not None:
-        start, retained = map(Path, config.adapters)
-        return start, retained
+        return tuple(map(Path, config.adapters))
     start = finetune(load, data.all_pairs, config.training, name=START, cache=cache, tell=tell)
-    return start, finetune(load, data.retain_pairs, config.training, name=RETAINED, cache=cache, tell=tell)
+    retained = finetune(load, data.retain_pairs, config.training, name=RETAINED, cache=cache, tell=tell)
+    if not config.ceiling:
+        return start, retained
+    other = replace(config.training, seed=config.training.seed + 1)
+    return start, retained, finetune(load, data.retain_pairs, other, name=SECOND, cache=cache, tell=tell)
 
 
 def _versions() -> dict[str, str]:

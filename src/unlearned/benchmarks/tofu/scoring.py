@@ -24,6 +24,7 @@ from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
 from unlearned.stages import Prompt, PromptInput
+from unlearned.substitution.scoring import Continuation, continuation
 
 TOGETHER = 16
 """Questions per forward pass on an accelerator. A CPU is busy with one, which needs no padding."""
@@ -116,7 +117,10 @@ class Scorer:
 
     def groups(self, rows: Sequence[Scored]) -> list[list[int]]:
         """Which rows are run together. It depends on lengths only, so it is the same whether a row is corrupted."""
-        sizes = [len(row.prompt.token_ids) + len(tree_of(self._ids(row)).tokens) for row in rows]
+        plain = [[continuation(self.engine.tokenizer, text, None) for text in row.targets] for row in rows]
+        sizes = [
+            len(row.prompt.token_ids) + len(tree_of(_read(own)).tokens) for row, own in zip(rows, plain, strict=True)
+        ]
         return together(sizes, self.questions)
 
     @torch.inference_mode()
@@ -160,13 +164,13 @@ class Scorer:
 
     def _one_by_one(self, row: Scored) -> Losses:
         """By the engine, which knows every model."""
-        ids = self._ids(row)
+        self._targets(row)
         found = self.engine.log_likelihood([row.input] * len(row.targets), row.targets)
-        return Losses(tuple(-float(tokens.double().mean()) for tokens in found), tuple(map(len, ids)))
+        return Losses(tuple(-float(tokens.double().mean()) for tokens in found), tuple(map(len, found)))
 
     def _by_trees(self, rows: Sequence[Scored]) -> list[Losses]:
-        model, sequences = self.engine.model, [self._ids(row) for row in rows]
-        trees = [tree_of(ids) for ids in sequences]
+        model, targets = self.engine.model, [self._targets(row) for row in rows]
+        trees = [tree_of(_read(own)) for own in targets]
         prefix = self._shared(rows)
         skip = 0 if prefix is None else prefix.length
         layout = _layout([row.input for row in rows], trees, skip, self.engine.pad_id)
@@ -192,7 +196,10 @@ class Scorer:
             place = {int(column): index for index, column in enumerate(needed)}
         else:  # a model that cannot leave logits out
             place = {int(column): int(column) - skip for column in needed}
-        return [_losses(logits[n], tree, layout.end, place) for n, tree in enumerate(trees)]
+        return [
+            _losses(logits[n], tree, layout.end, place, [target.count for target in own])
+            for n, (tree, own) in enumerate(zip(trees, targets, strict=True))
+        ]
 
     def _shared(self, rows: Sequence[Scored]) -> SharedPrefix | None:
         ids = [row.prompt.token_ids for row in rows]
@@ -208,13 +215,16 @@ class Scorer:
             self._prefix = (beginning, shared_prefix(self.engine.model, [PromptInput(row) for row in rest]))
         return self._prefix[1]
 
-    def _ids(self, row: Scored) -> list[list[int]]:
-        ids = [
-            self.engine.tokenizer(text, add_special_tokens=False)["input_ids"] if text else [] for text in row.targets
-        ]
-        if not all(ids):
+    def _targets(self, row: Scored) -> list[Continuation]:
+        found = [continuation(self.engine.tokenizer, text, row.input.substitution) for text in row.targets]
+        if not all(target.token_ids for target in found):
             raise DataError(f"An answer to {row.prompt.text[-60:]!r} has no token.")
-        return ids
+        return found
+
+
+def _read(targets: Sequence[Continuation]) -> list[tuple[int, ...]]:
+    """The tokens of the answers as the model reads them."""
+    return [target.token_ids for target in targets]
 
 
 def _untouched(row: Scored) -> int:
@@ -269,15 +279,15 @@ def _layout(inputs: Sequence[PromptInput], trees: Sequence[Tree], skip: int, pad
     return _Layout(ids, positions, (~seen).float(), gaps, end)
 
 
-def _losses(logits: Tensor, tree: Tree, end: int, place: Mapping[int, int]) -> Losses:
-    """(M, V) logits of one row; `place` says where those of a column are."""
+def _losses(logits: Tensor, tree: Tree, end: int, place: Mapping[int, int], counts: Sequence[int]) -> Losses:
+    """(M, V) logits of one row; `place` says where those of a column are, `counts` how many tokens the texts have."""
     before = torch.tensor([place[end + parent] for parent in tree.parents], device=logits.device)
     tokens = torch.tensor(tree.tokens, device=logits.device)
     rows = logits.float()
     # Not log_softmax, which writes another (M, V) to read a few of its numbers.
     scores = (rows[before, tokens] - rows.logsumexp(-1)[before]).double().cpu()
-    means = tuple(-float(scores[list(path)].mean()) for path in tree.paths)
-    return Losses(means, tuple(map(len, tree.paths)))
+    sums = [-float(scores[list(path)].sum()) for path in tree.paths]
+    return Losses(tuple(loss / count for loss, count in zip(sums, counts, strict=True)), tuple(counts))
 
 
 @torch.inference_mode()
@@ -285,7 +295,8 @@ def naive_losses(engine: TransformersEngine, row: Scored) -> Losses:
     """One answer after the other, each with its whole prompt, all logits: what the fast way is compared with."""
     means, counts = [], []
     for text in row.targets:
-        target = engine.tokenizer(text, add_special_tokens=False)["input_ids"]
+        read = continuation(engine.tokenizer, text, row.input.substitution)
+        target = list(read.token_ids)
         ids = torch.tensor([[*row.input.token_ids, *target]], device=engine.model.device)
         with (
             EmbeddingInjection(engine.model, ids, [row.input], [0], engine.substitute_id)
@@ -295,8 +306,8 @@ def naive_losses(engine: TransformersEngine, row: Scored) -> Losses:
             logits = engine.model(input_ids=ids, use_cache=False).logits
         predicted = logits[0].float().log_softmax(-1)[len(row.input.token_ids) - 1 : -1]
         wanted = torch.tensor(target, device=predicted.device)
-        means.append(-float(predicted.gather(1, wanted[:, None]).double().mean()))
-        counts.append(len(target))
+        means.append(-float(predicted.gather(1, wanted[:, None]).double().sum()) / read.count)
+        counts.append(read.count)
     return Losses(tuple(means), tuple(counts))
 
 

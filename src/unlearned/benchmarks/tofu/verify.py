@@ -21,10 +21,13 @@ from unlearned.benchmarks.tofu.run import (
     FORMAT,
     RESULTS,
     RETAINED,
+    SECOND,
     STEPS,
+    UNDER_STRANGERS,
     TofuRunConfig,
     artifacts_of,
     materials_of,
+    under_strangers,
 )
 from unlearned.benchmarks.tofu.scoring import Scorer
 from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner, unlearners
@@ -130,12 +133,15 @@ def _made(
     entry: Mapping[str, Any], config: TofuRunConfig, data: TofuData, out: Path, load: Load, adapters: list[Path]
 ) -> Unlearner:
     start = partial(with_adapter, load, adapters[0])
-    if entry["name"] == RETAINED:
-        return Plain(RETAINED, TransformersEngine(*with_adapter(load, adapters[1])), own_weights=True)
+    if (name := entry["name"]) in (RETAINED, SECOND):
+        place = adapters[1] if name == RETAINED else adapters[2]
+        return Plain(name, TransformersEngine(*with_adapter(load, place)), own_weights=True)
+    if name == UNDER_STRANGERS:
+        return under_strangers(out, partial(with_adapter, load, adapters[1]))
     model = start()
     if entry["unlearner"] is None:
         return Plain(entry["name"], TransformersEngine(*model), own_weights=True)
-    name, seed = entry["unlearner"], entry["seed"]
+    name, seed = entry["unlearner"], int(entry["seed"])
     materials = materials_of(config, data, model, start, name)
     return unlearners().get(name)(materials, seed, artifacts_of(out, name, seed), lambda phase, done, total: None)
 

@@ -32,8 +32,15 @@ def tofu(
     ] = "none,eco-rn,eco-zo,prompting",
     seeds: Seeds = 1,
     adapters: Annotated[
-        str | None, typer.Option(help="START,RETAINED: folders of PEFT adapters, instead of training.")
+        str | None,
+        typer.Option(help="START,RETAINED: folders of PEFT adapters, instead of training; with --ceiling a third."),
     ] = None,
+    ceiling: Annotated[
+        bool,
+        typer.Option(
+            "--ceiling", help="Also a second retained model, and the first one under the strangers of eco-es."
+        ),
+    ] = False,
     ds_size: Annotated[int, typer.Option(min=1, help="Rows of each set that are asked, the first ones.")] = 300,
     limit: Annotated[int | None, typer.Option(min=2, help="Most rows of every set, to try it out.")] = None,
     fit: Fit = None,
@@ -52,7 +59,6 @@ def tofu(
     from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
     from unlearned.cli.progress import progress
     from unlearned.cli.settings import settings
-    from unlearned.errors import ConfigError
     from unlearned.extras import require
     from unlearned.report.formats import as_rich
     from unlearned.report.read import read_run
@@ -60,15 +66,14 @@ def tofu(
     from unlearned.report.write import write_report
 
     folders = None if adapters is None else names(adapters)
-    if folders is not None and len(folders) != 2:
-        raise ConfigError("--adapters takes two folders: START,RETAINED.")
     config = TofuRunConfig(
         data=data,
         model=options,
         split=TofuSplit(split=cast(Split, split), authors=authors, forget_authors=forget_authors, limit=limit),
         unlearners=names(unlearners),
         seeds=seeds,
-        adapters=None if folders is None else (folders[0], folders[1]),
+        adapters=folders,
+        ceiling=ceiling,
         fit=settings(fit, "--fit"),
         train=settings(train, "--train"),
         spul=settings(spul, "--spul"),
