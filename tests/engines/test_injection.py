@@ -313,6 +313,46 @@ def test_a_prompt_read_again_with_more_than_one_new_token_is_corrupted_again() -
     assert injection.injections == 2
 
 
+class ReadsTheRest(Toy):
+    """As xlm: is given all tokens each time, and reads those that its cache does not hold."""
+
+    def forward(self, input_ids: Tensor | None = None, cache: Any = None, **_: Any) -> Tensor:
+        assert input_ids is not None
+        return self.table(input_ids[:, cache.get_seq_length() :])  # type: ignore[no-any-return]
+
+
+def test_tokens_that_the_cache_holds_need_not_be_read_again() -> None:
+    model = ReadsTheRest()
+    longer = torch.cat([IDS, torch.tensor([[12], [14]])], dim=1)
+    with armed(model) as injection:
+        assert torch.equal(model(input_ids=IDS, cache=SimpleNamespace(get_seq_length=lambda: 0)), expected(model))
+        found = model(input_ids=longer, cache=SimpleNamespace(get_seq_length=lambda: 4))
+    assert torch.equal(found, model.table(longer[:, 4:]))
+    assert injection.injections == 1
+
+
+def test_tokens_that_the_cache_holds_are_corrupted_if_they_are_read_again() -> None:
+    model = Toy()
+    longer = torch.cat([IDS, torch.tensor([[12], [14]])], dim=1)
+    with armed(model):
+        model(input_ids=IDS)
+        found = model(input_ids=longer, cache=SimpleNamespace(get_seq_length=lambda: 4))
+    assert torch.equal(found[:, :4], expected(model))
+
+
+def test_corrupted_tokens_that_the_cache_lacks_must_be_read() -> None:
+    model = ReadsTheRest()
+    longer = torch.cat([IDS, torch.tensor([[12], [14]])], dim=1)
+
+    def calls() -> None:
+        with armed(model):
+            model(input_ids=IDS, cache=SimpleNamespace(get_seq_length=lambda: 0))
+            model(input_ids=longer, cache=SimpleNamespace(get_seq_length=lambda: 2))
+
+    with pytest.raises(InjectionError, match="did not look up its corrupted tokens"):
+        calls()
+
+
 def test_the_end_of_a_prompt_read_again_without_a_cache_is_refused() -> None:
     model = Toy()
     window = torch.cat([IDS[:, 1:], torch.tensor([[12], [13]])], dim=1)  # the last four tokens, as some windows are

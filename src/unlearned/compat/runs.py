@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from unlearned.compat.tiny import SPECIAL, VOCABULARY
+from unlearned.engines.caches import cached_tokens, given_cache
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.transformers import plain_token_id
 from unlearned.stages import PromptInput
@@ -57,7 +58,7 @@ class Run:
 
     injections: int
     forwards: tuple[int, ...]
-    """Tokens that each forward was given."""
+    """Tokens that each forward was given, without those that its cache held (xlm is given all of them each time)."""
 
 
 class Subject:
@@ -131,7 +132,8 @@ class Subject:
 
         def note_size(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             seen = kwargs.get("input_ids", args[0] if args else None)
-            sizes.append(seen.shape[1] if isinstance(seen, Tensor) else 0)
+            size, held = seen.shape[1] if isinstance(seen, Tensor) else 0, cached_tokens(given_cache(kwargs)) or 0
+            sizes.append(size - held if size > held else size)
 
         torch.manual_seed(0)
         counter = self.inner.register_forward_pre_hook(note_size, with_kwargs=True)

@@ -18,9 +18,9 @@ VOCABULARY = 150  # no other size of a tiny model, so that tables by token id ca
 SPECIAL = 40  # ids below are pad, end, placeholders, ...; those from here on are plain tokens
 HEADS = 4
 
-# What a config field holds is told by its name; all 189 types share about a hundred names. Order does not matter.
+# What a config field holds is told by its name; all types share about a hundred names. Order does not matter.
 SIZES: dict[int, str] = {
-    VOCABULARY: "vocab_size vocab_size_per_layer_input decoder_vocab_size",
+    VOCABULARY: "vocab_size vocab_size_per_layer_input decoder_vocab_size unpadded_vocab_size",
     256: "max_position_embeddings n_positions n_ctx max_seq_len context_length max_target_positions "
     "max_source_positions original_max_position_embeddings position_embedding_size num_position_embeddings",
     64: "hidden_size d_model n_embd emb_dim dim_model_base embedding_size intermediate_size moe_intermediate_size "

@@ -21,7 +21,7 @@ The rules it obeys, each broken by at least one architecture if ignored:
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,7 @@ class EmbeddingInjection:
         self._next_position: int | None = None
         self._last_full_length = 0
         self._pending: tuple[Tensor, Tensor, Tensor] | None = None  # ids as the model sees them, mask, vectors
+        self._may_skip = False  # what is pending lies in the cache as well
 
     def __enter__(self) -> EmbeddingInjection:
         try:
@@ -103,6 +104,8 @@ class EmbeddingInjection:
             self._handles.pop().remove()
 
     def _refuse_pending(self) -> None:
+        if self._may_skip:
+            self._pending, self._may_skip = None, False
         if self._pending is not None:
             raise InjectionError(
                 f"{type(self.model).__name__} did not look up its corrupted tokens in {type(self.embedding).__name__}; "
@@ -121,30 +124,39 @@ class EmbeddingInjection:
             if self._next_position is None:
                 raise InjectionError(f"{type(self.model).__name__} was called without input_ids; cannot corrupt them.")
             return None
-        start = self._start_of(ids, kwargs)
+        cache = given_cache(kwargs)
+        held = cached_tokens(cache)
+        start = self._start_of(ids, kwargs.get("mems"), cache, held)
         mask, vectors = self._covered(start, ids)
         if not mask.any():
             return None
+        # xlm is given all tokens again, and itself reads only those that its cache does not hold.
+        self._may_skip = start == 0 and bool(held) and not mask[:, held:].any()
         seen = ids.masked_fill(mask.to(ids.device), self.substitute_id)
         self._pending = (seen, mask, vectors)
         if "input_ids" in kwargs:
             return args, {**kwargs, "input_ids": seen}
         return (seen, *args[1:]), kwargs
 
-    def _start_of(self, ids: Tensor, kwargs: Mapping[str, Any]) -> int:
-        """The prompt position of the first token of this forward (rule 4)."""
+    def _start_of(self, ids: Tensor, mems: Any, cache: Any, held: int | None) -> int:
+        """The prompt position of the first token of this forward (rule 4).
+
+        Args:
+            ids: (rows, S) what the forward is given.
+            mems: xlnet's memory.
+            cache: what it is given of earlier tokens.
+            held: how many these are, if it says so.
+        """
         batch, length = self.prompt_ids.shape
         rows, size = ids.shape
         if rows % batch:
             raise InjectionError(f"A forward of {rows} rows cannot be matched with {batch} prompts.")
-        cache = given_cache(kwargs)
-        held = cached_tokens(cache)
         grown_by_one = size == self._last_full_length + 1
         if self._next_position is None:
             start = held or 0
         elif size > length and (grown_by_one or not held) and self._begins_with_prompt(ids):
             start = 0
-        elif mems := kwargs.get("mems"):  # xlnet; a memory that has dropped tokens only bounds the start
+        elif mems:  # one that has dropped tokens only bounds the start
             start = max(len(mems[0]), self._next_position - size)
         elif held is not None and held < self._next_position:
             start = held  # taken back, as assisted decoding does with guesses that were wrong
