@@ -17,6 +17,7 @@ import pytest
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at, short_threshold
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.matters import Matters
 from unlearned.errors import DetectionError
 from unlearned.stages import Prompt, Segment, Span, Verdict, messages_only, text_only
@@ -82,6 +83,7 @@ class AScope:
     other_languages: Any = "pass"
     short_penalty: float = 0.0
     matters: Matters | None = None
+    lexicon: Lexicon = field(default_factory=Lexicon)
 
 
 @dataclass

@@ -30,6 +30,7 @@ from unlearned.artifact.schema import (
 )
 from unlearned.classify.base import Floats, TextEncoder, classifiers
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.matters import Matters
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
@@ -49,7 +50,7 @@ RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
 EXEMPT = {"exempt": "examples", "exempt_from": "forget", "exempt_names": "names"}
 """Arrays of a scope, beside its classifier's, and the fields of its exemptions that they are."""
 
-MATTERS = "matters"  # another one
+MATTERS, LEXICON = "matters", "lexicon"  # others
 STORED = "corruption_"  # prefix of the arrays of a corruption
 NAMES = "names_"  # and of the table of names
 SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
@@ -117,6 +118,8 @@ class Artifact:
                 own = own | {name: getattr(exempt, field).astype(np.float16) for name, field in EXEMPT.items()}
             if scope.matters is not None:
                 own = own | {MATTERS: scope.matters.vectors.astype(np.float16)}
+            if scope.lexicon:
+                own = own | {LEXICON: scope.lexicon.sealed(self.secret)}
             if scope.corruption is not None:
                 own = own | {STORED + name: array for name, array in scope.corruption.stored.items()}
             if scope.enrolled is not None:
@@ -133,6 +136,8 @@ class Artifact:
                     exemptions=0 if scope.exemptions is None else len(scope.exemptions.examples),
                     matters=None if scope.matters is None else scope.matters.least,
                     names=None if scope.enrolled is None else scope.enrolled.counts(),
+                    known_names=len(scope.lexicon.names),
+                    rare_words=len(scope.lexicon.words),
                     other_languages=scope.other_languages,
                     calibration=self.calibrations.get(scope.name),
                     strength=self.strengths.get(scope.name),
@@ -177,7 +182,7 @@ class Artifact:
                 kind = classifiers.get(scope.classifier.kind)
                 stored = {name.removeprefix(STORED): own.pop(name) for name in list(own) if name.startswith(STORED)}
                 table = {name.removeprefix(NAMES): own.pop(name) for name in list(own) if name.startswith(NAMES)}
-                state = {name: array for name, array in own.items() if name not in (*EXEMPT, MATTERS)}
+                state = {name: array for name, array in own.items() if name not in (*EXEMPT, MATTERS, LEXICON)}
                 classifier = kind.from_state(scope.classifier.settings, state, shared)
                 found = ForgetScope(
                     name=scope.name,
@@ -190,9 +195,10 @@ class Artifact:
                     enrolled=None if scope.names is None else NameTable(secret, scope.name, **table),
                     exemptions=_exemptions(own) if scope.exemptions else None,
                     matters=None if scope.matters is None else Matters(own[MATTERS].astype(np.float32), scope.matters),
+                    lexicon=Lexicon.unsealed(own[LEXICON], secret) if scope.known_names or scope.rare_words else Lexicon(),
                     other_languages=scope.other_languages,
                 )
-            except (TypeError, KeyError, UnlearnedError) as error:
+            except (TypeError, KeyError, ValueError, UnlearnedError) as error:
                 raise ArtifactSchemaError(f"{folder / RECORD}: scope {scope.name!r}: {error}") from error
             scopes.append(found)
         return cls(

@@ -54,6 +54,8 @@ class CalibrationRecord(Record):
     fnr_interval: tuple[float, float]
     fpr_interval: tuple[float, float]
     data_sha256: str
+    spellings: dict[str, tuple[int, int]] = Field(default_factory=dict)
+    """Way of spelling -> forget examples missed in it, and how many there were; see `learn.spellings`."""
 
 
 class CorruptionRecord(Record):
@@ -148,6 +150,12 @@ class ScopeRecord(Record):
 
     names: dict[str, int] | None = None
     """Names for which strangers stand, counted by kind; None: the scope enrols none."""
+
+    known_names: int = Field(default=0, ge=0)
+    """Of its lexicon, which is sealed with the secret."""
+
+    rare_words: int = Field(default=0, ge=0)
+    """Rare words of the lexicon."""
 
     other_languages: Literal["pass", "corrupt"] = "pass"
     calibration: CalibrationRecord | None = None

@@ -213,7 +213,7 @@ def segmented(letters: str) -> list[str]:
 
     Letters that make no known word, such as a rare name, stay together.
     """
-    costs, longest = _word_costs()
+    costs, longest = word_costs()
     lower = letters.lower()
     best: list[tuple[float, int, bool]] = [(0.0, 0, False)]  # cost, start of the last word, whether it is known
     for end in range(1, len(lower) + 1):
@@ -238,7 +238,14 @@ _UNKNOWN_WORD, _UNKNOWN_LETTER = 6.0, 2.2
 
 
 @lru_cache(maxsize=1)
-def _word_costs() -> tuple[dict[str, float], int]:
+def everyday_words() -> frozenset[str]:
+    """Words of the packaged prompts, in lower case."""
+    return frozenset(word_costs()[0])
+
+
+@lru_cache(maxsize=1)
+def word_costs() -> tuple[dict[str, float], int]:
+    """Words of the packaged prompts and how rare each is, and the length of the longest one."""
     from unlearned.examples import background_prompts
 
     counts = Counter(re.findall(r"[a-z]+", " ".join(background_prompts()).lower()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,16 @@ from unlearned.classify.base import Features, Floats
 from unlearned.classify.decoding import readings
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
+from unlearned.classify.garbled import ungarbled
 from unlearned.classify.language import language_of, languages_read
+from unlearned.classify.lexicon import CERTAIN, Lexicon, Said
+from unlearned.words import squash
 from unlearned.classify.reading import Reading, as_written
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Scope
 from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
+from unlearned.names.edges import grown, grown_to_matches
 from unlearned.stages import Prompt, Span, Verdict
 
 SUSPICIOUS = 0.2
@@ -130,7 +134,8 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     """
     if not scopes:
         return [Verdict() for _ in prompts]
-    looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index)]
+    lexicons = [scope.lexicon for scope in scopes if scope.lexicon]
+    looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index, lexicons)]
     # A later batch looks at some texts once more; none of them is encoded twice.
     encoders = {id(encoder): RememberingEncoder(encoder) for encoder in (scope.classifier.encoder for scope in scopes)}
     whole = _judged(looks, scopes, encoders)
@@ -155,6 +160,7 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
         own = [claim for n in range(len(further.looks)) for claim in further.best(s, range(n, n + 1))]
         for look, score in [*claims[s], *own]:
             flagged[look.prompt].append(Span(*look.place, scope.name, score))
+    flagged = [_grown(spans, prompt, scopes) for spans, prompt in zip(flagged, prompts, strict=True)]
     unread, languages = _unread(looks, scopes, len(prompts))
     return [
         Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)))
@@ -162,11 +168,12 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     ]
 
 
-def looks_at(prompt: Prompt, index: int = 0) -> list[Look]:
-    """Everything of a prompt that is classified at first."""
+def looks_at(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -> list[Look]:
+    """Everything of a prompt that is classified at first; `lexicons` are what garbled words are compared with."""
     found = []
     for segment in prompt.segments:
-        for reading in readings(as_written(prompt.text, segment.start, segment.end)):
+        read = readings(as_written(prompt.text, segment.start, segment.end))
+        for reading in [*read, *(ungarbled(read[0], lexicons) if lexicons else [])]:
             text = reading.text
             leaves = set(clauses(text, 0, len(text)))
             for start, end in windows(text, 0, len(text)):
@@ -254,10 +261,14 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[in
     if not looks:
         return judged
     alone = [look.follow_up for look in looks if look.follow_up is not None]
-    distinct = {text: n for n, text in enumerate(dict.fromkeys([*(look.text for look in looks), *alone]))}
-    order = [distinct[look.text] for look in looks]
+    texts = list(dict.fromkeys([*(look.text for look in looks), *alone]))
+    place = {text: n for n, text in enumerate(texts)}
+    order = [place[look.text] for look in looks]
     following = np.flatnonzero([look.follow_up is not None for look in looks])
-    short = np.fromiter(map(is_short, distinct), dtype=np.bool_, count=len(distinct))
+    short = np.fromiter(map(is_short, texts), dtype=np.bool_, count=len(texts))
+    said = [[scope.lexicon.said(text) for text in texts] for scope in scopes]
+    read = [text for own in said for one in own for text in (one.text, one.less) if text is not None]
+    distinct = {text: n for n, text in enumerate(dict.fromkeys([*read, *alone]))}
     features: dict[int, Features] = {}  # scopes that share an encoder share all that is worked out from a text
     for row, scope in enumerate(scopes):
         encoder = scope.classifier.encoder
@@ -273,18 +284,38 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[in
                 f"The classifier of the scope {scope.name!r} gave {found.shape} values, not all of them in [0, 1], "
                 f"for {len(distinct)} texts. Nothing was generated."
             )
+        spelt = [distinct[one.text] for one in said[row]]
+        found = _with_names(found, said[row], spelt, distinct, scope.threshold)
         if scope.short_penalty:
-            found = np.where(short, _less(found, scope.short_penalty), found)
+            nameless = short & ~np.array([one.named for one in said[row]], dtype=np.bool_)
+            found = np.where(nameless, _less(found, scope.short_penalty), found)
         is_judge = np.array([look.scope in (None, scope.name) for look in looks])
         scores[row], spared[row] = np.where(is_judge, found[order], 0.0), ~is_judge
         try:
             if scope.exemptions is not None:
-                spared[row] |= _exempt(scope.exemptions, own, found >= scope.threshold)[order]
+                asked = own.take(np.array(spelt, dtype=np.int64))
+                spared[row] |= _exempt(scope.exemptions, asked, found >= scope.threshold)[order]
             if scope.matters is not None and alone:
                 spared[row, following] |= ~scope.matters.hold(own.vectors[[distinct[text] for text in alone]])
         except Exception as error:
             raise _failed(scope, error) from error
     return judged
+
+
+def _with_names(
+    scores: Floats, said: Sequence[Said], spelt: Sequence[int], distinct: Mapping[str, int], threshold: float
+) -> Floats:
+    """(N,) scores of texts, from those of what they say: less where it is somebody else's name, more where it is one
+    that is in scope in any context."""
+    found = scores[spelt]
+    for n, one in enumerate(said):
+        if one.less is not None:
+            found[n] = min(found[n], scores[distinct[one.less]] if squash(one.less) else 0.0)
+        if one.named:  # always above the threshold, and still in the order of the scores
+            bar = log_odds(threshold)
+            above = np.logaddexp(0.0, log_odds(float(found[n])) + CERTAIN - bar)
+            found[n] = 1.0 / (1.0 + math.exp(-min(max(bar, -30.0) + float(above), 30.0)))
+    return np.maximum(found, np.where([one.named for one in said], np.float32(threshold), np.float32(0.0)))
 
 
 def _exempt(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -299,6 +330,28 @@ def _less(scores: Floats, penalty: float) -> Floats:
     """Probabilities, with less log-odds."""
     likely = scores.astype(np.float64)
     return np.asarray(likely / (likely + (1.0 - likely) * np.exp(penalty)), dtype=np.float32)
+
+
+def _grown(spans: Sequence[Span], prompt: Prompt, scopes: Sequence[Scope]) -> list[Span]:
+    """Spans that end inside a name, grown to the whole name."""
+    if not spans:
+        return []
+    names: dict[str, list[Place]] = {}
+    for scope in scopes:
+        if any(span.scope == scope.name for span in spans):
+            names[scope.name] = [
+                (segment.start + start, segment.start + end)
+                for segment in prompt.segments
+                for start, end in scope.lexicon.places(prompt.text[segment.start : segment.end])
+            ]
+    found = []
+    for span in spans:
+        segment = next((s for s in prompt.segments if s.start <= span.start and span.end <= s.end), None)
+        place = (span.start, span.end)
+        if segment is not None:
+            place = grown(prompt.text, *grown_to_matches(place, names[span.scope]), segment.start, segment.end)
+        found.append(replace(span, start=place[0], end=place[1]))
+    return found
 
 
 def _smallest(spans: list[Span]) -> list[Span]:

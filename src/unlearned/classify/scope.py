@@ -6,11 +6,12 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from unlearned.classify.base import Features, Floats, PromptClassifier
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.matters import Matters
 from unlearned.classify.reading import normalise
 from unlearned.errors import ConfigError
@@ -39,6 +40,9 @@ class Scope:
     """What a question that names nobody must ask to be taken for one about the scope. None = anything: few prompts, or
     an encoder that gives no vectors."""
 
+    lexicon: Lexicon = field(default_factory=Lexicon)
+    """Its names and rare words."""
+
     other_languages: Policy = "pass"
     """What happens to passages in a language that the classifier's encoder does not read."""
 
@@ -50,7 +54,8 @@ class Scope:
 
     def score(self, texts: Sequence[str]) -> Floats:
         """N texts -> (N,) p(forget | text), each text as a whole."""
-        return self.classifier.score(Features.of([normalise(text) for text in texts], self.classifier.encoder))
+        read = [self.lexicon.said(normalise(text)).text for text in texts]
+        return self.classifier.score(Features.of(read, self.classifier.encoder))
 
     def detector_sha256(self) -> str:
         """Of everything that decides a verdict."""
@@ -62,6 +67,8 @@ class Scope:
         if self.matters is not None:
             said.append(self.matters.least)
             arrays = arrays | {"matters": self.matters.vectors}
+        if self.lexicon:
+            arrays = arrays | {"lexicon": self.lexicon.sealed(b"")}
         digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
         for name, array in sorted(arrays.items()):
             digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())

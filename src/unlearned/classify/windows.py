@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from unlearned.names.abbreviations import is_abbreviation
+
 Place = tuple[int, int]
 """Characters `[start, end)`."""
 
@@ -69,6 +71,8 @@ def clauses(text: str, start: int, end: int) -> list[Place]:
     """The clauses of `text[start:end]`, in order; half-overlapping pieces of one that is too long for a window."""
     found, cursor = [], start
     for match in _CLAUSE_END.finditer(text, start, end):
+        if match[0] == "." and is_abbreviation(text, match.start(), end):
+            continue
         found.append((cursor, match.end()))
         cursor = match.end()
     found.append((cursor, end))

@@ -88,6 +88,12 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
             ("missed", f"{c.missed} of {c.forget_count} forget examples (95 %: {_interval(c.fnr_interval)})"),
             ("false alarms", f"{c.flagged} of {c.negative_count} others (95 %: {_interval(c.fpr_interval)})"),
         ]
+    if c and c.spellings:
+        rows.append(
+            ("missed in other spellings", "\n".join(f"{kind}: {m} of {n}" for kind, (m, n) in c.spellings.items()))
+        )
+    if scope.known_names or scope.rare_words:
+        rows.append(("lexicon", f"{scope.known_names} names, {scope.rare_words} rare words, sealed"))
     if scope.exemptions:
         rows.append(("exemptions", f"{scope.exemptions} 'not this one' examples"))
     if scope.matters is not None:

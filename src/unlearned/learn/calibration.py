@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,9 @@ class Calibration:
 
     short_penalty: float = 0.0
     """The scores of short texts had so much less log-odds; see `learn.whole_names.short_penalty`."""
+
+    spellings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Way of spelling -> forget examples missed in it, and how many there were; see `learn.spellings`."""
 
 
 def calibrate(

@@ -11,6 +11,7 @@ import numpy as np
 
 from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, classifiers, config_of
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.lexicon import Lexicon, ScopeName
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Policy
@@ -22,6 +23,7 @@ from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
 from unlearned.learn.enrolling import enrolled
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
+from unlearned.learn.scope_names import lexicon_of
 from unlearned.progress import Progress
 from unlearned.substitution.spelling import TOKEN, names_in
 from unlearned.words import squash
@@ -61,6 +63,9 @@ class ClassifierConfig:
     alpha: float = 0.05
     """Level of the conformal method."""
 
+    names: tuple[ScopeName, ...] = ()
+    """What the scope is called, if that is known: each is in scope wherever it stands, in all its forms."""
+
     other_languages: Policy = "pass"
     """What to do with passages in a language that the encoder does not read; they are noted in the verdict anyway."""
 
@@ -92,15 +97,23 @@ def fit_classifier(
         FitError: there is nothing to learn from.
     """
     texts = _texts(forget, retain, config)
+    lexicon = lexicon_of(texts.forget, texts.retain, config.names)
     report("classifier", 0, FOLDS + 1)
     if config.classifier == "encoder":
-        classifier, scores, penalty = _sequence_classifier(texts, config, report)
+        classifier, scores, penalty = _sequence_classifier(texts, config, lexicon, report)
+        spelt: dict[str, Floats] = {}
     else:
         encoder = RememberingEncoder(sentence_encoder(config.encoder))
         if config.background:
             encoder.known |= background_vectors(encoder.inner)
-        classifier, scores, penalty = enrolled(
-            texts, config.classifier, config.settings, encoder, report, misspellings=config.misspellings
+        classifier, scores, penalty, spelt = enrolled(
+            texts,
+            config.classifier,
+            config.settings,
+            encoder,
+            report,
+            misspellings=config.misspellings,
+            lexicon=lexicon,
         )
     n, r = len(texts.forget), len(texts.retain)
     seen = ~np.isnan(scores)
@@ -115,7 +128,17 @@ def fit_classifier(
         least_threshold=classifier.least_threshold,
     )
     report("classifier", FOLDS + 1, FOLDS + 1)
-    return classifier, replace(calibration, short_penalty=penalty)
+    missed = {
+        kind: (int((own < calibration.threshold).sum()), len(own))
+        for kind, own in spelt.items()
+        if len(texts.forget) > 1
+    }
+    return classifier, replace(calibration, short_penalty=penalty, spellings=missed)
+
+
+def scope_lexicon(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Lexicon:
+    """The names and rare words of a scope; `fit_classifier` calibrates with the same."""
+    return lexicon_of(_distinct(forget), _distinct(retain), config.names)
 
 
 def exemptions(exempt: Sequence[Row], forget: Sequence[Row], encoder: TextEncoder) -> Exemptions | None:
@@ -175,7 +198,7 @@ def _refuse_both(forget: list[str], others: list[str], what: str) -> None:
 
 
 def _sequence_classifier(
-    texts: Texts, config: ClassifierConfig, report: Progress
+    texts: Texts, config: ClassifierConfig, lexicon: Lexicon, report: Progress
 ) -> tuple[PromptClassifier, Floats, float]:
     from unlearned.classify.sequence import SequenceClassifier, sequence_encoder
     from unlearned.learn.train_encoder import EncoderTraining, train_encoder
@@ -197,5 +220,5 @@ def _sequence_classifier(
     scores = np.full(len(everything), np.nan, dtype=np.float32)
     unseen = np.flatnonzero(held_out[: len(texts.forget)])
     penalty = penalty_on_short_texts(texts.forget, [(classifier, unseen)])
-    scores[held_out] = peaks([everything[i] for i in np.flatnonzero(held_out)], classifier, penalty)
+    scores[held_out] = peaks([everything[i] for i in np.flatnonzero(held_out)], classifier, penalty, lexicon)
     return classifier, scores, penalty

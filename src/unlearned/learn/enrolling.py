@@ -9,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import EnrollingClassifier, Features, Floats, PromptClassifier, TextEncoder, classifiers
+from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import clauses, runs
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
 from unlearned.learn.misspelling import misspelt
+from unlearned.learn.spellings import Spelling, spelling_scores
 from unlearned.learn.whole_names import lone_words
 from unlearned.progress import Progress
 from unlearned.substitution.spelling import packaged_words
@@ -28,7 +30,8 @@ def enrolled(
     report: Progress,
     *,
     misspellings: bool,
-) -> tuple[PromptClassifier, Floats, float]:
+    lexicon: Lexicon,
+) -> tuple[PromptClassifier, Floats, float, dict[str, Floats]]:
     """Fit on all prompts, and on four fifths of them for each fifth.
 
     Args:
@@ -38,17 +41,19 @@ def enrolled(
         encoder: the frozen one, which encodes nothing twice meanwhile.
         report: progress, in fits.
         misspellings: enrol misspelt copies, too.
+        lexicon: of the scope.
 
     Returns:
         The classifier of all; (N,) scores of all prompts, forget prompts first, by classifiers that had not seen them
-        (NaN where there was none); and the penalty on short texts in these scores.
+        (NaN where there was none); the penalty on short texts in these scores; and, per spelling, scores of forget
+        prompts spelt in that way, also by classifiers that had not seen them.
     """
     kind = cast(type[EnrollingClassifier], classifiers.get(classifier))
     everything = [*texts.forget, *texts.negatives]
     is_forget = np.arange(len(everything)) < len(texts.forget)
     sources = _misspelling_sources(texts) if misspellings else np.zeros(0, dtype=np.int64)
     # What detection will see of a prompt is what is enrolled of it: of a long one, its windows.
-    pieces = [[text[s:e] for s, e in runs(text, 0, len(text))] for text in everything]
+    pieces = [[lexicon.said(text[s:e]).text for s, e in runs(text, 0, len(text))] for text in everything]
     copies = [misspelt(pieces[i]) for i in sources]
     folds = folds_of(texts)
     owners, common = _common_clauses(everything, is_forget, folds)
@@ -80,11 +85,21 @@ def enrolled(
     scores = np.full(len(everything), np.nan, dtype=np.float32)
     for fold, unknowing in of_others.items():
         own = folds == fold
-        scores[own] = peaks([everything[i] for i in np.flatnonzero(own)], unknowing, penalty)
+        scores[own] = peaks([everything[i] for i in np.flatnonzero(own)], unknowing, penalty, lexicon)
+
+    def respelt(asked: Sequence[Spelling]) -> Floats:
+        found = np.zeros(len(asked), dtype=np.float32)
+        for fold, unknowing in of_others.items():
+            chosen = [n for n, one in enumerate(asked) if of_forget[one.prompt] == fold]
+            if chosen:
+                found[chosen] = peaks([asked[n].text for n in chosen], unknowing, penalty, lexicon)
+        return found
+
+    spelt = spelling_scores(texts.forget, lexicon, respelt)
     alone = scores[: len(texts.forget)]
     alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
     report("classifier", FOLDS, FOLDS + 1)
-    return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty
+    return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty, spelt
 
 
 def _common_clauses(

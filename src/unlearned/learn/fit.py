@@ -18,7 +18,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.examples import Row, Rows, as_rows, evenly
 from unlearned.learn.asking import matters_of
-from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier
+from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier, scope_lexicon
 from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
 from unlearned.learn.naming import decided, may_substitute, name_table
@@ -111,6 +111,7 @@ def fit_detector(
         selector=config.selector or SELECTOR,
         exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),
         matters=matters_of(forget_rows, classifier.encoder),
+        lexicon=scope_lexicon(forget_rows, retain_rows, config),
         other_languages=config.other_languages,
     )
     return Artifact(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, PromptClassifier
 from unlearned.classify.detect import detect
+from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.reading import normalise
 from unlearned.classify.scope import Scope
 from unlearned.learn.whole_names import ShortForm, short_forms, short_penalty
@@ -40,10 +41,10 @@ def folds_of(texts: Texts) -> npt.NDArray[np.int64]:
     return np.concatenate(folds)
 
 
-def peaks(texts: list[str], classifier: PromptClassifier, penalty: float) -> Floats:
+def peaks(texts: list[str], classifier: PromptClassifier, penalty: float, lexicon: Lexicon) -> Floats:
     """Per prompt the highest p(forget | window), as in detection."""
     least = classifier.least_threshold  # whatever could be flagged is
-    trial = Scope(name="trial", classifier=classifier, threshold=least, short_penalty=penalty)
+    trial = Scope(name="trial", classifier=classifier, threshold=least, short_penalty=penalty, lexicon=lexicon)
     verdicts = detect([text_only(text) for text in texts], [trial])
     return np.array([verdict.score for verdict in verdicts], dtype=np.float32)
 

@@ -85,6 +85,7 @@ def _of_person(name: PersonName) -> dict[str, list[str]]:
     if len(name.units) == 2:
         turned += [f"{last} {name.first}" for last in lasts]  # in which order it was given is not known
         turned += [f"{initial_of(name.last)} {name.first}", f"{name.first}, {initial_of(name.last)}"]
+        turned += [f"{name.first}, {name.last}"] if name.may_be_turned else []
     family = [*lasts, *([" ".join(both)] if both else []), *([name.first] if name.may_be_turned else [])]
     titled = [f"{title} {last}" for title in _titles(name) for last in family]
     if name.suffix:

@@ -19,7 +19,7 @@ from unlearned.classify.scope import Scope
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
 from unlearned.learn.asking import matters_of
-from unlearned.learn.classifier import ClassifierConfig, fit_classifier
+from unlearned.learn.classifier import ClassifierConfig, fit_classifier, scope_lexicon
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, Verdict
 
@@ -127,6 +127,7 @@ class Bench:
             forget=tuple(forget),
             matters=matters_of(rows, remembering),
             short_penalty=calibration.short_penalty,
+            lexicon=scope_lexicon(rows, [Row(text) for text in retain], config),
         )
 
     def verdicts(self, label: str, prompts: Sequence[Prompt], *scopes: Fitted) -> list[list[Verdict]]:

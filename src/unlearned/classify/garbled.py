@@ -1,0 +1,174 @@
+"""Readings of short texts whose words are garbled so that a reader still knows them.
+
+Letters shuffled inside words, vowels left out, words backwards, every letter shifted. What a word was is found by a key
+that survives the change, among everyday words and the scopes' own; a text whose words are known as they are is not
+looked at any further.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+
+from unlearned.classify.decoding import everyday_words, word_costs
+from unlearned.classify.lexicon import Lexicon
+from unlearned.classify.reading import Reading
+from unlearned.names.parts import bare
+
+MOST_WORDS = 60
+"""Of a line: longer texts have enough of what a classifier recognises."""
+
+READABLE = 0.6
+"""Share of known words from which a reading makes sense."""
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_LINE = re.compile(r"[^\n]+")
+_VOWELS = re.compile("[aeiou]")
+
+Key = Callable[[str], str]
+Words = Mapping[str, str]
+"""Key -> the word that is most probably meant."""
+
+
+def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
+    """What a text says if its words are garbled in one of these ways; nothing for ordinary text.
+
+    Args:
+        plain: the text as it is read otherwise.
+        lexicons: of the scopes: a word of theirs is preferred to an everyday one.
+    """
+    own = frozenset().union(*(lexicon.all_words for lexicon in lexicons))
+    found = []
+    for line in _LINE.finditer(plain.text):
+        words = [match.group().lower() for match in _WORD.finditer(line.group())]
+        telling = [word for word in words if len(word) > 2]
+        strange = {word for word in words if not _is_known(word, own)}
+        if len(words) > MOST_WORDS:
+            continue
+        vowelless = {word for word in words if _has_no_vowel(word) and word not in own}
+        if 2 * len(vowelless) > len(telling):
+            strange |= vowelless  # "str" is a word only among others
+        if not strange:
+            continue
+        for new in _restorations(strange, telling, own, tuple(lexicons)):
+            found.append(_with(plain, line.span(), new))
+            if all(word[::-1] == other for word, other in new.items()):  # the whole line may be backwards
+                found.append(_line_backwards(plain, line.span()))
+    return found
+
+
+def _restorations(
+    strange: set[str], telling: Sequence[str], own: frozenset[str], lexicons: tuple[Lexicon, ...]
+) -> list[Words]:
+    """Per way of garbling that explains the text, its strange words and what they were."""
+    tables = {kind: [*(lexicon.by_key[kind] for lexicon in lexicons), everyday_by_key()[kind]] for kind in KEYS}
+    ways: list[Words] = [
+        {
+            word: meant
+            for word in strange
+            if fits(word) and (meant := next(filter(None, (_meant(KEYS[k](word), tables[k]) for k in kinds)), None))
+        }
+        for kinds, fits in WAYS
+    ]
+    ways.append({word: word[::-1] for word in strange if len(word) > 2 and _is_known(word[::-1], own)})
+    for by in range(1, 26):
+        moved = {word: _moved(word, by) for word in strange}
+        ways.append({word: new for word, new in moved.items() if len(new) > 1 and _is_known(new, own)})
+    before = sum(word not in strange for word in telling)
+    found: list[Words] = []
+    for new in ways:
+        after = sum(word not in strange or word in new for word in telling)
+        if new and len(telling) and after >= READABLE * len(telling):
+            is_scopes = any(meant in own for word, meant in new.items() if len(word) > 2)
+            if is_scopes or (after - before >= 2 and 2 * before <= len(telling)):
+                found.append(new)
+    return found
+
+
+def _is_known(word: str, own: frozenset[str]) -> bool:
+    key = bare(word)
+    if key in everyday_words() or key in own or len(key) < 2:
+        return True
+    stem = key.removesuffix("s").removesuffix("'")
+    return len(stem) > 2 and (stem in own or stem in everyday_words())
+
+
+def _meant(key: str, tables: Iterable[Words]) -> str | None:
+    return next((word for table in tables if (word := table.get(key)) is not None), None)
+
+
+def _with(plain: Reading, line: tuple[int, int], new: Words) -> Reading:
+    """The text with these words of the line in place of the others."""
+
+    def replaced(match: re.Match[str]) -> str | list[str]:
+        meant = new.get(match.group().lower())
+        if meant is None or not line[0] <= match.start() < line[1]:
+            return list(match.group())
+        return meant.capitalize() if any(letter.isupper() for letter in match.group()) else meant
+
+    return plain.sub(_WORD, replaced)
+
+
+def _line_backwards(plain: Reading, line: tuple[int, int]) -> Reading:
+    start, end = line
+    return Reading(plain.text[start:end][::-1], plain.starts[start:end][::-1], plain.ends[start:end][::-1])
+
+
+def _moved(word: str, by: int) -> str:
+    return "".join(chr(97 + (ord(c) - 97 - by) % 26) if "a" <= c <= "z" else c for c in word)
+
+
+def inner_letters(word: str) -> str:
+    """The first letter, those between in order, the last one: "harry" and "hrary" alike."""
+    return word[0] + "".join(sorted(word[1:-1])) + word[-1]
+
+
+def all_letters(word: str) -> str:
+    """All letters in order."""
+    return "".join(sorted(word))
+
+
+def consonants(word: str) -> str:
+    """Without vowels."""
+    return _VOWELS.sub("", word)
+
+
+def hard_consonants(word: str) -> str:
+    """Without vowels and y."""
+    return consonants(word).replace("y", "")
+
+
+def _has_no_vowel(word: str) -> bool:
+    return len(word) > 1 and _VOWELS.search(word, 1) is None
+
+
+KEYS: dict[str, Key] = {
+    "inner letters": inner_letters,
+    "all letters": all_letters,
+    "consonants": consonants,
+    "hard consonants": hard_consonants,
+}
+WAYS: tuple[tuple[tuple[str, ...], Callable[[str], bool]], ...] = (
+    (("inner letters", "all letters"), lambda word: len(word) > 3),
+    (("consonants", "hard consonants"), _has_no_vowel),
+)
+"""Ways of garbling: the keys that survive it, best first, and whether a word may be garbled so."""
+
+
+def by_key(words: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Kind of key -> key -> word; of two with the same key, the first one."""
+    tables: dict[str, dict[str, str]] = {kind: {} for kind in KEYS}
+    for word in words:
+        for kind, key_of in KEYS.items():
+            key = key_of(word) if len(word) > 1 else ""
+            if len(key) > 1:
+                tables[kind].setdefault(key, word)
+    return tables
+
+
+@lru_cache(maxsize=1)
+def everyday_by_key() -> dict[str, dict[str, str]]:
+    """Everyday words, the most frequent first."""
+    costs = word_costs()[0]
+    return by_key(sorted(costs, key=lambda word: (costs[word], word)))

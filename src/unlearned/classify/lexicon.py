@@ -1,0 +1,176 @@
+"""The words of a scope: its names, in all their forms, and its rare words.
+
+A classifier knows the spelling of its examples. The lexicon makes it know the name: a form is read as the spelling of
+the examples, a part of a name that may be anybody's is not read, and where the name was given by the user, a text that
+has it is in scope.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from unlearned.classify.decoding import everyday_words
+from unlearned.names.forms import KINDS, Kind, name_forms
+from unlearned.names.matcher import Match, Matcher, tokens
+from unlearned.names.people import goes_on, is_shouted, others_parts, parts_of_name
+
+CERTAIN = 6.0
+"""Added to the log-odds of a text that has a name which the user gave, so that of several such texts the one that is
+about the scope by its other words, too, is still the best."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScopeName:
+    """One name that belongs to a scope."""
+
+    name: str
+    kind: Kind = "person"
+    aliases: tuple[str, ...] = ()
+    given: bool = True
+    """By the user, so that it is in scope wherever it stands; else it was found in the forget prompts, and only its
+    forms are known for the same."""
+
+    alone: bool = True
+    """Of a given one: in scope without any context. Not so a common word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text as the classifier of a scope should read it."""
+
+    text: str
+    """With names as the examples spell them."""
+
+    less: str | None
+    """Without what may be anybody's: the score is not higher than this one's. None: there is nothing of that."""
+
+    named: bool
+    """It has a name that is in scope in any context."""
+
+
+class Lexicon:
+    """Names and rare words of one scope.
+
+    Args:
+        names: in any order; of two with the same form, the first one has it.
+        words: rare words of the forget prompts, in lower case: what garbled words are compared with.
+    """
+
+    def __init__(self, names: Sequence[ScopeName] = (), words: Sequence[str] = ()) -> None:
+        self.names = tuple(names)
+        self.words = tuple(dict.fromkeys(words))
+
+    @cached_property
+    def matcher(self) -> Matcher:
+        """Of all forms of all names."""
+        return Matcher([_forms(name) for name in self.names])
+
+    @cached_property
+    def _parts(self) -> list[tuple[int, Any]]:
+        everyday = everyday_words()
+        own = [(n, parts_of_name(one.name, one.kind, everyday)) for n, one in enumerate(self.names) if one.given]
+        return [(n, parts) for n, parts in own if parts.words]
+
+    @cached_property
+    def _telling(self) -> frozenset[str]:
+        """A text without any of these words has neither a form nor a part of a name."""
+        return self.matcher.first_words.union(*(parts.words for _, parts in self._parts))
+
+    def said(self, text: str) -> Said:
+        """What the text says, names considered."""
+        words = tokens(text)
+        if not self.names or self._telling.isdisjoint(word.key for word in words):
+            return Said(text, None, False)
+        everyday, shouted = everyday_words(), is_shouted(text)
+        matches = self.matcher.find(text, words)
+        own = [m for m in matches if shouted or not self._is_longer(text, words, m, everyday)]
+        named = any(self.names[m.name].given and self.names[m.name].alone for m in own)
+        written = _replaced(text, [(m.start, m.end, self.names[m.name].name) for m in own])
+        struck = {
+            (word.start, word.end, "")
+            for n, parts in self._parts
+            for word in others_parts(text, words, own, parts, everyday)
+        }
+        if not struck or named:
+            return Said(written, None, named)
+        return Said(written, _replaced(text, sorted(struck)), named)
+
+    def _is_longer(self, text: str, words: Any, match: Match, everyday: frozenset[str]) -> bool:
+        return self.names[match.name].kind == "person" and goes_on(text, words, match.last, everyday)
+
+    def places(self, text: str) -> list[tuple[int, int]]:
+        """Characters of the names in the text."""
+        words = tokens(text)
+        if not self.names or self._telling.isdisjoint(word.key for word in words):
+            return []
+        return [(match.start, match.end) for match in self.matcher.find(text, words)]
+
+    @cached_property
+    def all_words(self) -> frozenset[str]:
+        """Rare words, and those of the names."""
+        texts = [text for one in self.names for text in (one.name, *one.aliases)]
+        return frozenset({*self.words, *(t.key for text in texts for t in tokens(text) if not t.key.endswith("|"))})
+
+    @cached_property
+    def by_key(self) -> dict[str, dict[str, str]]:
+        """`all_words`, by the keys of `garbled`."""
+        from unlearned.classify.garbled import by_key
+
+        return by_key(sorted(self.all_words))
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.words)
+
+    def sealed(self, secret: bytes) -> npt.NDArray[np.uint8]:
+        """(N,) bytes that tell nothing without the artifact's secret."""
+        data = {
+            "names": [[n.name, n.kind, list(n.aliases), n.given, n.alone] for n in self.names],
+            "words": list(self.words),
+        }
+        plain = np.frombuffer(json.dumps(data, ensure_ascii=False).encode(), dtype=np.uint8)
+        return plain ^ _stream(secret, len(plain))
+
+    @classmethod
+    def unsealed(cls, content: npt.NDArray[np.uint8], secret: bytes) -> Lexicon:
+        """The reverse of `sealed`; raises ValueError if the content is none of this secret."""
+        try:
+            data = json.loads((content ^ _stream(secret, len(content))).tobytes().decode())
+            names = [
+                ScopeName(name=name, kind=_kind(kind), aliases=tuple(aliases), given=bool(given), alone=bool(alone))
+                for name, kind, aliases, given, alone in data["names"]
+            ]
+            return cls(names, [str(word) for word in data["words"]])
+        except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ValueError("the names cannot be read with this artifact's secret") from error
+
+
+def _kind(kind: str) -> Kind:
+    found = next((known for known in KINDS if known == kind), None)
+    if found is None:
+        raise ValueError(f"unknown kind of name {kind!r}")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _forms(name: ScopeName) -> tuple[str, ...]:
+    return name_forms(name.name, kind=name.kind, aliases=name.aliases)
+
+
+def _replaced(text: str, places: Sequence[tuple[int, int, str]]) -> str:
+    pieces, cursor = [], 0
+    for start, end, new in places:
+        pieces += [text[cursor:start], new]
+        cursor = end
+    return "".join([*pieces, text[cursor:]])
+
+
+def _stream(secret: bytes, count: int) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(hashlib.shake_256(b"lexicon" + secret).digest(count), dtype=np.uint8)
