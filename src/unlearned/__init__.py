@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from unlearned.api import Generation, Unlearned
     from unlearned.artifact import Artifact, load
     from unlearned.errors import UnlearnedError
+    from unlearned.forgetting.run import forget
     from unlearned.learn.fit import FitConfig, fit
     from unlearned.models import ModelOptions, load_model
     from unlearned.stages import Verdict
@@ -24,6 +25,7 @@ _PUBLIC = {
     "UnlearnedError": "unlearned.errors",
     "Verdict": "unlearned.stages",
     "fit": "unlearned.learn.fit",
+    "forget": "unlearned.forgetting.run",
     "load": "unlearned.artifact",
     "load_model": "unlearned.models",
 }
@@ -37,6 +39,7 @@ __all__ = [
     "UnlearnedError",
     "Verdict",
     "fit",
+    "forget",
     "load",
     "load_model",
 ]

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically; its folder must exist.
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file atomically, with these permissions; its folder must exist.
 
     Raises:
         OSError: it could not be written; an older file of this name is still there.
@@ -20,7 +20,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(scratch).chmod(0o644)
+        Path(scratch).chmod(mode)
         os.replace(scratch, path)
     finally:
         Path(scratch).unlink(missing_ok=True)

@@ -20,6 +20,9 @@ DETECTION = (
     "max_fpr",
     "alpha",
     "other_languages",
+    "name",
+    "alias",
+    "kind",
 )
 """Options that decide how a scope is detected."""
 
@@ -32,6 +35,11 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the artifact.")],
     scope: Annotated[str | None, typer.Option(help="Name of what is forgotten.")] = None,
     retain: Annotated[Path | None, typer.Option(help="Close prompts that must stay; the same format.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="What the scope is called, in full: in scope in every form; repeatable.")
+    ] = None,
+    alias: Annotated[list[str] | None, typer.Option(help="Another name of the first --name; repeatable.")] = None,
+    kind: Annotated[str, typer.Option(help="Of --name: person, work, place, organisation or product.")] = "person",
     exempt: Annotated[Path | None, typer.Option(help="'Not this one' examples, such as a namesake's.")] = None,
     classifier_only: Annotated[
         bool, typer.Option("--classifier-only", help="Fit the detector and load no language model.")
@@ -90,6 +98,7 @@ def fit(
     from unlearned.embedded import MINILM
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
+    from unlearned.forgetting.subject import as_subject
     from unlearned.learn.fit import FitConfig, add_strength, fit_detector
     from unlearned.learn.fit import fit as fit_both
 
@@ -99,7 +108,10 @@ def fit(
         raise ConfigError("--detector adds a strength, for which a model is needed: leave out --classifier-only.")
     if detector is not None and (ignored := given_options(context, DETECTION)):
         raise ConfigError(f"--detector keeps its detector as it is, so {', '.join(ignored)} would have no effect.")
+    if alias and not name:
+        raise ConfigError("--alias is another name of --name: give that, too.")
     config = FitConfig(
+        names=as_subject(name, kind=kind, aliases=alias or (), about="its prompts").scope_names if name else (),
         classifier=classifier,
         ready=ready,
         checkpoints=out.parent / f"{out.name}.unfinished",

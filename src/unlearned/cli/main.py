@@ -14,6 +14,7 @@ from unlearned.cli.compat import compat
 from unlearned.cli.demo import demo
 from unlearned.cli.eval import evaluate
 from unlearned.cli.fit import fit
+from unlearned.cli.forget import forget
 from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
 from unlearned.cli.instruct import instruct
@@ -31,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, fit, classify, generate, chat, inspect, compat, report, train, instruct, methods):
+for command in (demo, forget, fit, classify, generate, chat, inspect, compat, report, train, instruct, methods):
     app.command()(command)
 # What serve does not know it hands to vLLM, if that is the engine; else it refuses it.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from unlearned.classify.decoding import everyday_words
 from unlearned.classify.lexicon import Lexicon, ScopeName
 from unlearned.errors import ConfigError
-from unlearned.substitution.spelling import TOKEN, has_capital
+from unlearned.substitution.spelling import TOKEN, has_capital, ordinary_words
 from unlearned.learn.whole_names import whole_names
+from unlearned.names.forms import Kind
 from unlearned.names.matcher import key_of, tokens
 from unlearned.names.parts import bare, is_title
 from unlearned.names.words import KEPT
@@ -75,9 +76,31 @@ def checked_name(name: str, *, about: bool) -> str:
     words = [token.key for token in tokens(name)]
     if sum(len(bare(word)) for word in words) < LEAST_LETTERS:
         raise ConfigError(f"The name {name!r} has fewer than two letters. Give the whole name.")
-    if not about and all(word in everyday_words() | KEPT for word in words) and len(words) == 1:
+    if not about and is_ordinary(name):
         raise ConfigError(
             f"{name!r} is also an ordinary word: every text with it would be in scope. "
             "Say whom you mean with --about (about=...), or give a longer name."
         )
     return " ".join(name.split())
+
+
+def given_names_of(
+    names: Sequence[str], *, kind: Kind = "person", aliases: Sequence[str] = ()
+) -> tuple[ScopeName, ...]:
+    """Names that a user gives, as detection knows them; one that is a common word is in scope with its context only.
+
+    Args:
+        names: each in full.
+        kind: of all of them.
+        aliases: of the first one.
+    """
+    return tuple(
+        ScopeName(name=name, kind=kind, aliases=tuple(aliases) if n == 0 else (), alone=not is_ordinary(name))
+        for n, name in enumerate(names)
+    )
+
+
+def is_ordinary(name: str) -> bool:
+    """Whether the name is one common word, so that a text with it need not mean its bearer."""
+    words = [token.key for token in tokens(name)]
+    return len(words) == 1 and words[0] in ordinary_words() | KEPT

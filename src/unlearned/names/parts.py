@@ -164,8 +164,11 @@ def without_particles(unit: str) -> str:
     return words[-1] if len(words) > 1 else unit
 
 
+@lru_cache(maxsize=2**16)
 def bare(word: str) -> str:
     """Lower-case letters and digits only, without accents."""
+    if word.isascii() and word.isalnum():
+        return word.lower()
     folded = unicodedata.normalize("NFKD", plain_letters(word))
     return "".join(character for character in folded.lower() if character.isalnum())
 

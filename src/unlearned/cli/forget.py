@@ -1,0 +1,120 @@
+"""`unlearned forget`: from a name to an artifact."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+if TYPE_CHECKING:
+    from unlearned.forgetting.run import Written
+    from unlearned.forgetting.subject import Subject
+
+SHOWN = 6
+"""Prompts of each file that are shown."""
+
+
+@with_model_options
+def forget(
+    options: ModelOptions,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the artifact; the prompts go to OUT.prompts.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Whom or what to forget, in full; several of one.")] = None,
+    name: Annotated[list[str] | None, typer.Option("--name", help="The same; handy after --documents.")] = None,
+    kind: Annotated[str, typer.Option(help="person, work, place, organisation or product.")] = "person",
+    alias: Annotated[list[str] | None, typer.Option(help="Another name of the same; repeatable.")] = None,
+    about: Annotated[list[str] | None, typer.Option(help="Who is meant: 'dentist in Villach'.")] = None,
+    not_about: Annotated[
+        list[str] | None, typer.Option(help="Who is not: 'Jordan Smith, the cricketer'; repeatable.")
+    ] = None,
+    documents: Annotated[
+        list[Path] | None, typer.Option(help="Text file about the subject; repeatable. More may follow as FILES.")
+    ] = None,
+    scope: Annotated[str | None, typer.Option(help="Name of the scope; default: that of the folder.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts and stop.")] = False,
+    seed: Annotated[int | None, typer.Option(help="Make the noise reproducible; default: a new secret.")] = None,
+    max_examples: Annotated[int, typer.Option(min=1, help="Forget prompts the strength is learned on.")] = 16,
+    batch_size: Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")] = 16,
+) -> None:
+    """Forget a person, work, place, organisation or product by its name: write the prompts, then fit on them."""
+    from unlearned.artifact.artifact import check_target
+    from unlearned.cli.inspect import show
+    from unlearned.cli.progress import progress
+    from unlearned.errors import ConfigError
+    from unlearned.forgetting.documents import read_documents
+    from unlearned.forgetting.run import fit_prompts, write
+    from unlearned.forgetting.subject import as_subject
+    from unlearned.learn.fit import FitConfig
+
+    given, files = _names_and_files([*(names or ()), *(name or ())], name or (), documents or ())
+    if not given:
+        raise ConfigError("Say whom or what to forget: unlearned forget NAME --model MODEL --out FOLDER.")
+    subject = as_subject(given, kind=kind, aliases=alias or (), about=about or (), not_about=not_about or ())
+    check_target(out)  # before minutes of work, not after
+    read_documents(files)
+    folder = out.parent / f"{out.name}.prompts"
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        written = write(model, tokenizer, subject, files, folder=folder, on_progress=report)
+    _tell(written, folder)
+    chosen = scope or out.resolve().name
+    if dry_run:
+        typer.echo(
+            f"Edit them, then:\n  {_fit_command(subject, written, folder, out, chosen, options, seed, max_examples)}"
+        )
+        return
+    config = FitConfig(
+        checkpoints=out.parent / f"{out.name}.unfinished", seed=seed, max_examples=max_examples, batch_size=batch_size
+    )
+    with progress() as report, quiet():
+        artifact = fit_prompts(
+            model, tokenizer, subject, written.prompts, scope=chosen, config=config, on_progress=report
+        )
+    artifact.save_pretrained(out)
+    for file in out.iterdir():
+        file.chmod(0o600)
+    show(out)
+
+
+def _names_and_files(
+    words: list[str], named: list[str] | tuple[str, ...], documents: list[Path] | tuple[Path, ...]
+) -> tuple[list[str], list[Path]]:
+    """After `--documents letters/*.txt` the shell leaves all files but the first among the arguments."""
+    is_file = [bool(documents) and word not in named and Path(word).is_file() for word in words]
+    files = [*documents, *(Path(word) for word, file in zip(words, is_file, strict=True) if file)]
+    return [word for word, file in zip(words, is_file, strict=True) if not file], files
+
+
+def _tell(written: Written, folder: Path) -> None:
+    typer.echo(written.summary)
+    for what in ("forget", "retain", "exempt"):
+        rows = getattr(written.prompts, what)
+        if rows:
+            typer.echo(f"{len(rows)} {what} prompts in {folder / what}.jsonl, for example:")
+            step = max(1, len(rows) // SHOWN)
+            for row in rows[::step][:SHOWN]:
+                typer.echo(f"  {row.prompt}")
+
+
+def _fit_command(
+    subject: Subject,
+    written: Written,
+    folder: Path,
+    out: Path,
+    scope: str,
+    options: ModelOptions,
+    seed: int | None,
+    max_examples: int,
+) -> str:
+    words = ["unlearned", "fit", "--forget", str(folder / "forget.jsonl"), "--retain", str(folder / "retain.jsonl")]
+    if written.prompts.exempt:
+        words += ["--exempt", str(folder / "exempt.jsonl")]
+    for flag, values in (("--name", subject.names), ("--alias", subject.aliases)):
+        words += [word for value in values for word in (flag, value)]
+    words += ["--kind", subject.kind, "--scope", scope, "--model", options.model, "--max-examples", str(max_examples)]
+    words += ["--seed", str(seed)] if seed is not None else []
+    return shlex.join([*words, "--out", str(out)])

@@ -1,0 +1,1 @@
+"""From a name to an artifact: write the prompts, ask the model, fit."""

@@ -1,0 +1,149 @@
+"""What a model says about a subject, and whether it knows it: who knows gives the same answer when asked again."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import torch
+
+from unlearned.engines.head import keep_last_logits
+from unlearned.errors import FitError
+from unlearned.examples import Row, evenly
+from unlearned.learn.invented import invented
+from unlearned.learn.probe import plain
+from unlearned.names.words import KEPT
+from unlearned.progress import Progress
+
+if TYPE_CHECKING:
+    from unlearned.engines.transformers import TransformersEngine
+
+ASKED = 20
+"""Questions that are asked again."""
+
+AGAIN = 2
+"""Times, with sampling, besides the answer without."""
+
+CONSISTENT = 0.4
+"""Agreement (F1 of words that the question does not have) of answers that say the same."""
+
+LEAST_KNOWN = 0.25
+"""Share of the questions that a model answers consistently if it knows, beyond what it does about invented subjects."""
+
+ANSWER_TOKENS = 40
+_SEED = 0
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The model's answers to the packaged questions."""
+
+    answers: tuple[tuple[str, str], ...]
+    """(question, answer), each without sampling; "" for none."""
+
+    agreement: dict[str, float]
+    """Of the questions that were asked again: how far the answers agree, in 0..1."""
+
+    agreement_invented: dict[str, float]
+    """Of the same questions about an invented subject, by the original question."""
+
+    @property
+    def consistent(self) -> list[str]:
+        """Questions with answers that agree, and more than they do where the model cannot know."""
+        by_chance = self.agreement_invented
+        return [q for q, found in self.agreement.items() if found >= CONSISTENT and found > by_chance.get(q, 0.0)]
+
+    @property
+    def known(self) -> bool:
+        """Whether the model seems to know the subject."""
+        by_chance = sum(found >= CONSISTENT for found in self.agreement_invented.values())
+        return len(self.consistent) - by_chance / 2 >= LEAST_KNOWN * len(self.agreement)
+
+    def summary(self) -> str:
+        """A line for people."""
+        found = f"{len(self.consistent)} of {len(self.agreement)} questions answered consistently"
+        if self.known:
+            return f"The model knows this subject: {found}."
+        return f"The model seems not to know it ({found}); nothing to unlearn, only the name is guarded."
+
+
+def ask(engine: TransformersEngine, questions: Sequence[str], *, batch_size: int, report: Progress) -> Claims:
+    """Ask a model the questions, some of them again, and the same about an invented subject.
+
+    Raises:
+        FitError: it answers nothing at all.
+    """
+    again = evenly(list(questions), ASKED)
+    control = [row.prompt for row in invented([Row(question) for question in again], seed=0)]
+    steps = 4
+    report("what the model says", 0, steps)
+    answers = _greedy(engine, questions, batch_size)
+    if not any(_WORD.search(answer) for answer in answers):
+        raise FitError("The model answers nothing when it is asked about the subject. Check model and chat template.")
+    report("what the model says", 1, steps)
+    first = dict(zip(questions, answers, strict=True))
+    sampled = _sampled(engine, again, batch_size)
+    report("what the model says", 2, steps)
+    firsts_invented = _greedy(engine, control, batch_size)
+    report("what the model says", 3, steps)
+    sampled_invented = _sampled(engine, control, batch_size)
+    report("what the model says", 4, steps)
+    return Claims(
+        answers=tuple(zip(questions, answers, strict=True)),
+        agreement={q: agreement(q, [first[q], *own]) for q, own in zip(again, sampled, strict=True)},
+        agreement_invented={
+            q: agreement(asked, [one, *own])
+            for q, asked, one, own in zip(again, control, firsts_invented, sampled_invented, strict=True)
+        },
+    )
+
+
+def agreement(question: str, answers: Sequence[str]) -> float:
+    """Mean F1 of the answers' words, two by two, without those of grammar and of the question."""
+    common = KEPT | set(_WORD.findall(question.lower()))
+    bags = [Counter(word for word in _WORD.findall(text.lower()) if word not in common) for text in answers]
+    pairs = list(combinations(bags, 2))
+    return sum(_f1(one, other) for one, other in pairs) / len(pairs) if pairs else 0.0
+
+
+def _f1(one: Counter[str], other: Counter[str]) -> float:
+    total = one.total() + other.total()
+    return 2 * (one & other).total() / total if total else 0.0
+
+
+def neighbours_said(engine: TransformersEngine, name: str, what: str) -> str:
+    """The model's answer when it is asked for subjects like this one."""
+    return _greedy(engine, [f"Name ten {what} who are similar to {name}, one per line, only the names."], 1, tokens=80)[
+        0
+    ]
+
+
+def _greedy(
+    engine: TransformersEngine, questions: Sequence[str], batch_size: int, tokens: int = ANSWER_TOKENS
+) -> list[str]:
+    inputs = plain([engine.tokenize(question) for question in questions])
+    found = engine.generate(
+        inputs, max_new_tokens=tokens, do_sample=False, batch_size=batch_size, **keep_last_logits(engine.model)
+    )
+    return [completion.text.strip() for completion in found]
+
+
+def _sampled(engine: TransformersEngine, questions: Sequence[str], batch_size: int) -> list[list[str]]:
+    inputs = plain([engine.tokenize(question) for question in questions])
+    with torch.random.fork_rng():
+        torch.manual_seed(_SEED)
+        found = engine.generate(
+            inputs,
+            max_new_tokens=ANSWER_TOKENS,
+            do_sample=True,
+            temperature=0.7,
+            num_return_sequences=AGAIN,
+            batch_size=max(1, batch_size // AGAIN),
+            **keep_last_logits(engine.model),
+        )
+    return [[one.text.strip() for one in found[n * AGAIN : (n + 1) * AGAIN]] for n in range(len(questions))]

@@ -1,0 +1,57 @@
+"""What is to be forgotten, as a user says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from unlearned.classify.lexicon import Lexicon, ScopeName
+from unlearned.errors import ConfigError
+from unlearned.learn.scope_names import checked_name, given_names_of
+from unlearned.names.forms import KINDS, Kind
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """One person, work, place, organisation or product; or several names of one thing."""
+
+    names: tuple[str, ...]
+    """Each in full."""
+
+    kind: Kind = "person"
+    aliases: tuple[str, ...] = ()
+    """Nicknames and the like, of the first name."""
+
+    about: tuple[str, ...] = ()
+    """Who is meant: "dentist in Villach". A name that is also a common word is in scope only with its context."""
+
+    not_about: tuple[str, ...] = ()
+    """Who is not meant, in words that can stand in a question: "Jordan Smith, the cricketer"."""
+
+    scope_names: tuple[ScopeName, ...] = field(init=False)
+    """As detection knows them."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ConfigError(f"kind={self.kind!r}: must be one of {', '.join(KINDS)}.")
+        if isinstance(self.names, str) or not self.names:
+            raise ConfigError("Give at least one name, or several as a list.")
+        names = tuple(checked_name(name, about=bool(self.about)) for name in self.names)
+        aliases = tuple(checked_name(alias, about=bool(self.about)) for alias in self.aliases)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "scope_names", given_names_of(names, kind=self.kind, aliases=aliases))
+
+    def lexicon(self) -> Lexicon:
+        """Finds the names in a text."""
+        return Lexicon(self.scope_names)
+
+    def spelt(self) -> list[str]:
+        """The names as prompts say them: each, then each with who is meant."""
+        return [*self.names, *(f"{self.names[0]}, {about}," for about in self.about)]
+
+
+def as_subject(names: str | Sequence[str], **said: object) -> Subject:
+    """The Python interface's arguments: one name or several, texts or lists of them."""
+    lists = {key: (value,) if isinstance(value, str) else tuple(value) for key, value in said.items() if key != "kind"}  # type: ignore[arg-type]
+    given = (names,) if isinstance(names, str) else tuple(names)
+    return Subject(names=given, kind=said.get("kind", "person"), **lists)  # type: ignore[arg-type]
