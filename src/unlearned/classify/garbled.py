@@ -19,10 +19,14 @@ from unlearned.names.parts import bare
 MOST_WORDS = 60
 """Of a line: longer texts have enough of what a classifier recognises."""
 
-READABLE = 0.6
+READABLE = 0.5
 """Share of known words from which a reading makes sense."""
 
+LONGEST_ACRONYM = 5
+"""Letters of a word in capitals, among others that are not, that means itself."""
+
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_ENDINGS = ("s", "es", "ed", "ing")
 _LINE = re.compile(r"[^\n]+")
 _VOWELS = re.compile("[aeiou]")
 
@@ -41,7 +45,9 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
     own = frozenset().union(*(lexicon.all_words for lexicon in lexicons))
     found = []
     for line in _LINE.finditer(plain.text):
-        words = [match.group().lower() for match in _WORD.finditer(line.group())]
+        written = [match.group() for match in _WORD.finditer(line.group())]
+        shouted = all(word.isupper() for word in written)
+        words = [word.lower() for word in written if shouted or len(word) > LONGEST_ACRONYM or not word.isupper()]
         telling = [word for word in words if len(word) > 2]
         strange = {word for word in words if not _is_known(word, own)}
         if len(words) > MOST_WORDS:
@@ -71,14 +77,13 @@ def _restorations(
         }
         for kinds, fits in WAYS
     ]
-    ways.append({word: word[::-1] for word in strange if len(word) > 2 and _is_known(word[::-1], own)})
-    for by in range(1, 26):
-        moved = {word: _moved(word, by) for word in strange}
-        ways.append({word: new for word, new in moved.items() if len(new) > 1 and _is_known(new, own)})
+    # These two need no word to be known: where they explain the others, they hold for it as well.
+    ways.append({word: word[::-1] for word in strange})
+    ways += [{word: _moved(word, by) for word in strange} for by in range(1, 26)]
     before = sum(word not in strange for word in telling)
     found: list[Words] = []
     for new in ways:
-        after = sum(word not in strange or word in new for word in telling)
+        after = sum(word not in strange or _is_known(new.get(word, word), own) for word in telling)
         if new and len(telling) and after >= READABLE * len(telling):
             is_scopes = any(meant in own for word, meant in new.items() if len(word) > 2)
             if is_scopes or (after - before >= 2 and 2 * before <= len(telling)):
@@ -88,10 +93,10 @@ def _restorations(
 
 def _is_known(word: str, own: frozenset[str]) -> bool:
     key = bare(word)
-    if key in everyday_words() or key in own or len(key) < 2:
+    if len(key) < 2:
         return True
-    stem = key.removesuffix("s").removesuffix("'")
-    return len(stem) > 2 and (stem in own or stem in everyday_words())
+    stems = [key, *(key[: -len(ending)] for ending in _ENDINGS if key.endswith(ending) and len(key) - len(ending) > 2)]
+    return any(stem in everyday_words() or stem in own for stem in stems)
 
 
 def _meant(key: str, tables: Iterable[Words]) -> str | None:

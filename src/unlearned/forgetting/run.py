@@ -112,7 +112,7 @@ def write(
     folder: Path | None = None,
     on_progress: Progress | None = None,
 ) -> Written:
-    """The first half of `forget`: the prompts. What the folder has already, of the same subject, is taken from there."""
+    """The first half of `forget`: the prompts. What the folder has of the same subject is taken from there."""
     report = on_progress or (lambda phase, done, total: None)
     texts = read_documents(documents)
     lexicon = subject.lexicon()

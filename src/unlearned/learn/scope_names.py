@@ -50,11 +50,13 @@ def names_of(forget: Sequence[str], others: Sequence[str], given: Sequence[Scope
     elsewhere = " / ".join(others)
     known = {token.key for token in tokens(elsewhere)}
     by_user = Lexicon(given)
+    of_user = [{token.key for token in tokens(one.name)} for one in given]
     found = []
     for key, times in counts.most_common(MOST_NAMES):
         name = spellings[key]
         is_others = all(token.key in known for token in tokens(name)) and bare(name) in bare(elsewhere)
-        if times >= LEAST_PROMPTS and not is_others and not by_user.places(name):
+        is_given = bool(by_user.places(name)) or any(own <= {token.key for token in tokens(name)} for own in of_user)
+        if times >= LEAST_PROMPTS and not is_others and not is_given:
             found.append(ScopeName(name=name, given=False))
     return found
 

@@ -1,0 +1,67 @@
+import pytest
+
+from unlearned.names import name_forms
+from unlearned.names.edges import grown
+from unlearned.names.matcher import Matcher
+
+NAMES = (
+    "Thomas A. Edison",
+    "Gabriel José García Márquez",
+    "Nagy Imre",
+    "Anna Li",
+    "Seán O'Brien",
+    "Anna-Lena Müller-Böhm",
+)
+MATCHER = Matcher([name_forms(name) for name in NAMES])
+
+
+def found(text: str) -> list[str]:
+    return [text[match.start : match.end] for match in MATCHER.find(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Was T.A. Edison's lamp good?", ["T.A. Edison"]),
+        ("EDISON, THOMAS A. did it", ["EDISON, THOMAS A."]),
+        ("who was thomas edison", ["thomas edison"]),
+        ("gabriel garcia marquez and García-Márquez", ["gabriel garcia marquez", "García-Márquez"]),
+        ("I. Nagy; imre nagy", ["I. Nagy", "imre nagy"]),
+        ("Sean OBrien and Seán O’Brien's", ["Sean OBrien", "Seán O’Brien"]),
+        ("Anna Lena Mueller Boehm", ["Anna Lena Mueller Boehm"]),
+        ("Dr Edison met Mr. Edison", ["Dr Edison", "Mr. Edison"]),
+    ],
+)
+def test_a_form_is_found_whatever_its_case_accents_and_punctuation(text: str, names: list[str]) -> None:
+    assert found(text) == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I met Thomas. Edison left.",
+        "Thomas, Edison, Tesla",
+        "Gabriel\nGarcía\nMárquez",
+        "J. Edison",
+        "Ali",
+        "Edison",
+        "Thomasedisonia",
+    ],
+)
+def test_words_that_only_stand_side_by_side_are_no_name(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "inside", "whole"),
+    [
+        ("What did Anna Maria Berg write?", "Maria", "Anna Maria Berg"),
+        ("What did Thomas A. Edison do?", "What did Thomas A.", "What did Thomas A. Edison"),
+        ("Ask Anna. Who is Berg?", "Ask Anna", "Ask Anna"),
+        ("WHO WAS ANNA MARIA BERG", "MARIA", "MARIA"),
+    ],
+)
+def test_a_passage_that_ends_inside_a_name_grows_to_the_whole_name(text: str, inside: str, whole: str) -> None:
+    start = text.index(inside)
+    first, last = grown(text, start, start + len(inside), 0, len(text))
+    assert text[first:last] == whole
