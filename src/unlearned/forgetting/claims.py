@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 ASKED = 20
 """Questions that are asked again."""
 
-AGAIN = 2
-"""Times, with sampling, besides the answer without."""
+CONTROL = 10
+"""Of these, how many are also asked about an invented subject."""
+
+AGAIN = 1
+"""Times, with sampling, beside the answer without."""
 
 CONSISTENT = 0.4
 """Agreement (F1 of words that the question does not have) of answers that say the same."""
@@ -34,7 +37,7 @@ CONSISTENT = 0.4
 LEAST_KNOWN = 0.25
 """Share of the questions that a model answers consistently if it knows, beyond what it does about invented subjects."""
 
-ANSWER_TOKENS = 40
+ANSWER_TOKENS = 24
 _SEED = 0
 _WORD = re.compile(r"[^\W_]+")
 
@@ -44,7 +47,7 @@ class Claims:
     """The model's answers to the packaged questions."""
 
     answers: tuple[tuple[str, str], ...]
-    """(question, answer), each without sampling; "" for none."""
+    """(question, answer), each without sampling; "" for none, and for a question that was not asked."""
 
     agreement: dict[str, float]
     """Of the questions that were asked again: how far the answers agree, in 0..1."""
@@ -55,14 +58,18 @@ class Claims:
     @property
     def consistent(self) -> list[str]:
         """Questions with answers that agree, and more than they do where the model cannot know."""
-        by_chance = self.agreement_invented
-        return [q for q, found in self.agreement.items() if found >= CONSISTENT and found > by_chance.get(q, 0.0)]
+        invented = self.agreement_invented
+        bar = max(CONSISTENT, sum(invented.values()) / len(invented)) if invented else CONSISTENT
+        return [q for q, found in self.agreement.items() if found >= bar and found > invented.get(q, 0.0)]
 
     @property
     def known(self) -> bool:
         """Whether the model seems to know the subject."""
-        by_chance = sum(found >= CONSISTENT for found in self.agreement_invented.values())
-        return len(self.consistent) - by_chance / 2 >= LEAST_KNOWN * len(self.agreement)
+        if not self.agreement:
+            return False
+        by_chance = [found >= CONSISTENT for found in self.agreement_invented.values()]
+        share = len(self.consistent) / len(self.agreement)
+        return share - sum(by_chance) / max(1, len(by_chance)) / 2 >= LEAST_KNOWN
 
     def summary(self) -> str:
         """A line for people."""
@@ -79,26 +86,26 @@ def ask(engine: TransformersEngine, questions: Sequence[str], *, batch_size: int
         FitError: it answers nothing at all.
     """
     again = evenly(list(questions), ASKED)
-    control = [row.prompt for row in invented([Row(question) for question in again], seed=0)]
-    steps = 4
-    report("what the model says", 0, steps)
-    answers = _greedy(engine, questions, batch_size)
+    controlled = evenly(again, CONTROL)
+    control = [row.prompt for row in invented([Row(question) for question in controlled], seed=0)]
+    report("what the model says", 0, 4)
+    answers = _greedy(engine, again, batch_size)
     if not any(_WORD.search(answer) for answer in answers):
         raise FitError("The model answers nothing when it is asked about the subject. Check model and chat template.")
-    report("what the model says", 1, steps)
-    first = dict(zip(questions, answers, strict=True))
+    first = dict(zip(again, answers, strict=True))
+    report("what the model says", 1, 4)
     sampled = _sampled(engine, again, batch_size)
-    report("what the model says", 2, steps)
+    report("what the model says", 2, 4)
     firsts_invented = _greedy(engine, control, batch_size)
-    report("what the model says", 3, steps)
+    report("what the model says", 3, 4)
     sampled_invented = _sampled(engine, control, batch_size)
-    report("what the model says", 4, steps)
+    report("what the model says", 4, 4)
     return Claims(
-        answers=tuple(zip(questions, answers, strict=True)),
+        answers=tuple((question, first.get(question, "")) for question in questions),
         agreement={q: agreement(q, [first[q], *own]) for q, own in zip(again, sampled, strict=True)},
         agreement_invented={
             q: agreement(asked, [one, *own])
-            for q, asked, one, own in zip(again, control, firsts_invented, sampled_invented, strict=True)
+            for q, asked, one, own in zip(controlled, control, firsts_invented, sampled_invented, strict=True)
         },
     )
 
@@ -118,7 +125,7 @@ def _f1(one: Counter[str], other: Counter[str]) -> float:
 
 def neighbours_said(engine: TransformersEngine, name: str, what: str) -> str:
     """The model's answer when it is asked for subjects like this one."""
-    return _greedy(engine, [f"Name ten {what} who are similar to {name}, one per line, only the names."], 1, tokens=80)[
+    return _greedy(engine, [f"Name ten {what} who are similar to {name}, one per line, only the names."], 1, tokens=48)[
         0
     ]
 
