@@ -195,7 +195,9 @@ class Artifact:
                     enrolled=None if scope.names is None else NameTable(secret, scope.name, **table),
                     exemptions=_exemptions(own) if scope.exemptions else None,
                     matters=None if scope.matters is None else Matters(own[MATTERS].astype(np.float32), scope.matters),
-                    lexicon=Lexicon.unsealed(own[LEXICON], secret) if scope.known_names or scope.rare_words else Lexicon(),
+                    lexicon=Lexicon.unsealed(own[LEXICON], secret)
+                    if scope.known_names or scope.rare_words
+                    else Lexicon(),
                     other_languages=scope.other_languages,
                 )
             except (TypeError, KeyError, ValueError, UnlearnedError) as error:

@@ -21,7 +21,6 @@ from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.garbled import ungarbled
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.lexicon import CERTAIN, Lexicon, Said
-from unlearned.words import squash
 from unlearned.classify.reading import Reading, as_written
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Scope
@@ -29,6 +28,7 @@ from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
 from unlearned.names.edges import grown, grown_to_matches
 from unlearned.stages import Prompt, Span, Verdict
+from unlearned.words import squash
 
 SUSPICIOUS = 0.2
 """Share of the threshold from which a clause is looked at in parts: among others a forget question scores less."""

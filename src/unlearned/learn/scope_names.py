@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from unlearned.classify.decoding import everyday_words
 from unlearned.classify.lexicon import Lexicon, ScopeName
 from unlearned.errors import ConfigError
-from unlearned.substitution.spelling import TOKEN, has_capital, ordinary_words
 from unlearned.learn.whole_names import whole_names
 from unlearned.names.forms import Kind
 from unlearned.names.matcher import key_of, tokens
 from unlearned.names.parts import bare, is_title
 from unlearned.names.words import KEPT
+from unlearned.substitution.spelling import TOKEN, has_capital, ordinary_words
 
 LEAST_LETTERS = 2
 LEAST_PROMPTS = 2
