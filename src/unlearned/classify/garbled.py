@@ -57,7 +57,7 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
             strange |= vowelless  # "str" is a word only among others
         if not strange:
             continue
-        for new in _restorations(strange, telling, own, tuple(lexicons)):
+        for new in _restorations(words, strange, telling, own, tuple(lexicons)):
             found.append(_with(plain, line.span(), new))
             if all(word[::-1] == other for word, other in new.items()):  # the whole line may be backwards
                 found.append(_line_backwards(plain, line.span()))
@@ -65,7 +65,7 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
 
 
 def _restorations(
-    strange: set[str], telling: Sequence[str], own: frozenset[str], lexicons: tuple[Lexicon, ...]
+    words: Sequence[str], strange: set[str], telling: Sequence[str], own: frozenset[str], lexicons: tuple[Lexicon, ...]
 ) -> list[Words]:
     """Per way of garbling that explains the text, its strange words and what they were."""
     tables = {kind: [*(lexicon.by_key[kind] for lexicon in lexicons), everyday_by_key()[kind]] for kind in KEYS}
@@ -77,13 +77,15 @@ def _restorations(
         }
         for kinds, fits in WAYS
     ]
-    # These two need no word to be known: where they explain the others, they hold for it as well.
-    ways.append({word: word[::-1] for word in strange})
-    ways += [{word: _moved(word, by) for word in strange} for by in range(1, 26)]
     before = sum(word not in strange for word in telling)
+    # These two need no word to be known: where they explain the others, they hold for it as well; and in a line of
+    # strange words, for what looks like a word by chance.
+    changed = set(words) if 2 * before <= len(telling) else strange
+    ways.append({word: word[::-1] for word in changed})
+    ways += [{word: _moved(word, by) for word in changed} for by in range(1, 26)]
     found: list[Words] = []
     for new in ways:
-        after = sum(word not in strange or _is_known(new.get(word, word), own) for word in telling)
+        after = sum(_is_known(new.get(word, word), own) for word in telling)
         if new and len(telling) and after >= READABLE * len(telling):
             is_scopes = any(meant in own for word, meant in new.items() if len(word) > 2)
             if is_scopes or (after - before >= 2 and 2 * before <= len(telling)):

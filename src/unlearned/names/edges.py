@@ -63,7 +63,10 @@ def _is_one_name(text: str, left: tuple[int, int], right: tuple[int, int]) -> bo
         return False
     if between.startswith(".") and not (len(one) == 1 or is_title(one)):
         return False
-    return all(
-        len(word) <= LONGEST and word.lower() not in KEPT | OPENERS and _LETTERS.fullmatch(word)
-        for word in (one, other)
-    )
+    return _may_be_of_a_name(one) and _may_be_of_a_name(other)
+
+
+def _may_be_of_a_name(word: str) -> bool:
+    if len(word) == 1:
+        return word != "I"
+    return len(word) <= LONGEST and word.lower() not in KEPT | OPENERS and _LETTERS.fullmatch(word) is not None
