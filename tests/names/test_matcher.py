@@ -2,7 +2,7 @@ import pytest
 
 from unlearned.names import name_forms
 from unlearned.names.edges import grown
-from unlearned.names.matcher import Matcher
+from unlearned.names.matcher import Matcher, OpenMiddle
 
 NAMES = (
     "Thomas A. Edison",
@@ -65,3 +65,18 @@ def test_a_passage_that_ends_inside_a_name_grows_to_the_whole_name(text: str, in
     start = text.index(inside)
     first, last = grown(text, start, start + len(inside), 0, len(text))
     assert text[first:last] == whole
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "names"),
+    [
+        ("Thomas A. Edison", "What did Thomas Alva Edison's wife do?", ["Thomas Alva Edison"]),
+        ("Thomas A. Edison", "Who is Thomas Bob Edison? Who is Thomas B. Edison?", []),
+        ("Thomas A. Edison", "thomas alva edison", ["thomas alva edison"]),
+        ("Thomas Edison", "Thomas and Edison, Thomas met Edison", ["Edison, Thomas"]),
+        ("Ludwig Beethoven", "Ludwig X. Y. Beethoven", ["Ludwig X. Y. Beethoven"]),
+    ],
+)
+def test_a_middle_name_that_the_given_name_leaves_open_is_found(given: str, text: str, names: list[str]) -> None:
+    matcher = Matcher([name_forms(given)], [OpenMiddle.of(given)])
+    assert [text[match.start : match.end] for match in matcher.find(text)] == names

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from unlearned.classify.decoding import everyday_words
 from unlearned.names.forms import KINDS, Kind, name_forms
-from unlearned.names.matcher import Match, Matcher, tokens
+from unlearned.names.matcher import Match, Matcher, OpenMiddle, tokens
 from unlearned.names.people import goes_on, is_shouted, others_parts, parts_of_name
 
 CERTAIN = 6.0
@@ -71,7 +71,8 @@ class Lexicon:
     @cached_property
     def matcher(self) -> Matcher:
         """Of all forms of all names."""
-        return Matcher([_forms(name) for name in self.names])
+        middles = [OpenMiddle.of(one.name) if one.kind == "person" else None for one in self.names]
+        return Matcher([_forms(name) for name in self.names], middles)
 
     @cached_property
     def _parts(self) -> list[tuple[int, Any]]:

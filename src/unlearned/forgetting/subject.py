@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from unlearned.classify.decoding import everyday_words
 from unlearned.classify.lexicon import Lexicon, ScopeName
 from unlearned.errors import ConfigError
 from unlearned.learn.scope_names import checked_name, given_names_of
 from unlearned.names.forms import KINDS, Kind
+from unlearned.names.parts import bare, person_name
+from unlearned.names.people import parts_of_name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,8 +49,18 @@ class Subject:
         return Lexicon(self.scope_names)
 
     def spelt(self) -> list[str]:
-        """The names as prompts say them: each, then each with who is meant."""
-        return [*self.names, *(f"{self.names[0]}, {about}," for about in self.about)]
+        """The names as prompts say them: each, each with who is meant, and the last name where that is plain."""
+        lasts = (
+            [] if self.about or self.kind != "person" else [last for name in self.names if (last := last_name(name))]
+        )
+        return [*self.names, *(f"{self.names[0]}, {about}," for about in self.about), *lasts]
+
+
+def last_name(name: str) -> str | None:
+    """A person's last name, where it is plain which that is and it is no common word."""
+    parts = parts_of_name(name, "person", everyday_words())
+    last = person_name(name).last
+    return last if any(bare(word) in parts.strong - everyday_words() for word in last.split()) else None
 
 
 def as_subject(names: str | Sequence[str], **said: object) -> Subject:

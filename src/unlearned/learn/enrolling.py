@@ -53,7 +53,10 @@ def enrolled(
     is_forget = np.arange(len(everything)) < len(texts.forget)
     sources = _misspelling_sources(texts) if misspellings else np.zeros(0, dtype=np.int64)
     # What detection will see of a prompt is what is enrolled of it: of a long one, its windows.
-    pieces = [[lexicon.said(text[s:e]).text for s, e in runs(text, 0, len(text))] for text in everything]
+    pieces = [
+        [_as_read(lexicon, text[s:e], forget) for s, e in runs(text, 0, len(text))]
+        for text, forget in zip(everything, is_forget.tolist(), strict=True)
+    ]
     copies = [misspelt(pieces[i]) for i in sources]
     folds = folds_of(texts)
     owners, common = _common_clauses(everything, is_forget, folds)
@@ -100,6 +103,12 @@ def enrolled(
     alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
     report("classifier", FOLDS, FOLDS + 1)
     return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty, spelt
+
+
+def _as_read(lexicon: Lexicon, text: str, is_forget: bool) -> str:
+    """What detection will read of the text: in one about others, not the parts of names that are theirs as well."""
+    said = lexicon.said(text)
+    return said.less if said.less is not None and not is_forget and squash(said.less) else said.text
 
 
 def _common_clauses(

@@ -7,12 +7,16 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from unlearned.names.parts import bare, is_title
+from unlearned.names.parts import bare, is_initial, is_title, person_name
+from unlearned.names.words import KEPT, OPENERS
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’](?=[^\W_]{3})[^\W_]+)*")
 _WITHIN = re.compile(r"[ \t]{0,2}[-·'’]?[ \t]{0,2}")
 _COMMA = re.compile(r"[ \t]?,[ \t]{0,2}")
 _DOT = re.compile(r"\.[ \t]{0,2}-?")
+MOST_MIDDLES = 2
+"""Middle names that a text may have and the given name does not."""
+
 LONGEST = 12
 """Words of the longest form that is looked for."""
 
@@ -74,14 +78,48 @@ def _joined(gap: str, before: Sequence[Token]) -> str:
     return "/"
 
 
+@dataclass(frozen=True, slots=True)
+class OpenMiddle:
+    """A person's first and last name, between which other middle names may stand: "Thomas Alva Edison"."""
+
+    first: str
+    last: str
+    """Both as `key_of` gives them."""
+
+    initials: frozenset[str]
+    """With which the middle names begin; empty = any letter, for a name that was given without any."""
+
+    @classmethod
+    def of(cls, name: str) -> OpenMiddle | None:
+        """None for a name of one unit, or one whose middle names are known in full."""
+        parsed = person_name(name)
+        if len(parsed.units) < 2 or is_initial(parsed.first):
+            return None
+        if any(not is_initial(unit) for unit in parsed.middles):
+            return None
+        return cls(key_of(parsed.first), key_of(parsed.last), frozenset(bare(unit)[:1] for unit in parsed.middles))
+
+    def takes(self, text: str, word: Token) -> bool:
+        """Whether the word may be a middle name of this person, and not "met" in "Thomas met Edison"."""
+        key = word.key.removesuffix("|")
+        is_spelt_so = text[word.start].isupper() or (text == text.lower() and bool(self.initials))
+        is_name = key.isalpha() and (word.key.endswith("|") or (is_spelt_so and key not in KEPT | OPENERS))
+        return word.before == "" and is_name and (not self.initials or key[0] in self.initials)
+
+
 class Matcher:
     """Finds forms of several names.
 
     Args:
         forms: of each name.
+        middles: of each name, whether other middle names may stand in it; none given = of no name.
     """
 
-    def __init__(self, forms: Sequence[Iterable[str]]) -> None:
+    def __init__(self, forms: Sequence[Iterable[str]], middles: Sequence[OpenMiddle | None] = ()) -> None:
+        self._middles: dict[str, list[tuple[int, OpenMiddle]]] = {}
+        for name, middle in enumerate(middles):
+            if middle is not None:
+                self._middles.setdefault(middle.first, []).append((name, middle))
         keys: dict[str, int] = {}
         for name, own in enumerate(forms):
             for form in own:
@@ -97,7 +135,7 @@ class Matcher:
         found: list[Match] = []
         place = 0
         while place < len(words):
-            last = self._longest(words, place)
+            last = self._longest(words, place) or self._with_middle(text, words, place)
             if last is None:
                 place += 1
                 continue
@@ -107,6 +145,20 @@ class Matcher:
             found.append(Match(words[place].start, stop, name, place, end))
             place = end
         return found
+
+    def _with_middle(self, text: str, words: Sequence[Token], first: int) -> tuple[int, int] | None:
+        for name, middle in self._middles.get(words[first].key, ()):
+            for place in range(first + 1, min(first + 1 + MOST_MIDDLES, len(words) - 1)):
+                if not middle.takes(text, words[place]):
+                    break
+                key = ""
+                for end in range(place + 1, min(place + 4, len(words))):
+                    if words[end].before != "":
+                        break
+                    key += words[end].key
+                    if key == middle.last:
+                        return end + 1, name
+        return None
 
     def _longest(self, words: Sequence[Token], first: int) -> tuple[int, int] | None:
         key, best = "", None
