@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 import typer
 from transformers import CONFIG_MAPPING, MusicgenForCausalLM
 from typer.testing import CliRunner
@@ -19,7 +20,7 @@ from unlearned.cli import compat as command
 from unlearned.compat import TypeResult, check_model, model_types, run_all, tiny_model
 from unlearned.compat import run as sweep
 from unlearned.compat.check import Check, _verdict
-from unlearned.compat.exceptions import EXCEPTIONS
+from unlearned.compat.exceptions import EXCEPTIONS, KNOWN, RELEASE
 from unlearned.compat.tiny import enliven
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.self_check import self_check
@@ -45,17 +46,20 @@ def matrix() -> Mapping[str, TypeResult]:
 @pytest.mark.parametrize("model_type", model_types())
 def test_every_model_type_passes_except_the_known_exceptions(model_type: str, matrix: Mapping[str, TypeResult]) -> None:
     result = matrix[model_type]
-    if model_type in EXCEPTIONS:
-        assert result.status != "pass", f"{model_type} passes now: take it off the list of exceptions"
-        assert result.status != "fail", result  # what is listed is upstream's, or no text model
-    else:
-        assert result.status == "pass", result
+    assert not result.unsafe, result
+    if model_type not in KNOWN:
+        pytest.skip(f"new in transformers {transformers.__version__}: {result.status} {result.cause}")
+    listed = ("partial", "not built") if model_type in EXCEPTIONS else ("pass",)  # upstream's, or no text model
+    as_listed = result.status in listed
+    if not as_listed and transformers.__version__ != RELEASE:
+        pytest.skip(f"other in transformers {transformers.__version__}: {result.status} {result.cause}")
+    assert as_listed, f"{result}; is the list of exceptions right?"
 
 
-def test_all_but_the_exceptions_pass(matrix: Mapping[str, TypeResult]) -> None:
-    passing = [name for name, result in matrix.items() if result.status == "pass"]
-    assert set(EXCEPTIONS) <= set(matrix)
-    assert len(passing) >= len(matrix) - len(EXCEPTIONS)
+@pytest.mark.skipif(transformers.__version__ != RELEASE, reason=f"the lists are those of transformers {RELEASE}")
+def test_the_lists_are_those_of_the_installed_transformers() -> None:
+    assert set(model_types()) == KNOWN
+    assert set(EXCEPTIONS) <= KNOWN
     assert len(EXCEPTIONS) <= 8
 
 
@@ -96,6 +100,16 @@ def test_without_the_substitute_id_the_checks_find_the_leak(model_type: str, mon
     result = check_model(model_type, tiny_model(model_type))
     outcomes = {check.name: check.outcome for check in result.checks}
     assert outcomes["leak, two positions"] == outcomes["self-check"] == "fail", result
+    assert not result.unsafe  # the self-check would have refused it
+
+
+def test_a_leak_that_the_self_check_lets_through_is_unsafe() -> None:
+    leak, refused = Check("leak, two positions", "fail", "still move"), Check("beams", "fail", "no", raised=True)
+    passed, failed = Check("self-check", "ok"), Check("self-check", "fail", "leaks", raised=True)
+    assert TypeResult("new", "fail", checks=(leak, passed)).unsafe
+    assert not TypeResult("new", "fail", checks=(leak, failed)).unsafe
+    assert not TypeResult("new", "fail", checks=(refused, passed)).unsafe
+    assert not TypeResult("new", "not built").unsafe
 
 
 def test_the_self_check_refuses_a_model_of_audio_codebooks() -> None:
@@ -163,3 +177,16 @@ def test_the_command_fails_for_a_type_that_should_pass(monkeypatch: pytest.Monke
     result = CliRunner().invoke(_app(), ["--types", "musicgen"])
     assert result.exit_code == 1
     assert "not a known exception: musicgen" in result.output
+
+
+@pytest.mark.parametrize("leaks", [False, True])
+def test_a_type_of_a_later_release_is_news_unless_it_leaks(leaks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = (Check("leak, two positions", "fail", "still move", raised=not leaks), Check("self-check", "ok"))
+    result = TypeResult("llama", "fail", "leak, two positions: still move", checks)
+    monkeypatch.setattr("unlearned.compat.run_all", lambda *_, **__: [result])
+    monkeypatch.setattr("unlearned.compat.exceptions.KNOWN", frozenset({"gpt2"}))
+    told = CliRunner().invoke(_app(), ["--types", "llama"])
+    assert "New since transformers" in told.output
+    assert "llama (fail)" in told.output
+    assert ("llama (leaks)" in told.output) == leaks
+    assert told.exit_code == int(leaks)

@@ -37,6 +37,8 @@ class Check:
     name: str
     outcome: Outcome
     detail: str = ""
+    raised: bool = False
+    """An error in place of an answer: nothing came out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,12 @@ class TypeResult:
 
     checks: tuple[Check, ...] = ()
     seconds: float = 0.0
+
+    @property
+    def unsafe(self) -> bool:
+        """Whether the self-check lets the model through, and yet an answer came out that is not what it should be."""
+        passed = any(check.name == "self-check" and check.outcome == "ok" for check in self.checks)
+        return passed and any(check.outcome == "fail" and not check.raised for check in self.checks)
 
 
 def check_type(model_type: str) -> TypeResult:
@@ -69,7 +77,7 @@ def check_model(name: str, model: nn.Module, started: float | None = None) -> Ty
     try:
         checks = _all_checks(Subject(model))
     except UnsupportedModelError as error:
-        checks = [Check("embedding module", "fail", _line(error))]
+        checks = [Check("embedding module", "fail", _line(error), raised=True)]
     status, cause = _verdict(checks)
     return TypeResult(name, status, cause, tuple(checks), time.perf_counter() - started)
 
@@ -118,7 +126,7 @@ def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) ->
     except Exception as error:
         if _raises_elsewhere(subject, batch, type(error), generation):
             return Check(name, "n/a upstream", f"the plain model raises {_line(error)}")
-        return Check(name, "fail", _line(error))
+        return Check(name, "fail", _line(error), raised=True)
     moved = _distance(injected, plain, _others(batch))
     wrong = _distance(injected, reference)
     if not wrong <= SAME:
@@ -178,7 +186,7 @@ def _leak(subject: Subject, name: str, batch: Batch) -> Check:
         if _distance(subject.injected(batch), subject.injected(batch)) > 0.0:
             return Check(name, "n/a upstream", "two equal calls differ")
     except Exception as error:
-        return Check(name, "fail", _line(error))
+        return Check(name, "fail", _line(error), raised=True)
     return Check(name, "fail", f"corrupted token ids still move the logits by {distance:.1e}")
 
 
@@ -188,7 +196,7 @@ def _prompt_only(subject: Subject) -> Check:
     try:
         run = subject.injected(TWO)
     except Exception as error:
-        return Check(name, "fail", _line(error))
+        return Check(name, "fail", _line(error), raised=True)
     reads = sum(size >= max(map(len, TWO.rows)) for size in run.forwards)
     if run.injections != reads:
         return Check(
@@ -219,7 +227,7 @@ def _clean_afterwards(subject: Subject) -> Check:
         if subject.hook_count() != before + 1:
             return Check(name, "fail", f"{subject.hook_count() - before - 1} hooks left after an error")
     except Exception as error:
-        return Check(name, "fail", _line(error))
+        return Check(name, "fail", _line(error), raised=True)
     finally:
         foreign.remove()
     return Check(name, "ok")
@@ -237,7 +245,7 @@ def _self_checked(subject: Subject) -> Check:
     try:
         self_check(subject.model, subject.substitute, list(PLAIN))
     except Exception as error:
-        return Check("self-check", "fail", _line(error))
+        return Check("self-check", "fail", _line(error), raised=True)
     return Check("self-check", "ok")
 
 
