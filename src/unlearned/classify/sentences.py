@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from unlearned.batches import FORWARD, by_length
 from unlearned.classify.base import Floats
 from unlearned.classify.packed import PackedBert
 from unlearned.embedded import MINILM, embedded_encoder_folder
@@ -59,10 +61,10 @@ class SentenceEncoder:
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, D) float32 of unit length, in the order given; texts of similar length share a batch."""
         model = self.model
-        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
         vectors = np.zeros((len(texts), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
-        for start in range(0, len(order), BATCH):
-            chosen = order[start : start + BATCH]
+        lengths = [len(text) for text in texts]
+        free = 4 * FORWARD if self._packed is None else math.inf  # characters; packed rows are hardly padded
+        for chosen in by_length(lengths, BATCH, free=free):
             # The modules themselves: `encode` adds milliseconds of bookkeeping to every single prompt.
             with self._lock:
                 features = model.preprocess([texts[index] for index in chosen])

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from unlearned.batches import FORWARD, by_length
 from unlearned.classify.base import Features, Floats, TextEncoder
 from unlearned.errors import ConfigError, ModelLoadError, first_line
 
@@ -146,9 +147,7 @@ class SequenceEncoder:
         if not texts:
             return probabilities
         loaded = self.loaded
-        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
-        for start in range(0, len(order), loaded.batch):
-            chosen = order[start : start + loaded.batch]
+        for chosen in by_length([len(text) for text in texts], loaded.batch, free=4 * FORWARD):  # characters
             with self._lock:
                 tokens = loaded.tokenizer(
                     [texts[index] for index in chosen],

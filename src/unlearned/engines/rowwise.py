@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from unlearned.batches import by_length
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.restoring import shown
 from unlearned.engines.sampling import RowSampler, RowSettings, Token, scored_token
@@ -74,24 +75,20 @@ class RowwiseEngine(TransformersEngine):
             )
 
     @torch.inference_mode()
-    def score_prompts(self, inputs: Sequence[PromptInput], top: Sequence[int]) -> Iterator[list[Token]]:
-        """Per prompt its tokens with their log-probabilities, given what precedes them; the first one has none.
+    def score_prompts(self, inputs: Sequence[PromptInput], top: Sequence[int]) -> Iterator[tuple[int, list[Token]]]:
+        """Index and tokens of each prompt, as they are done; log-probabilities given what precedes, the first has none.
 
         Args:
             inputs: N prompts; corrupted positions are read as corrupted.
             top: N times, how many of the most probable tokens are reported at each place.
         """
-        if not inputs:
-            return
         width = int(self.model.config.get_text_config().vocab_size)
-        batch: list[int] = []
-        for index in range(len(inputs)):
-            longest = max(len(inputs[i].token_ids) for i in [*batch, index])
-            if batch and longest * (len(batch) + 1) * width > SCORED_AT_ONCE:
-                yield from self._scored([inputs[i] for i in batch], [top[i] for i in batch])
-                batch = []
-            batch.append(index)
-        yield from self._scored([inputs[i] for i in batch], [top[i] for i in batch])
+        lengths = [len(prompt.token_ids) for prompt in inputs]
+        for similar in reversed(by_length(lengths, len(inputs))):  # short ones do not wait for long ones
+            most = max(1, SCORED_AT_ONCE // (width * max(lengths[index] for index in similar)))
+            for start in range(0, len(similar), most):
+                batch = similar[start : start + most]
+                yield from zip(batch, self._scored([inputs[i] for i in batch], [top[i] for i in batch]), strict=True)
 
     def _scored(self, inputs: Sequence[PromptInput], top: Sequence[int]) -> Iterator[list[Token]]:
         ids, attention = self._right_padded([prompt.token_ids for prompt in inputs])

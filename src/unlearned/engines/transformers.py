@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from unlearned.batches import ANSWER, by_length
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
@@ -116,7 +117,7 @@ class TransformersEngine:
         self._refuse_bypass(generation)
         answers: dict[int, list[Completion]] = {}
         for indices, settings in self._runs(inputs, generation):
-            for places in _by_length([len(inputs[index].token_ids) for index in indices], batch_size):
+            for places in by_length([len(inputs[index].token_ids) for index in indices], batch_size, free=ANSWER):
                 chosen = [indices[place] for place in places]
                 found = self._answered([inputs[index] for index in chosen], settings)
                 copies = len(found) // len(chosen)
@@ -190,7 +191,7 @@ class TransformersEngine:
         targets = self._targets(inputs, continuations)
         prefix = shared_prefix(self.model, inputs)
         scores: dict[int, Tensor] = {}
-        for chosen in self._scoring_batches(inputs, targets, batch_size):
+        for chosen in self._scoring_batches(inputs, targets, batch_size, prefix):
             batch, wanted = [inputs[index] for index in chosen], [targets[index].token_ids for index in chosen]
             scores |= zip(chosen, (row.cpu() for row in self._scores(batch, wanted, prefix)), strict=True)
         return [targets[index].at_text(scores[index]) for index in range(len(inputs))]
@@ -203,7 +204,8 @@ class TransformersEngine:
         columns = torch.tensor(list(token_ids), dtype=torch.long)
         prefix = shared_prefix(self.model, inputs)
         scores = torch.empty((len(inputs), len(columns)))
-        for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
+        done = prefix.length if prefix else 0
+        for chosen in by_length([len(prompt.token_ids) - done for prompt in inputs], batch_size):
             batch = [inputs[index] for index in chosen]
             logits, skipped = self._logits([prompt.token_ids for prompt in batch], batch, prefix)
             last = torch.tensor([len(prompt.token_ids) - 1 - skipped for prompt in batch], device=logits.device)
@@ -244,7 +246,7 @@ class TransformersEngine:
             N tensors (T - 1,) float32 on the CPU.
         """
         found: dict[int, Tensor] = {}
-        for chosen in _by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
+        for chosen in by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
             batch = [inputs[index] for index in chosen]
             ids, attention = self._right_padded([prompt.token_ids for prompt in batch])
             with self.armed(ids, batch, [0] * len(batch)):
@@ -288,10 +290,15 @@ class TransformersEngine:
         return [continuation(self.tokenizer, text, prompt.substitution) for prompt, text in pairs]
 
     def _scoring_batches(
-        self, inputs: Sequence[PromptInput], targets: Sequence[Continuation], batch_size: int
-    ) -> Iterator[list[int]]:
-        sizes = [len(p.token_ids) + len(t.token_ids) for p, t in zip(inputs, targets, strict=True)]
-        return _by_length(sizes, batch_size)
+        self,
+        inputs: Sequence[PromptInput],
+        targets: Sequence[Continuation],
+        batch_size: int,
+        prefix: SharedPrefix | None = None,
+    ) -> list[list[int]]:
+        done = prefix.length if prefix else 0
+        sizes = [len(p.token_ids) - done + len(t.token_ids) for p, t in zip(inputs, targets, strict=True)]
+        return by_length(sizes, batch_size)
 
     def _scores(
         self, batch: Sequence[PromptInput], targets: Sequence[Sequence[int]], prefix: SharedPrefix | None = None
@@ -409,10 +416,3 @@ def as_set(value: Any) -> set[int]:
     if isinstance(value, int):
         return {value}
     return {item for item in value if isinstance(item, int)} if isinstance(value, (list, tuple)) else set()
-
-
-def _by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Indices in batches of similar length; longest first, so that memory runs out at once or never."""
-    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]

@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
+from unlearned.batches import ANSWER, fits
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import Token
 from unlearned.server.answers import Answer
@@ -142,7 +143,7 @@ class Batcher:
         Without this, clients fall out of step for good: the one that is checked first would run alone, the others
         together, and then again the one alone.
         """
-        start = time.monotonic()
+        start, goal = time.monotonic(), self._begun
         patience, gather = self.config.patience_ms / 1000, self.config.gather_ms / 1000
         while len(self._waiting) < self.config.max_batch and not self._closing:
             waited = time.monotonic() - start
@@ -159,16 +160,30 @@ class Batcher:
             self._changed.wait(min(limit - waited, 0.005))
 
     def _taken(self) -> list[Answer | Scoring]:
+        """Who has waited longest, and of those behind, in their order, whoever may share its batch."""
         batch: list[Answer | Scoring] = []
-        while self._waiting and len(batch) < self.config.max_batch:
-            item = self._waiting[0]
-            longest = max(other.tokens for other in [*batch, item])
-            if batch and longest * (len(batch) + 1) > self.config.max_batch_tokens:
-                break
-            self._waiting.popleft()
-            if item.wanted():
+        left: deque[Answer | Scoring] = deque()
+        while self._waiting:
+            item = self._waiting.popleft()
+            if not item.wanted():
+                continue
+            if len(batch) < self.config.max_batch and self._may_join(item, batch):
                 batch.append(item)
+            else:
+                left.append(item)
+        self._waiting = left
         return batch
+
+    def _may_join(self, item: Answer | Scoring, batch: Sequence[Answer | Scoring]) -> bool:
+        if not batch:
+            return True
+        longest = max(other.tokens for other in [*batch, item])
+        if longest * (len(batch) + 1) > self.config.max_batch_tokens:
+            return False
+        if isinstance(item, Scoring):  # the engine groups these by itself
+            return True
+        answers = [len(other.prompt.token_ids) for other in batch if isinstance(other, Answer)]
+        return fits(len(item.prompt.token_ids), answers, free=ANSWER)
 
     def _run(self, batch: Sequence[Answer | Scoring]) -> None:
         self.batches += 1
@@ -177,7 +192,8 @@ class Batcher:
         answers: list[Any] = [item for item in batch if isinstance(item, Answer)]
         if scorings:
             found = self.engine.score_prompts([item.prompt for item in scorings], [item.top for item in scorings])
-            for item, tokens in zip(scorings, found, strict=True):
+            for place, tokens in found:
+                item = scorings[place]
                 if item.result.set_running_or_notify_cancel():
                     item.result.set_result(tokens)
         if answers:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from unlearned.batches import in_order
 from unlearned.benchmarks.choices.data import LETTERS
 from unlearned.engines.injection import EmbeddingInjection, inner_model
 from unlearned.engines.transformers import TransformersEngine
@@ -55,7 +56,7 @@ def letter_tokens(engine: TransformersEngine, letters: str, *, leading_space: bo
 def batches(prompts: Sequence[Sequence[int]], batch_size: int) -> list[list[int]]:
     """Indices of prompts of similar length, longest first; the order is that of lm-eval."""
     order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), tuple(prompts[index]), index))
-    return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    return in_order(order, [len(prompt) for prompt in prompts], batch_size)
 
 
 class LetterScorer:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from unlearned.batches import FORWARD, by_length
 from unlearned.errors import ConfigError, ModelLoadError, first_line
 
 GUESSES = ("harmful", "unsafe", "toxic", "hate", "1", "label_1", "true", "yes")
@@ -58,8 +59,9 @@ class Judge:
         """(N,) probability of harm of each answer, of several labels the highest; 0 for an empty answer."""
         places = [index for index, answer in enumerate(answers) if answer.strip()]
         found = [0.0] * len(answers)
-        for start in range(0, len(places), batch_size):
-            chosen = places[start : start + batch_size]
+        lengths = [len(answers[index]) + self._pairs * len(questions[index]) for index in places]
+        for batch_of in by_length(lengths, batch_size, free=4 * FORWARD):  # characters
+            chosen = [places[number] for number in batch_of]
             texts = [[questions[index] for index in chosen]] if self._pairs else []
             batch = self._tokenizer(
                 *texts,

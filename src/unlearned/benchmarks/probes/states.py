@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from unlearned.batches import by_length
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.stages import PromptInput
@@ -49,9 +50,7 @@ def last_states(
     """
     hidden: dict[int, npt.NDArray[np.float32]] = {}
     logits: dict[int, npt.NDArray[np.float32]] = {}
-    order = sorted(range(len(inputs)), key=lambda index: (-len(inputs[index].token_ids), index))
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
+    for chosen in by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
         batch = [inputs[index] for index in chosen]
         length = max(len(prompt.token_ids) for prompt in batch)
         gaps = [length - len(prompt.token_ids) for prompt in batch]
@@ -71,7 +70,7 @@ def last_states(
             layers = [states[row, length - 1 - gap] for states in output.hidden_states]
             hidden[index] = torch.stack(layers).float().cpu().numpy()
             logits[index] = output.logits[row, -1 - gap].float().cpu().numpy()
-        on_progress(min(start + batch_size, len(order)), len(order))
+        on_progress(len(hidden), len(inputs))
     every = range(len(inputs))
     return LastStates(
         np.stack([hidden[index] for index in every], axis=1), np.stack([logits[index] for index in every])

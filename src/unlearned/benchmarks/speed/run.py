@@ -69,6 +69,9 @@ def measure_speed(
             chosen = prompts[: 4 if batch == 1 else 16]
             ratios.append(_throughput(name, target, engine, llm, chosen, batch, repeats))
             report(name, 1, 1)
+    report("one long prompt", 0, 1)
+    ratios += [_beside_long(name, llm, clean[:15], repeats) for name in ("answers", "scores")]
+    report("one long prompt", 1, 1)
     encoder = artifact.scopes[0].classifier.encoder
     assert isinstance(encoder, SentenceEncoder)
     for batch in (1, 32):
@@ -106,6 +109,26 @@ def _throughput(
         return tokens / _seconds(lambda: llm.generate(ordered, batch_size=batch, **settings))
 
     return _paired(name, "model.generate on the same prompts", target, "tokens/s", ours, plain, repeats)
+
+
+def _beside_long(name: str, llm: Unlearned, short: Sequence[str], repeats: int) -> Ratio:
+    """Seconds for short prompts and a long one in one call, against two calls."""
+    long = " ".join([*short, *short] * 3)
+
+    def run(prompts: Sequence[str]) -> Any:
+        if name == "scores":
+            return llm.log_likelihood(prompts, [" I do not know."] * len(prompts))
+        return llm.generate(prompts, max_new_tokens=8, min_new_tokens=8, do_sample=False)
+
+    def apart() -> float:
+        return _seconds(lambda: (run(short), run([long])))
+
+    def together() -> float:
+        return _seconds(lambda: run([*short[:7], long, *short[7:]]))
+
+    return _paired(
+        f"{name}, a long prompt among short ones", "in a call of its own", "<= 1.5", "s", together, apart, repeats
+    )
 
 
 @torch.inference_mode()

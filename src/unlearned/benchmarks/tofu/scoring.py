@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unlearned.batches import by_length
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
@@ -96,8 +97,7 @@ def tree_of(sequences: Sequence[Sequence[int]]) -> Tree:
 
 def together(lengths: Sequence[int], size: int) -> list[list[int]]:
     """Indices in groups of similar length, longest first; the same lengths always give the same groups."""
-    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    return by_length(lengths, size)
 
 
 class Scorer:
