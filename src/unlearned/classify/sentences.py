@@ -13,6 +13,7 @@ import torch
 
 from unlearned.batches import FORWARD, by_length
 from unlearned.classify.base import Floats
+from unlearned.classify.giving_way import give_way
 from unlearned.classify.packed import PackedBert
 from unlearned.embedded import MINILM, embedded_encoder_folder
 from unlearned.errors import ModelLoadError
@@ -65,6 +66,7 @@ class SentenceEncoder:
         lengths = [len(text) for text in texts]
         free = 4 * FORWARD if self._packed is None else math.inf  # characters; packed rows are hardly padded
         for chosen in by_length(lengths, BATCH, free=free):
+            give_way()
             # The modules themselves: `encode` adds milliseconds of bookkeeping to every single prompt.
             with self._lock:
                 features = model.preprocess([texts[index] for index in chosen])

@@ -20,6 +20,7 @@ import torch
 
 from unlearned.batches import FORWARD, by_length
 from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.giving_way import give_way
 from unlearned.errors import ConfigError, ModelLoadError, first_line
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class SequenceEncoder:
             return probabilities
         loaded = self.loaded
         for chosen in by_length([len(text) for text in texts], loaded.batch, free=4 * FORWARD):  # characters
+            give_way()
             with self._lock:
                 tokens = loaded.tokenizer(
                     [texts[index] for index in chosen],

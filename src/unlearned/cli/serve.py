@@ -41,6 +41,9 @@ def serve(
     ] = 512,
     max_body: Annotated[int, typer.Option(min=1, help="Largest request, in bytes.")] = 4 * 2**20,
     detection_timeout: Annotated[float, typer.Option(help="Seconds; then 503 and no answer.")] = 60.0,
+    max_check_characters: Annotated[
+        int, typer.Option(min=1, help="Characters that may wait to be checked; then 429.")
+    ] = 1_000_000,
     rate_limit: Annotated[int | None, typer.Option(min=1, help="Requests a minute of each key or address.")] = None,
     watch_seconds: Annotated[float, typer.Option(help="How often --artifact-dir is looked at.")] = 2.0,
     log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Write prompts into the log.")] = False,
@@ -69,6 +72,7 @@ def serve(
             "admin_key_file": admin_key_file,
             "max_body": max_body,
             "detection_timeout": detection_timeout,
+            "max_check_characters": max_check_characters,
             "rate_limit": rate_limit,
             "watch_seconds": watch_seconds,
             "log_prompts": log_prompts,
@@ -95,6 +99,7 @@ def serve(
         default_max_tokens=default_max_tokens,
         max_body_bytes=max_body,
         detection_timeout=detection_timeout,
+        max_check_characters=max_check_characters,
         rate_limit=rate_limit,
         watch_seconds=watch_seconds,
         log_prompts=log_prompts,

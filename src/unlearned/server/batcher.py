@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -53,6 +53,7 @@ class Batcher:
         self._waiting: deque[Answer | Scoring] = deque()
         self._changed = threading.Condition()
         self._begun = self._ended = 0  # rows whose check began, or ended
+        self._late = 0  # of those being checked
         self._last_size = 0
         self._closing = False
         self._running: list[Answer | Scoring] = []
@@ -67,16 +68,29 @@ class Batcher:
         return self._thread.is_alive() and not self._closing
 
     @contextmanager
-    def coming(self, rows: int) -> Iterator[None]:
-        """While so many rows are being checked; raises `RefusalError` as `submit` does, before any work is done."""
+    def coming(self, rows: int) -> Iterator[Callable[[], None]]:
+        """While so many rows are being checked; raises `RefusalError` as `submit` does, before any work is done.
+
+        Yields what says that this will take long: the batch of the others does not wait for them any more.
+        """
+        late = False
+
+        def will_be_late() -> None:
+            nonlocal late
+            with self._changed:
+                self._late += 0 if late else rows
+                late = True
+                self._changed.notify()
+
         with self._changed:
             self._check_room(rows)
             self._begun += rows
         try:
-            yield
+            yield will_be_late
         finally:
             with self._changed:
                 self._ended += rows
+                self._late -= rows if late else 0
 
     def submit(self, items: Sequence[Answer | Scoring]) -> None:
         """Queue all of them or none.
@@ -149,7 +163,7 @@ class Batcher:
             waited = time.monotonic() - start
             if waited <= patience:
                 goal = self._begun  # who comes later does not delay those who wait already
-            if self._ended < goal:  # they are being checked
+            if self._ended + self._late < goal:  # they are being checked
                 limit = gather
             elif len(self._waiting) < self._last_size:  # clients of the last batch, with their next prompt
                 limit = patience

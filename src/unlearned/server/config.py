@@ -52,7 +52,10 @@ class ServeConfig:
     """Seconds after which a client that reads nothing is dropped."""
 
     detection_timeout: float = 60.0
-    """Seconds after which a request is refused because it could not be checked."""
+    """Seconds after which a request is refused because it could not be checked; waiting for others does not count."""
+
+    max_check_characters: int = 1_000_000
+    """Characters that may wait to be checked, of requests up to 1,000 characters and of longer ones each; then 429."""
 
     verdict_cache: int = 10_000
     """Verdicts that are kept; 0 = none."""
@@ -67,7 +70,14 @@ class ServeConfig:
     """Write prompts into the log."""
 
     def __post_init__(self) -> None:
-        for name in ("max_batch", "max_batch_tokens", "max_queue", "default_max_tokens", "max_choices"):
+        for name in (
+            "max_batch",
+            "max_batch_tokens",
+            "max_queue",
+            "default_max_tokens",
+            "max_choices",
+            "max_check_characters",
+        ):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}={getattr(self, name)}: must be at least 1.")
         for name in ("max_body_bytes", "max_json_depth", "read_timeout", "write_timeout", "detection_timeout"):

@@ -42,7 +42,12 @@ class Gate:
         self.config, self.store = config, store
         self.metrics, self.log = metrics or Metrics(), log or Log()
         self.rate = RateLimit(config.rate_limit)
-        self.screener = Screener(timeout=config.detection_timeout, cache=config.verdict_cache, metrics=self.metrics)
+        self.screener = Screener(
+            timeout=config.detection_timeout,
+            cache=config.verdict_cache,
+            metrics=self.metrics,
+            room=config.max_check_characters,
+        )
         self.queue_depth, self.engine_alive = queue_depth, engine_alive
 
     def access(self, request: Request) -> Access:

@@ -53,7 +53,8 @@ def generating_router(service: Service) -> APIRouter:
         _check_request(service, asked)
         if asked.top_logprobs is not None and not asked.logprobs:
             raise RefusalError(400, "'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
-        checked = await service.check(lambda: [service.reader.conversation(asked.messages)], 1, record)
+        checking = service.check(lambda: [service.reader.conversation(asked.messages)], 1, record)
+        checked = await _while_connected(request, checking)
         wanted = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
         longest = service.reader.room(checked.prompts[0], wanted, config.default_max_tokens)
         if longest < 1:
@@ -73,7 +74,8 @@ def generating_router(service: Service) -> APIRouter:
         given = asked.prompts
         if not given:
             raise RefusalError(400, "There is no prompt.", param="prompt")
-        checked = await service.check(lambda: [service.reader.given(prompt) for prompt in given], len(given), record)
+        checking = service.check(lambda: [service.reader.given(prompt) for prompt in given], len(given), record)
+        checked = await _while_connected(request, checking)
         rooms = [service.reader.room(prompt, asked.max_tokens, COMPLETION_TOKENS) for prompt in checked.prompts]
         if min(rooms) < 1 and not (asked.echo and asked.max_tokens == 0):
             raise RefusalError(400, "'max_tokens' leaves no room for an answer; 0 needs 'echo'.", param="max_tokens")

@@ -17,6 +17,7 @@ from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher, Scoring
 from unlearned.server.config import ServeConfig
 from unlearned.server.gate import Gate
+from unlearned.server.lanes import SHORT
 from unlearned.server.prompts import Reader
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import RefusalError, unchecked
@@ -89,11 +90,15 @@ class Service:
         Raises:
             RefusalError: a prompt is malformed or too long (400), could not be checked (503), or too many wait (429).
         """
-        with self.batcher.coming(count):
-            return await self._check(read, record)
+        with self.batcher.coming(count) as will_be_late:
+            return await self._check(read, record, will_be_late)
 
-    async def _check(self, read: Callable[[], Sequence[Prompt]], record: Record) -> Checked:
+    async def _check(
+        self, read: Callable[[], Sequence[Prompt]], record: Record, will_be_late: Callable[[], None]
+    ) -> Checked:
         prompts = tuple(await asyncio.to_thread(read))
+        if sum(len(prompt.text) for prompt in prompts) > SHORT:
+            will_be_late()
         record.prompt_tokens = sum(len(prompt.token_ids) for prompt in prompts)
         if self.config.log_prompts:
             record.prompts = [prompt.text for prompt in prompts]

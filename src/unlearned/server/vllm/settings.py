@@ -53,6 +53,9 @@ class Settings:
     detection_timeout: float = 60.0
     """Seconds; then 503 and no answer."""
 
+    max_check_characters: int = 1_000_000
+    """Characters that may wait to be checked; then 429."""
+
     rate_limit: int | None = None
     """Requests a minute of each key or address."""
 
@@ -131,6 +134,7 @@ class Settings:
             keys=keys,
             max_body_bytes=self.max_body,
             detection_timeout=self.detection_timeout,
+            max_check_characters=self.max_check_characters,
             rate_limit=self.rate_limit,
             watch_seconds=self.watch_seconds,
             log_prompts=self.log_prompts,
