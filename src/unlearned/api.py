@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unlearned.artifact.artifact import Artifact, combined, flatten
 from unlearned.artifact.fingerprint import base_model_record, check_base_model
 from unlearned.artifact.schema import BaseModelRecord
+from unlearned.batches import ANSWER, by_length
 from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
@@ -22,6 +23,10 @@ from unlearned.unlearners.spul import SPUL
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+STRETCH = 16
+"""Batches of prompts that are checked and ordered by length together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,29 @@ class Unlearned:
             Generation(done.text, done.token_ids, tokenized[index // copies], inputs[index // copies].verdict)
             for index, done in enumerate(completions)
         ]
+
+    def generate_each(
+        self,
+        prompts: Sequence[str | Sequence[Message]],
+        *,
+        chat: bool | None = None,
+        batch_size: int = 16,
+        **generation: Any,
+    ) -> Iterator[tuple[int, list[Generation]]]:
+        """The same, batch by batch as they are done: a prompt's place, and its answers.
+
+        Long lists are taken up in stretches, so the first answers do not wait for the last prompt's check.
+        """
+        whole = _checked(prompts)
+        for start in range(0, len(whole), STRETCH * batch_size):
+            tokenized = [self.engine.tokenize(p, chat=chat) for p in whole[start : start + STRETCH * batch_size]]
+            inputs = self._inputs(tokenized)
+            for batch in by_length([len(given.token_ids) for given in inputs], batch_size, free=ANSWER):
+                done = self.engine.generate([inputs[n] for n in batch], batch_size=batch_size, **generation)
+                copies = len(done) // len(batch)
+                for row, n in enumerate(batch):
+                    answers = done[row * copies : (row + 1) * copies]
+                    yield start + n, [Generation(a.text, a.token_ids, tokenized[n], inputs[n].verdict) for a in answers]
 
     def chat(self, messages: Sequence[Message], **generation: Any) -> Generation:
         """Answer one conversation. Each message keeps its own verdict; old ones stay corrupted in later turns."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+AT_ONCE = 64
+"""Prompts whose verdicts are written together."""
 
 
 def classify(
@@ -15,7 +18,7 @@ def classify(
     """Say which prompts of a file are in a forget scope, and where: unlearned classify ARTIFACT... PROMPTS.jsonl."""
     from unlearned.artifact import combined, load
     from unlearned.cli.options import quiet, status
-    from unlearned.cli.output import check_writable, write_rows
+    from unlearned.cli.output import check_writable, folder_sha256, results
     from unlearned.errors import DataError
     from unlearned.examples import read_rows
     from unlearned.stages import text_only
@@ -24,23 +27,26 @@ def classify(
         raise DataError("Give an artifact folder and a file of prompts: unlearned classify artifacts/hp prompts.jsonl.")
     check_writable(out)
     rows = read_rows(artifact[-1])
-    with status("Classifying"), quiet():
-        unlearner = combined(load(*artifact[:-1]))
-        verdicts = unlearner.classify([text_only(row.prompt) for row in rows])
-    results: list[dict[str, Any]] = [
-        {
-            "id": index if row.id is None else row.id,
-            "flagged": verdict.in_scope,
-            "score": round(verdict.score, 6),
-            "scope": verdict.scope,
-            "spans": [[span.start, span.end] for span in verdict.spans],
-            "languages": list(verdict.languages),
-        }
-        for index, (row, verdict) in enumerate(zip(rows, verdicts, strict=True))
-    ]
-    write_rows(out, results)
-    flagged = sum(verdict.in_scope for verdict in verdicts)
+    unlearner = combined(load(*artifact[:-1]))
+    settings = {"classify": [folder_sha256(folder) for folder in artifact[:-1]]}
+    inputs = [(index if row.id is None else row.id, row.prompt) for index, row in enumerate(rows)]
+    with results(out, settings, inputs) as found, status("Classifying"), quiet():
+        missing = found.missing
+        for start in range(0, len(missing), AT_ONCE):
+            chosen = missing[start : start + AT_ONCE]
+            verdicts = unlearner.classify([text_only(rows[index].prompt) for index in chosen])
+            for index, verdict in zip(chosen, verdicts, strict=True):
+                row = {
+                    "id": inputs[index][0],
+                    "flagged": verdict.in_scope,
+                    "score": round(verdict.score, 6),
+                    "scope": verdict.scope,
+                    "spans": [[span.start, span.end] for span in verdict.spans],
+                    "languages": list(verdict.languages),
+                }
+                found.put(index, row)
+    flagged = sum(row["flagged"] for row in found.found.values())
     typer.echo(f"{flagged} of {len(rows)} prompts are in a forget scope.", err=True)
-    unread = sum(bool(verdict.languages) for verdict in verdicts)
+    unread = sum(bool(row["languages"]) for row in found.found.values())
     if unread:
         typer.echo(f"{unread} hold text in a language that the text encoder does not read; see `languages`.", err=True)

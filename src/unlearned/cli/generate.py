@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,41 +41,48 @@ def generate(
 ) -> None:
     """Answer prompts with the artifacts enforced; with nothing to enforce, this is the original model."""
     from unlearned.api import Unlearned
-    from unlearned.cli.output import check_writable, write_rows
+    from unlearned.cli.output import check_writable, folder_sha256, results
     from unlearned.errors import ConfigError
-    from unlearned.examples import Row, read_rows
+    from unlearned.examples import as_rows, read_rows
 
     if (prompt is None) == (input is None):
         raise ConfigError("Give either --prompt or --input.")
     check_writable(out)
-    rows = [Row(prompt)] if prompt is not None else read_rows(input) if input else []
+    rows = as_rows([prompt], name="--prompt") if prompt is not None else read_rows(input) if input else []
     artifacts, front = enforced(artifact, soft_prompt, instruction)
     model, tokenizer = load(options)
-    with status(f"Answering {len(rows)} prompts"), quiet():
-        llm = Unlearned(model, tokenizer, artifacts, **front)
-        answers = llm.generate(
-            [row.prompt for row in rows],
-            chat=False if raw else None,
-            max_new_tokens=max_new_tokens,
-            batch_size=batch_size,
-            **sampling(temperature, top_p, seed),
-        )
+    llm = Unlearned(model, tokenizer, artifacts, **front)
+    generation = {
+        "chat": False if raw else None,
+        "max_new_tokens": max_new_tokens,
+        "batch_size": batch_size,
+        **sampling(temperature, top_p, seed),
+    }
     if prompt is not None and out is None:
-        typer.echo(answers[0].text)
+        with status("Answering"), quiet():
+            answer = llm.generate([prompt], **generation)[0]
+        typer.echo(answer.text)
         return
-    write_rows(
-        out,
-        (
-            {
-                "id": index if row.id is None else row.id,
-                "prompt": row.prompt,
-                "completion": answer.text,
-                "flagged": answer.flagged,
-                "scope": answer.verdict.scope,
-            }
-            for index, (row, answer) in enumerate(zip(rows, answers, strict=True))
-        ),
-    )
+    folders = [*(artifact or ()), *(folder for folder in (soft_prompt, instruction) if folder is not None)]
+    settings = generation | {
+        "model": asdict(options),
+        "seed": seed,
+        "enforced": [folder_sha256(folder) for folder in folders],
+    }
+    inputs = [(index if row.id is None else row.id, row.prompt) for index, row in enumerate(rows)]
+    with results(out, settings, inputs) as found, quiet():
+        missing = found.missing
+        with status(f"Answering {len(missing)} prompts"):
+            for place, answers in llm.generate_each([rows[index].prompt for index in missing], **generation):
+                index = missing[place]
+                row = {
+                    "id": inputs[index][0],
+                    "prompt": rows[index].prompt,
+                    "completion": answers[0].text,
+                    "flagged": answers[0].flagged,
+                    "scope": answers[0].verdict.scope,
+                }
+                found.put(index, row)
 
 
 def sampling(temperature: float, top_p: float, seed: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
 from unlearned.cli.instruct import instruct
 from unlearned.cli.methods import methods
+from unlearned.cli.output import never_fail_on_a_character
 from unlearned.cli.report import report
 from unlearned.cli.score import score
 from unlearned.cli.serve import serve
@@ -59,6 +60,7 @@ def version(
 def main() -> None:
     """Run the command; an error is one line on stderr and exit status 1."""
     # Told to end, a command still stops the servers that it has started.
+    never_fail_on_a_character()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         app()
