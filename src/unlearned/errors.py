@@ -82,6 +82,10 @@ class FitWarning(UserWarning):
     """Learning went through, but its result may not be what was meant."""
 
 
+class DataWarning(UserWarning):
+    """A file was read, but not all of it means something."""
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says, in one line: libraries add pages of advice."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]

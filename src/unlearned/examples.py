@@ -3,23 +3,24 @@ objectives of a strength read: `choices`, `paraphrased_answer`, `wrong_answers`.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
+from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 
 from unlearned.errors import DataError
+from unlearned.tables import present, read_table
 
 T = TypeVar("T")
 
 PROMPT_COLUMNS = ("prompt", "question", "text")
 WRONG_COLUMNS = ("wrong_answers", "perturbed_answer")
+KNOWN_COLUMNS = (*PROMPT_COLUMNS, "answer", "id", "choices", "paraphrased_answer", *WRONG_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +39,62 @@ class Row:
     wrong_answers: tuple[str, ...] = ()
     """Answers of the same form that are false."""
 
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Columns that mean nothing here, to be written again beside what is found."""
+
 
 Rows = Sequence[str | Row | Mapping[str, Any]]
 """What the Python interface takes: prompts, rows, or mappings with the columns of a file."""
 
 
-def read_rows(path: str | Path) -> list[Row]:
-    """Read a `.jsonl` or `.csv` file.
+def read_rows(path: str | Path, *, prompt_column: str | None = None, answer_column: str | None = None) -> list[Row]:
+    """Read a `.jsonl`, `.json`, `.csv` or `.tsv` file.
+
+    Args:
+        path: the file.
+        prompt_column: name of the prompts' column, where it is none of `PROMPT_COLUMNS`.
+        answer_column: name of the answers' column, where it is not "answer".
 
     Raises:
-        DataError: the file is missing, empty or not UTF-8, or a row is bad; names file, line and column.
+        DataError: the file is missing, empty or in an unknown encoding, or a row is bad; names file, line and column.
     """
     file = Path(path)
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"Cannot read {file}: {error.strerror}. Check the path.") from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise DataError(f"{file}, line {line}: not UTF-8 text. Convert the file to UTF-8.") from error
-    if file.suffix.lower() == ".csv":
-        rows = _csv_rows(file, text)
-    elif file.suffix.lower() in (".jsonl", ".json", ".ndjson"):
-        rows = _jsonl_rows(file, text)
-    else:
-        raise DataError(f"{file}: unknown kind of file {file.suffix!r}. Give a .jsonl or .csv file.")
-    if not rows:
+
+    def missing(header: Sequence[str]) -> str:
+        for name in (prompt_column, answer_column):
+            if name is not None and name.strip() not in header:
+                return f"no column {name!r}. The header has: {list(header)}."
+        if prompt_column is None and not any(column in header for column in PROMPT_COLUMNS):
+            return f"no column named {_names()}. The header has: {list(header)}. Name one with --prompt-column."
+        return ""
+
+    named = [name.strip() for name in (prompt_column, answer_column) if name is not None]
+    table = read_table(file, known=[*named, *KNOWN_COLUMNS], wanted=missing)
+    if not table.rows:
         raise DataError(f"{file} has no rows. Give at least one prompt.")
-    return rows
+    rows = [
+        _renamed(data, place, prompt_column, answer_column)
+        for data, place in zip(table.rows, table.places, strict=True)
+    ]
+    rows = with_indices(rows) if table.header is not None else rows
+    return [as_row(data, place) for data, place in zip(rows, table.places, strict=True)]
+
+
+def _renamed(data: Any, place: str, prompt_column: str | None, answer_column: str | None) -> Any:
+    """A row whose named columns are called as ours are; of the others that are called so, none counts."""
+    if not isinstance(data, Mapping):
+        return data
+    row = dict(data)
+    for name, own, others in ((prompt_column, "prompt", PROMPT_COLUMNS), (answer_column, "answer", ("answer",))):
+        if name is None:
+            continue
+        if name.strip() not in row:
+            raise DataError(f"{place}: no column {name!r}, but has: {', '.join(map(str, data)) or 'nothing'}.")
+        value = row.pop(name.strip())
+        for other in others:
+            row.pop(other, None)
+        row[own] = value
+    return row
 
 
 def as_rows(examples: Rows, *, name: str) -> list[Row]:
@@ -73,9 +102,14 @@ def as_rows(examples: Rows, *, name: str) -> list[Row]:
     if isinstance(examples, str):
         raise DataError(f"{name} is one text. Give a list of prompts.")
     given = [
-        {"prompt": one} if isinstance(one, str) else asdict(one) if isinstance(one, Row) else one for one in examples
+        {"prompt": one} if isinstance(one, str) else _columns(one) if isinstance(one, Row) else one for one in examples
     ]
     return [as_row(data, f"{name}[{index}]") for index, data in enumerate(with_indices(given))]
+
+
+def _columns(row: Row) -> dict[str, Any]:
+    columns = {name: getattr(row, name) for name in Row.__slots__ if name != "extra"}
+    return {**row.extra, **columns}
 
 
 def with_indices(rows: Sequence[Any]) -> list[Any]:
@@ -110,39 +144,6 @@ def background_prompts() -> list[str]:
     return [json.loads(line)["prompt"] for line in text.splitlines() if line]
 
 
-def _jsonl_rows(file: Path, text: str) -> list[Row]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}).") from error
-        rows.append(as_row(data, f"{file}, line {number}"))
-    return rows
-
-
-def _csv_rows(file: Path, text: str) -> list[Row]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    found, places, done = [], [], 0
-    try:
-        if not any(column in (reader.fieldnames or ()) for column in PROMPT_COLUMNS):
-            raise DataError(f"{file}, line 1: no column named {_names()}. The header has: {reader.fieldnames}.")
-        done = reader.reader.line_num
-        for data in reader:
-            done = reader.reader.line_num  # the DictReader's own one stays behind after empty lines
-            place = f"{file}, line {done}"
-            if None in data:
-                raise DataError(f"{place}: more values than the header has columns. Quote values that contain commas.")
-            found.append({k: v for k, v in data.items() if v is not None})
-            places.append(place)
-    except csv.Error as error:
-        # Where the row starts: an open quote is only noticed at the end of the file.
-        raise DataError(f"{file}, line {done + 1}: not valid CSV ({error}).") from error
-    return [as_row(data, place) for data, place in zip(with_indices(found), places, strict=True)]
-
-
 def as_row(data: Any, place: str) -> Row:
     """One row as a file has it.
 
@@ -155,24 +156,31 @@ def as_row(data: Any, place: str) -> Row:
     """
     if not isinstance(data, Mapping):
         raise DataError(f"{place}: not an object with a {_names()} field.")
-    present = [column for column in PROMPT_COLUMNS if column in data]
-    if len(present) != 1:
-        found = f"has {' and '.join(present)}" if present else f"has only: {', '.join(map(str, data)) or 'nothing'}"
+    written, data = data, present(data)
+    given = [name for name in PROMPT_COLUMNS if name in data] or [name for name in PROMPT_COLUMNS if name in written]
+    if len(given) != 1:
+        found = f"has {' and '.join(given)}" if given else f"has only: {', '.join(map(str, data)) or 'nothing'}"
         raise DataError(f"{place}: needs exactly one of the columns {_names()}, but {found}.")
-    prompt, answer, identifier = data[present[0]], data.get("answer"), data.get("id")
+    prompt, answer, identifier = data.get(given[0]), data.get("answer"), data.get("id")
     if not _is_text(prompt) or not prompt.strip():
-        raise DataError(f"{place}, column {present[0]!r}: must be a text that is not empty, not {prompt!r}.")
+        raise DataError(f"{place}, column {given[0]!r}: must be a text that is not empty, not {prompt!r}.")
     choices = _texts(data, ("choices",), place)
     if choices:
         answer = _chosen(answer, choices, place)
     if answer is not None and not _is_text(answer):
         raise DataError(f"{place}, column 'answer': must be a text, not {answer!r}.")
+    if isinstance(identifier, float) and identifier.is_integer():  # a column of numbers with a gap
+        identifier = int(identifier)
+    if isinstance(identifier, Integral) and not isinstance(identifier, bool):
+        identifier = int(identifier)
     if identifier is not None and (isinstance(identifier, bool) or not isinstance(identifier, (str, int))):
         raise DataError(f"{place}, column 'id': must be a text or an integer, not {identifier!r}.")
     paraphrased = data.get("paraphrased_answer")
     if paraphrased is not None and not _is_text(paraphrased):
         raise DataError(f"{place}, column 'paraphrased_answer': must be a text, not {paraphrased!r}.")
-    return Row(prompt, answer or None, identifier, choices, paraphrased or None, _texts(data, WRONG_COLUMNS, place))
+    extra = {str(name): value for name, value in data.items() if name not in KNOWN_COLUMNS}
+    wrong = _texts(data, WRONG_COLUMNS, place)
+    return Row(prompt, answer or None, identifier, choices, paraphrased or None, wrong, extra)
 
 
 def _texts(data: Mapping[str, Any], columns: Sequence[str], place: str) -> tuple[str, ...]:

@@ -52,14 +52,14 @@ def test_the_hash_is_of_the_rows_and_not_of_how_they_are_written(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl, line 2: not valid JSON"),
+        ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl, line 2, column 10: not valid JSON"),
         ("a.json", b"[1, 2", "not valid JSON"),
-        ("a.jsonl", b"\xff\xfe", "not UTF-8"),
+        ("a.jsonl", b"\xff\xfd", "not UTF-8"),
         ("a.jsonl", b"\n", "has no rows"),
         ("a.jsonl", b'{"text": "x"}\n{"body": "x"}\n', "row 2: no column 'text'"),
         ("a.jsonl", b'["x"]\n["y"]\n', "row 1: no column 'text'"),
         ("a.csv", b'text\n"open', "not valid CSV"),
-        ("a.csv", b"text,label\nfine,1\nnot, quoted,1\n", "row 2: more cells than columns"),
+        ("a.csv", b"text,label\nfine,1\nnot, quoted,1\n", "line 3: more values than the header has columns"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:

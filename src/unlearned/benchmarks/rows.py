@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from unlearned.errors import DataError
+from unlearned.tables import read_table
 
 
 @cache
@@ -17,21 +17,10 @@ def json_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     Raises:
         DataError: it cannot be read, holds no row, or a row lacks a column; names file, line and column.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines would split at more than line ends
-    except OSError as error:
-        raise DataError(f"Cannot read {path}: {error.strerror}. The benchmark needs this file.") from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path}, line {number}: not valid JSON ({error.msg}).") from error
+    table = read_table(path, known=columns)
+    for row, place in zip(table.rows, table.places, strict=True):
         if missing := [column for column in columns if not isinstance(row, dict) or column not in row]:
-            raise DataError(f"{path}, line {number}: no column {missing[0]!r}.")
-        rows.append(row)
-    if not rows:
+            raise DataError(f"{place}: no column {missing[0]!r}.")
+    if not table.rows:
         raise DataError(f"{path} has no rows.")
-    return rows
+    return table.rows

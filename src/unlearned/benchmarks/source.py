@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Any
 
 from unlearned.errors import DataError, first_line
 from unlearned.extras import require
+from unlearned.tables import read_table
 
-SUFFIXES = (".jsonl", ".json", ".csv")
+SUFFIXES = (".jsonl", ".json", ".csv", ".ndjson", ".tsv")
 
 DataRow = Mapping[str, Any]
 
@@ -121,29 +120,7 @@ def truth_of(row: DataRow, name: str, place: str) -> bool:
 
 
 def _file_rows(file: Path) -> tuple[str, list[DataRow]]:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"Cannot read {file}: {error.strerror}. The benchmark needs this file.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 text. Convert the file to UTF-8.") from error
-    try:
-        if file.suffix == ".csv":
-            table = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-            if wide := [number for number, row in enumerate(table, start=1) if None in row]:
-                raise DataError(f"{file}, row {wide[0]}: more cells than columns. Quote texts that hold commas.")
-            return str(file), list(table)
-        if file.suffix == ".json" and text.lstrip().startswith("["):
-            return str(file), json.loads(text)
-    except (csv.Error, ValueError) as error:
-        raise DataError(f"{file}: not valid {file.suffix.lstrip('.').upper() or 'JSON'} ({error}).") from error
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        try:
-            rows += [json.loads(line)] if line.strip() else []
-        except ValueError as error:
-            raise DataError(f"{file}, line {number}: not valid JSON ({error}).") from error
-    return str(file), rows
+    return str(file), list(read_table(file).rows)
 
 
 def _datasets() -> Any:

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from unlearned.cli.options import PromptColumn
+
 AT_ONCE = 64
 """Prompts whose verdicts are written together."""
 
 
 def classify(
     artifact: Annotated[list[Path], typer.Argument(help="One or more artifact folders, then the file of prompts.")],
+    prompt_column: PromptColumn = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL file; default: the terminal.")] = None,
 ) -> None:
     """Say which prompts of a file are in a forget scope, and where: unlearned classify ARTIFACT... PROMPTS.jsonl."""
@@ -26,7 +29,7 @@ def classify(
     if len(artifact) < 2:
         raise DataError("Give an artifact folder and a file of prompts: unlearned classify artifacts/hp prompts.jsonl.")
     check_writable(out)
-    rows = read_rows(artifact[-1])
+    rows = read_rows(artifact[-1], prompt_column=prompt_column)
     unlearner = combined(load(*artifact[:-1]))
     settings = {"classify": [folder_sha256(folder) for folder in artifact[:-1]]}
     inputs = [(index if row.id is None else row.id, row.prompt) for index, row in enumerate(rows)]
@@ -37,6 +40,7 @@ def classify(
             verdicts = unlearner.classify([text_only(rows[index].prompt) for index in chosen])
             for index, verdict in zip(chosen, verdicts, strict=True):
                 row = {
+                    **rows[index].extra,
                     "id": inputs[index][0],
                     "flagged": verdict.in_scope,
                     "score": round(verdict.score, 6),

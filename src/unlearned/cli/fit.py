@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import given_options, load, names, quiet, with_model_options
+from unlearned.cli.options import AnswerColumn, PromptColumn, given_options, load, names, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 DETECTION = (
@@ -41,6 +41,8 @@ def fit(
     alias: Annotated[list[str] | None, typer.Option(help="Another name of the first --name; repeatable.")] = None,
     kind: Annotated[str, typer.Option(help="Of --name: person, work, place, organisation or product.")] = "person",
     exempt: Annotated[Path | None, typer.Option(help="'Not this one' examples, such as a namesake's.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
     classifier_only: Annotated[
         bool, typer.Option("--classifier-only", help="Fit the detector and load no language model.")
     ] = False,
@@ -135,9 +137,9 @@ def fit(
         seed=seed,
     )
     check_target(out)  # before minutes of work, not after
-    forget_rows = read_rows(forget)
-    retain_rows = read_rows(retain) if retain else []
-    exempt_rows = read_rows(exempt) if exempt else []
+    forget_rows = read_rows(forget, prompt_column=prompt_column, answer_column=answer_column)
+    retain_rows = read_rows(retain, prompt_column=prompt_column) if retain else []
+    exempt_rows = read_rows(exempt, prompt_column=prompt_column) if exempt else []
     given = Artifact.from_pretrained(detector) if detector else None
     model, tokenizer = (None, None) if classifier_only else load(options)
     with progress() as report, quiet():

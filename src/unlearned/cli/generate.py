@@ -13,6 +13,7 @@ from unlearned.cli.options import (
     BatchSize,
     InstructionFolder,
     MaxNewTokens,
+    PromptColumn,
     SoftPrompt,
     enforced,
     load,
@@ -31,6 +32,7 @@ def generate(
     instruction: InstructionFolder = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt; its answer goes to the terminal.")] = None,
     input: Annotated[Path | None, typer.Option("--input", "-i", help="JSONL or CSV with prompt/question/text.")] = None,
+    prompt_column: PromptColumn = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL file; default: the terminal.")] = None,
     max_new_tokens: MaxNewTokens = 128,
     temperature: Annotated[float, typer.Option(min=0, help="0 = greedy.")] = 0.0,
@@ -48,7 +50,13 @@ def generate(
     if (prompt is None) == (input is None):
         raise ConfigError("Give either --prompt or --input.")
     check_writable(out)
-    rows = as_rows([prompt], name="--prompt") if prompt is not None else read_rows(input) if input else []
+    rows = (
+        as_rows([prompt], name="--prompt")
+        if prompt is not None
+        else read_rows(input, prompt_column=prompt_column)
+        if input
+        else []
+    )
     artifacts, front = enforced(artifact, soft_prompt, instruction)
     model, tokenizer = load(options)
     llm = Unlearned(model, tokenizer, artifacts, **front)
@@ -76,6 +84,7 @@ def generate(
             for place, answers in llm.generate_each([rows[index].prompt for index in missing], **generation):
                 index = missing[place]
                 row = {
+                    **rows[index].extra,
                     "id": inputs[index][0],
                     "prompt": rows[index].prompt,
                     "completion": answers[0].text,

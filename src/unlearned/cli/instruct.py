@@ -39,6 +39,7 @@ def instruct(
     from unlearned.examples import read_rows
     from unlearned.learn.instructing import examples_in_context, not_to_know
     from unlearned.learn.refusals import refusals
+    from unlearned.texts import read_user_text
     from unlearned.unlearners.instruction import FILTERED, REFUSE, Instruction, Kind
     from unlearned.unlearners.spul import check_place
 
@@ -67,17 +68,8 @@ def instruct(
     elif (text is None) == (not about):
         raise ConfigError("Give either --about or --text.")
     else:
-        words = not_to_know(about or []) if text is None else _read(text)
+        words = not_to_know(about or []) if text is None else read_user_text(text)
     found = None if detector is None else Artifact.from_pretrained(detector)
     scopes = None if found is None else found.unlearner()
     made = Instruction(kind=cast("Kind", kind), text=words, answer=answer, detector=scopes)
     typer.echo(f"Written to {save_instruction(made, out, detector=found)}")
-
-
-def _read(file: Path) -> str:
-    from unlearned.errors import DataError
-
-    try:
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{file}: not UTF-8 text. Convert the file to UTF-8.") from error

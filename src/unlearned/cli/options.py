@@ -30,6 +30,10 @@ SoftPrompt = Annotated[
 InstructionFolder = Annotated[
     Path | None, typer.Option("--instruction", help="Folder of `unlearned instruct`; not together with an artifact.")
 ]
+PromptColumn = Annotated[
+    str | None, typer.Option(help="Name of the prompts' column; default: prompt, question or text.")
+]
+AnswerColumn = Annotated[str | None, typer.Option(help="Name of the answers' column; default: answer.")]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
 

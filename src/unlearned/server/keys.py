@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from unlearned.errors import ConfigError
+from unlearned.errors import ConfigError, DataError
+from unlearned.texts import read_user_text
 
 
 class Access(Enum):
@@ -60,7 +61,10 @@ def _among(given: str, keys: tuple[str, ...]) -> bool:
 def _read(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    try:
+        lines = [line.strip() for line in read_user_text(path).splitlines()]
+    except DataError as error:
+        raise ConfigError(str(error)) from error
     keys = tuple(line for line in lines if line and not line.startswith("#"))
     if not keys:
         raise ConfigError(f"{path} holds no key. Write one key a line.")

@@ -15,6 +15,7 @@ from unlearned.benchmarks.copyright.passages import MAX_TOKENS, Passage, book_pa
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.source import Source, text_of
 from unlearned.errors import ConfigError, DataError
+from unlearned.texts import read_user_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -211,12 +212,7 @@ def _text_if_any(row: Mapping[str, Any], names: Sequence[str]) -> str:
 def _text(place: str | None, packaged: str) -> str:
     if place is None:
         return files("unlearned").joinpath("data", packaged).read_text(encoding="utf-8")
-    try:
-        found = Path(place).expanduser().read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"Cannot read {place}: {error.strerror}. Give a text file.") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: not UTF-8 text. Convert the file to UTF-8.") from error
+    found = read_user_text(Path(place).expanduser()).replace("\r\n", "\n")
     if not found.strip():
         raise DataError(f"{place} is empty.")
     return found
