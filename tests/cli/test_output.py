@@ -86,3 +86,37 @@ def test_a_terminal_of_any_encoding_gets_all_rows_in_order_also_after_an_interru
         {"id": 2, "completion": "emoji 😀"},
     ]
     assert plain.startswith("answer ")
+
+
+WORDS = "[red]HP[/red] [/] :smile: [link=x] {b}\\[/bold]"
+
+
+def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.table import Table
+
+    from unlearned.cli.chat import _side_by_side
+    from unlearned.cli.console import bold, console
+    from unlearned.cli.options import status
+    from unlearned.cli.progress import progress
+
+    made = console(log_width=200)
+    table = Table(WORDS, title=f"scope {WORDS}", title_justify="left")
+    table.add_row(bold(WORDS))
+    made.print(table)
+    made.print(f"Leaks, {WORDS}")
+    _side_by_side(made, WORDS, WORDS, True)
+    with status(WORDS), progress() as report:
+        report(WORDS, 1, 1)
+    shown = capsys.readouterr()
+    assert shown.out.count(WORDS) == 6
+
+
+def test_tables_of_reports_show_labels_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    from unlearned.cli.console import console
+    from unlearned.report.formats import as_rich
+    from unlearned.report.table import Cell, Column, Row, Section, Table
+
+    row = Row(WORDS, (Cell(WORDS, best=True, flag="warning"),))
+    table = Table("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
+    console(log_width=400).print(as_rich(table))
+    assert capsys.readouterr().out.count(WORDS) == 5

@@ -36,22 +36,24 @@ def chat(
     seed: Annotated[int, typer.Option(help="For sampling.")] = 0,
 ) -> None:
     """Talk to the model with the artifacts enforced."""
-    from rich.console import Console
+    from rich.text import Text
 
     from unlearned.api import Unlearned
+    from unlearned.cli.console import bold
+    from unlearned.cli.console import console as make_console
 
     artifacts, front = enforced(artifact, soft_prompt, instruction)
     model, tokenizer = load(options)
     with quiet():
         unlearned = Unlearned(model, tokenizer, artifacts, **front)
         original = Unlearned(model, tokenizer) if compare else None
-    console = Console()
+    console = make_console()
     start = [{"role": "system", "content": system}] if system else []
     messages, plain_messages = list(start), list(start)
     console.print(HELP, style="dim")
     while True:
         try:
-            words = console.input("[bold]you>[/bold] ").strip()
+            words = console.input(bold("you> ")).strip()
         except (EOFError, KeyboardInterrupt):
             console.print()
             return
@@ -69,7 +71,7 @@ def chat(
                 plain, _ = _turn(original, plain_messages, words, max_new_tokens, settings)
                 _side_by_side(console, plain, answer, flagged)
             else:
-                console.print(f"[bold]model>[/bold] {_escape(answer)}")
+                console.print(bold("model> ").append(Text(answer, style="not bold")))
 
 
 def _turn(
@@ -89,11 +91,5 @@ def _side_by_side(console: Any, plain: str, answer: str, flagged: bool) -> None:
     table = Table(expand=True)
     table.add_column("original")
     table.add_column("unlearned" + (" (flagged)" if flagged else ""))
-    table.add_row(_escape(plain), _escape(answer))
+    table.add_row(plain, answer)
     console.print(table)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)

@@ -32,8 +32,7 @@ def compat(
     Needs no network. Exits with 1 if a known type that is no exception does not pass, or one that the self-check lets
     through leaks. A type that a later release of transformers has added is only reported.
     """
-    from rich.console import Console
-
+    from unlearned.cli.console import console as make_console
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.compat import model_types, run_all
@@ -54,7 +53,7 @@ def compat(
     record = _record(results, time.perf_counter() - started)
     if json_file is not None:
         write_text(json_file, json.dumps(record, indent=2) + "\n")
-    console = Console()
+    console = make_console()
     console.print(_table(results))
     totals = ", ".join(f"{count} {status}" for status, count in record["totals"].items() if count)
     console.print(f"{totals} of {len(results)} types, transformers {record['transformers']}, {record['seconds']:.0f} s")

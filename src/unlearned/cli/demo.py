@@ -23,8 +23,7 @@ def demo(
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
 ) -> None:
     """Forget two things that the embedded model knows, and show before and after. Exit status 1 if it did not work."""
-    from rich.console import Console
-
+    from unlearned.cli.console import console as make_console
     from unlearned.cli.progress import progress
     from unlearned.demo.run import run_demo
     from unlearned.errors import FitError
@@ -40,7 +39,7 @@ def demo(
     from unlearned.demo.page import demo_page
 
     write_text(out / "report.html", demo_page(result))
-    show(Console(), result)
+    show(make_console(), result)
     print(f"Artifacts: {', '.join(map(str, result.folders))}\nReport:    {out / 'report.html'}")
     if failures := result.failures():
         raise FitError(f"The unlearned state was not reached: {'; '.join(failures)}.")

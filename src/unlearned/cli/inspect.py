@@ -39,13 +39,14 @@ def inspect(
 
 def show(folder: Path) -> None:
     """Print the artifact's tables."""
-    from rich.console import Console
     from rich.table import Table
 
     from unlearned.artifact import read_record
+    from unlearned.cli.console import bold
+    from unlearned.cli.console import console as make_console
 
     record = read_record(folder)
-    console = Console()
+    console = make_console()
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     head = Table(show_header=False, box=None)
     for name, value in (
@@ -56,12 +57,12 @@ def show(folder: Path) -> None:
         *((file, f"sha256 {digest[:16]}") for file, digest in record.files.items()),
         ("libraries", ", ".join(f"{name} {number}" for name, number in record.libraries.items())),
     ):
-        head.add_row(f"[bold]{name}[/bold]", value)
+        head.add_row(bold(name), value)
     console.print(head)
     for scope in record.scopes:
         table = Table(title=f"scope {scope.name}", title_justify="left", show_header=False)
         for name, value in _rows(scope):
-            table.add_row(f"[bold]{name}[/bold]", value)
+            table.add_row(bold(name), value)
         console.print(table)
 
 

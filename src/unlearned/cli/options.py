@@ -124,9 +124,11 @@ def _not_unpacked() -> bool:
 @contextmanager
 def status(message: str) -> Iterator[None]:
     """A line on stderr while something runs."""
-    from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status(f"{message} ..."):
+    from unlearned.cli.console import console as make_console
+
+    with make_console(stderr=True).status(Text(f"{message} ...")):
         yield
 
 

@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 @contextmanager
 def progress() -> Iterator[Progress]:
     """Yields the callback that `fit` and its like report to."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description:>24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    from unlearned.cli.console import console as make_console
+
+    columns = (
+        TextColumn("{task.description:>24}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=make_console(stderr=True)) as bars:
         tasks = {}
 
         def report(phase: str, done: int, total: int) -> None:

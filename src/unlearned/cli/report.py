@@ -19,8 +19,7 @@ def report(
     ] = None,
 ) -> None:
     """Write a benchmark's results as one HTML page, with its tables as Markdown and LaTeX."""
-    from rich.console import Console
-
+    from unlearned.cli.console import console as make_console
     from unlearned.cli.options import status
     from unlearned.errors import ConfigError
     from unlearned.report import outcome, tables
@@ -33,8 +32,7 @@ def report(
         raise ConfigError("--compare is for runs of `bench tofu`.")
     with status("Writing the report"):
         written = write_outcome_report(run, out=out) if common else write_report(run, compare or (), out=out)
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)  # a log has room for whole lines
+    console = make_console(log_width=200)
     console.print(as_rich(written.main))
     console.print(outcome.RULE if common else tables.RULE, style="dim")
     for file in (written.html, written.markdown, written.latex):

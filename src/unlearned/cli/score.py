@@ -48,35 +48,37 @@ def tofu(
 
 
 def _show(found: TofuScores) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from unlearned.cli.console import bold
+    from unlearned.cli.console import console as make_console
+
+    console = make_console()
     sets = Table("set", "questions", "probability", "ROUGE-L recall", "truth ratio", box=None, pad_edge=False)
     for name in ("retain", "real_authors", "world_facts", "forget"):
         cells = [found.components[f"{name}_{measure}"] for measure in ("prob", "rouge", "truth_ratio")]
         sets.add_row(name.replace("_", " "), str(cells[0].count), *map(_cell, cells))
     console.print(sets)
     rows = Table(box=None, pad_edge=False, show_header=False)
-    rows.add_row("[bold]model utility[/bold]", _cell(found.model_utility))
+    rows.add_row(bold("model utility"), _cell(found.model_utility))
     if found.forget_quality is None:
-        rows.add_row("[bold]forget quality[/bold]", "needs the retained model's log: --retain-log")
+        rows.add_row(bold("forget quality"), "needs the retained model's log: --retain-log")
     else:
         quality = found.forget_quality
         counts = f"{quality.counts[0]} and {quality.counts[1]} questions"
         rows.add_row(
-            "[bold]forget quality[/bold]",
+            bold("forget quality"),
             f"p = {quality.p_value:.4g}, log10 p = {quality.log10:.2f} (D = {quality.statistic:.4f}, {counts})",
         )
         if found.agreement is None:
-            rows.add_row("[bold]agreement[/bold]", f"left out: {found.agreement_missing}")
+            rows.add_row(bold("agreement"), f"left out: {found.agreement_missing}")
         else:
             agrees = found.agreement
             spearman = agrees.spearman
-            rows.add_row("[bold]rank correlation[/bold]", "not defined" if spearman is None else _interval(spearman))
-            rows.add_row("[bold]mean |log ratio|[/bold]", f"{_cell(agrees.distance)} nats")
+            rows.add_row(bold("rank correlation"), "not defined" if spearman is None else _interval(spearman))
+            rows.add_row(bold("mean |log ratio|"), f"{_cell(agrees.distance)} nats")
             rows.add_row(
-                "[bold]mean log ratio[/bold]",
+                bold("mean log ratio"),
                 f"{_cell(agrees.shift)} nats (Wilcoxon p = {agrees.signed_rank.p_value:.4g})",
             )
     console.print()

@@ -60,20 +60,23 @@ def as_latex(table: Table) -> str:
 
 def as_rich(table: Table) -> RichTable:
     """For the terminal: values without intervals."""
-    from rich.markup import escape
     from rich.table import Table as RichTable
+    from rich.text import Text
+
+    def styled(words: str, style: str = "") -> Text:
+        return Text(words, style=style)
 
     found = RichTable(box=None, pad_edge=False)
-    found.add_column(table.first)
+    found.add_column(styled(table.first))
     for column in table.columns:
-        found.add_column(escape(column.heading), justify="right")
+        found.add_column(styled(column.heading), justify="right")
     for section in table.sections:
         if section.title:
-            found.add_row(f"[italic]{escape(section.title)}[/italic]")
+            found.add_row(styled(section.title, "italic"))
         for row in section.rows:
-            cells = [f"[bold]{escape(cell.text)}[/bold]" if cell.best else escape(cell.text) for cell in row.cells]
+            cells = [styled(cell.text, "bold" if cell.best else "") for cell in row.cells]
             marks = ["!" if cell.flag else "" for cell in row.cells]
-            found.add_row(escape(row.label), *(text + mark for text, mark in zip(cells, marks, strict=True)))
+            found.add_row(styled(row.label), *(text.append(mark) for text, mark in zip(cells, marks, strict=True)))
     return found
 
 

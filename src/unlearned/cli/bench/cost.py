@@ -20,10 +20,10 @@ def speed(
     """What enforcing an artifact costs: throughput, detection, fit time."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
     from unlearned.benchmarks.speed.run import measure_speed
+    from unlearned.cli.console import console as make_console
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.files import write_text
@@ -34,7 +34,7 @@ def speed(
         results = measure_speed(model, tokenizer, repeats=repeats, on_progress=report)
     if out is not None:
         write_text(out, json.dumps(results, indent=2) + "\n")
-    console = Console()
+    console = make_console()
     table = Table(title=f"{results['model']} on {results['machine']}", title_justify="left")
     for column in ("measure", "ratio (quartiles)", "target", "ours", "baseline"):
         table.add_column(column)
@@ -126,8 +126,9 @@ def serving(
 
 
 def _show(results: dict[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from unlearned.cli.console import console as make_console
 
     table = Table(title=f"{results['model']} on {results['machine']}", title_justify="left")
     for column in ("measure", "server", "plain", "ratio (smallest to largest)"):
@@ -139,4 +140,4 @@ def _show(results: dict[str, Any]) -> None:
             f"{row['plain']:.4g} {row['unit']}",
             f"{row['ratio']:.3f} ({row['low']:.3f} to {row['high']:.3f})",
         )
-    Console().print(table)
+    make_console().print(table)

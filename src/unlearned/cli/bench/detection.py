@@ -26,12 +26,12 @@ def classifier(
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
 ) -> None:
     """How well prompts of a forget scope are found, and only they: TOFU, MMLU subsets, disguises, latency."""
-    from rich.console import Console
     from rich.table import Table
 
     from unlearned.benchmarks.classifier.results import yes_or_no
     from unlearned.benchmarks.classifier.run import BenchmarkConfig, measure_classifiers
     from unlearned.benchmarks.classifier.sets import Data, data_folder
+    from unlearned.cli.console import console as make_console
     from unlearned.cli.progress import progress
     from unlearned.embedded import MINILM
 
@@ -45,8 +45,7 @@ def classifier(
     folder = Data(data_folder(data))
     with progress() as report, quiet():
         found = measure_classifiers(folder, out, config, on_progress=report)
-    console = Console()
-    console = console if console.is_terminal else Console(width=150)  # a log has room for whole lines
+    console = make_console(log_width=150)
     table = Table(box=None, pad_edge=False)
     for column in ("measure", "classifier", "errors", "rate (95 % interval)", "target", "met"):
         table.add_column(column)

@@ -26,10 +26,10 @@ def method_costs(
     import json
     from functools import partial
 
-    from rich.console import Console
     from rich.table import Table
 
     from unlearned.benchmarks.methods.run import ALLOWED, measure_methods
+    from unlearned.cli.console import console as make_console
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.demo.concepts import CONCEPTS, Concept
@@ -68,4 +68,4 @@ def method_costs(
             f"{row['explained']:.2f}",
             "yes" if row["within"] else "no",
         )
-    Console().print(table)
+    make_console().print(table)

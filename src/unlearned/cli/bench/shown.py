@@ -15,15 +15,13 @@ def show(out: Path, *, report: bool = True) -> None:
         out: folder of the run.
         report: whether to write it; it needs the extra `report`.
     """
-    from rich.console import Console
-
     from unlearned.benchmarks.outcome import read_outcome
+    from unlearned.cli.console import console as make_console
     from unlearned.report.formats import as_rich
     from unlearned.report.outcome import RULE, tables, write_outcome_report
 
     written = write_outcome_report(out) if report else None
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)  # a log has room for whole lines
+    console = make_console(log_width=200)
     console.print(as_rich(tables(read_outcome(out))[0]))
     console.print(RULE, style="dim")
     typer.echo(f"Written to {out}: results.json, items")

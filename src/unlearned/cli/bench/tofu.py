@@ -52,11 +52,10 @@ def tofu(
     """TOFU from fine-tuning to the comparison: start, retained and unlearned models on four sets and more."""
     from typing import cast
 
-    from rich.console import Console
-
     from unlearned.benchmarks.tofu.data import Split, TofuSplit
     from unlearned.benchmarks.tofu.questions import EvaluationConfig
     from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
+    from unlearned.cli.console import console as make_console
     from unlearned.cli.progress import progress
     from unlearned.cli.settings import settings
     from unlearned.extras import require
@@ -84,8 +83,7 @@ def tofu(
             require(module, extra="report", purpose="The report")
     with progress() as shown, quiet():
         results = run_tofu(config, out, on_progress=shown, tell=lambda line: typer.echo(line, err=True))
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)  # a log has room for whole lines
+    console = make_console(log_width=200)
     console.print(as_rich(main_table([read_run(out)])))
     console.print(RULE, style="dim")
     if (speed := results["speed"]) is not None:
