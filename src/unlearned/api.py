@@ -11,6 +11,7 @@ from unlearned.artifact.artifact import Artifact, combined, flatten
 from unlearned.artifact.fingerprint import base_model_record, check_base_model
 from unlearned.artifact.schema import BaseModelRecord
 from unlearned.batches import ANSWER, by_length
+from unlearned.engines.context import check_context
 from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
@@ -159,9 +160,13 @@ class Unlearned:
     ) -> Iterator[tuple[int, list[Generation]]]:
         """The same, batch by batch as they are done: a prompt's place, and its answers.
 
-        Long lists are taken up in stretches, so the first answers do not wait for the last prompt's check.
+        Long lists are taken up in stretches, so the first answers do not wait for the last prompt's check. That all
+        fit into the model's context is seen at the beginning.
         """
         whole = _checked(prompts)
+        lengths = [len(self.engine.tokenize(prompt, chat=chat).token_ids) for prompt in whole]
+        answer = int(generation.get("max_new_tokens") or 1)
+        check_context(lengths, [answer] * len(lengths), self.engine.context)  # before the first hour, not after it
         for start in range(0, len(whole), STRETCH * batch_size):
             tokenized = [self.engine.tokenize(p, chat=chat) for p in whole[start : start + STRETCH * batch_size]]
             inputs = self._inputs(tokenized)

@@ -19,6 +19,16 @@ class PromptError(UnlearnedError, ValueError):
     """A prompt cannot be taken apart into tokens and the user's words."""
 
 
+class ContextError(PromptError):
+    """A prompt, with the answer that was asked for, is longer than the model can read."""
+
+    def __init__(self, message: str, index: int) -> None:
+        super().__init__(f"Prompt {index}: {message} Shorten the prompt, or ask for a shorter answer.")
+        self.reason = f"{message} Shorten the prompt, or ask for a shorter answer."
+        self.index = index
+        """Which of the prompts, from 0."""
+
+
 class DetectionError(UnlearnedError, RuntimeError):
     """Detection did not finish, so nothing was generated (fail closed)."""
 

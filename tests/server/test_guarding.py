@@ -136,7 +136,6 @@ def test_fields_that_change_nothing_are_tolerated(server: Running, plain: Any) -
 @pytest.mark.parametrize(
     "message",
     [
-        {"role": "user", "content": PLAIN, "name": "Harry Potter"},
         {"role": "assistant", "content": "a", "tool_calls": [{"id": "1"}]},
         {"role": "assistant", "content": None},
         {"role": "wizard", "content": PLAIN},
@@ -149,6 +148,21 @@ def test_fields_that_change_nothing_are_tolerated(server: Running, plain: Any) -
 def test_a_message_with_anything_else_is_refused(server: Running, message: Any) -> None:
     assert server.chat([message, user(PLAIN)]).status_code == 400
     assert server.chat([]).status_code == 400
+
+
+def test_a_name_is_accepted_where_the_template_shows_the_model_none(
+    server: Running, plain: Any, tiny_tokenizer: Any
+) -> None:
+    import copy
+
+    from unlearned.server.prompts import prints_names
+
+    answer = server.chat([{"role": "user", "content": PLAIN, "name": "Harry Potter"}])
+    assert answer.json()["choices"][0]["message"]["content"] == plain(PLAIN)
+    assert not prints_names(tiny_tokenizer)
+    naming = copy.deepcopy(tiny_tokenizer)
+    naming.chat_template = naming.chat_template.replace("{{ m['content'] }}", "{{ m.get('name') }}: {{ m['content'] }}")
+    assert prints_names(naming)
 
 
 def test_token_ids_are_read_and_checked(server: Running, tiny_tokenizer: Any) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -22,6 +23,11 @@ from unlearned.cli.options import (
     with_model_options,
 )
 from unlearned.models import ModelOptions
+
+if TYPE_CHECKING:
+    from unlearned.api import Generation
+
+    Answered: TypeAlias = tuple[int, list[Generation]]
 
 
 @with_model_options
@@ -81,7 +87,8 @@ def generate(
     with results(out, settings, inputs) as found, quiet():
         missing = found.missing
         with status(f"Answering {len(missing)} prompts"):
-            for place, answers in llm.generate_each([rows[index].prompt for index in missing], **generation):
+            answered = llm.generate_each([rows[index].prompt for index in missing], **generation)
+            for place, answers in _naming(answered, [inputs[index][0] for index in missing], input):
                 index = missing[place]
                 row = {
                     **rows[index].extra,
@@ -92,6 +99,16 @@ def generate(
                     "scope": answers[0].verdict.scope,
                 }
                 found.put(index, row)
+
+
+def _naming(answered: Iterator[Answered], ids: Sequence[Any], file: Path | None) -> Iterator[Answered]:
+    """The same; an error about one prompt names its row."""
+    from unlearned.errors import ContextError, DataError
+
+    try:
+        yield from answered
+    except ContextError as error:
+        raise DataError(f"{file or '--prompt'}, row {ids[error.index]!r}: {error.reason}") from error
 
 
 def sampling(temperature: float, top_p: float, seed: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from unlearned.batches import ANSWER, by_length
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
+from unlearned.engines.context import check_context, context_length
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
@@ -70,6 +71,8 @@ class TransformersEngine:
         self.embedding = embedding_module(model)
         self.pad_id = _pad_id(model, tokenizer)
         self.substitute_id = plain_token_id(model, special_ids(tokenizer))
+        self.context = context_length(model, tokenizer)
+        """Tokens that the model can read; None where it does not say."""
 
     @cached_property
     def bank(self) -> Bank:
@@ -112,9 +115,13 @@ class TransformersEngine:
 
         Raises:
             ConfigError: an argument would bypass the check.
+            ContextError: a prompt does not fit with the answer that is asked for; nothing is ever cut.
             InjectionError: the corrupted embeddings did not reach the model; nothing is returned.
         """
         self._refuse_bypass(generation)
+        new = int(self._setting("max_new_tokens", generation) or 1)
+        lengths = [0 if prompt.answer is not None else len(prompt.token_ids) for prompt in inputs]
+        check_context(lengths, [new if length else 0 for length in lengths], self.context)
         answers: dict[int, list[Completion]] = {}
         for indices, settings in self._runs(inputs, generation):
             for places in by_length([len(inputs[index].token_ids) for index in indices], batch_size, free=ANSWER):
@@ -296,6 +303,8 @@ class TransformersEngine:
         batch_size: int,
         prefix: SharedPrefix | None = None,
     ) -> list[list[int]]:
+        lengths = [len(prompt.token_ids) for prompt in inputs]
+        check_context(lengths, [len(target.token_ids) for target in targets], self.context)
         done = prefix.length if prefix else 0
         sizes = [len(p.token_ids) - done + len(t.token_ids) for p, t in zip(inputs, targets, strict=True)]
         return by_length(sizes, batch_size)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from unlearned.engines.context import context_length, too_long
 from unlearned.engines.given import ids_prompt, literal_chat_prompt
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.tokenize import text_prompt
@@ -28,9 +29,19 @@ class Reader:
         self.vocabulary = min(embedding_rows(engine.model), len(engine.tokenizer))
         self.context = context_length(engine.model, engine.tokenizer)
         self._lock = threading.Lock()
+        self._prints_names = prints_names(self.tokenizer)
 
     def conversation(self, messages: Sequence[ChatMessage]) -> Prompt:
         self._fits(len(messages))  # each takes a token at least, and the template's loop is slow
+        named = next((index for index, message in enumerate(messages) if message.name is not None), None)
+        if named is not None and self._prints_names:
+            raise RefusalError(
+                400,
+                f"The field 'messages.{named}.name' is not supported: this model's chat template prints names, "
+                "which are not checked. Put the name into the content.",
+                param=f"messages.{named}.name",
+                code="unsupported_parameter",
+            )
         with self._lock:
             return self._checked(literal_chat_prompt(self.tokenizer, [message.plain() for message in messages]))
 
@@ -48,7 +59,7 @@ class Reader:
         left = self.context - len(prompt.token_ids) if self.context is not None else None
         if asked is None:
             return default if left is None else min(default, left)
-        if left is not None and asked > left:
+        if self.context is not None and left is not None and asked > left:
             raise _too_long(len(prompt.token_ids), asked, self.context)
         return asked
 
@@ -56,25 +67,36 @@ class Reader:
         self._fits(len(prompt.token_ids))
         return prompt
 
-    def _fits(self, tokens: int) -> None:
+    def _fits(self, tokens: int, asked: int = 0) -> None:
         if self.context is not None and tokens > self.context:
-            raise _too_long(tokens, 0, self.context)
+            raise _too_long(tokens, asked, self.context)
 
 
-def _too_long(prompt: int, answer: int, context: int | None) -> RefusalError:
+def _too_long(prompt: int, answer: int, context: int) -> RefusalError:
     return RefusalError(
         400,
-        f"This model's context is {context} tokens; the prompt has {prompt} and the answer may have {answer}.",
+        too_long(prompt, answer, context),
         param="messages",
         code="context_length_exceeded",
     )
 
 
-def context_length(model: Any, tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """Tokens that the model can read; None where neither model nor tokenizer tells."""
-    config = model.config.get_text_config()
-    for name in ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length"):
-        if isinstance(value := getattr(config, name, None), int) and value > 0:
-            return value
-    longest = int(tokenizer.model_max_length)
-    return longest if longest < 10**9 else None
+def prints_names(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the chat template shows the model a message's `name`; also where that cannot be found out."""
+    if not getattr(tokenizer, "chat_template", None):
+        return False
+    name = "qzvxname"
+    try:
+        shown = [
+            str(tokenizer.apply_chat_template([{"role": role, "content": "x", "name": name}], tokenize=False))
+            for role in ("user", "assistant", "system")
+        ]
+    except Exception:  # jinja lets templates raise anything
+        return name_in_source(tokenizer)
+    return any(name in text for text in shown) or name_in_source(tokenizer)
+
+
+def name_in_source(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the template's source asks for a message's name at all."""
+    source = str(tokenizer.chat_template)
+    return any(asked in source for asked in ("message.name", "message['name']", 'message["name"]'))

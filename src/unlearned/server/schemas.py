@@ -72,6 +72,9 @@ class ChatMessage(_Request):
     tool_call_id: str | None = None
     """Of a tool's result; not shown to the model."""
 
+    name: Annotated[str, Field(max_length=1000)] | None = None
+    """Of whoever speaks; accepted where the chat template prints none, so that the model is not shown it."""
+
     def plain(self) -> dict[str, str]:
         """Role and words."""
         words = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
