@@ -15,6 +15,10 @@ BYTE = re.compile(r"<0x([0-9A-F]{2})>")
 """A token that stands for one byte, where tokenizers have such tokens."""
 
 
+SPACE = "\u2581"
+"""A space before a word, in sentencepiece's tokens."""
+
+
 class TextStream:
     """The text of one answer, piece by piece; all pieces together are `tokenizer.decode` of all tokens.
 
@@ -59,6 +63,8 @@ def token_bytes(tokenizer: PreTrainedTokenizerBase, token_id: int) -> bytes:
     if byte := BYTE.fullmatch(token):  # sentencepiece's byte tokens
         return bytes([int(byte[1], 16)])
     text = str(tokenizer.decode([token_id]))
+    if token.startswith(SPACE) and not text.startswith(" "):  # decoders drop the space at the start of a text
+        text = f" {text}"
     if BROKEN not in text:
         return text.encode("utf-8", errors="replace")
     letters = _byte_level()

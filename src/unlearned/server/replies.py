@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from unlearned.engines.detokenize import token_bytes
 from unlearned.engines.sampling import Token
 from unlearned.server.answers import Piece
+from unlearned.server.token_offsets import TokenOffsets, as_written
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,8 +41,8 @@ class TokenTexts:
 
     def __call__(self, token_id: int) -> tuple[str, list[int]]:
         if token_id not in self._known:
-            text = str(self._tokenizer.decode([token_id]))
-            self._known[token_id] = text, list(token_bytes(self._tokenizer, token_id))
+            raw = token_bytes(self._tokenizer, token_id)
+            self._known[token_id] = raw.decode("utf-8", errors="replace"), list(raw)
         return self._known[token_id]
 
 
@@ -106,7 +107,7 @@ class ChatReply:
 
     def _entry(self, token_id: int, logprob: float | None) -> dict[str, Any]:
         text, raw = self.head.tokens(token_id)
-        return {"token": text, "logprob": logprob, "bytes": raw}
+        return {"token": as_written(text, raw), "logprob": logprob, "bytes": raw}
 
 
 class CompletionReply:
@@ -120,8 +121,8 @@ class CompletionReply:
 
     def __init__(self, head: Head, *, logprobs: int | None, echoes: Sequence[tuple[str, Sequence[Token]]] = ()) -> None:
         self.head, self.logprobs, self.echoes = head, logprobs, echoes
-        self.written = [0] * len(echoes)
-        """Characters of each choice so far, for `text_offset`."""
+        self.written: dict[int, TokenOffsets] = {}
+        """Where in each choice's text its next token begins."""
 
     def opening(self, index: int) -> dict[str, Any]:
         text, tokens = self._echo(index)
@@ -158,25 +159,14 @@ class CompletionReply:
     def _logprobs(self, piece: Piece) -> dict[str, Any] | None:
         if self.logprobs is None:
             return None
-        texts = [self.head.tokens(token.id)[0] for token in piece.tokens]
-        offsets, at = [], self._written(piece.index)
-        for text in texts:
-            offsets.append(at)
-            at += len(text)
-        self._written(piece.index, at)
+        written = self.written.setdefault(piece.index, TokenOffsets())
+        tokens = [(token, *self.head.tokens(token.id)) for token in piece.tokens]
         return {
-            "tokens": texts,
+            "tokens": [as_written(text, raw) for _, text, raw in tokens],
             "token_logprobs": [token.logprob for token in piece.tokens],
             "top_logprobs": [self._top(token) for token in piece.tokens],
-            "text_offset": offsets,
+            "text_offset": [written.next(bytes(raw)) for _, _, raw in tokens],
         }
-
-    def _written(self, index: int, new: int | None = None) -> int:
-        while len(self.written) <= index:
-            self.written.append(0)
-        if new is not None:
-            self.written[index] = new
-        return self.written[index]
 
     def _top(self, token: Token) -> dict[str, float] | None:
         """By text, as the format wants it; of tokens that look alike the most probable one counts."""
@@ -184,5 +174,5 @@ class CompletionReply:
             return None
         found: dict[str, float] = {}
         for token_id, logprob in (*token.top, (token.id, token.logprob)):
-            found.setdefault(self.head.tokens(token_id)[0], logprob)
+            found.setdefault(as_written(*self.head.tokens(token_id)), logprob)
         return found
