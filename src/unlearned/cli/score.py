@@ -68,7 +68,8 @@ def _show(found: TofuScores) -> None:
         counts = f"{quality.counts[0]} and {quality.counts[1]} questions"
         rows.add_row(
             bold("forget quality"),
-            f"p = {quality.p_value:.4g}, log10 p = {quality.log10:.2f} (D = {quality.statistic:.4f}, {counts})",
+            ("" if found.forget_quality_warning is None else f"MEANS NOTHING, {found.forget_quality_warning}: ")
+            + f"p = {quality.p_value:.4g}, log10 p = {quality.log10:.2f} (D = {quality.statistic:.4f}, {counts})",
         )
         if found.agreement is None:
             rows.add_row(bold("agreement"), f"left out: {found.agreement_missing}")

@@ -237,6 +237,24 @@ def difference_of_splits(first: SetLog, second: SetLog) -> str | None:
     return None
 
 
+def other_splits(first: SetLog, second: SetLog) -> str | None:
+    """Why a number over both sets of rows means nothing: they are about other questions. None if they share them all.
+
+    Two logs may have different numbers of rows, one being cut short; then the smaller one's questions are the larger
+    one's. What is not known (logs without texts) is said, too.
+    """
+    if first.generated is None or second.generated is None:
+        same = len(first) == len(second) and bool((first.ids == second.ids).all())
+        return None if same else "the logs hold no texts, so whether they are about the same questions is not known"
+    fewer, more = sorted((first.generated, second.generated), key=len)
+    known = {one.truth.strip() for one in more}
+    shared = sum(one.truth.strip() in known for one in fewer)
+    if shared == len(fewer):
+        return None
+    how_many = "share no question" if shared == 0 else f"share {shared} of {len(fewer)} questions"
+    return f"the logs {how_many}: they are of different forget splits"
+
+
 def _read_set(data: Any, place: str) -> SetLog:
     if not isinstance(data, Mapping):
         raise DataError(f"{place}: not an object of fields.")

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from unlearned.benchmarks.tofu.log import NORMALISED, SETS, SetLog, TofuLog, difference_of_splits
+from unlearned.benchmarks.tofu.log import NORMALISED, SETS, SetLog, TofuLog, difference_of_splits, other_splits
 from unlearned.errors import ConfigError
 from unlearned.metrics.agreement import Agreement, agreement
 from unlearned.metrics.estimate import DRAWS, Doubles, Estimate, mean
@@ -73,6 +73,9 @@ class TofuScores:
 
     agreement_missing: str | None
 
+    forget_quality_warning: str | None = None
+    """Why the forget quality means nothing: the logs are of different splits."""
+
     def as_json(self) -> dict[str, Any]:
         """Flat; a value that does not exist is None, and so is the logarithm of a p-value that is 0."""
         estimates = {
@@ -96,6 +99,7 @@ class TofuScores:
             **{name: estimate.value for name, estimate in estimates.items()},
             "forget_quality": None if quality is None else quality.p_value,
             "log10_forget_quality": log10,
+            "forget_quality_warning": self.forget_quality_warning,
             "ks_statistic": None if quality is None else quality.statistic,
             "agreement_wilcoxon_p": None if rank is None else rank.p_value,
             "agreement_wilcoxon_statistic": None if rank is None else rank.statistic,
@@ -131,8 +135,11 @@ def score_log(log: TofuLog, retained: TofuLog | None = None, config: ScoreConfig
     quality: ForgetQuality | None = None
     agrees: Agreement | None = None
     missing: str | None = NO_RETAINED
+    warning: str | None = None
     if retained is not None:
         quality, agrees, missing = _compared(log.forget, retained.first(config.ds_size).forget, config)
+        # Of whole logs: the first rows of two splits may be others.
+        warning = other_splits(log.forget, retained.forget)
     return TofuScores(
         config=config,
         components={
@@ -148,6 +155,7 @@ def score_log(log: TofuLog, retained: TofuLog | None = None, config: ScoreConfig
         forget_quality=quality,
         agreement=agrees,
         agreement_missing=missing,
+        forget_quality_warning=warning,
     )
 
 
