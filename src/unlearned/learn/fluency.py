@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
@@ -57,6 +59,24 @@ def fluency(engine: TransformersEngine, runs: Sequence[Sequence[Completion]], *,
         share = 1 - len(texts) / len(answers)
         result.append(Fluency(share, float(np.mean(values)) if values else math.nan))
     return result
+
+
+RECITED, LONG_ENOUGH = 0.15, 8
+"""An answer of at least so many tokens is recited if it costs the model at most so many nats a token: it knows every
+word that comes. Answers that a model makes up itself cost several times as much."""
+
+
+def recites(scores: Sequence[npt.NDArray[np.floating[Any]]]) -> bool:
+    """Whether a model says the forget set's answers by heart, as after fine-tuning on them for long.
+
+    Such a model is no judge of language: whatever is not the text it was trained on looks to it like nonsense, and the
+    guard would choose a corruption too weak to forget.
+
+    Args:
+        scores: log-probabilities of the tokens of each answer, after its own prompt.
+    """
+    costs = [-float(tokens.mean()) for tokens in scores if len(tokens) >= LONG_ENOUGH]
+    return bool(costs) and float(np.median(costs)) <= RECITED
 
 
 @dataclass(frozen=True, slots=True)

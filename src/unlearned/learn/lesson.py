@@ -14,7 +14,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError, FitWarning
 from unlearned.examples import Row, background_prompts, evenly
 from unlearned.learn.distinctive import distinctive_words
-from unlearned.learn.fluency import FluencyGuard, fluency
+from unlearned.learn.fluency import FluencyGuard, fluency, recites
 from unlearned.learn.invented import invented
 from unlearned.learn.measures import Facts, Likelihood, Materials, choice_prompt, measures
 from unlearned.learn.naming import may_substitute
@@ -81,14 +81,12 @@ def prepare_lesson(
         v_hat = surrogate_values(make, materials, config.surrogate, unrelated, texts)
         plain_values = measure([originals], [materials.said or texts(originals)] if measure.generates else [])[0]
         targets.append(Target(measure, plain_values, v_hat))
-    guard = (
-        FluencyGuard(fluency(engine, [_reference(replace(answers, chosen=few), rows)])[0], few)
-        if config.fluency
-        else None
-    )
+    guard = None
+    if config.fluency and not _recites(engine, scope.name, prompts, rows, config):
+        guard = FluencyGuard(fluency(engine, [_reference(replace(answers, chosen=few), rows)])[0], few)
     report("surrogate", 1, 1)
     _warn_if_unknown(scope.name, targets)
-    needed = answers if reads_all or config.fluency else None
+    needed = answers if reads_all or guard is not None else None
     return Lesson(engine, base_model, config, prompts, rows, targets, needed, guard)
 
 
@@ -145,6 +143,21 @@ def with_answers(
     if not answered:
         raise FitError("None of the forget rows has an answer, and the model gives none. Add answers to the file.")
     return answered
+
+
+def _recites(
+    engine: TransformersEngine, scope: str, prompts: Sequence[Prompt], rows: Sequence[Row], config: StrengthConfig
+) -> bool:
+    scores = engine.log_likelihood(plain(prompts), [row.answer or "" for row in rows], batch_size=config.batch_size)
+    found = recites([tokens.numpy() for tokens in scores])
+    if found:
+        warnings.warn(
+            f"The model recites the answers of {scope!r} word for word, so it is no judge of fluency: the guard of "
+            "fluency is off. Look at the answers, or say --no-fluency (fluency=False).",
+            FitWarning,
+            stacklevel=_outside(),
+        )
+    return found
 
 
 def _warn_if_unknown(scope: str, targets: Sequence[Target]) -> None:
