@@ -69,9 +69,11 @@ def bearer(key: str | None) -> dict[str, str]:
 def serving(
     model: Any, tokenizer: Any, given: Sequence[Path] = (), *, folder: Path | None = None, **settings: Any
 ) -> Iterator[Running]:
-    """A server on a free port; `settings` are those of `ServeConfig`, and `state`."""
+    """A server on a free port; `settings` are those of `ServeConfig`, `state` and `audit`."""
     log = io.StringIO()
-    sources = Sources(given=tuple(given), folder=folder, state=settings.pop("state", None))
+    sources = Sources(
+        given=tuple(given), folder=folder, state=settings.pop("state", None), audit=settings.pop("audit", None)
+    )
     config = ServeConfig(**{"port": 0, "served_model_name": "tiny", "keys": KEYS, **settings})
     service = Service(model, tokenizer, sources, config, Log(log))  # type: ignore[arg-type]
     warm_up(service)

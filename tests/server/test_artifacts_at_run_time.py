@@ -72,17 +72,47 @@ def test_an_administrator_adds_replaces_and_removes_and_a_restart_keeps_it(
         assert delete(running, "bread").status_code == 200
         assert flags(running) == [False, False, False]
         assert delete(running, "hp").status_code == 404
-    with serving(model, tiny_tokenizer, [artifact], state=state) as running:
+    with serving(model, tiny_tokenizer, state=state) as running:
         assert names(running) == []
         assert put(running, "hp", artifact).status_code == 200
         assert running.chat(FLAGGED).json()["choices"] == before
+
+
+def test_what_is_on_the_command_line_is_enforced_after_a_restart(
+    model: Any, tiny_tokenizer: Any, artifact: Path, bread: Path, save: Any, tmp_path: Path
+) -> None:
+    """Removed at run time, or replaced by something with other scopes: the start says so and puts it back."""
+    state = tmp_path / "state.json"
+    for change in (delete, lambda running, name: put(running, name, bread)):
+        with serving(model, tiny_tokenizer, [artifact], state=state) as running:
+            assert change(running, "hp").status_code == 200
+            assert flags(running)[0] is False
+        with serving(model, tiny_tokenizer, [artifact], state=state) as running:
+            assert flags(running) == [True, False, False]
+            [told] = [line for line in running.lines() if line.get("outcome") == "restored"]
+            assert "'admin-1'" in told["event"]
+            assert "leave it out" in told["event"]
+            kept = json.loads(state.read_text())
+            assert kept["removed"] == kept["added"] == {}
+    stronger = save(tmp_path / "newer" / "hp", strength=40.0)
+    with serving(model, tiny_tokenizer, [artifact], state=state) as running:
+        assert put(running, "hp", stronger).status_code == 200
+    with serving(model, tiny_tokenizer, [artifact], state=state) as running:  # the same scopes: a newer version stays
+        assert [entry.path for entry in running.service.gate.store.current.entries] == [stronger]
+    state.write_text(json.dumps({"version": 1, "added": {}, "removed": {"hp": _sha256(artifact)}}))  # of an older one
+    with serving(model, tiny_tokenizer, [artifact], state=state) as running:
+        assert flags(running) == [True, False, False]
+
+
+def _sha256(folder: Path) -> str:
+    return str(json.loads((folder / "unlearner.json").read_text())["sha256"])
 
 
 def test_only_an_administrators_key_changes_anything_also_where_no_keys_are_set(
     model: Any, tiny_tokenizer: Any, artifact: Path, bread: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "state.json"
-    for keys, status in ((Keys(), 403), (Keys((CLIENT,)), 403), (Keys((CLIENT,), (ADMIN,)), 401)):
+    for keys, status in ((Keys(), 403), (Keys((CLIENT,)), 403), (Keys((CLIENT,), (ADMIN,)), 403)):
         with serving(model, tiny_tokenizer, [artifact], keys=keys, state=state) as running:
             assert put(running, "bread", bread, CLIENT).status_code == status
             assert delete(running, "hp", CLIENT).status_code == status
@@ -190,7 +220,7 @@ def test_changes_of_an_administrator_are_kept_in_the_watched_folder(
         assert put(running, "bread", bread).status_code == 200
         assert delete(running, "hp").status_code == 200
         assert flags(running) == [False, True, False]
-    assert json.loads((folder / STATE).read_text())["added"] == {"bread": str(bread.resolve())}
+    assert json.loads((folder / STATE).read_text())["added"]["bread"]["value"] == str(bread.resolve())
     assert (folder / "hp").is_dir()  # nothing of the user's is deleted
     with serving(model, tiny_tokenizer, folder=folder, **QUICK) as running:
         assert flags(running) == [False, True, False]

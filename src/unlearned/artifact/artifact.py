@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from unlearned.artifact.card import card
+from unlearned.artifact.doubts import doubts
 from unlearned.artifact.schema import (
     SCHEMA_VERSION,
     BaseModelRecord,
@@ -82,6 +83,13 @@ class Artifact:
     def name(self) -> str:
         """The scopes' names, joined by '+'."""
         return "+".join(scope.name for scope in self.scopes)
+
+    def doubts(self) -> dict[str, list[str]]:
+        """Scope -> what speaks against using it, as far as the fit could tell."""
+        return {
+            scope.name: doubts(self.calibrations.get(scope.name), self.strengths.get(scope.name))
+            for scope in self.scopes
+        }
 
     def unlearner(self) -> ECO:
         """Ready to classify and corrupt; checks first that the text encoder is the one it was fitted with."""

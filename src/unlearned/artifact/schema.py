@@ -56,6 +56,8 @@ class CalibrationRecord(Record):
     data_sha256: str
     spellings: dict[str, tuple[int, int]] = Field(default_factory=dict)
     """Way of spelling -> forget examples missed in it, and how many there were; see `learn.spellings`."""
+    close_count: int | None = None
+    close_flagged: int | None = None
 
 
 class CorruptionRecord(Record):

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from unlearned.cli.audit import audit
 from unlearned.cli.bench import bench
 from unlearned.cli.chat import chat
 from unlearned.cli.classify import classify
@@ -40,6 +41,7 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command(name="eval")(evaluate)
 app.add_typer(bench, name="bench")
 app.add_typer(score, name="score")
+app.add_typer(audit, name="audit")
 
 
 @app.callback(invoke_without_command=True)

@@ -22,6 +22,9 @@ def serve(
     state: Annotated[
         Path | None, typer.Option(help="File that keeps an administrator's changes; default: in --artifact-dir.")
     ] = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="File that keeps the history of changes; default: beside the state file.")
+    ] = None,
     engine: Annotated[str, typer.Option(help="What runs the model: transformers or vllm.")] = "transformers",
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than this machine's own need a key.")
@@ -30,8 +33,8 @@ def serve(
     served_model_name: Annotated[
         str | None, typer.Option(help="What requests call the model; default: --model.")
     ] = None,
-    api_key_file: Annotated[Path | None, typer.Option(help="Keys of clients, one a line.")] = None,
-    admin_key_file: Annotated[Path | None, typer.Option(help="Keys of administrators, one a line.")] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="Keys of clients, one KEY or LABEL:KEY a line.")] = None,
+    admin_key_file: Annotated[Path | None, typer.Option(help="The same, of administrators.")] = None,
     max_batch: Annotated[
         int, typer.Option(min=1, help="Answers that share a forward pass; 1 = each is computed alone, to the last bit.")
     ] = 32,
@@ -68,6 +71,7 @@ def serve(
             "artifact": artifact,
             "artifact_dir": artifact_dir,
             "state": state,
+            "audit": audit,
             "api_key_file": api_key_file,
             "admin_key_file": admin_key_file,
             "max_body": max_body,
@@ -109,7 +113,7 @@ def serve(
     from unlearned.server.service import Service
     from unlearned.server.store import Sources
 
-    sources = Sources(given=tuple(artifact or ()), folder=artifact_dir, state=state)
+    sources = Sources(given=tuple(artifact or ()), folder=artifact_dir, state=state, audit=audit)
     model, tokenizer = load(options)
     with quiet():
         service = Service(model, tokenizer, sources, config)

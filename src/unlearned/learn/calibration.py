@@ -44,6 +44,12 @@ class Calibration:
     data_sha256: str
     """Of the calibration texts."""
 
+    close_count: int | None = None
+    """Of the negatives, close prompts that must stay; the others are the packaged general ones."""
+
+    close_flagged: int | None = None
+    """Of these, how many are at or above the threshold."""
+
     short_penalty: float = 0.0
     """The scores of short texts had so much less log-odds; see `learn.whole_names.short_penalty`."""
 
@@ -115,6 +121,8 @@ def calibrate(
         fnr_interval=exact_interval(missed, len(forget)),
         fpr_interval=exact_interval(flagged, len(negatives)),
         data_sha256=data_sha256,
+        close_count=len(retain),
+        close_flagged=int((retain >= threshold).sum()),
     )
 
 

@@ -10,8 +10,10 @@ from unlearned.errors import PromptError
 from unlearned.extras import require
 from unlearned.server.body import json_body
 from unlearned.server.gate import Gate
+from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ArtifactRequest, CheckRequest, validated
+from unlearned.server.state import Who
 from unlearned.stages import Prompt, Verdict, messages_only, text_only
 
 if TYPE_CHECKING:
@@ -44,12 +46,12 @@ def admin_router(gate: Gate) -> APIRouter:
     async def put(request: Request) -> Response:
         gate.admit_admin(request, always=True)
         asked = validated(ArtifactRequest, await json_body(request, gate.config))
-        await asyncio.to_thread(gate.store.put, request.path_params["name"], Path(asked.path))
+        await asyncio.to_thread(gate.store.put, request.path_params["name"], Path(asked.path), _who(request))
         return JSONResponse(_artifacts(gate))
 
     async def delete(request: Request) -> Response:
         gate.admit_admin(request, always=True)
-        await asyncio.to_thread(gate.store.remove, request.path_params["name"])
+        await asyncio.to_thread(gate.store.remove, request.path_params["name"], _who(request))
         return JSONResponse(_artifacts(gate))
 
     async def health(request: Request) -> Response:
@@ -62,8 +64,7 @@ def admin_router(gate: Gate) -> APIRouter:
 
     async def metrics(request: Request) -> Response:
         gate.admit_admin(request)
-        gate.metrics.artifacts.set(len(gate.store.current.entries))
-        return Response(gate.metrics.text(gate.queue_depth), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(gate.metrics_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     for path, method, endpoint in (
         ("/v1/unlearned/checks", "POST", checks),
@@ -76,6 +77,11 @@ def admin_router(gate: Gate) -> APIRouter:
     ):
         router.add_route(path, endpoint, methods=[method])
     return router
+
+
+def _who(request: Request) -> Who:
+    record: Record = request.state.record
+    return Who(key=record.key, request=record.id)
 
 
 def _artifacts(gate: Gate) -> dict[str, Any]:

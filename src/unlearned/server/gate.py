@@ -51,7 +51,14 @@ class Gate:
         self.queue_depth, self.engine_alive = queue_depth, engine_alive
 
     def access(self, request: Request) -> Access:
-        return self.config.keys.access(request.headers.get("authorization"))
+        """What the request's key allows; its label goes on record."""
+        access, request.state.record.key = self.config.keys.holder(request.headers.get("authorization"))
+        return access
+
+    def metrics_text(self) -> bytes:
+        """All numbers, in Prometheus' format."""
+        current, problems = self.store.current, self.store.problems
+        return self.metrics.text(self.queue_depth, artifacts=len(current.entries), problems=len(problems))
 
     def admit(self, request: Request) -> Access:
         """A client's request: raises `RefusalError` 401 without a valid key, 429 if it is one too many."""
@@ -74,14 +81,34 @@ class Gate:
             request: the request.
             always: a key is needed in any case, because something would change.
         """
-        keys = self.config.keys
-        if self.access(request) is Access.ADMIN or (not keys.any and not always):
+        keys, access = self.config.keys, self.access(request)
+        if access is Access.ADMIN or (not keys.any and not always):
             return
         if not keys.admin:
             raise RefusalError(403, "This server has no administrator's key. Start it with --admin-key-file.")
+        if access is Access.CLIENT:
+            raise RefusalError(403, "This key is valid, but only an administrator's key may do that.", code="no_right")
         raise RefusalError(
             401, "An administrator's key is needed.", code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"}
         )
+
+    def tell_protection(self) -> None:
+        """One line per scope into the log: what protects it, and what speaks against relying on that."""
+        current, removed = self.store.current, self.store.removed()
+        for entry in current.entries:
+            for scope, doubts in entry.artifact.doubts().items():
+                warned = f" Warnings: {' '.join(doubts)}" if doubts else ""
+                self.log.event(
+                    f"Protected: {scope!r}, by the artifact {entry.name!r} ({entry.source}).{warned}",
+                    scope=scope,
+                    artifact=entry.name,
+                    sha256=entry.sha256,
+                    **({"warnings": doubts} if doubts else {}),
+                )
+        for name, change in removed.items():
+            self.log.event(f"Not protected: the artifact {name!r} was removed {change}.", artifact=name)
+        if not current.entries:
+            self.log.event("Nothing is protected: no artifact is in force, and every prompt passes.")
 
     def ready(self) -> bool:
         return self.engine_alive() and self.screener.alive()
@@ -91,6 +118,8 @@ class Gate:
         self.metrics.requests.labels(record.route, str(record.status)).inc()
         for verdict in record.verdicts or ():
             self.metrics.verdicts.labels(verdict.scope or "none").inc()
+            for language in verdict.languages:
+                self.metrics.unread.labels(language).inc()
         if record.completion_tokens is not None:
             self.metrics.tokens.labels("prompt").inc(record.prompt_tokens or 0)
             self.metrics.tokens.labels("completion").inc(record.completion_tokens)

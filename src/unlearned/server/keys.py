@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
 from unlearned.errors import ConfigError, DataError
 from unlearned.texts import read_user_text
+
+_LABELLED = re.compile(r"(?P<label>[A-Za-z0-9][A-Za-z0-9._-]{0,31}):\s*(?P<secret>\S.*)")
 
 
 class Access(Enum):
@@ -21,15 +25,41 @@ class Access(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """The keys of a server. An administrator's key is good for everything."""
+class Key:
+    """A secret, and what it is called where it must not be shown: in logs and in the audit."""
 
-    client: tuple[str, ...] = field(default=(), repr=False)
-    admin: tuple[str, ...] = field(default=(), repr=False)
+    label: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of a server. An administrator's key is good for everything.
+
+    Args:
+        client: keys, as `Key`s or as lines of a key file: `KEY` or `LABEL:KEY`.
+        admin: the same, of administrators.
+
+    Raises:
+        ConfigError: a label or a key occurs twice.
+    """
+
+    client: Sequence[str | Key] = field(default=(), repr=False)
+    admin: Sequence[str | Key] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        labels: set[str] = set()
+        for kind in ("client", "admin"):
+            keys = tuple(_key(given, f"{kind}-{n}") for n, given in enumerate(getattr(self, kind), start=1))
+            for key in keys:
+                if key.label in labels:
+                    raise ConfigError(f"Two keys have the label {key.label!r}. Rename one: LABEL:KEY.")
+                labels.add(key.label)
+            object.__setattr__(self, kind, keys)
 
     @classmethod
     def from_files(cls, client: Path | None, admin: Path | None) -> Keys:
-        """Read key files: one key a line, empty lines and lines that start with # left out."""
+        """Read key files: one `KEY` or `LABEL:KEY` a line, empty lines and lines that start with # left out."""
         return cls(_read(client), _read(admin))
 
     @property
@@ -38,9 +68,15 @@ class Keys:
 
     def access(self, authorization: str | None) -> Access:
         """What `Authorization: Bearer KEY` allows."""
+        return self.holder(authorization)[0]
+
+    def holder(self, authorization: str | None) -> tuple[Access, str | None]:
+        """What `Authorization: Bearer KEY` allows, and the key's label; None if there is no such key."""
         given = key_in(authorization)
-        is_admin, is_client = _among(given, self.admin), _among(given, self.client)
-        return Access.ADMIN if is_admin else Access.CLIENT if is_client else Access.NONE
+        admin, client = _among(given, self.admin), _among(given, self.client)
+        if admin is not None:
+            return Access.ADMIN, admin
+        return (Access.NONE, None) if client is None else (Access.CLIENT, client)
 
 
 def key_in(authorization: str | None) -> str:
@@ -49,13 +85,22 @@ def key_in(authorization: str | None) -> str:
     return key.strip() if scheme.lower() == "bearer" else ""
 
 
-def _among(given: str, keys: tuple[str, ...]) -> bool:
-    """Every key is compared, by digests of one length: the time taken tells nothing."""
+def _among(given: str, keys: Sequence[str | Key]) -> str | None:
+    """The label of the key. Every key is compared, by digests of one length: the time taken tells nothing."""
     digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
-    found = False
+    found: str | None = None
     for key in keys:
-        found |= hmac.compare_digest(digest, hashlib.sha256(key.encode()).digest())
-    return found and bool(given)
+        assert isinstance(key, Key)  # made so above
+        if hmac.compare_digest(digest, hashlib.sha256(key.secret.encode()).digest()):
+            found = key.label
+    return found if given else None
+
+
+def _key(given: str | Key, label: str) -> Key:
+    if isinstance(given, Key):
+        return given
+    match = _LABELLED.fullmatch(given)
+    return Key(match["label"], match["secret"]) if match else Key(label, given)
 
 
 def _read(path: Path | None) -> tuple[str, ...]:

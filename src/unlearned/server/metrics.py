@@ -30,9 +30,18 @@ class Metrics:
         self.first_token = make("Histogram", "first_token_seconds", "Until a first token.", buckets=GENERATION)
         self.queue = make("Gauge", "queue_depth", "Rows that wait for the engine.")
         self.artifacts = make("Gauge", "artifacts", "Artifacts that are enforced.")
+        self.problems = make("Gauge", "artifact_problems", "Artifacts that cannot be used.")
+        self.unread = make(
+            "Counter",
+            "unread_prompts_total",
+            "Prompts with text in a language that a scope cannot read.",
+            ("language",),
+        )
 
-    def text(self, queue_depth: Callable[[], int]) -> bytes:
-        """The exposition format."""
+    def text(self, queue_depth: Callable[[], int], *, artifacts: int, problems: int) -> bytes:
+        """The exposition format, with what holds at this moment."""
         self.queue.set(queue_depth())
+        self.artifacts.set(artifacts)
+        self.problems.set(problems)
         exposition: bytes = self._client.generate_latest(self.registry)
         return exposition

@@ -36,6 +36,12 @@ class Record:
     """Name -> seconds."""
 
     prompts: list[str] | None = None
+    method: str | None = None
+    """Of HTTP."""
+
+    key: str | None = None
+    """Label of the key that was sent; None without a valid one."""
+
     refusal: RefusalError | None = None
     """Why there is no answer, where the engine was not asked and its own server would tell otherwise."""
 
@@ -51,6 +57,9 @@ class Record:
             "route": self.route,
             "status": self.status,
         }
+        for name in ("method", "key"):
+            if (value := getattr(self, name)) is not None:
+                line[name] = value
         if self.verdicts is not None:
             strongest = max(self.verdicts, key=lambda verdict: (verdict.in_scope, verdict.score), default=Verdict())
             line |= {
@@ -60,6 +69,10 @@ class Record:
                 "prompts_flagged": sum(verdict.in_scope for verdict in self.verdicts),
                 "artifacts": self.artifacts,
             }
+            if languages := sorted({code for verdict in self.verdicts for code in verdict.languages}):
+                line["languages"] = languages
+            if reasons := sorted({span.reason for verdict in self.verdicts for span in verdict.spans}):
+                line["reason"] = ",".join(reasons)
         for name in ("prompt_tokens", "completion_tokens", "error"):
             if (value := getattr(self, name)) is not None:
                 line[name] = value
@@ -85,7 +98,7 @@ class Log:
             out.write(text)
             out.flush()
 
-    def event(self, message: str) -> None:
-        """Something that is no request."""
+    def event(self, message: str, **said: Any) -> None:
+        """Something that is no request; what else is said about it stands in fields of its own."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        self.write({"time": now, "event": message})
+        self.write({"time": now, "event": message, **said})

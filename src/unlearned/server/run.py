@@ -37,6 +37,7 @@ def make_server(service: Service) -> Server:
 def run(service: Service, bound: socket) -> None:
     """Serve on a bound socket until interrupted."""
     warm_up(service)
+    service.gate.tell_protection()
     entries = service.gate.store.current.entries
     names = ", ".join(entry.name for entry in entries) or "none: every prompt passes"
     service.gate.log.event(

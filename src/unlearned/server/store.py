@@ -1,13 +1,13 @@
 """Which artifacts are enforced: those given at the start, those in a watched folder, and an administrator's changes.
 
 A request takes `current` once and keeps it, so it sees a whole set or another whole set. A change is first loaded and
-checked, then written down, then put in force.
+checked, then written down (in the audit, then in the state file), then put in force. What is given at the start wins
+over what was removed before: a server does not come up without the protection that its command line names.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,15 @@ from typing import Any
 
 from unlearned.artifact.artifact import Artifact, read_record
 from unlearned.errors import ArtifactError, ConfigError, UnlearnedError
-from unlearned.files import write_text
+from unlearned.server.audit import Audit
 from unlearned.server.refusals import RefusalError
+from unlearned.server.state import State, Who
 from unlearned.unlearners.eco import ECO
 
 STATE = ".unlearned-serve.json"
+UNUSED = (".previous", ".unfinished")
+"""Endings of folders beside artifacts that are not enforced: what was replaced, and what is not ready."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -71,6 +75,9 @@ class Sources:
     state: Path | None = None
     """File that keeps an administrator's changes; default: one inside `folder`."""
 
+    audit: Path | None = None
+    """File that keeps the history of changes; default: one beside the state file."""
+
     def __post_init__(self) -> None:
         if self.folder is not None and not self.folder.is_dir():
             raise ConfigError(f"There is no folder {str(self.folder)!r} to watch. Create it or check --artifact-dir.")
@@ -79,6 +86,11 @@ class Sources:
     def state_file(self) -> Path | None:
         return self.state or (self.folder / STATE if self.folder else None)
 
+    @property
+    def audit_file(self) -> Path | None:
+        beside = self.state_file
+        return self.audit or (beside.with_name(f"{beside.stem}.audit.jsonl") if beside else None)
+
 
 class ArtifactStore:
     """Keeps the set in force.
@@ -86,53 +98,55 @@ class ArtifactStore:
     Args:
         activate: puts artifacts in force, or raises and leaves all as it was; returns the unlearner for them.
         sources: where they come from.
-        report: takes one line about what could not be used.
+        report: takes one line about what changed or could not be used, and fields that say the same for programs.
 
     Raises:
         ArtifactError: at the start every artifact must be sound; there is no older set to keep.
+        ConfigError: what holds cannot be written down.
     """
 
     def __init__(
         self,
         activate: Callable[[Sequence[Artifact]], ECO],
         sources: Sources,
-        report: Callable[[str], None] = lambda line: None,
+        report: Callable[..., None] = lambda line, **said: None,
     ) -> None:
         self.sources, self.problems = sources, dict[str, str]()
+        self.audit = Audit(sources.audit_file)
         self._activate, self._report = activate, report
         self._lock = threading.RLock()
-        self._added, self._removed = _read_state(sources.state_file)
+        self._state = self._with_given(State.read(sources.state_file))
         self._missing: set[str] = set()
-        entries, problems = self._load({}, self._added, self._removed)
+        entries, problems = self._load({}, self._state)
         if problems:
             raise ArtifactError(next(iter(problems.values())))
         self.current = self._enforced(entries)
+        in_force = {entry.name: entry.sha256 for entry in entries}
+        try:
+            self._note("start", artifacts=in_force, digest=self.current.digest)
+        except OSError as error:  # of a folder that is only read: then nothing can be changed either
+            self._report(f"The audit cannot be written, so changes will be refused: {error}", artifacts=in_force)
 
-    def put(self, name: str, path: Path) -> Entry:
+    def put(self, name: str, path: Path, who: Who = Who()) -> Entry:  # noqa: B008
         """Add an artifact, or replace the one of this name."""
         if not _NAME.fullmatch(name):
             raise RefusalError(400, "A name has up to 64 letters, digits, '.', '_' or '-'.", param="name")
         with self._lock:
             self._reread()
-            added = {**self._added, name: path}
-            removed = {other: digest for other, digest in self._removed.items() if other != name}
-            self._change(added, removed)
+            self._change(name, self._state.with_added(name, path, who), who)
             return next(entry for entry in self.current.entries if entry.name == name)
 
-    def remove(self, name: str) -> None:
-        """Stop enforcing an artifact. One of an option or the folder stays away until its content changes."""
+    def remove(self, name: str, who: Who = Who()) -> None:  # noqa: B008
+        """Stop enforcing an artifact. One of the folder stays away until its content changes, one that was given at
+        the start until the next start."""
         with self._lock:
             self._reread()
             known = {entry.name: entry for entry in self.current.entries}
             if name not in known:
                 names = ", ".join(known) or "none"
                 raise RefusalError(404, f"There is no artifact {name!r} in force. In force: {names}.", code="not_found")
-            added = {other: path for other, path in self._added.items() if other != name}
-            below = self._wanted(added).get(name)
-            removed = dict(self._removed)
-            if below is not None:
-                removed[name] = read_record(below[1]).sha256
-            self._change(added, removed)
+            below = self._wanted({n: p for n, p in self._state.paths().items() if n != name}).get(name)
+            self._change(name, self._state.without(name, read_record(below[1]).sha256 if below else None, who), who)
 
     def rescan(self) -> None:
         """Look at the watched folder again, and at changes that another process of this server took.
@@ -141,19 +155,50 @@ class ArtifactStore:
         """
         with self._lock:
             unreadable = self._reread()
-            entries, problems = self._load(
-                {entry.name: entry for entry in self.current.entries}, self._added, self._removed
-            )
+            before = self.current.entries
+            entries, problems = self._load({entry.name: entry for entry in before}, self._state)
             problems |= unreadable
             try:
-                if [entry.artifact for entry in entries] != [entry.artifact for entry in self.current.entries]:
+                if [entry.artifact for entry in entries] != [entry.artifact for entry in before]:
                     self.current = self._enforced(entries)
+                    self._note_difference(before, entries)
             except UnlearnedError as error:  # two artifacts with one scope, say
                 problems["*"] = str(error)
             for name, problem in problems.items():
                 if self.problems.get(name) != problem:
-                    self._report(f"Artifact {name!r} is not used: {problem}")
+                    self._report(f"Artifact {name!r} is not used: {problem}", artifact=name, outcome="not used")
             self.problems = problems
+
+    def removed(self) -> dict[str, str]:
+        """What would be enforced, had it not been removed: name -> who removed it, and when."""
+        wanted = self._wanted(self._state.paths())
+        return {name: change.told() for name, change in self._state.removed.items() if name in wanted}
+
+    def _with_given(self, state: State) -> State:
+        """The state without changes that would leave a scope of the command line unprotected."""
+        for path in self.sources.given:
+            name, record = path.resolve().name, read_record(path)
+            scopes = {scope.name for scope in record.scopes}
+            change, what = state.removed.get(name), "removed"
+            if change is None or change.value != record.sha256:
+                change, what = state.added.get(name), "replaced"
+                if change is None or scopes <= {s.name for s in read_record(Path(change.value)).scopes}:
+                    continue  # the replacement has the same scopes
+            state = state.forgetting(name)
+            try:
+                self._note(
+                    "restored", artifact=name, new_sha256=record.sha256, scopes=sorted(scopes), was=change.told()
+                )
+                state.write(self.sources.state_file)  # type: ignore[arg-type]  # there is one: it held the change
+            except OSError as error:
+                raise ConfigError(f"{self.sources.state_file} cannot be written: {error.strerror}.") from error
+            self._report(
+                f"{name!r} had been {what} {change.told()}. It is on the command line, so it is enforced again; to go "
+                "on without it, leave it out there.",
+                artifact=name,
+                outcome="restored",
+            )
+        return state
 
     def _reread(self) -> dict[str, str]:
         """Take up the state file if another process wrote it; what is wrong with it."""
@@ -161,31 +206,59 @@ class ArtifactStore:
         if file is None or not file.exists():  # deleted: nothing is dropped for that
             return {}
         try:
-            self._added, self._removed = _read_state(file)
+            self._state = State.read(file)
         except (ArtifactError, OSError) as error:
             return {"*": str(error)}
         return {}
 
-    def _change(self, added: dict[str, Path], removed: dict[str, str]) -> None:
+    def _change(self, name: str, state: State, who: Who) -> None:
         file = self.sources.state_file
         if file is None:
             raise RefusalError(409, "A restart would lose this change. Start with --state or --artifact-dir.")
         before = self.current
+        said = _difference(before.entries, before.entries, name) | {"key": who.key, "request": who.request}
         try:
-            entries, problems = self._load({entry.name: entry for entry in before.entries}, added, removed)
-            new = sorted(set(problems) & set(added))
+            entries, problems = self._load({entry.name: entry for entry in before.entries}, state)
+            new = sorted(set(problems) & set(state.added))
             if new:
                 raise ArtifactError(problems[new[0]])
             enforced = self._enforced(entries)
         except UnlearnedError as error:
+            self._note("refused", **said, outcome=str(error))
             raise RefusalError(400, f"The artifacts stay as they are: {error}", code="artifact_refused") from error
+        said |= _difference(before.entries, entries, name)
+        event = _event(said)
         try:
-            _write_state(file, added, removed)
+            self._note(event, **said, outcome="done", digest=enforced.digest)  # first: no change without a trace
+            state.write(file)
         except OSError as error:
             self._activate([entry.artifact for entry in before.entries])
             reason = error.strerror or type(error).__name__
+            self._note_failure(event, said, reason)
             raise RefusalError(500, f"{file} cannot be written, so nothing was changed: {reason}.") from error
-        self._added, self._removed, self.current = added, removed, enforced
+        self._state, self.current = state, enforced
+
+    def _note(self, event: str, **said: Any) -> None:
+        """Into the audit, then into the log, with the hash of the audit's line."""
+        kept = self.audit.write(event, **said)
+        name = f" {said['artifact']!r}" if "artifact" in said else ""
+        self._report(f"artifacts: {event}{name}", **said, **({"audit": kept} if kept else {}))
+
+    def _note_failure(self, event: str, said: Mapping[str, Any], reason: str) -> None:
+        try:
+            self._note("failed", **said, outcome=f"{event} was not done: {reason}")
+        except OSError:  # the audit itself cannot be written
+            self._report(f"The audit cannot be written: {reason}", **said, outcome="failed")
+
+    def _note_difference(self, before: Sequence[Entry], after: Sequence[Entry]) -> None:
+        """What the folder or another process of this server changed."""
+        for name in sorted({entry.name for entry in (*before, *after)}):
+            said = _difference(before, after, name)
+            if said["old_sha256"] != said["new_sha256"]:
+                try:
+                    self._note(_event(said), **said, by="folder or another process", outcome="done")
+                except OSError as error:
+                    self._note_failure(_event(said), said, error.strerror or type(error).__name__)
 
     def _wanted(self, added: Mapping[str, Path]) -> dict[str, tuple[str, Path]]:
         """Name -> source and path; later sources win."""
@@ -197,15 +270,13 @@ class ArtifactStore:
             wanted[name] = ("option", path)
         if self.sources.folder is not None:
             for path in sorted(self.sources.folder.iterdir()):
-                if path.is_dir() and not path.name.startswith("."):
+                if path.is_dir() and not path.name.startswith(".") and not path.name.endswith(UNUSED):
                     wanted[path.name] = ("folder", path)
         return wanted | {name: ("admin", path) for name, path in added.items()}
 
-    def _load(
-        self, known: Mapping[str, Entry], added: Mapping[str, Path], removed: Mapping[str, str]
-    ) -> tuple[list[Entry], dict[str, str]]:
+    def _load(self, known: Mapping[str, Entry], state: State) -> tuple[list[Entry], dict[str, str]]:
         """The entries that should be in force, and what is wrong with others; those keep what is `known` of them."""
-        entries, problems = [], {}
+        entries, problems, added = [], {}, state.paths()
         try:
             wanted = self._wanted(added)
         except OSError as error:  # the folder is gone: nothing is dropped for that
@@ -214,7 +285,7 @@ class ArtifactStore:
             try:
                 digest = read_record(path).sha256
                 old = known.get(name)
-                if removed.get(name) == digest:
+                if name in state.removed and state.removed[name].value == digest:
                     continue
                 if old is not None and (old.sha256, old.path, old.source) == (digest, path, source):
                     entries.append(old)
@@ -233,25 +304,26 @@ class ArtifactStore:
 
     def _enforced(self, entries: Sequence[Entry]) -> Enforced:
         unlearner = self._activate([entry.artifact for entry in entries])
-        digest = hashlib.sha256("\n".join(sorted(entry.sha256 for entry in entries)).encode()).hexdigest()
-        return Enforced(tuple(entries), unlearner, digest)
+        return Enforced(tuple(entries), unlearner, digest_of([entry.sha256 for entry in entries]))
 
 
-def _read_state(file: Path | None) -> tuple[dict[str, Path], dict[str, str]]:
-    if file is None or not file.exists():
-        return {}, {}
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        added = {str(name): Path(path) for name, path in data["added"].items()}
-        return added, {str(name): str(digest) for name, digest in data["removed"].items()}
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise ArtifactError(f"{file} is no state of this server. Repair or delete it.") from error
+def digest_of(hashes: Sequence[str]) -> str:
+    """Names a set of artifacts: a single one by its own hash, more by that of their sorted hashes, one a line."""
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(sorted(hashes)).encode()).hexdigest()
 
 
-def _write_state(file: Path, added: Mapping[str, Path], removed: Mapping[str, str]) -> None:
-    state = {
-        "version": 1,
-        "added": {name: str(path.resolve()) for name, path in added.items()},
-        "removed": dict(removed),
+def _difference(before: Sequence[Entry], after: Sequence[Entry], name: str) -> dict[str, Any]:
+    """What happens to one artifact, for the audit."""
+    old, new = (next((entry for entry in entries if entry.name == name), None) for entries in (before, after))
+    scopes = [scope.name for entry in (new or old,) if entry is not None for scope in entry.artifact.scopes]
+    return {
+        "artifact": name,
+        "scopes": scopes,
+        "old_sha256": old.sha256 if old else None,
+        "new_sha256": new.sha256 if new else None,
     }
-    write_text(file, json.dumps(state, indent=2) + "\n")
+
+
+def _event(said: Mapping[str, Any]) -> str:
+    old, new = said["old_sha256"], said["new_sha256"]
+    return "added" if old is None else "removed" if new is None else "replaced"

@@ -26,6 +26,8 @@ ROUTES = (
     "/metrics",
 )
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+
 
 class Wrapper:
     """ASGI middleware, the outermost one.
@@ -40,7 +42,7 @@ class Wrapper:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        record = Record(_route(scope["path"]))
+        record = Record(_route(scope["path"]), method=_method(scope))
         scope.setdefault("state", {})["record"] = record
         on_record = answered = False
 
@@ -75,6 +77,10 @@ class Wrapper:
                 self.gate.log.event(f"The end of the answer to request {record.id} was not sent: {record.error}")
             record.status = record.status or 499
             finish()
+
+
+def _method(scope: Scope) -> str:
+    return method if (method := str(scope.get("method", ""))) in METHODS else "other"
 
 
 def _route(path: str) -> str:

@@ -113,6 +113,7 @@ class Enforcer:
         log = log or Log()
         store = ArtifactStore(self._activate, settings.sources(), log.event)
         self.gate = Gate(settings.serve_config(), store, log=log)
+        self.gate.tell_protection()
         store.current.unlearner.classify([text_only("Good morning, and welcome.")])  # load what is loaded on first use
         if settings.artifact_dir or settings.state:
             threading.Thread(target=_watch, args=(weakref.ref(self),), name="unlearned-artifacts", daemon=True).start()

@@ -35,8 +35,11 @@ class Settings:
     state: str | None = None
     """File that keeps an administrator's changes; default: one inside `artifact_dir`."""
 
+    audit: str | None = None
+    """File that keeps the history of changes; default: beside the state file."""
+
     api_key_file: str | None = None
-    """Keys of clients, one a line."""
+    """Keys of clients, one KEY or LABEL:KEY a line."""
 
     admin_key_file: str | None = None
     """Keys of administrators, one a line."""
@@ -68,7 +71,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not (self.artifacts or self.artifact_dir or self.state):
             raise ConfigError("Nothing would be enforced: name an artifact folder, a folder to watch or a state file.")
-        for name in ("artifact_dir", "state", "api_key_file", "admin_key_file"):
+        for name in ("artifact_dir", "state", "audit", "api_key_file", "admin_key_file"):
             if (value := getattr(self, name)) is not None:  # other processes may work in another folder
                 object.__setattr__(self, name, str(Path(value).absolute()))
         object.__setattr__(self, "artifacts", tuple(str(Path(path).absolute()) for path in self.artifacts))
@@ -120,7 +123,8 @@ class Settings:
         return Sources(
             given=tuple(map(Path, self.artifacts)),
             folder=Path(self.artifact_dir) if self.artifact_dir else None,
-            state=Path(self.state) if self.state else None,
+            state=_path(self.state),
+            audit=_path(self.audit),
         )
 
     def serve_config(self) -> ServeConfig:

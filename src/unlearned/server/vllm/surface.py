@@ -157,8 +157,7 @@ class _Checked:
 
     async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         """vLLM's own numbers, and ours below them."""
-        self.gate.metrics.artifacts.set(len(self.gate.store.current.entries))
-        own = self.gate.metrics.text(self.gate.queue_depth)
+        own = self.gate.metrics_text()
 
         async def longer(message: Message) -> None:
             if message["type"] == "http.response.start":
