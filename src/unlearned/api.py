@@ -30,7 +30,7 @@ STRETCH = 16
 """Batches of prompts that are checked and ordered by length together."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Generation:
     """One answer, and what was decided about its prompt."""
 
@@ -45,6 +45,9 @@ class Generation:
     @property
     def flagged(self) -> bool:
         return self.verdict.in_scope
+
+    def __repr__(self) -> str:
+        return f"Generation({self.text!r}, flagged={self.flagged}, scope={self.verdict.scope!r})"
 
 
 class Unlearned:
@@ -87,6 +90,12 @@ class Unlearned:
         if soft_prompt is not None and (base := soft_prompt.record.get("base_model")) is not None:
             harm = "It may do anything. Train it on this model."
             self._check_base("The soft prompt", BaseModelRecord.model_validate(base), harm, stacklevel=3)
+
+    def __repr__(self) -> str:
+        front = [repr(artifact.name) for artifact in self._artifacts]
+        front += ["a soft prompt"] if self._soft_prompt is not None else []
+        front += [f"instruction {self._instruction.kind}"] if self._instruction is not None else []
+        return f"Unlearned({self._base_model.id}, {', '.join(front) or 'nothing enforced'})"
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:

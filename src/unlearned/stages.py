@@ -27,7 +27,7 @@ class Segment:
     role: str = "user"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prompt:
     """A prompt as the model will read it, and which parts of it are somebody's words."""
 
@@ -48,6 +48,9 @@ class Prompt:
 
     templated: bool = False
     """Whether a chat template stands around the messages, with all special tokens spelled out in `text`."""
+
+    def __repr__(self) -> str:
+        return f"Prompt({self.text!r}, {len(self.token_ids)} tokens, {len(self.segments)} segments)"
 
     def content_tokens(self) -> npt.NDArray[np.bool_]:
         """(T,) bool: not special, and at least one character inside a segment."""
@@ -74,6 +77,15 @@ class Span:
     """"content", or "language": in a language that the text encoder does not read, which this scope corrupts."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Exempted:
+    """A "not this one" example by which something passes that its scope would else claim."""
+
+    scope: str
+    example: int
+    """Its number among the scope's exempt examples, from 1, repetitions left out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The decision for one prompt."""
@@ -87,9 +99,17 @@ class Verdict:
     languages: tuple[str, ...] = ()
     """ISO codes of languages in the prompt that a scope's text encoder does not read: not judged by their content."""
 
+    exempted_by: tuple[Exempted, ...] = ()
+    """Exemptions that cover something of the prompt which is in scope by its score."""
+
     @property
     def in_scope(self) -> bool:
         return bool(self.spans)
+
+    @property
+    def flagged(self) -> bool:
+        """The same, as answers call it."""
+        return self.in_scope
 
     @property
     def scope(self) -> str | None:
@@ -97,7 +117,7 @@ class Verdict:
         return min(self.spans, key=lambda span: (-span.score, span.scope)).scope if self.spans else None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PromptInput:
     """What an engine runs: real token ids, and the vectors that replace some of their embeddings."""
 
@@ -121,6 +141,10 @@ class PromptInput:
     @property
     def corrupted(self) -> bool:
         return self.positions is not None
+
+    def __repr__(self) -> str:
+        changed = 0 if self.positions is None else len(self.positions)
+        return f"PromptInput({len(self.token_ids)} tokens, {changed} of them corrupted, scope={self.verdict.scope!r})"
 
 
 def text_only(text: str) -> Prompt:

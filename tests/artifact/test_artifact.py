@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -489,11 +490,12 @@ def test_the_record_stamps_versions_hashes_and_the_base_model(saved: Path) -> No
     assert data["encoder"] == {"name": "bag-of-words", "dimension": 64}
 
 
-def test_the_folder_and_its_files_are_readable_as_any_other(saved: Path) -> None:
+def test_the_folder_is_readable_as_any_other_and_what_holds_no_secret_in_it(saved: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     assert saved.stat().st_mode & 0o777 == 0o777 & ~umask
-    assert (saved / RECORD).stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (saved / VECTORS).stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (saved / RECORD).stat().st_mode & 0o777 == 0o600
 
 
 def test_two_thousand_negatives_stay_below_five_megabytes(make_artifact: Any, make_scope: Any, tmp_path: Path) -> None:
@@ -1034,3 +1036,23 @@ def test_inspect_shows_what_was_aimed_at_found_and_chosen_among(
         "2; not dominated: rand_noise_first_n on spans 0.04",
     ):
         assert part in printed, part
+
+
+def test_no_secret_in_any_repr_or_file_that_others_may_read(
+    make_artifact: Any, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any
+) -> None:
+    secret = b"0123456789abcdef0123456789abcdef"
+    artifact = make_artifact()
+    artifact = replace(artifact, secret=secret, scopes=tuple(replace(s, secret=secret) for s in artifact.scopes))
+    folder = artifact.save_pretrained(tmp_path / "hp")
+    read = Artifact.from_pretrained(folder)
+    with pytest.warns(ArtifactWarning):
+        llm = Unlearned(tiny_model, tiny_tokenizer, read)
+    answer = llm.generate(PROMPTS[:1], max_new_tokens=2, do_sample=False)[0]
+    shown = [repr(x) for x in (artifact, read, read.scopes, read_record(folder), llm, llm.unlearner, answer)]
+    shown += [str(read_record(folder)), repr(answer.prompt), repr(llm.prepare(PROMPTS[:1])[0])]
+    assert not any(held in text for text in shown for held in (secret.hex(), secret.decode(), repr(secret)))
+    assert max(len(repr(x)) for x in (artifact, read.scopes[0], llm, answer)) < 300
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+    assert modes[RECORD] == 0o600
+    assert [name for name, content in _files(folder).items() if secret.hex().encode() in content] == [RECORD]

@@ -20,7 +20,7 @@ from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.matters import Matters
 from unlearned.errors import DetectionError
-from unlearned.stages import Prompt, Segment, Span, Verdict, messages_only, text_only
+from unlearned.stages import Exempted, Prompt, Segment, Span, Verdict, messages_only, text_only
 
 
 class Words:
@@ -515,7 +515,22 @@ def test_an_exemption_of_one_scope_is_none_of_another_one() -> None:
 
 def test_a_spared_prompt_keeps_its_highest_score() -> None:
     (verdict,) = detect([text_only("Is the potter at his kiln?")], [spared(Words("potter", "kiln"))])
-    assert verdict == Verdict((), pytest.approx(0.9))
+    assert verdict == Verdict((), pytest.approx(0.9), exempted_by=(Exempted("potter", 1),))
+
+
+def test_a_verdict_names_the_exemption_by_which_a_text_passes_and_no_other() -> None:
+    examples = np.array([[0.0, -1.0], [0.7, 0.7]], dtype=np.float32)
+    both = Exemptions(examples, np.eye(2, dtype=np.float32)[:1], np.zeros_like(examples))
+    scope = potter(Words("potter", "kiln"), exemptions=both)
+    texts = [
+        "Is the potter at his kiln?",
+        "Who is Potter?",
+        "Go home to that kiln.",
+        "Is the potter at his kiln? Potter!",
+    ]
+    verdicts = detect([text_only(text) for text in texts], [scope])
+    assert [verdict.exempted_by for verdict in verdicts] == [(Exempted("potter", 2),), (), (), (Exempted("potter", 2),)]
+    assert [verdict.flagged for verdict in verdicts] == [False, True, False, True]
 
 
 def test_an_exemption_of_another_width_stops_everything() -> None:

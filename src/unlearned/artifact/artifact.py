@@ -57,7 +57,7 @@ NAMES = "names_"  # and of the table of names
 SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Artifact:
     """One or more forget scopes that were fitted together, with the record of how.
 
@@ -69,7 +69,9 @@ class Artifact:
     encoder_probe: Floats
     """(E,) the encoder's vector of a fixed text, by which another encoder is recognised."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
+    """Keys the noise."""
+
     base_model: BaseModelRecord | None = None
     """The model that the strength was learned on; None for a detector without one."""
 
@@ -78,6 +80,11 @@ class Artifact:
     created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
     sha256: str = ""
     """Of the record that it was read from, and through that of all its files; empty if it was not read."""
+
+    def __repr__(self) -> str:
+        made_for = "a detector only" if self.base_model is None else f"for {self.base_model.id}"
+        kept = f", sha256 {self.sha256[:16]}" if self.sha256 else ""
+        return f"Artifact({self.name!r}, {made_for}{kept})"
 
     @property
     def name(self) -> str:
@@ -167,6 +174,7 @@ class Artifact:
         )
         record = record.model_copy(update={"sha256": _record_sha256(record.model_dump(mode="json"))})
         (folder / CARD).write_text(card(record, len(vectors)), encoding="utf-8")
+        (folder / RECORD).touch(mode=0o600)  # it holds the secret
         (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @classmethod

@@ -45,9 +45,10 @@ llm.generate(["..."], max_new_tokens=64)
 | arrays | {vectors_bytes / 1e6:.1f} MB |
 | libraries | {", ".join(f"{name} {number}" for name, number in record.libraries.items())} |
 
-`unlearner.json` holds the key of noise and strangers: who has it can reproduce the corruption, and test whether a
-given word is one of the enrolled names. The arrays are sentence embeddings of the forget and retain prompts, weights of
-hashed pieces of their words, and keyed hashes of names; treat them as you would treat those prompts.
+`unlearner.json` holds the key of noise and strangers, so only its owner may read the file: who has it can reproduce the
+corruption, and test whether a given word is one of the enrolled names. The arrays are sentence embeddings of the forget
+and retain prompts, weights of hashed pieces of their words, and keyed hashes of names; treat them as you would treat
+those prompts. No other file holds a secret.
 """
 
 

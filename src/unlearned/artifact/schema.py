@@ -172,7 +172,7 @@ class UnlearnerRecord(Record):
     created: str
     """UTC, ISO 8601."""
 
-    secret: str = Field(pattern=r"^[0-9a-f]{64}$")
+    secret: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
     """Keys noise and strangers. Who knows it can compute both, and test whether a given word is one of the names."""
 
     base_model: BaseModelRecord | None = None

@@ -118,4 +118,5 @@ def merged(own: Verdict, others: Sequence[tuple[Verdict, list[int]]]) -> Verdict
     spans = [span for known in content.values() for span in known]
     spans += [span for span in own.spans if span.reason != "content"]
     score = max([own.score, *(verdict.score for verdict, _ in others)])
-    return Verdict(tuple(sorted(spans)), score, own.languages)
+    exempted = {one for verdict in (own, *(verdict for verdict, _ in others)) for one in verdict.exempted_by}
+    return Verdict(tuple(sorted(spans)), score, own.languages, tuple(sorted(exempted)))

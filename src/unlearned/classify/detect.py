@@ -27,7 +27,7 @@ from unlearned.classify.scope import Scope
 from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
 from unlearned.names.edges import grown, grown_to_matches
-from unlearned.stages import Prompt, Span, Verdict
+from unlearned.stages import Exempted, Prompt, Span, Verdict
 from unlearned.words import squash
 
 SUSPICIOUS = 0.2
@@ -90,6 +90,9 @@ class Judged:
 
     spared: npt.NDArray[np.bool_]
     """(S, N) whether the scope does not mean it all the same."""
+
+    exempt: npt.NDArray[np.int64]
+    """(S, N) index of the exempt example that covers what the scope would else claim; -1 = none."""
 
     thresholds: npt.NDArray[np.float64]
     """(S,)"""
@@ -162,9 +165,13 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
             flagged[look.prompt].append(Span(*look.place, scope.name, score))
     flagged = [_grown(spans, prompt, scopes) for spans, prompt in zip(flagged, prompts, strict=True)]
     unread, languages = _unread(looks, scopes, len(prompts))
+    exempt: list[set[Exempted]] = [set() for _ in prompts]
+    for judged in (whole, parted, further):
+        for s, n in np.argwhere(judged.exempt >= 0).tolist():
+            exempt[judged.looks[n].prompt].add(Exempted(scopes[s].name, int(judged.exempt[s, n]) + 1))
     return [
-        Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)))
-        for spans, foreign, score, codes in zip(flagged, unread, highest, languages, strict=True)
+        Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)), tuple(sorted(by)))
+        for spans, foreign, score, codes, by in zip(flagged, unread, highest, languages, exempt, strict=True)
     ]
 
 
@@ -257,7 +264,8 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[in
     scores = np.zeros((len(scopes), len(looks)), dtype=np.float32)
     spared = np.zeros((len(scopes), len(looks)), dtype=np.bool_)
     thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)
-    judged = Judged(looks, scores, spared, thresholds)
+    exempt = np.full((len(scopes), len(looks)), -1, dtype=np.int64)
+    judged = Judged(looks, scores, spared, exempt, thresholds)
     if not looks:
         return judged
     alone = [look.follow_up for look in looks if look.follow_up is not None]
@@ -294,7 +302,9 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[in
         try:
             if scope.exemptions is not None:
                 asked = own.take(np.array(spelt, dtype=np.int64))
-                spared[row] |= _exempt(scope.exemptions, asked, found >= scope.threshold)[order]
+                covering = _covering(scope.exemptions, asked, found >= scope.threshold)[order]
+                exempt[row] = np.where(is_judge, covering, -1)
+                spared[row] |= covering >= 0
             if scope.matters is not None and alone:
                 spared[row, following] |= ~scope.matters.hold(own.vectors[[distinct[text] for text in alone]])
         except Exception as error:
@@ -318,12 +328,12 @@ def _with_names(
     return np.maximum(found, np.where([one.named for one in said], np.float32(threshold), np.float32(0.0)))
 
 
-def _exempt(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """(N,) whether an exemption covers the text, where that is asked."""
-    exempt = np.zeros(len(features), dtype=np.bool_)
+def _covering(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """(N,) index of the exempt example that covers the text, where that is asked; else -1."""
+    found = np.full(len(features), -1, dtype=np.int64)
     if asked.any():
-        exempt[asked] = exemptions.cover(features.vectors[asked])
-    return exempt
+        found[asked] = exemptions.covering(features.vectors[asked])
+    return found
 
 
 def _less(scores: Floats, penalty: float) -> Floats:

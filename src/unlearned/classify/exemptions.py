@@ -46,8 +46,12 @@ class Exemptions:
 
     def cover(self, vectors: Floats) -> npt.NDArray[np.bool_]:
         """(N, D) unit vectors -> (N,) bool: about as near to one of the examples as to any forget example."""
+        return self.covering(vectors) >= 0
+
+    def covering(self, vectors: Floats) -> npt.NDArray[np.int64]:
+        """(N, D) unit vectors -> (N,) index of the first example that covers each; -1 = none does."""
         to_examples, to_forget = similarities(vectors, self.examples), similarities(vectors, self.forget)
-        covered = np.zeros(len(vectors), dtype=np.bool_)
+        covering = np.full(len(vectors), -1, dtype=np.int64)
         for e, name in enumerate(self.names):
             along = similarities(np.concatenate([vectors, self.forget]), name[None])[:, 0]
             texts, forget = _Side.of(vectors, along[: len(vectors)]), _Side.of(self.forget, along[len(vectors) :])
@@ -56,8 +60,9 @@ class Exemptions:
             lead = besides - _cosines(to_forget, texts, forget).max(axis=1)
             is_namesake = (lead > -NAMESAKE_MARGIN) & (texts.rest >= LEAST_REST) & (example.rest >= LEAST_REST)
             is_like = to_examples[:, e] > to_forget.max(axis=1) - MARGIN
-            covered |= np.where(texts.along >= ALONG, is_namesake, is_like)
-        return covered
+            covers = np.where(texts.along >= ALONG, is_namesake, is_like)
+            covering = np.where(covers & (covering < 0), e, covering)
+        return covering
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,10 +47,14 @@ def classify(
                     "scope": verdict.scope,
                     "spans": [[span.start, span.end] for span in verdict.spans],
                     "languages": list(verdict.languages),
+                    "exempted_by": [{"scope": by.scope, "example": by.example} for by in verdict.exempted_by],
                 }
                 found.put(index, row)
     flagged = sum(row["flagged"] for row in found.found.values())
     typer.echo(f"{flagged} of {len(rows)} prompts are in a forget scope.", err=True)
+    exempted = sum(bool(row["exempted_by"]) for row in found.found.values())
+    if exempted:
+        typer.echo(f"{exempted} hold something that only an exemption lets pass; see `exempted_by`.", err=True)
     unread = sum(bool(row["languages"]) for row in found.found.values())
     if unread:
         typer.echo(f"{unread} hold text in a language that the text encoder does not read; see `languages`.", err=True)

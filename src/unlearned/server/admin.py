@@ -123,6 +123,7 @@ def shown(prompt: Prompt, verdict: Verdict) -> dict[str, Any]:
             for span in verdict.spans
         ],
         "languages": list(verdict.languages),
+        "exempted_by": [{"scope": by.scope, "example": by.example} for by in verdict.exempted_by],
     }
 
 

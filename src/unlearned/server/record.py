@@ -73,6 +73,8 @@ class Record:
                 line["languages"] = languages
             if reasons := sorted({span.reason for verdict in self.verdicts for span in verdict.spans}):
                 line["reason"] = ",".join(reasons)
+            if exempted := sorted({by.scope for verdict in self.verdicts for by in verdict.exempted_by}):
+                line["exempted_by"] = exempted
         for name in ("prompt_tokens", "completion_tokens", "error"):
             if (value := getattr(self, name)) is not None:
                 line[name] = value

@@ -6,7 +6,7 @@ Source: Liu et al. 2024, "Large Language Model Unlearning via Embedding-Corrupte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from unlearned.classify.borders import detect_in_conversations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 LEARN_IT = "Learn it on this model: unlearned fit --detector FOLDER --model MODEL --forget FILE --out FOLDER."
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class ForgetScope(Scope):
     """One named thing to forget: how to recognise it, and what to do to it."""
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     """Of the artifact: keys the noise and the strangers."""
 
     corruption: Corruption | None = None
@@ -44,6 +44,10 @@ class ForgetScope(Scope):
     def __post_init__(self) -> None:
         Scope.__post_init__(self)
         selectors.get(self.selector)
+
+    def __repr__(self) -> str:
+        done = "a detector only" if self.corruption is None else f"{self.corruption.function} on {self.selector}"
+        return f"ForgetScope({self.name!r}, {type(self.classifier).__name__} >= {self.threshold:.4g}, {done})"
 
     @property
     def names(self) -> NameTable:
@@ -74,6 +78,9 @@ class ECO:
         self._by_name = {scope.name: scope for scope in self.scopes}
         if len(self._by_name) < len(self.scopes):
             raise UnlearnedError("Two scopes have the same name. Remove one of the artifacts or rename its scope.")
+
+    def __repr__(self) -> str:
+        return f"ECO({', '.join(scope.name for scope in self.scopes)})"
 
     def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """prompt -> classify -> select tokens -> corrupt. The engine generates from what this returns."""
