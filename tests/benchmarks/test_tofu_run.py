@@ -206,7 +206,10 @@ def test_other_settings_repeat_what_depends_on_them(mine: Path, place: Path, mon
 
 
 def test_numbers_that_hold_are_verified_and_forged_ones_are_found(mine: Path) -> None:
-    checks = verify(mine, sample=12, seed=3)
+    found = verify(mine, sample=12, seed=3)
+    checks = found.checks
+    assert found.holds
+    assert found.recomputed.numbers > 100
     assert len(checks) == 12
     assert all(check.holds and check.largest_difference == 0 for check in checks)
     assert len({check.model for check in checks}) > 3
@@ -217,7 +220,29 @@ def test_numbers_that_hold_are_verified_and_forged_ones_are_found(mine: Path) ->
             for item in items:
                 item["leak"] = 0.123
         step.write_text(json.dumps(data))
-    assert not all(check.holds for check in verify(mine, sample=12, seed=3))
+    assert not all(check.holds for check in verify(mine, sample=12, seed=3).checks)
+    differing = verify(mine, sample=0).recomputed.differences
+    assert any("leak" in place for place in differing)
+
+
+def test_every_headline_number_that_was_set_is_found_without_a_model(mine: Path, tmp_path: Path) -> None:
+    true = results(mine)
+    assert verify(mine, sample=0).holds
+    for change in (
+        lambda model, line: line.update(model_utility=0.99),
+        lambda model, line: line.update(forget_quality=0.99),
+        lambda model, line: model["scores"].update(model_utility=0.99),
+        lambda model, line: model["generations"]["forget"]["leak_rate"].update(value=0.0 - 1),
+        lambda model, line: model["items"]["forget"].pop(),
+        lambda model, line: model["unchanged"].update(differing=7),
+    ):
+        forged = json.loads(json.dumps(true))
+        change(forged["models"][-1], forged["summary"][-1])
+        (mine / "results.json").write_text(json.dumps(forged))
+        found = verify(mine, sample=0)
+        assert not found.holds, change
+        assert found.recomputed.differences, change
+    (mine / "results.json").write_text(json.dumps(true))
 
 
 def test_verification_refuses_other_data_and_adapters(mine: Path, place: Path, tmp_path: Path) -> None:
@@ -257,12 +282,12 @@ def test_the_commands_run_train_and_verify(place: Path, tmp_path: Path, monkeypa
     assert len(list((tmp_path / "cache" / "finetuned").iterdir())) == 2
     checked = CliRunner().invoke(app, ["bench", "verify", str(out), "--sample", "3"], catch_exceptions=False)
     assert checked.exit_code == 0, checked.output
-    assert "3 of 3 items hold" in checked.output
+    assert "3 of 3 items came out again" in checked.output
     assert json.loads((out / "verified.json").read_text())["held"] == 3
     assert "Whether the numbers come out again was not tried" in (out / "report.html").read_text()
     again = CliRunner().invoke(app, ["report", str(out)], catch_exceptions=False)
     assert again.exit_code == 0, again.output
-    assert "a sample of 3 was computed anew by bench verify: 3 held" in (out / "report.html").read_text()
+    assert "a sample of 3 was computed anew with the models: 3 held" in (out / "report.html").read_text()
     for model in found["models"]:
         for items in model["items"].values():
             for item in items:
@@ -386,7 +411,7 @@ def test_what_trains_is_compared_beside_what_does_not(place: Path, tmp_path: Pat
         assert all(item["computed"] for items in models[name]["items"].values() for item in items)
     assert (out / "artifacts/ga-seed0/ga/training.json").is_file()
     assert (out / "artifacts/spul-seed0/spul/soft_prompt.json").is_file()
-    assert all(check.holds for check in verify(out, sample=12, seed=1))
+    assert verify(out, sample=12, seed=1).holds
 
 
 def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: TransformersEngine) -> None:

@@ -145,8 +145,13 @@ def _always(run: Run) -> Iterator[str]:
     if run.verified is None:
         yield (
             "Whether the numbers come out again was not tried: unlearned bench verify with the folder "
-            f"{run.name} computes a sample anew."
+            f"{run.name} computes the numbers anew from the items, and a sample of the items from the models."
         )
     else:
-        held, sample = run.verified
-        yield f"Of all results, a sample of {sample} was computed anew by bench verify: {held} held."
+        v = run.verified
+        differ = f"{v.differing} of them differ" if v.differing else "all of them follow"
+        yield f"All {v.numbers} numbers were computed anew from the run's items by bench verify: {differ}."
+        if v.sample:
+            yield f"Of the items, a sample of {v.sample} was computed anew with the models: {v.held} held."
+        else:
+            yield "Whether the items themselves come out again was not tried (bench verify --sample 0)."

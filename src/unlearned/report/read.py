@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unlearned.errors import DataError
 from unlearned.metrics.estimate import Estimate
 from unlearned.models import EMBEDDED, EMBEDDED_ID
-from unlearned.report.run import AUTHORS, HARMLESS, SETS, Answer, ItemScore, Model, Run
+from unlearned.report.run import AUTHORS, HARMLESS, SETS, Answer, ItemScore, Model, Run, Verified
 
 if TYPE_CHECKING:
     from unlearned.artifact.schema import ScopeRecord
@@ -107,14 +107,16 @@ def _run(folder: Path, data: Mapping[str, Any]) -> Run:
     )
 
 
-def _verified(folder: Path) -> tuple[int, int] | None:
+def _verified(folder: Path) -> Verified | None:
     file = folder / "verified.json"
     if not file.is_file():
         return None
     data = _json(file)
     with _reading(file):
         current = hashlib.sha256((folder / "results.json").read_bytes()).hexdigest()
-        return (data["held"], data["sample"]) if data["results_sha256"] == current else None
+        if data["results_sha256"] != current or "numbers" not in data:
+            return None
+        return Verified(data["numbers"], len(data["differences"]), data["held"], data["sample"])
 
 
 def _model(data: Mapping[str, Any]) -> Model:

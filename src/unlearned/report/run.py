@@ -91,6 +91,21 @@ class Model:
         return self.unlearner or self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was computed anew, and what of it came out."""
+
+    numbers: int
+    """Of the results, from the run's items."""
+
+    differing: int
+    held: int
+    """Of the sample."""
+
+    sample: int
+    """Items that were computed anew with the models."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
     """One run."""
@@ -121,8 +136,8 @@ class Run:
 
     seconds: Mapping[str, float]
     speed: Mapping[str, float] | None
-    verified: tuple[int, int] | None
-    """(held, computed anew) of the last `bench verify` of these very results."""
+    verified: Verified | None
+    """What the last `bench verify` of these very results did."""
 
     models: tuple[Model, ...]
 

@@ -1,4 +1,4 @@
-"""Do the numbers of a run hold? Some of them are computed anew from the recorded data, adapters and artifacts."""
+"""Do the numbers of a run hold? All are computed anew from its items, and some items from data, adapters, artifacts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
 from unlearned.benchmarks.tofu.items import Item
 from unlearned.benchmarks.tofu.questions import questions
+from unlearned.benchmarks.tofu.recompute import Recomputed, recompute
 from unlearned.benchmarks.tofu.run import (
     FORMAT,
     RESULTS,
@@ -56,6 +57,21 @@ class Check:
     holds: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify` found."""
+
+    recomputed: Recomputed
+    """All numbers, from the items."""
+
+    checks: tuple[Check, ...]
+    """Items, from the models."""
+
+    @property
+    def holds(self) -> bool:
+        return not self.recomputed.differences and all(check.holds for check in self.checks)
+
+
 def verify(
     out: Path,
     *,
@@ -63,12 +79,14 @@ def verify(
     seed: int = 0,
     tolerance: float = TOLERANCE,
     on_progress: Progress | None = None,
-) -> list[Check]:
+) -> Verification:
     """Compute a seeded sample of a run's items anew, and keep in `verified.json` how many held, for the report.
+
+    Before that, every number is computed anew from the items; what came out is kept, too.
 
     Args:
         out: folder of the run.
-        sample: items, over all its models and sets.
+        sample: items, over all its models and sets; 0 = none, and no model is loaded.
         seed: of the sample.
         tolerance: largest difference of a number.
         on_progress: called with (phase, done, total).
@@ -76,12 +94,31 @@ def verify(
     Raises:
         DataError: the run cannot be read; data, adapters or the per-item scores are not those it was made with.
     """
-    if sample < 1 or not tolerance >= 0:
-        raise ConfigError("sample must be at least 1, tolerance at least 0.")
+    if sample < 0 or not tolerance >= 0:
+        raise ConfigError("sample and tolerance must be at least 0.")
     report = on_progress or (lambda phase, done, total: None)
     results = _read(out / RESULTS)
     if results.get("format") != FORMAT or results.get("benchmark") != "tofu":
         raise DataError(f"{out / RESULTS} is not of a TOFU run in format {FORMAT}.")
+    again = recompute(out, results)
+    checks = _sampled(out, results, sample, seed, tolerance, report) if sample else []
+    record = {
+        "results_sha256": hashlib.sha256((out / RESULTS).read_bytes()).hexdigest(),
+        "numbers": again.numbers,
+        "differences": list(again.differences),
+        "sample": len(checks),
+        "held": sum(check.holds for check in checks),
+        "seed": seed,
+        "tolerance": tolerance,
+    }
+    write_text(out / VERIFIED, as_text(record))
+    return Verification(again, tuple(checks))
+
+
+def _sampled(
+    out: Path, results: Mapping[str, Any], sample: int, seed: int, tolerance: float, report: Progress
+) -> list[Check]:
+    """Items that are computed anew with the models."""
     config = TofuRunConfig.from_json(results["config"])
     data = load_tofu(config.data, config.split)
     if data.sha256 != results["data"]["sha256"]:
@@ -118,14 +155,6 @@ def verify(
         found = evaluate_set(prepared, rows, scorer, config.evaluation, needed=indices, reference=recorded)
         checks += [_check(model, name, recorded[i], entry_items[i], found[i], tolerance) for i in sorted(indices)]
     report("verify", len(drawn), len(drawn))
-    record = {
-        "results_sha256": hashlib.sha256((out / RESULTS).read_bytes()).hexdigest(),
-        "sample": len(checks),
-        "held": sum(check.holds for check in checks),
-        "seed": seed,
-        "tolerance": tolerance,
-    }
-    write_text(out / VERIFIED, as_text(record))
     return checks
 
 
