@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from unlearned.check.facts import Question
 from unlearned.cli.main import app
-from unlearned.demo.concepts import CONCEPTS, Concept, Question, general_prompts
+from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 
 
 def test_a_leak_is_a_fact_as_a_whole_word_that_the_question_does_not_hold() -> None:

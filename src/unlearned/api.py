@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from unlearned.artifact.artifact import Artifact, combined, flatten
+from unlearned.artifact.artifact import Artifact, Given, combined, flatten
 from unlearned.artifact.fingerprint import base_model_record, check_base_model
 from unlearned.artifact.schema import BaseModelRecord
 from unlearned.batches import ANSWER, by_length
@@ -58,7 +58,7 @@ class Unlearned:
     Args:
         model: a causal language model of transformers, PEFT-wrapped or not, in eval mode.
         tokenizer: its fast tokenizer.
-        artifacts: any number, one by one or as `load` returns them. Without any, prompts simply pass.
+        artifacts: any number, one by one, as folders, or as `load` returns them. Without any, prompts simply pass.
         soft_prompt: stands in front of every prompt, so that none passes untouched.
         instruction: words in front of prompts, or a fixed answer to some; not together with anything else.
 
@@ -72,7 +72,7 @@ class Unlearned:
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        *artifacts: Artifact | Iterable[Artifact],
+        *artifacts: Given,
         soft_prompt: SPUL | None = None,
         instruction: Instruction | None = None,
     ) -> None:
@@ -106,7 +106,7 @@ class Unlearned:
         """What is enforced now: the scopes of all active artifacts."""
         return self._unlearner
 
-    def add(self, *artifacts: Artifact | Iterable[Artifact]) -> None:
+    def add(self, *artifacts: Given) -> None:
         """Enforce more artifacts from the next call on; a refused one leaves all as it was."""
         with self._lock:
             given = flatten(artifacts)
@@ -122,7 +122,7 @@ class Unlearned:
                 raise UnlearnedError(f"No active artifact has the scope {scope!r}. Active scopes: {known}.")
             self._activate(kept, new=())
 
-    def replace(self, *artifacts: Artifact | Iterable[Artifact]) -> None:
+    def replace(self, *artifacts: Given) -> None:
         """Enforce exactly these from the next call on, in one step; a refused set leaves all as it was."""
         with self._lock:
             given = flatten(artifacts)
@@ -190,6 +190,36 @@ class Unlearned:
         """Answer one conversation. Each message keeps its own verdict; old ones stay corrupted in later turns."""
         return self.generate([messages], **generation)[0]
 
+    def stream(
+        self,
+        prompt: str | Sequence[Message],
+        *,
+        chat: bool | None = None,
+        max_new_tokens: int = 256,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+    ) -> Iterator[str]:
+        """Answer one prompt piece by piece, cut only between whole characters; together, they are the whole answer.
+
+        Args:
+            prompt: a text or a conversation.
+            chat: as for `generate`.
+            max_new_tokens: longest answer.
+            temperature: 0 = greedy.
+            top_p: sample from the most probable tokens that together reach this probability.
+            seed: of the sampling; None = another one every time.
+
+        Raises:
+            DetectionError: detection failed, and nothing was generated.
+        """
+        from unlearned.engines.sampling import RowSettings
+        from unlearned.engines.streaming import stream
+
+        [given] = self.prepare([prompt], chat=chat)
+        settings = RowSettings(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
+        return stream(self.engine, given, settings)
+
     def log_likelihood(
         self, prompts: Sequence[str | Sequence[Message]], continuations: Sequence[str], *, chat: bool | None = None
     ) -> list[Tensor]:
@@ -222,6 +252,8 @@ class Unlearned:
         self._artifacts, self._unlearner = tuple(artifacts), unlearner
 
     def _check_model(self, artifact: Artifact) -> None:
+        if artifact.base_model is None and all(scope.answer is not None for scope in artifact.scopes):
+            return  # nothing is corrupted
         if artifact.base_model is None:
             raise ArtifactMismatchError(f"The artifact {artifact.name!r} can only classify so far. {LEARN_IT}")
         self._check_base(

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 PROMPT_COLUMNS = ("prompt", "question", "text")
 WRONG_COLUMNS = ("wrong_answers", "perturbed_answer")
-KNOWN_COLUMNS = (*PROMPT_COLUMNS, "answer", "id", "choices", "paraphrased_answer", *WRONG_COLUMNS)
+KNOWN_COLUMNS = (*PROMPT_COLUMNS, "answer", "id", "choices", "paraphrased_answer", "facts", *WRONG_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,9 @@ class Row:
 
     wrong_answers: tuple[str, ...] = ()
     """Answers of the same form that are false."""
+
+    facts: tuple[tuple[str, ...], ...] = ()
+    """What an answer must not give away, each as the words by which it can be recognised; for `unlearned check`."""
 
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """Columns that mean nothing here, to be written again beside what is found."""
@@ -180,7 +183,26 @@ def as_row(data: Any, place: str) -> Row:
         raise DataError(f"{place}, column 'paraphrased_answer': must be a text, not {paraphrased!r}.")
     extra = {str(name): value for name, value in data.items() if name not in KNOWN_COLUMNS}
     wrong = _texts(data, WRONG_COLUMNS, place)
-    return Row(prompt, answer or None, identifier, choices, paraphrased or None, wrong, extra)
+    facts = _facts(data, place)
+    return Row(prompt, answer or None, identifier, choices, paraphrased or None, wrong, facts, extra)
+
+
+def _facts(data: Mapping[str, Any], place: str) -> tuple[tuple[str, ...], ...]:
+    """The column `facts`: a list of texts, or of lists of texts that mean the same; in CSV, as JSON."""
+    value = data.get("facts") or ()
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise DataError(f"{place}, column 'facts': not a JSON list ({error.msg}).") from error
+    if not isinstance(value, (list, tuple)):
+        raise DataError(f"{place}, column 'facts': must be a list of texts or of lists of texts, not {value!r}.")
+    facts = tuple(
+        (one,) if isinstance(one, str) else tuple(one) if isinstance(one, (list, tuple)) else () for one in value
+    )
+    if not all(fact and all(_is_text(alias) and alias.strip() for alias in fact) for fact in facts):
+        raise DataError(f"{place}, column 'facts': must be a list of texts or of lists of texts, not {value!r}.")
+    return facts
 
 
 def _texts(data: Mapping[str, Any], columns: Sequence[str], place: str) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from unlearned.errors import ArtifactError
+
 
 def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write a file atomically, with these permissions; its folder must exist.
@@ -31,9 +33,29 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def check_place(folder: str | Path, *, replaces: str | None = None) -> Path:
+    """The folder as a path; raises `ArtifactError` if something is there already.
+
+    Args:
+        folder: where something new is to be.
+        replaces: name of a file by which a folder is recognised that may be replaced; None = nothing may.
+    """
+    target = Path(folder)
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return target
+    if replaces is not None and (target / replaces).is_file():
+        return target
+    hint = "It is nothing that --overwrite replaces" if replaces else "Add --overwrite (it is kept as NAME.previous)"
+    raise ArtifactError(f"{target} exists. {hint}: choose another folder, or remove it.")
+
+
 @contextmanager
-def new_folder(place: Path) -> Iterator[Path]:
+def new_folder(place: Path, *, keep_previous: bool = False) -> Iterator[Path]:
     """An empty folder to fill, which takes the place of what is there when the block ends; after an error all stays.
+
+    Args:
+        place: where.
+        keep_previous: keep what was there as `NAME.previous`, in place of what that held before.
 
     Raises:
         OSError: it could not be written; what was there is still there.
@@ -52,5 +74,9 @@ def new_folder(place: Path) -> Iterator[Path]:
             if old.exists():
                 os.replace(old, place)
             raise
+        if keep_previous and old.exists():
+            previous = place.with_name(f"{place.name}.previous")
+            shutil.rmtree(previous, ignore_errors=True)
+            os.replace(old, previous)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

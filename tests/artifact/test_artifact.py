@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save
 
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact, combined, flatten, load, read_record
-from unlearned.artifact.artifact import CARD, RECORD, VECTORS
+from unlearned.artifact.record import CARD, RECORD, VECTORS
 from unlearned.artifact.schema import (
     CalibrationRecord,
     CandidateRecord,
@@ -848,7 +848,7 @@ def test_two_scopes_of_one_name_in_one_record_are_refused(saved: Path) -> None:
     _rewrite_vectors(
         saved, lambda arrays: arrays.update({f"scope1.{n}": arrays[f"scope0.{n}"] for n in ("forget", "negatives")})
     )
-    with pytest.raises(UnlearnedError, match="same name"):
+    with pytest.raises(UnlearnedError, match="have the scope"):
         Artifact.from_pretrained(saved).unlearner()
 
 
@@ -915,7 +915,7 @@ def test_load_reads_several_artifacts_to_be_used_together(make_artifact: Any, ma
 
 
 def test_a_scope_that_two_artifacts_hold_is_refused(make_artifact: Any, make_scope: Any) -> None:
-    with pytest.raises(UnlearnedError, match="Two scopes have the same name"):
+    with pytest.raises(UnlearnedError, match="Two artifacts have the scope"):
         combined([make_artifact(make_scope("a")), make_artifact(make_scope("a", secret=b"t" * 32))])
 
 
@@ -975,7 +975,8 @@ def test_from_pretrained_reads_from_the_hub(saved: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     assert Artifact.from_pretrained("me/hp", revision="v1").name == "harry-potter"
-    assert asked == [("me/hp", "v1", ["README.md", "unlearner.json", "vectors.safetensors"])]
+    files = ["README.md", "evidence.json", "signature.json", "unlearner.json", "vectors.safetensors"]
+    assert asked == [("me/hp", "v1", files)]
 
 
 # The card

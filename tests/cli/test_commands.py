@@ -232,10 +232,10 @@ def test_generate_writes_the_promised_rows_and_changes_only_flagged_ones(place: 
     done = run(*common, "--artifact", "artifacts/hp", "--out", "answers.jsonl", cwd=place)
     assert done.returncode == 0, done.stderr
     plain, found = rows(place / "plain.jsonl"), rows(place / "answers.jsonl")
-    assert [set(row) for row in found] == [{"id", "prompt", "completion", "flagged", "scope"}] * 3
+    assert [set(row) for row in found] == [{"id", "prompt", "answer", "flagged", "scope"}] * 3
     assert [row["flagged"] for row in found] == [True, True, False]
     assert found[0]["scope"] == "harry-potter"
-    assert [a["completion"] == b["completion"] for a, b in zip(plain, found, strict=True)] == [False, False, True]
+    assert [a["answer"] == b["completion"] for a, b in zip(plain, found, strict=True)] == [False, False, True]
 
 
 def test_generate_answers_one_prompt_on_the_terminal(place: Path) -> None:

@@ -24,11 +24,16 @@ def test_an_interrupted_command_does_not_deny_what_it_has_kept(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "app", interrupted)
-    with pytest.raises(SystemExit) as ended:
-        main.main()
-    assert ended.value.code == 130
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("unlearned: Interrupted.")
-    assert "nothing was written" not in line
-    assert "finished steps" in line
+    def exited() -> None:
+        raise SystemExit(130)  # typer's own
+
+    for how in (interrupted, exited):
+        monkeypatch.setattr(main, "app", how)
+        for command, goes_on in (("fit", True), ("classify", False)):
+            monkeypatch.setattr("sys.argv", ["unlearned", command])
+            with pytest.raises(SystemExit) as ended:
+                main.main()
+            assert ended.value.code == 130
+            (line,) = capsys.readouterr().err.splitlines()
+            said = " The same command goes on from its finished steps." if goes_on else ""
+            assert line == f"unlearned: Interrupted.{said}"

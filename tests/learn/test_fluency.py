@@ -76,7 +76,8 @@ def test_fluent_text_is_less_perplexing_than_nonsense(embedded: Any) -> None:
     ("degenerate", "log_perplexity", "penalty"),
     [
         (0.25, 2.0, 0.0),  # as the reference
-        (0.0, 1.0, 0.0),  # better than it
+        (0.0, 2.0 - math.log(2), 0.0),  # half as perplexing is allowed
+        (0.25, 2.0 - math.log(4), 1.0),  # a quarter: stock phrases
         (0.25, 2.0 + math.log(2), 0.0),  # twice as perplexing is allowed
         (0.25, 2.0 + math.log(4), 1.0),  # four times
         (0.25, 2.0 + math.log(8), 2.0),

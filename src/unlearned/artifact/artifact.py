@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
 
 from unlearned.artifact.card import card
 from unlearned.artifact.doubts import doubts
+from unlearned.artifact.mistakes import Mistakes
+from unlearned.artifact.record import CARD, RECORD, VECTORS, check_target, folder_of, read_record, record_sha256
 from unlearned.artifact.schema import (
-    SCHEMA_VERSION,
     BaseModelRecord,
     CalibrationRecord,
     ClassifierRecord,
     CorruptionRecord,
     EncoderRecord,
+    MadeRecord,
     ScopeRecord,
     StrengthRecord,
     UnlearnerRecord,
 )
+from unlearned.artifact.signing import TrustedKey, read_trusted, verified
 from unlearned.classify.base import Floats, TextEncoder, classifiers
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.lexicon import Lexicon
@@ -40,14 +41,12 @@ from unlearned.errors import (
     ArtifactIntegrityError,
     ArtifactMismatchError,
     ArtifactSchemaError,
-    ArtifactVersionError,
     UnlearnedError,
 )
 from unlearned.files import new_folder
 from unlearned.substitution.table import NameTable
 from unlearned.unlearners.eco import ECO, ForgetScope
 
-RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
 EXEMPT = {"exempt": "examples", "exempt_from": "forget", "exempt_names": "names"}
 """Arrays of a scope, beside its classifier's, and the fields of its exemptions that they are."""
 
@@ -77,6 +76,18 @@ class Artifact:
 
     calibrations: dict[str, CalibrationRecord] = field(default_factory=dict)
     strengths: dict[str, StrengthRecord] = field(default_factory=dict)
+    about: str | None = None
+    """What it covers and why, in words."""
+
+    reference: str | None = None
+    """The case, ticket or request that it answers."""
+
+    made: tuple[MadeRecord, ...] = ()
+    """How, step by step."""
+
+    mistakes: dict[str, Mistakes] = field(default_factory=dict)
+    """Scope -> prompts of the fit that its detector got wrong; not saved."""
+
     created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
     sha256: str = ""
     """Of the record that it was read from, and through that of all its files; empty if it was not read."""
@@ -111,15 +122,19 @@ class Artifact:
                 "two disagree on a test sentence. Install the version it was fitted with, or fit again."
             )
 
-    def save_pretrained(self, folder: str | Path) -> Path:
+    def save_pretrained(self, folder: str | Path, *, keep_previous: bool = False) -> Path:
         """Write the artifact. It appears as a whole or not at all; an older artifact at this place is replaced.
+
+        Args:
+            folder: where.
+            keep_previous: keep an older artifact as `NAME.previous`, in place of the one before it.
 
         Raises:
             ArtifactError: the place is taken by something that is no artifact.
         """
         target = check_target(folder)
         place = target.resolve()  # through a link: the folder is replaced, not the link
-        with new_folder(place) as new:
+        with new_folder(place, keep_previous=keep_previous) as new:
             self._write(new)
         return target
 
@@ -165,6 +180,9 @@ class Artifact:
             created=self.created,
             secret=self.secret.hex(),
             base_model=self.base_model,
+            about=self.about,
+            reference=self.reference,
+            made=list(self.made),
             encoder=EncoderRecord(name=self.encoder.name, dimension=len(self.encoder_probe)),
             scopes=scopes,
             libraries={
@@ -172,21 +190,28 @@ class Artifact:
             },
             files={VECTORS: hashlib.sha256(vectors).hexdigest()},
         )
-        record = record.model_copy(update={"sha256": _record_sha256(record.model_dump(mode="json"))})
+        record = record.model_copy(update={"sha256": record_sha256(record.model_dump(mode="json"))})
         (folder / CARD).write_text(card(record, len(vectors)), encoding="utf-8")
         (folder / RECORD).touch(mode=0o600)  # it holds the secret
         (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, *, revision: str | None = None) -> Artifact:
+    def from_pretrained(
+        cls, path: str | Path, *, revision: str | None = None, trusted: Sequence[TrustedKey] | None = None
+    ) -> Artifact:
         """Read an artifact from a folder or a hub repository, after checking its version, schema and hashes.
 
+        Args:
+            path: folder or hub id.
+            revision: of the hub repository.
+            trusted: keys of which one must have signed it; None = it need not be signed.
+
         Raises:
-            ArtifactIntegrityError: a file is missing, truncated or altered.
+            ArtifactIntegrityError: a file is missing, truncated or altered; or it is not signed by a trusted key.
             ArtifactVersionError: written by another version of the format.
             ArtifactSchemaError: `unlearner.json` has unknown, missing or ill-typed fields.
         """
-        folder = _folder(path, revision)
+        folder = folder_of(path, revision)
         record = read_record(folder)
         arrays = _read_vectors(folder, record)
         shared = sentence_encoder(record.encoder.name)
@@ -219,6 +244,10 @@ class Artifact:
             except (TypeError, KeyError, ValueError, UnlearnedError) as error:
                 raise ArtifactSchemaError(f"{folder / RECORD}: scope {scope.name!r}: {error}") from error
             scopes.append(found)
+        if trusted is not None:
+            verified(folder, trusted)
+            if read_record(folder).sha256 != record.sha256:
+                raise ArtifactIntegrityError(f"{folder} was replaced while it was read. Try again.")
         return cls(
             scopes=tuple(scopes),
             base_model=record.base_model,
@@ -227,6 +256,9 @@ class Artifact:
             secret=secret,
             calibrations={s.name: s.calibration for s in record.scopes if s.calibration},
             strengths={s.name: s.strength for s in record.scopes if s.strength},
+            about=record.about,
+            reference=record.reference,
+            made=tuple(record.made),
             created=record.created,
             sha256=record.sha256,
         )
@@ -260,46 +292,15 @@ def _exemptions(arrays: Mapping[str, npt.NDArray[Any]]) -> Exemptions:
     return Exemptions(**{field: known[name].astype(np.float32) for name, field in EXEMPT.items()})
 
 
-def check_target(folder: str | Path) -> Path:
-    """The place to save to; raises `ArtifactError` if something would be lost that is no artifact."""
-    target = Path(folder)
-    if target.exists() and not (target / RECORD).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise ArtifactError(f"{target} exists and is no artifact. Choose another folder.")
-    if target.is_dir() and (others := {path.name for path in target.iterdir()} - {RECORD, VECTORS, CARD}):
-        raise ArtifactError(f"{target} also holds {min(others)!r}, which would be lost. Choose another folder.")
-    return target
+def load(*paths: str | Path, trusted_keys: str | Path | None = None) -> tuple[Artifact, ...]:
+    """Read several artifacts, to be used together: `Unlearned(model, tokenizer, load(a, b))`.
 
-
-def load(*paths: str | Path) -> tuple[Artifact, ...]:
-    """Read several artifacts, to be used together: `Unlearned(model, tokenizer, load(a, b))`."""
-    return tuple(Artifact.from_pretrained(path) for path in paths)
-
-
-def read_record(folder: Path) -> UnlearnerRecord:
-    """`unlearner.json`, checked against version, schema and its own hash; see `Artifact.from_pretrained`."""
-    path = folder / RECORD
-    try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ArtifactIntegrityError(f"{folder} holds no {RECORD}, so it is no artifact. Check the path.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ArtifactIntegrityError(f"{path} is truncated or altered: {error}. Copy the artifact again.") from error
-    if not isinstance(data, dict):
-        raise ArtifactSchemaError(f"{path} is not a JSON object.")
-    if data.get("schema_version") != SCHEMA_VERSION:
-        raise ArtifactVersionError(
-            f"{path} has schema version {data.get('schema_version')!r}; this library reads {SCHEMA_VERSION}. "
-            "Use the library version that wrote it, or fit again."
-        )
-    try:
-        record = UnlearnerRecord.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field_name = ".".join(str(part) for part in first["loc"])
-        raise ArtifactSchemaError(f"{path}: {field_name}: {first['msg']}.") from error
-    if record.sha256 != _record_sha256(data):
-        raise ArtifactIntegrityError(f"{path} was altered after it was written: its hash differs. Copy it again.")
-    return record
+    Args:
+        paths: folders or hub ids.
+        trusted_keys: file of public keys; each artifact must be signed by one of them.
+    """
+    trusted = None if trusted_keys is None else read_trusted(Path(trusted_keys))
+    return tuple(Artifact.from_pretrained(path, trusted=trusted) for path in paths)
 
 
 def _read_vectors(folder: Path, record: UnlearnerRecord) -> dict[str, npt.NDArray[Any]]:
@@ -322,25 +323,6 @@ def _read_vectors(folder: Path, record: UnlearnerRecord) -> dict[str, npt.NDArra
     return arrays
 
 
-def _folder(path: str | Path, revision: str | None) -> Path:
-    if Path(path).is_dir():
-        return Path(path)
-    if isinstance(path, str) and path.count("/") == 1 and not path.startswith((".", "/", "~")):
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-        try:
-            return Path(snapshot_download(path, revision=revision, allow_patterns=[RECORD, VECTORS, CARD]))
-        except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
-            raise ArtifactError(f"There is no folder {path!r}, and the hub gives none: {error}") from error
-    raise ArtifactError(f"There is no artifact folder {str(path)!r}. Check the path.")
-
-
-def _record_sha256(data: dict[str, Any]) -> str:
-    canonical = json.dumps({**data, "sha256": ""}, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
 def _kind(scope: ForgetScope) -> str:
     kind = type(scope.classifier)
     name = next((name for name in classifiers.names() if classifiers.get(name) is kind), None)
@@ -358,11 +340,16 @@ def _version(distribution: str) -> str:
         return "unknown"
 
 
-def flatten(artifacts: Iterable[Artifact | Iterable[Artifact]]) -> list[Artifact]:
-    """Artifacts given one by one, or as what `load` returns."""
+Given = Union[Artifact, str, Path, Iterable[Union[Artifact, str, Path]]]  # noqa: UP007
+"""An artifact, its folder, or several."""
+
+
+def flatten(artifacts: Iterable[Given]) -> list[Artifact]:
+    """Artifacts given one by one, as their folders, or as what `load` returns."""
     flat: list[Artifact] = []
     for item in artifacts:
-        flat.extend([item] if isinstance(item, Artifact) else item)
+        several = [item] if isinstance(item, (Artifact, str, Path)) else item
+        flat.extend(one if isinstance(one, Artifact) else Artifact.from_pretrained(one) for one in several)
     return flat
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from unlearned.artifact.doubts import doubts
+from unlearned.artifact.evidence import EvidenceRecord, summary
 from unlearned.artifact.schema import CorruptionRecord, ScopeRecord, UnlearnerRecord
 from unlearned.classify.detect import SHORT, short_threshold
 
 
-def card(record: UnlearnerRecord, vectors_bytes: int) -> str:
+def card(record: UnlearnerRecord, vectors_bytes: int, evidence: EvidenceRecord | None = None) -> str:
     """A model card in Markdown with the front matter that the hub reads."""
     names = ", ".join(f"`{scope.name}`" for scope in record.scopes)
     scopes = "\n".join(_scope(scope) for scope in record.scopes)
@@ -23,7 +25,7 @@ library_name: unlearned
 
 # Unlearning artifact: {names}
 
-Makes {subject} answer as if it had never seen {names}. The model's weights are not changed: prompts in a
+Meant to make {subject} answer as if it had never seen {names}. The model's weights are not changed: prompts in a
 forget scope are recognised, and the input embeddings of their tokens are changed before the model reads them
 (Embedding-Corrupted Prompts, arXiv:2406.07933): the words that identify the subject become a stranger's, which are
 turned back in the answer, or noise hides them. Every other prompt reaches the model as it is.
@@ -35,14 +37,22 @@ llm = Unlearned(model, tokenizer, load("path/to/this/folder"))
 llm.generate(["..."], max_new_tokens=64)
 ```
 
-{scopes}
+{_said(record)}{scopes}
+{_checked(evidence)}## Limits
+
+The knowledge stays in the weights: who runs the model without `unlearned` can ask for it. Questions that neither name
+nor paraphrase anything of the forget prompts pass the detector, and so do those in languages that its encoder does not
+read (they are noted). The numbers above are of small samples, on this model. "Distance that remains" is a mean over the
+prompts of the fit, no share of answers.
+
+## Record
 
 | | |
 |---|---|
 | base model | {size} |
 | text encoder | `{record.encoder.name}` |
 | created | {record.created} |
-| arrays | {vectors_bytes / 1e6:.1f} MB |
+{_made(record)}| arrays | {vectors_bytes / 1e6:.1f} MB |
 | libraries | {", ".join(f"{name} {number}" for name, number in record.libraries.items())} |
 
 `unlearner.json` holds the key of noise and strangers, so only its owner may read the file: who has it can reproduce the
@@ -50,6 +60,45 @@ corruption, and test whether a given word is one of the enrolled names. The arra
 and retain prompts, weights of hashed pieces of their words, and keyed hashes of names; treat them as you would treat
 those prompts. No other file holds a secret.
 """
+
+
+def _said(record: UnlearnerRecord) -> str:
+    rows = [("Covers", record.about), ("Reference", record.reference)]
+    said = "\n".join(f"- {name}: {_one_line(text)}" for name, text in rows if text)
+    return f"{said}\n\n" if said else ""
+
+
+def _made(record: UnlearnerRecord) -> str:
+    rows = []
+    for step in record.made:
+        data = ", ".join(f"{one.rows} {one.role} rows (sha256 {one.sha256[:16]})" for one in step.data)
+        by = f" by {_one_line(step.by)}" if step.by else ""
+        command = f", `{_one_line(step.command)}`" if step.command else ""
+        rows.append(f"| {step.step} | {step.at}{by}{command}; {data} |\n")
+    return "".join(rows)
+
+
+def _checked(evidence: EvidenceRecord | None) -> str:
+    if evidence is None:
+        return "\nNot checked yet on prompts that it was not fitted with (`unlearned check`).\n\n"
+    rows = "\n".join(f"| {name} | {value} |" for name, value in summary(evidence))
+    failed = "".join(f"- **{failure}**\n" for failure in evidence.failures)
+    verdict = f"Bounds that were not kept:\n\n{failed}" if failed else "All bounds of the check were kept.\n"
+    by = f" by {_one_line(evidence.by)}" if evidence.by else ""
+    return f"""
+## Checked
+
+At {evidence.at}{by}, on `{evidence.model}`, by `unlearned check`. {verdict}
+| | |
+|---|---|
+{rows}
+
+"""
+
+
+def _one_line(text: str) -> str:
+    """As a cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("`", "'")
 
 
 def _scope(scope: ScopeRecord) -> str:
@@ -74,6 +123,8 @@ def _scope(scope: ScopeRecord) -> str:
             f"| missed in calibration | {c.missed} of {c.forget_count} (95 %: {_interval(c.fnr_interval)}) |",
             f"| false alarms in calibration | {c.flagged} of {c.negative_count} (95 %: {_interval(c.fpr_interval)}) |",
         ]
+        if c.close_count:
+            rows.append(f"| of these among close prompts | {c.close_flagged} of {c.close_count} |")
     if scope.corruption is not None:
         rows.append(f"| corruption | {_corruption(scope.corruption)}, on `{scope.selector}` |")
     if scope.names is not None:
@@ -92,6 +143,8 @@ def _scope(scope: ScopeRecord) -> str:
                 f"| answers | perplexity {s.chosen.perplexity:.1f} ({s.reference_perplexity:.1f} about invented "
                 f"subjects without corruption), {s.chosen.degenerate:.0%} empty or repeating |"
             )
+    found = doubts(scope.calibration, scope.strength)
+    rows += ["", *(f"- **Warning.** {doubt}" for doubt in found)] if found else []
     return "\n".join(rows) + "\n"
 
 

@@ -8,30 +8,32 @@ from pathlib import Path
 
 from unlearned.artifact.artifact import Artifact
 from unlearned.errors import ArtifactError, ArtifactIntegrityError, ArtifactVersionError
-from unlearned.files import new_folder, write_text
+from unlearned.files import check_place, new_folder, write_text
 from unlearned.unlearners.instruction import FILTERED, Instruction
-from unlearned.unlearners.spul import check_place
 
 RECORD, DETECTOR = "instruction.json", "detector"
 FORMAT = 1
 
 
-def save_instruction(instruction: Instruction, folder: str | Path, *, detector: Artifact | None = None) -> Path:
+def save_instruction(
+    instruction: Instruction, folder: str | Path, *, detector: Artifact | None = None, overwrite: bool = False
+) -> Path:
     """Write a JSON file, and the detector in a folder of its own. It appears as a whole, or not at all.
 
     Args:
         instruction: what to write.
         folder: where.
         detector: the artifact whose scopes the instruction filters by.
+        overwrite: replace an older instruction, which is kept as `NAME.previous`.
 
     Raises:
         ArtifactError: the place is taken, or the detector is missing.
     """
-    target = check_place(folder)
+    target = check_place(folder, replaces=RECORD if overwrite else None)
     if (detector is None) is (instruction.kind in FILTERED):
         raise ArtifactError(f"{instruction.kind}: an artifact belongs to a filter, and to nothing else.")
     content = {"kind": instruction.kind, "text": instruction.text, "answer": instruction.answer}
-    with new_folder(target) as new:
+    with new_folder(target, keep_previous=overwrite) as new:
         if detector is not None:
             detector.save_pretrained(new / DETECTOR)
         record = {"format": FORMAT, **content, "sha256": _sha256(content)}

@@ -135,6 +135,37 @@ class StrengthRecord(Record):
     """All that were tried, where the function was chosen too."""
 
 
+class DataRecord(Record):
+    """Rows that something was made from, by which their files can be recognised."""
+
+    role: Literal["forget", "retain", "exempt"]
+    rows: int
+    sha256: str
+    """See `artifact.provenance.rows_sha256`."""
+
+
+class MadeRecord(Record):
+    """One step of how an artifact was made."""
+
+    step: Literal["detector", "strength"]
+    at: str
+    """UTC, ISO 8601."""
+
+    by: str | None = None
+    """Who."""
+
+    command: str | None = None
+    """The command line; None: made from Python."""
+
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Every setting, those left as they are by default included."""
+
+    seed: int | None = None
+    """None: the noise has a new secret."""
+
+    data: list[DataRecord] = Field(default_factory=list)
+
+
 class ScopeRecord(Record):
     """One forget scope."""
 
@@ -181,6 +212,15 @@ class UnlearnerRecord(Record):
     encoder: EncoderRecord
     scopes: list[ScopeRecord] = Field(min_length=1)
     libraries: dict[str, str]
+    about: str | None = None
+    """What it covers and why, in words."""
+
+    reference: str | None = None
+    """The case, ticket or request that it answers."""
+
+    made: list[MadeRecord] = Field(default_factory=list)
+    """How, step by step; empty where that is not known."""
+
     files: dict[str, str]
     """File name -> SHA-256 of its bytes."""
 

@@ -12,6 +12,7 @@ from unlearned.cli.options import (
     InstructionFolder,
     MaxNewTokens,
     SoftPrompt,
+    TrustedKeys,
     enforced,
     load,
     quiet,
@@ -28,6 +29,7 @@ def chat(
     artifact: Artifacts = None,
     soft_prompt: SoftPrompt = None,
     instruction: InstructionFolder = None,
+    trusted_keys: TrustedKeys = None,
     system: Annotated[str | None, typer.Option(help="System message.")] = None,
     compare: Annotated[bool, typer.Option("--compare", help="Show the original model's answer beside it.")] = False,
     max_new_tokens: MaxNewTokens = 256,
@@ -38,11 +40,16 @@ def chat(
     """Talk to the model with the artifacts enforced."""
     from rich.text import Text
 
+    from unlearned.cli.before import check_enforced, check_model
+
+    check_enforced(artifact, soft_prompt, instruction)
+    check_model(options.model)
+
     from unlearned.api import Unlearned
     from unlearned.cli.console import bold
     from unlearned.cli.console import console as make_console
 
-    artifacts, front = enforced(artifact, soft_prompt, instruction)
+    artifacts, front = enforced(artifact, soft_prompt, instruction, trusted_keys)
     model, tokenizer = load(options)
     with quiet():
         unlearned = Unlearned(model, tokenizer, artifacts, **front)
@@ -63,6 +70,10 @@ def chat(
             messages, plain_messages = list(start), list(start)
             continue
         if not words:
+            continue
+        if words.startswith("/"):
+            unknown = "" if words == "/help" else f"There is no {words.split()[0]}. "
+            console.print(f"{unknown}{HELP}", style="dim", markup=False)
             continue
         with quiet():
             answer, flagged = _turn(unlearned, messages, words, max_new_tokens, sampling(temperature, top_p, seed))

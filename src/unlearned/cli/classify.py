@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import PromptColumn
+from unlearned.cli.options import PromptColumn, TrustedKeys
 
 AT_ONCE = 64
 """Prompts whose verdicts are written together."""
@@ -16,22 +16,34 @@ AT_ONCE = 64
 def classify(
     artifact: Annotated[list[Path], typer.Argument(help="One or more artifact folders, then the file of prompts.")],
     prompt_column: PromptColumn = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", "-p", help="A prompt in place of the file; can be given again.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL file; default: the terminal.")] = None,
+    trusted_keys: TrustedKeys = None,
 ) -> None:
-    """Say which prompts of a file are in a forget scope, and where: unlearned classify ARTIFACT... PROMPTS.jsonl."""
-    from unlearned.artifact import combined, load
+    """Say which prompts are in a forget scope, and where: unlearned classify ARTIFACT... PROMPTS.jsonl.
+
+    Or for single ones: unlearned classify ARTIFACT... --prompt "Who is Harry Potter?"
+    """
+    from unlearned.cli.before import check_enforced
     from unlearned.cli.options import quiet, status
     from unlearned.cli.output import check_writable, folder_sha256, results
     from unlearned.errors import DataError
-    from unlearned.examples import read_rows
+    from unlearned.examples import as_rows, read_rows
     from unlearned.stages import text_only
 
-    if len(artifact) < 2:
+    if prompt is None and len(artifact) < 2:
         raise DataError("Give an artifact folder and a file of prompts: unlearned classify artifacts/hp prompts.jsonl.")
     check_writable(out)
-    rows = read_rows(artifact[-1], prompt_column=prompt_column)
-    unlearner = combined(load(*artifact[:-1]))
-    settings = {"classify": [folder_sha256(folder) for folder in artifact[:-1]]}
+    folders = artifact if prompt else artifact[:-1]
+    rows = as_rows(prompt, name="--prompt") if prompt else read_rows(artifact[-1], prompt_column=prompt_column)
+    check_enforced(folders)
+
+    from unlearned.artifact import combined, load
+
+    unlearner = combined(load(*folders, trusted_keys=trusted_keys))
+    settings = {"classify": [folder_sha256(folder) for folder in folders]}
     inputs = [(index if row.id is None else row.id, row.prompt) for index, row in enumerate(rows)]
     with results(out, settings, inputs) as found, status("Classifying"), quiet():
         missing = found.missing
@@ -42,6 +54,7 @@ def classify(
                 row = {
                     **rows[index].extra,
                     "id": inputs[index][0],
+                    "prompt": rows[index].prompt,
                     "flagged": verdict.in_scope,
                     "score": round(verdict.score, 6),
                     "scope": verdict.scope,

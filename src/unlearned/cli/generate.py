@@ -16,6 +16,7 @@ from unlearned.cli.options import (
     MaxNewTokens,
     PromptColumn,
     SoftPrompt,
+    TrustedKeys,
     enforced,
     load,
     quiet,
@@ -36,6 +37,7 @@ def generate(
     artifact: Artifacts = None,
     soft_prompt: SoftPrompt = None,
     instruction: InstructionFolder = None,
+    trusted_keys: TrustedKeys = None,
     prompt: Annotated[str | None, typer.Option(help="One prompt; its answer goes to the terminal.")] = None,
     input: Annotated[Path | None, typer.Option("--input", "-i", help="JSONL or CSV with prompt/question/text.")] = None,
     prompt_column: PromptColumn = None,
@@ -48,7 +50,7 @@ def generate(
     raw: Annotated[bool, typer.Option("--raw", help="Do not put prompts into the chat template.")] = False,
 ) -> None:
     """Answer prompts with the artifacts enforced; with nothing to enforce, this is the original model."""
-    from unlearned.api import Unlearned
+    from unlearned.cli.before import check_enforced, check_model
     from unlearned.cli.output import check_writable, folder_sha256, results
     from unlearned.errors import ConfigError
     from unlearned.examples import as_rows, read_rows
@@ -63,7 +65,12 @@ def generate(
         if input
         else []
     )
-    artifacts, front = enforced(artifact, soft_prompt, instruction)
+    check_enforced(artifact, soft_prompt, instruction)
+    check_model(options.model)
+
+    from unlearned.api import Unlearned
+
+    artifacts, front = enforced(artifact, soft_prompt, instruction, trusted_keys)
     model, tokenizer = load(options)
     llm = Unlearned(model, tokenizer, artifacts, **front)
     generation = {
@@ -94,7 +101,7 @@ def generate(
                     **rows[index].extra,
                     "id": inputs[index][0],
                     "prompt": rows[index].prompt,
-                    "completion": answers[0].text,
+                    "answer": answers[0].text,
                     "flagged": answers[0].flagged,
                     "scope": answers[0].verdict.scope,
                 }

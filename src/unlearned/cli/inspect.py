@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unlearned.cli.options import TrustedKeys
+
 KIND_NAMES = {
     "she": "given names of women",
     "he": "given names of men",
@@ -16,16 +18,43 @@ KIND_NAMES = {
 }
 
 if TYPE_CHECKING:
-    from unlearned.artifact.schema import BaseModelRecord, ScopeRecord
+    from unlearned.artifact.schema import BaseModelRecord, MadeRecord, ScopeRecord
+
+MARKS = {True: "✓", False: "✗", None: "?"}
 
 
 def inspect(
     artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
     json: Annotated[bool, typer.Option("--json", help="Print unlearner.json instead, after checking it.")] = False,
+    forget: Annotated[Path | None, typer.Option(help="Rows that it may have been fitted with.")] = None,
+    retain: Annotated[Path | None, typer.Option(help="The same, close prompts.")] = None,
+    exempt: Annotated[Path | None, typer.Option(help="The same, exempt prompts.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Model that it may have been fitted on; loads it.")
+    ] = None,
+    trusted_keys: TrustedKeys = None,
 ) -> None:
-    """Show scopes, thresholds, corruption, sizes and hashes, after checking the files."""
-    from unlearned.artifact import Artifact, read_record
+    """Show scopes, thresholds, corruption, warnings and hashes, and whether all fits together: exit status 1 if not.
 
+    With rows and a model, say line by line whether the artifact was fitted with them.
+    """
+    from unlearned.artifact.provenance import Role
+    from unlearned.artifact.record import folder_of, read_record
+    from unlearned.cli.before import check_model
+    from unlearned.errors import ArtifactIntegrityError
+    from unlearned.examples import Row, read_rows
+
+    read_record(folder_of(artifact))  # quickly, where it is not there
+    given: tuple[tuple[Role, Path | None], ...] = (("forget", forget), ("retain", retain), ("exempt", exempt))
+    rows: dict[Role, list[Row]] = {role: read_rows(file) for role, file in given if file is not None}
+    if model is not None:
+        check_model(model)
+
+    from unlearned.artifact import Artifact
+    from unlearned.artifact.fitting import findings
+    from unlearned.artifact.signing import read_trusted
+
+    trusted = None if trusted_keys is None else read_trusted(trusted_keys)
     Artifact.from_pretrained(artifact)  # checks hashes and arrays; the record alone would not
     if json:
         record = read_record(artifact).model_dump(mode="json")
@@ -35,13 +64,31 @@ def inspect(
         typer.echo(json_module.dumps(record, indent=2, ensure_ascii=False))
         return
     show(artifact)
+    here = None if model is None else _model_record(model)
+    found = findings(artifact, read_record(artifact), trusted=trusted, rows=rows, model=here)
+    for one in found:
+        typer.echo(f"{MARKS[one.holds]} {one.text}")
+    if wrong := [one.text for one in found if one.holds is False]:
+        raise ArtifactIntegrityError(f"{artifact} does not fit together: {'; '.join(wrong)}.")
+
+
+def _model_record(model: str) -> BaseModelRecord:
+    from unlearned.artifact.fingerprint import base_model_record
+    from unlearned.cli.options import load
+    from unlearned.engines.transformers import TransformersEngine
+    from unlearned.models import ModelOptions
+
+    return base_model_record(TransformersEngine(*load(ModelOptions(model=model))))
 
 
 def show(folder: Path) -> None:
     """Print the artifact's tables."""
     from rich.table import Table
+    from rich.text import Text
 
-    from unlearned.artifact import read_record
+    from unlearned.artifact.doubts import doubts
+    from unlearned.artifact.evidence import read_evidence, summary
+    from unlearned.artifact.record import read_record
     from unlearned.cli.console import bold
     from unlearned.cli.console import console as make_console
 
@@ -51,7 +98,10 @@ def show(folder: Path) -> None:
     head = Table(show_header=False, box=None)
     for name, value in (
         ("artifact", f"{folder} ({size / 1e6:.2f} MB, {record.method}, schema {record.schema_version})"),
+        ("sha256", record.sha256),
         ("created", record.created),
+        *((name, text) for name, text in (("covers", record.about), ("reference", record.reference)) if text),
+        *((step.step, _step(step)) for step in record.made),
         *_model_rows(record.base_model),
         ("text encoder", f"{record.encoder.name} ({record.encoder.dimension} dimensions)"),
         *((file, f"sha256 {digest[:16]}") for file, digest in record.files.items()),
@@ -64,6 +114,23 @@ def show(folder: Path) -> None:
         for name, value in _rows(scope):
             table.add_row(bold(name), value)
         console.print(table)
+        for doubt in doubts(scope.calibration, scope.strength):
+            console.print(Text(f"! {scope.name}: {doubt}", style="yellow"))
+    if (evidence := read_evidence(folder)) is not None:
+        table = Table(title=f"checked {evidence.at}", title_justify="left", show_header=False)
+        for name, value in summary(evidence):
+            table.add_row(bold(name), value)
+        console.print(table)
+
+
+def _step(step: MadeRecord) -> str:
+    from rich.markup import escape
+
+    data = ", ".join(f"{one.rows} {one.role} rows" for one in step.data)
+    return (
+        escape(" ".join([step.at, *(["by", step.by] if step.by else []), *([step.command] if step.command else [])]))
+        + f" ({data})"
+    )
 
 
 def _model_rows(model: BaseModelRecord | None) -> list[tuple[str, str]]:
@@ -89,6 +156,9 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
             ("missed", f"{c.missed} of {c.forget_count} forget examples (95 %: {_interval(c.fnr_interval)})"),
             ("false alarms", f"{c.flagged} of {c.negative_count} others (95 %: {_interval(c.fpr_interval)})"),
         ]
+        if c.close_count is not None and c.close_flagged is not None:
+            general, flagged = c.negative_count - c.close_count, c.flagged - c.close_flagged
+            rows.append(("of these", f"{c.close_flagged} of {c.close_count} close, {flagged} of {general} general"))
     if c and c.spellings:
         rows.append(
             ("missed in other spellings", "\n".join(f"{kind}: {m} of {n}" for kind, (m, n) in c.spellings.items()))

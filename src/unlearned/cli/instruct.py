@@ -28,20 +28,20 @@ def instruct(
     retain: Annotated[Path | None, typer.Option(help="Rows that get their own.")] = None,
     shown: Annotated[int, typer.Option(min=1, help="Rows of either side in the context.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an older instruction, which is kept as NAME.previous.")
+    ] = False,
 ) -> None:
     """Make an instruction, a filter, a refusal or a context; use it by `generate --instruction` and `chat`."""
     import random
     from typing import cast
 
-    from unlearned.artifact.artifact import Artifact
-    from unlearned.artifact.instruction import save_instruction
+    from unlearned.artifact.record import read_record
+    from unlearned.cli.before import check_files, check_writable_folder
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
-    from unlearned.learn.instructing import examples_in_context, not_to_know
-    from unlearned.learn.refusals import refusals
+    from unlearned.files import check_place
     from unlearned.texts import read_user_text
-    from unlearned.unlearners.instruction import FILTERED, REFUSE, Instruction, Kind
-    from unlearned.unlearners.spul import check_place
 
     own = {
         "prompting": ("about", "text"),
@@ -54,10 +54,21 @@ def instruct(
     others = [name for names in own.values() for name in names if name not in own[kind]]
     if wrong := given_options(context, others):
         raise ConfigError(f"{', '.join(wrong)}: not for {kind}. Leave it out.")
-    if kind in FILTERED and detector is None:
+    if kind in ("filtered-prompting", "refusal") and detector is None:
         made_by = "unlearned fit --classifier-only --forget FILE --scope NAME --out FOLDER"
         raise ConfigError(f"{kind} needs a --detector. Make one: {made_by}.")
-    check_place(out)
+    check_place(out, replaces="instruction.json" if overwrite else None)
+    check_writable_folder(out)
+    check_files(text, forget, retain)
+    if detector is not None:
+        read_record(detector)
+
+    from unlearned.artifact.artifact import Artifact
+    from unlearned.artifact.instruction import save_instruction
+    from unlearned.learn.instructing import examples_in_context, not_to_know
+    from unlearned.learn.refusals import refusals
+    from unlearned.unlearners.instruction import REFUSE, Instruction, Kind
+
     if kind == "in-context":
         if forget is None or retain is None:
             raise ConfigError("in-context needs --forget and --retain.")
@@ -72,4 +83,4 @@ def instruct(
     found = None if detector is None else Artifact.from_pretrained(detector)
     scopes = None if found is None else found.unlearner()
     made = Instruction(kind=cast("Kind", kind), text=words, answer=answer, detector=scopes)
-    typer.echo(f"Written to {save_instruction(made, out, detector=found)}")
+    typer.echo(f"Written to {save_instruction(made, out, detector=found, overwrite=overwrite)}")

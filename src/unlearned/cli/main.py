@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 
 import typer
 
 from unlearned.cli.audit import audit
 from unlearned.cli.bench import bench
 from unlearned.cli.chat import chat
+from unlearned.cli.check import check
 from unlearned.cli.classify import classify
 from unlearned.cli.compat import compat
 from unlearned.cli.demo import demo
@@ -24,17 +26,23 @@ from unlearned.cli.output import never_fail_on_a_character
 from unlearned.cli.report import report
 from unlearned.cli.score import score
 from unlearned.cli.serve import serve
+from unlearned.cli.sign import sign
 from unlearned.cli.train import train
 from unlearned.errors import UnlearnedError
+
+GO_ON = ("fit", "forget", "train", "bench", "eval")
+"""Commands that keep finished steps."""
 
 app = typer.Typer(
     name="unlearned",
     help="Make a language model behave as if it had never seen some data, without touching its weights.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-for command in (demo, forget, fit, classify, generate, chat, inspect, compat, report, train, instruct, methods):
+for command in (
+    *(demo, forget, fit, check, classify, generate, chat, inspect, sign, compat, report, train, instruct, methods),
+):
     app.command()(command)
 # What serve does not know it hands to vLLM, if that is the engine; else it refuses it.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
@@ -69,13 +77,23 @@ def main() -> None:
     except UnlearnedError as error:
         fail(str(error))
     except KeyboardInterrupt:
-        fail("Interrupted. Where the command keeps finished steps, running it again goes on from them.", status=130)
+        fail(interrupted(sys.argv[1:]), status=130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C
+            fail(interrupted(sys.argv[1:]), status=130)
+        raise
     except BrokenPipeError:
         sys.stderr.close()  # the reader left; Python would complain again while flushing
         sys.exit(1)
     except OSError as error:
         where = f" {error.filename!r}" if error.filename else ""
         fail(f"{error.strerror or error}{where}.")
+
+
+def interrupted(arguments: Sequence[str]) -> str:
+    """What is said after Ctrl-C."""
+    goes_on = bool(arguments) and arguments[0] in GO_ON
+    return f"Interrupted.{' The same command goes on from its finished steps.' if goes_on else ''}"
 
 
 def fail(message: str, status: int = 1) -> None:

@@ -34,6 +34,12 @@ PromptColumn = Annotated[
     str | None, typer.Option(help="Name of the prompts' column; default: prompt, question or text.")
 ]
 AnswerColumn = Annotated[str | None, typer.Option(help="Name of the answers' column; default: answer.")]
+TrustedKeys = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="UNLEARNED_TRUSTED_KEYS", help="Public keys; each artifact must be signed by one (unlearned sign)."
+    ),
+]
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
 
@@ -95,7 +101,10 @@ def load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
 
 
 def enforced(
-    artifacts: Sequence[Path] | None, soft_prompt: Path | None, instruction: Path | None
+    artifacts: Sequence[Path] | None,
+    soft_prompt: Path | None,
+    instruction: Path | None,
+    trusted_keys: Path | None = None,
 ) -> tuple[tuple[Artifact, ...], dict[str, Any]]:
     """What stands in front of a model: the artifacts, and the other arguments of `Unlearned`.
 
@@ -112,7 +121,7 @@ def enforced(
         raise ConfigError("An instruction stands alone: leave out --artifact and --soft-prompt, or --instruction.")
     soft = None if soft_prompt is None else SPUL.from_pretrained(soft_prompt)
     told = None if instruction is None else load_instruction(instruction)
-    return load_artifacts(*(artifacts or ())), {"soft_prompt": soft, "instruction": told}
+    return load_artifacts(*(artifacts or ()), trusted_keys=trusted_keys), {"soft_prompt": soft, "instruction": told}
 
 
 def _not_unpacked() -> bool:
@@ -144,7 +153,8 @@ def quiet() -> Iterator[None]:
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
+            for kind in (FutureWarning, DeprecationWarning):  # of libraries, about libraries
+                warnings.simplefilter("ignore", kind)
             yield
     finally:
         logging.set_verbosity(verbosity)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, given_options, load, quiet, with_model_options
-from unlearned.models import ModelOptions
+from unlearned.cli.options import Artifacts, TrustedKeys, given_options, load, quiet, with_model_options
+from unlearned.models import EMBEDDED, ModelOptions
 
 
 @with_model_options
@@ -25,11 +25,23 @@ def serve(
     audit: Annotated[
         Path | None, typer.Option(help="File that keeps the history of changes; default: beside the state file.")
     ] = None,
+    trusted_keys: TrustedKeys = None,
     engine: Annotated[str, typer.Option(help="What runs the model: transformers or vllm.")] = "transformers",
     host: Annotated[
         str, typer.Option(help="Address to listen on; others than this machine's own need a key.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 8000,
+    on_flag: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What happens to flagged prompts: substitute, corrupt or refuse, or SCOPE=one of them; can be given "
+            "again. Default: what the artifact was fitted for."
+        ),
+    ] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(help="What --on-flag refuse says: TEXT, or SCOPE=TEXT for a scope that --on-flag names."),
+    ] = None,
     served_model_name: Annotated[
         str | None, typer.Option(help="What requests call the model; default: --model.")
     ] = None,
@@ -55,9 +67,15 @@ def serve(
 
     With --engine vllm, options that are not listed here are vLLM's own.
     """
+    from unlearned.cli.before import check_enforced, check_model
     from unlearned.errors import ConfigError
     from unlearned.extras import require
+    from unlearned.server.keys import Keys
 
+    keys = Keys.from_files(api_key_file, admin_key_file)
+    check_enforced(artifact)
+    if artifact_dir is not None and not artifact_dir.is_dir():
+        raise ConfigError(f"There is no folder {str(artifact_dir)!r} to watch. Create it or check --artifact-dir.")
     if engine == "vllm":
         from unlearned.cli.serve_vllm import OWN, arguments, run_vllm
 
@@ -72,6 +90,7 @@ def serve(
             "artifact_dir": artifact_dir,
             "state": state,
             "audit": audit,
+            "trusted_keys": trusted_keys,
             "api_key_file": api_key_file,
             "admin_key_file": admin_key_file,
             "max_body": max_body,
@@ -87,9 +106,10 @@ def serve(
         raise ConfigError(f"There is no engine {engine!r}. Use --engine transformers or --engine vllm.")
     if context.args:
         raise ConfigError(f"There is no option {context.args[0]}. See unlearned serve --help.")
+    check_model(options.model)
     from unlearned.server.config import ServeConfig
-    from unlearned.server.keys import Keys
     from unlearned.server.listening import listen
+    from unlearned.server.on_flag import OnFlag
 
     require("fastapi", extra="serve", purpose="unlearned serve")
     require("uvicorn", extra="serve", purpose="unlearned serve")
@@ -97,7 +117,9 @@ def serve(
         host=host,
         port=port,
         served_model_name=served_model_name or options.model,
-        keys=Keys.from_files(api_key_file, admin_key_file),
+        keys=keys,
+        default_temperature=0.0 if options.model == EMBEDDED else None,  # it is small, and talks nonsense at 1
+        on_flag=OnFlag.read(on_flag or (), answer or ()),
         max_batch=max_batch,
         max_queue=max_queue,
         default_max_tokens=default_max_tokens,
@@ -113,7 +135,9 @@ def serve(
     from unlearned.server.service import Service
     from unlearned.server.store import Sources
 
-    sources = Sources(given=tuple(artifact or ()), folder=artifact_dir, state=state, audit=audit)
+    sources = Sources(
+        given=tuple(artifact or ()), folder=artifact_dir, state=state, audit=audit, trusted_keys=trusted_keys
+    )
     model, tokenizer = load(options)
     with quiet():
         service = Service(model, tokenizer, sources, config)

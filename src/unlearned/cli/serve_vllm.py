@@ -9,6 +9,8 @@ from typing import Any
 from unlearned.models import EMBEDDED, ModelOptions
 
 OWN = {
+    "on_flag": "no fixed answers",
+    "answer": "no fixed answers",
     "max_batch": "--max-num-seqs",
     "max_queue": "--max-num-queued-reqs",
     "default_max_tokens": "--override-generation-config",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from unlearned.cli.options import given_options, load, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
+    from unlearned.examples import Row
     from unlearned.methods.base import Method
 
 OF_WEIGHTS = (
@@ -79,16 +81,28 @@ def train(
         list[str] | None,
         typer.Option("--trainer", help="NAME=VALUE of transformers.TrainingArguments, such as fsdp=full_shard."),
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace another training's result, which is kept as NAME.previous.")
+    ] = False,
 ) -> None:
     """Unlearn by changing weights: an adapter, or a whole model. A killed run goes on where it was."""
     from dataclasses import replace
     from typing import cast
 
+    from unlearned.cli.before import check_model, check_writable_folder
     from unlearned.cli.progress import progress
     from unlearned.cli.settings import settings as values
     from unlearned.cli.settings import texts
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
+    from unlearned.files import check_place
+
+    forget_rows = read_rows(forget)
+    retain_rows = read_rows(retain) if retain else []
+    check_writable_folder(out)
+    check_place(out, replaces="soft_prompt.json" if method == "spul" and overwrite else "training.json")
+    check_model(options.model)
+
     from unlearned.methods.base import Schedule
     from unlearned.methods.config import LoraSettings, TrainConfig
     from unlearned.methods.data import Form
@@ -104,7 +118,7 @@ def train(
             "warmup": warmup, "max_tokens": max_tokens, "seed": seed,
         }  # fmt: skip
         chosen = {name: value for name, value in given.items() if value is not None}
-        return _soft_prompt(options, forget, retain, out, {**chosen, **own}, chat)
+        return _soft_prompt(options, forget_rows, retain_rows, out, {**chosen, **own}, chat, overwrite=overwrite)
     # All this before the model is loaded: a slip of the pen should not cost minutes.
     chosen_method = make_method(method, own)
     _check_options(context, options, chosen_method)
@@ -129,8 +143,6 @@ def train(
         device="cpu" if options.device == "cpu" else "auto",
         trainer=values(trainer, "--trainer"),
     )
-    forget_rows = read_rows(forget)
-    retain_rows = read_rows(retain) if retain else []
     check_rows(chosen_method, forget_rows, retain_rows)
     if qlora:
         options = replace(options, load_in_4bit=True)
@@ -145,6 +157,7 @@ def train(
             config,
             out,
             settings=own,
+            overwrite=overwrite,
             on_progress=report,
             tell=lambda line: typer.echo(line, err=True),
         )
@@ -176,27 +189,31 @@ def _check_options(context: typer.Context, options: ModelOptions, method: Method
 
 
 def _soft_prompt(
-    options: ModelOptions, forget: Path, retain: Path | None, out: Path, settings: dict[str, Any], chat: bool | None
+    options: ModelOptions,
+    forget_rows: Sequence[Row],
+    retain_rows: Sequence[Row],
+    out: Path,
+    settings: dict[str, Any],
+    chat: bool | None,
+    *,
+    overwrite: bool,
 ) -> None:
     from unlearned.cli.progress import progress
-    from unlearned.examples import read_rows
+    from unlearned.files import check_place
     from unlearned.learn.spul import SpulConfig, check_rows, train_soft_prompt
     from unlearned.methods.data import Form
     from unlearned.methods.known import read_settings
     from unlearned.methods.place import unfinished
-    from unlearned.unlearners.spul import check_place
 
     if isinstance(settings.get("labels"), str):
         settings["labels"] = [label.strip() for label in settings["labels"].split(",")]
     config = SpulConfig(form=Form(chat=chat), **read_settings(SpulConfig, "spul", settings))
-    check_place(out)
-    forget_rows = read_rows(forget)
-    retain_rows = read_rows(retain) if retain else []
+    check_place(out, replaces="soft_prompt.json" if overwrite else None)
     check_rows(forget_rows, retain_rows)
     model, tokenizer = load(options)
     checkpoints = unfinished(out.resolve())
     with progress() as report, quiet():
         soft = train_soft_prompt(model, tokenizer, forget_rows, retain_rows, config, report, checkpoints=checkpoints)
-    folder = soft.save_pretrained(out)
+    folder = soft.save_pretrained(out, overwrite=overwrite)
     shutil.rmtree(checkpoints)
     typer.echo(f"Written to {folder}")

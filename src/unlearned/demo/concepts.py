@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
+from unlearned.check.facts import Question
 from unlearned.examples import Row
 
 CONCEPTS = ("harry-potter", "star-wars")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A held-out question about a concept, with the facts that would give knowledge away."""
-
-    prompt: str
-    facts: tuple[tuple[str, ...], ...]
-    """Each fact as the words by which it can be recognised."""
-
-    def leaked_by(self, answer: str) -> bool:
-        """Whether the answer holds a fact that the question itself does not."""
-        return any(_holds(answer, alias) for fact in self.facts for alias in fact if not _holds(self.prompt, alias))
 
 
 @dataclass(frozen=True)
@@ -59,7 +46,3 @@ def general_prompts() -> list[str]:
 def _read(name: str) -> list[dict[str, Any]]:
     text = files("unlearned").joinpath(f"demo/data/{name}.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines() if line]
-
-
-def _holds(text: str, words: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(words)}(?!\w)", text, re.IGNORECASE) is not None

@@ -7,63 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unlearned.api import Generation, Unlearned
+from unlearned.api import Unlearned
 from unlearned.artifact import Artifact, load
 from unlearned.artifact.fingerprint import base_model_record
+from unlearned.check.compare import Asked, Comparison, Kind, compare
 from unlearned.classify.base import Floats
-from unlearned.demo.concepts import CONCEPTS, Concept, Question, general_prompts
+from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.learn.fit import FitConfig, fit
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-Kind = Literal["held-out forget", "close retain", "general"]
 MOST_LEAKS = 0.15
 """Share of the held-out questions that may still be answered with a fact; the original model answers most.
 
 What the detector misses, 3 of 26 of one concept, is answered as by the original model, and whether that holds a fact
 differs from one processor to the next."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One prompt, answered by both models in batches of the same composition."""
-
-    kind: Kind
-    concept: str | None
-    prompt: str
-    original: Generation
-    unlearned: Generation
-    question: Question | None = None
-
-    @property
-    def identical(self) -> bool:
-        return self.original.token_ids == self.unlearned.token_ids
-
-    @property
-    def leaked_before(self) -> bool:
-        return self.question is not None and self.question.leaked_by(self.original.text)
-
-    @property
-    def leaked_after(self) -> bool:
-        return self.question is not None and self.question.leaked_by(self.unlearned.text)
-
-    def marked(self) -> list[tuple[str, bool]]:
-        """The prompt in pieces, each with whether it was found in scope."""
-        text, first = self.unlearned.prompt.text, self.unlearned.prompt.segments[-1]
-        cuts = {first.start, first.end}
-        spans = [(s.start, s.end) for s in self.unlearned.verdict.spans]
-        cuts |= {cut for span in spans for cut in span if first.start <= cut <= first.end}
-        ordered = sorted(cuts)
-        return [
-            (text[a:b], any(start <= a and b <= end for start, end in spans))
-            for a, b in zip(ordered, ordered[1:], strict=False)
-        ]
 
 
 @dataclass(slots=True)
@@ -139,27 +103,15 @@ def run_demo(
     with clock("save and reload"):
         artifacts = load(*folders)
         unlearned, original = Unlearned(model, tokenizer, artifacts), Unlearned(model, tokenizer)
-    rows: list[tuple[Kind, str | None, str, Question | None]] = [
-        *(("held-out forget", c.name, q.prompt, q) for c in concepts for q in c.held_out),
-        *(("close retain", c.name, prompt, None) for c in concepts for prompt in c.retain_held_out),
-        *(("general", None, prompt, None) for prompt in general_prompts()),
+    asked = [
+        *(Asked("held-out forget", q.prompt, c.name, q) for c in concepts for q in c.held_out),
+        *(Asked("close retain", prompt, c.name) for c in concepts for prompt in c.retain_held_out),
+        *(Asked("general", prompt) for prompt in general_prompts()),
     ]
-    prompts = [prompt for _, _, prompt, _ in rows]
     with clock("detect"):
-        unlearned.classify(prompts)
-    answers: dict[str, list[Generation]] = {}
-    for name, llm in (("original answers", original), ("unlearned answers", unlearned)):
-        report(name, 0, len(prompts))
-        with clock(name):
-            # All prompts at once in both: the same batches, so that unflagged answers can be compared bit for bit.
-            answers[name] = llm.generate(prompts, max_new_tokens=max_new_tokens, do_sample=False, batch_size=32)
-        report(name, len(prompts), len(prompts))
-    comparisons = [
-        Comparison(kind, concept, prompt, before, after, question)
-        for (kind, concept, prompt, question), before, after in zip(
-            rows, answers["original answers"], answers["unlearned answers"], strict=True
-        )
-    ]
+        unlearned.classify([one.prompt for one in asked])
+    with clock("answers of both"):
+        comparisons = compare(original, unlearned, asked, max_new_tokens=max_new_tokens, batch_size=32, report=report)
     return DemoResult(
         base_model_record(original.engine).id, concepts, list(artifacts), comparisons, folders, clock.seconds
     )

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import unlearned
-from unlearned.artifact.artifact import RECORD, Artifact
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Outcome, Shard, Tested, machine_of, part, write_outcome

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from unlearned.artifact.mistakes import Mistakes
 from unlearned.classify.base import Floats
 from unlearned.errors import FitError
 from unlearned.metrics.estimate import exact_interval
@@ -49,6 +50,9 @@ class Calibration:
 
     close_flagged: int | None = None
     """Of these, how many are at or above the threshold."""
+
+    mistakes: Mistakes | None = None
+    """Which prompts these are, where their words are known."""
 
     short_penalty: float = 0.0
     """The scores of short texts had so much less log-odds; see `learn.whole_names.short_penalty`."""

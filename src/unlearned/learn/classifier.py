@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearned.artifact.mistakes import mistakes_of
 from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, classifiers, config_of
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.lexicon import Lexicon, ScopeName
@@ -133,7 +134,11 @@ def fit_classifier(
         for kind, own in spelt.items()
         if len(texts.forget) > 1
     }
-    return classifier, replace(calibration, short_penalty=penalty, spellings=missed)
+    pairs = [(text, float(score)) for text, score in zip([*texts.forget, *texts.negatives], scores, strict=True)]
+    groups = (range(n), range(n, n + r), range(n + r, len(pairs)))
+    forgotten, close, general = ([pairs[i] for i in group if seen[i]] for group in groups)
+    mistakes = mistakes_of(forgotten, close, general, calibration.threshold)
+    return classifier, replace(calibration, mistakes=mistakes, short_penalty=penalty, spellings=missed)
 
 
 def scope_lexicon(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Lexicon:

@@ -6,10 +6,11 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
+from unlearned.artifact.provenance import Role, made
 from unlearned.artifact.schema import BaseModelRecord, CalibrationRecord
 from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
@@ -26,7 +27,7 @@ from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
 from unlearned.learn.strength_config import SELECTOR, StrengthConfig
-from unlearned.learn.unfinished import LEDGER, Unfinished, discard
+from unlearned.learn.unfinished import LEDGER, OF, Unfinished, discard
 from unlearned.progress import Progress
 from unlearned.unlearners.eco import LEARN_IT, ForgetScope
 
@@ -83,6 +84,19 @@ def fit(
     return add_strength(model, tokenizer, artifact, forget, retain, config=config, on_progress=on_progress)
 
 
+def kept_evaluations(forget: Rows, retain: Rows, exempt: Rows, scope: str, config: FitConfig) -> int | None:
+    """How many evaluations of the very same fit were kept when it was interrupted; None = it begins anew."""
+    if config.checkpoints is None:
+        return None
+    try:
+        if (config.checkpoints / OF).read_text(encoding="utf-8") != _fingerprint(forget, retain, exempt, scope, config):
+            return None
+        lines = (config.checkpoints / LEDGER).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return sum('"parameter"' in line for line in lines)
+
+
 def fit_detector(
     forget: Rows,
     retain: Rows = (),
@@ -114,12 +128,15 @@ def fit_detector(
         lexicon=scope_lexicon(forget_rows, retain_rows, config),
         other_languages=config.other_languages,
     )
+    rows: dict[Role, list[Row]] = {"forget": forget_rows, "retain": retain_rows, "exempt": exempt_rows}
     return Artifact(
         scopes=(candidate,),
         encoder=classifier.encoder,
         encoder_probe=classifier.encoder.encode([PROBE])[0],
         secret=secret,
         calibrations={scope: CalibrationRecord.model_validate(calibration, from_attributes=True)},
+        mistakes={} if calibration.mistakes is None else {scope: calibration.mistakes},
+        made=(made("detector", rows, _part(ClassifierConfig, config), seed=config.seed),),
     )
 
 
@@ -173,7 +190,21 @@ def add_strength(
         scope = replace(scope, corruption=_by_hand(engine, scope, forget_rows, config, base_model, report))
     if config.checkpoints is not None:
         discard(config.checkpoints)
-    return replace(artifact, scopes=(scope,), base_model=base_model, strengths=strengths)
+    step = made(
+        "strength",
+        {"forget": forget_rows, "retain": retain_rows},
+        _part(StrengthConfig, config),
+        seed=config.seed,
+    )
+    return replace(
+        artifact,
+        scopes=(scope,),
+        base_model=base_model,
+        strengths=strengths,
+        made=(*(one for one in artifact.made if one.step != "strength"), step),
+        created=step.at,
+        sha256="",
+    )
 
 
 def with_strength(artifact: Artifact, strength: float) -> Artifact:
@@ -187,6 +218,14 @@ def with_strength(artifact: Artifact, strength: float) -> Artifact:
         )
         scopes.append(replace(scope, corruption=replace(scope.corruption, **change)))
     return replace(artifact, scopes=tuple(scopes), strengths={})
+
+
+Part = TypeVar("Part", ClassifierConfig, StrengthConfig)
+
+
+def _part(kind: type[Part], config: FitConfig) -> Part:
+    """The settings of one half."""
+    return kind(**{f.name: getattr(config, f.name) for f in fields(kind)})
 
 
 def _by_hand(

@@ -19,7 +19,7 @@ LEAST_UNIQUE, FROM_TOKENS = 0.3, 8
 """An answer of at least so many tokens repeats itself if fewer than this share of them are different."""
 
 MOST_PERPLEXITY = 2.0
-"""Times the perplexity of the plain model's answers about invented subjects: as fluent as not knowing sounds."""
+"""Times the perplexity of the plain model's answers about invented subjects, up or down: as fluent as not knowing."""
 
 NEUTRAL = "Tell me something."
 """Answers are judged as answers to this: the question itself would make a wrong answer look less like language."""
@@ -97,8 +97,11 @@ class FluencyGuard:
             )
 
     def penalty(self, found: Fluency) -> float:
-        """0 for answers as fluent as the reference allows; 1 if all are degenerate, or four times as perplexing."""
+        """0 for answers as fluent as the reference allows; 1 if all are degenerate, or a factor of four away from it.
+
+        Answers far below the reference are stock phrases: as likely as can be, and the same to every question.
+        """
         excess = 0.0
         if math.isfinite(found.log_perplexity):
-            excess = found.log_perplexity - self.reference.log_perplexity - math.log(MOST_PERPLEXITY)
+            excess = abs(found.log_perplexity - self.reference.log_perplexity) - math.log(MOST_PERPLEXITY)
         return max(0.0, found.degenerate - self.reference.degenerate) + max(0.0, excess) / math.log(MOST_PERPLEXITY)

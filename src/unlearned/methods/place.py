@@ -18,14 +18,19 @@ from unlearned.methods.record import RECORD, versions
 from unlearned.methods.weights import Prepared
 
 
-def is_there(target: Path, sha256: str) -> bool:
-    """Whether the place holds this very result; refuses any other content."""
+def is_there(target: Path, sha256: str, *, overwrite: bool = False) -> bool:
+    """Whether the place holds this very result; refuses any other content, unless another result may be replaced."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     known = read_json(target / RECORD)
     if isinstance(known, dict) and known.get("fingerprint") == sha256:
         return True
-    raise ConfigError(f"{target} exists and holds something else. Choose another --out, or remove it.")
+    if overwrite and isinstance(known, dict) and "fingerprint" in known:
+        return False
+    raise ConfigError(
+        f"{target} exists and holds something else. Choose another --out, or remove it; another training's result is "
+        f"replaced with --overwrite (and kept as {target.name}.previous)."
+    )
 
 
 def check_place(target: Path) -> None:
@@ -79,7 +84,12 @@ def finish(method: Method, prepared: Prepared, target: Path, record: dict[str, A
     record = {**record, "adapter": prepared.adapter, "versions": versions()}
     write_text(scratch / RECORD, json.dumps(record, indent=1) + "\n")
     if target.is_dir():
-        target.rmdir()  # empty, as was checked
+        if any(target.iterdir()):  # may be replaced, as was checked
+            previous = target.with_name(f"{target.name}.previous")
+            shutil.rmtree(previous, ignore_errors=True)
+            os.replace(target, previous)
+        else:
+            target.rmdir()
     os.replace(scratch, target)
 
 

@@ -59,6 +59,7 @@ def train_method(
     out: str | Path,
     *,
     settings: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
     on_progress: Progress | None = None,
     tell: Tell | None = None,
 ) -> Path:
@@ -74,6 +75,7 @@ def train_method(
         config: how to train; None: the method's recipe, on all weights.
         out: folder of the result.
         settings: the method's own.
+        overwrite: replace the result of another training, which is kept as `NAME.previous`.
         on_progress: called with ("training", steps done, steps).
         tell: called with lines about what happens.
 
@@ -100,7 +102,7 @@ def train_method(
     told, config = config, config.filled(method.recipe, adapter=adapter, processes=processes)
     record = recipe_record(name, method, config, model, forget, retain, processes)
     sha256 = fingerprint(record)
-    if is_there(target, sha256):
+    if is_there(target, sha256, overwrite=overwrite):
         tell(f"{out} holds the result of this training already.")
         return Path(out)
     check_place(target)

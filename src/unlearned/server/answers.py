@@ -113,6 +113,15 @@ class Answer:
         chunks += self._restorer.finish() if last else []
         return [own for chunk in chunks for own in tokens_of(chunk, substitution)]
 
+    def say_what_is_given(self) -> None:
+        """Where the answer is fixed, give it out as if the model had said it; in the request's own thread."""
+        if self.prompt.answer is None:
+            return
+        for token_id in self.stream.tokenizer(self.prompt.answer, add_special_tokens=False)["input_ids"]:
+            if self.receive(Token(token_id, 0.0)):
+                return
+        self._finish("stop")
+
     def fail(self, error: Exception) -> None:
         """End it with an error, if it has not ended."""
         if not self.done:

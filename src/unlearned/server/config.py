@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from unlearned.errors import ConfigError
 from unlearned.server.keys import Keys
+from unlearned.server.on_flag import OnFlag
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,9 @@ class ServeConfig:
 
     keys: Keys = field(default_factory=Keys)
 
+    on_flag: OnFlag = field(default_factory=OnFlag)
+    """What happens to flagged prompts."""
+
     max_batch: int = 32
     """Rows that share a forward pass. 1 = every answer is computed alone, and is `model.generate`'s to the last bit."""
 
@@ -36,6 +40,9 @@ class ServeConfig:
 
     max_queue: int = 1024
     """Rows that may wait; more are refused with 429."""
+
+    default_temperature: float | None = None
+    """Where a request does not say; None = the model's own, if it samples, else OpenAI's 1. 0 = greedy."""
 
     default_max_tokens: int = 512
     """Longest chat answer where a request does not say."""

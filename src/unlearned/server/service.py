@@ -67,7 +67,8 @@ class Service:
         self.engine = RowwiseEngine(model, tokenizer)
         self.reader = Reader(self.engine)
         # Fast tokenizers are for one thread at a time: the event loop and the engine's thread have copies of their own.
-        self.token_texts = TokenTexts(copy.deepcopy(tokenizer))
+        self._teller: PreTrainedTokenizerBase = copy.deepcopy(tokenizer)
+        self.token_texts = TokenTexts(self._teller)
         self._decoder: PreTrainedTokenizerBase = copy.deepcopy(tokenizer)
         self._ends = self.engine.end_ids()
         self.batcher = Batcher(self.engine, config)
@@ -76,7 +77,7 @@ class Service:
         self.gate = Gate(config, store, log=log, queue_depth=lambda: len(self.batcher), engine_alive=self.batcher.alive)
 
     def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
-        self.view.replace(artifacts)
+        self.view.replace(self.config.on_flag.applied(artifacts))
         return self.view.unlearner
 
     def close(self) -> None:
@@ -126,7 +127,8 @@ class Service:
         def default(name: str) -> Any:
             return getattr(own, name, None) if samples else None
 
-        temperature = asked.temperature if asked.temperature is not None else default("temperature")
+        temperature = asked.temperature if asked.temperature is not None else self.config.default_temperature
+        temperature = default("temperature") if temperature is None else temperature
         top_p = asked.top_p if asked.top_p is not None else default("top_p")
         return RowSettings(
             max_new_tokens=max_new_tokens,
@@ -153,13 +155,15 @@ class Service:
                 own if own.seed is None else replace(own, seed=own.seed + turn),
                 ends=self._ends,
                 stops=asked.stops,
-                tokenizer=self._decoder,
+                tokenizer=self._decoder if prompt.answer is None else self._teller,
                 sink=answers.take,
             )
             for place, (prompt, own) in enumerate(zip(inputs, settings, strict=True))
             for turn in range(copies)
         ]
-        self.batcher.submit(answers.rows)
+        self.batcher.submit([row for row in answers.rows if row.prompt.answer is None])
+        for row in answers.rows:
+            row.say_what_is_given()
         return answers
 
     async def scored(self, inputs: Sequence[PromptInput], top: int) -> list[list[Token]]:

@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from unlearned.artifact.artifact import Artifact, read_record
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.in_force import Hold
+from unlearned.artifact.record import read_record
+from unlearned.artifact.signing import read_trusted
 from unlearned.errors import ArtifactError, ConfigError, UnlearnedError
 from unlearned.server.audit import Audit
 from unlearned.server.refusals import RefusalError
@@ -42,6 +45,9 @@ class Entry:
     """Of its record, and through that of all its files."""
 
     artifact: Artifact
+
+    hold: Hold
+    """By which other programs see that it is in force."""
 
     def shown(self) -> dict[str, Any]:
         """For the administrator."""
@@ -77,6 +83,9 @@ class Sources:
 
     audit: Path | None = None
     """File that keeps the history of changes; default: one beside the state file."""
+
+    trusted_keys: Path | None = None
+    """File of public keys, of which one must have signed whatever is enforced; None = nothing need be signed."""
 
     def __post_init__(self) -> None:
         if self.folder is not None and not self.folder.is_dir():
@@ -114,6 +123,7 @@ class ArtifactStore:
         self.sources, self.problems = sources, dict[str, str]()
         self.audit = Audit(sources.audit_file)
         self._activate, self._report = activate, report
+        self._trusted = None if sources.trusted_keys is None else read_trusted(sources.trusted_keys)
         self._lock = threading.RLock()
         self._state = self._with_given(State.read(sources.state_file))
         self._missing: set[str] = set()
@@ -290,8 +300,10 @@ class ArtifactStore:
                 if old is not None and (old.sha256, old.path, old.source) == (digest, path, source):
                     entries.append(old)
                 else:
-                    artifact = Artifact.from_pretrained(path)  # another one than `digest`, if it was just replaced
-                    entries.append(Entry(name, source, path, artifact.sha256, artifact))
+                    artifact = Artifact.from_pretrained(
+                        path, trusted=self._trusted
+                    )  # another one than `digest`, if it was just replaced
+                    entries.append(Entry(name, source, path, artifact.sha256, artifact, Hold(path)))
             except (UnlearnedError, OSError) as error:
                 problems[name] = str(error)
                 if name in known:

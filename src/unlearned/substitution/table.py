@@ -45,7 +45,7 @@ class NameTable:
         ordinary: (N,) bool, see `Known`.
     """
 
-    secret: bytes
+    secret: bytes = field(repr=False)
     scope: str
     hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
     kinds: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))

@@ -41,6 +41,9 @@ class ForgetScope(Scope):
     enrolled: NameTable | None = None
     """The names of the scope, where strangers stand for them; None = names are told by their spelling alone."""
 
+    answer: str | None = None
+    """What is said to flagged prompts in place of the model's answer; None = the model answers the corrupted prompt."""
+
     def __post_init__(self) -> None:
         Scope.__post_init__(self)
         selectors.get(self.selector)
@@ -77,7 +80,11 @@ class ECO:
         self.scopes = tuple(sorted(scopes, key=lambda scope: scope.name))
         self._by_name = {scope.name: scope for scope in self.scopes}
         if len(self._by_name) < len(self.scopes):
-            raise UnlearnedError("Two scopes have the same name. Remove one of the artifacts or rename its scope.")
+            names = [scope.name for scope in self.scopes]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise UnlearnedError(
+                f"Two artifacts have the scope {twice!r}; each scope is enforced once. Leave one of them out."
+            )
 
     def __repr__(self) -> str:
         return f"ECO({', '.join(scope.name for scope in self.scopes)})"
@@ -101,5 +108,8 @@ class ECO:
         """
         if not verdict.in_scope:
             return PromptInput(prompt.token_ids, verdict)  # the plain model's own path, bit for bit
-        found = selection(prompt, verdict, self._by_name, embedder, substitutes=True)
+        answers = [answer for span in verdict.spans if (answer := self._by_name[span.scope].answer) is not None]
+        found = selection(prompt, verdict, self._by_name, embedder, substitutes=not answers)
+        if answers:
+            return found.hidden(answers[0])
         return found.read(self._by_name, lambda name: self._by_name[name].learned)

@@ -97,6 +97,12 @@ class Selection:
         read = PromptInput(self.prompt.token_ids, self.verdict, positions[order], vectors[order])
         return replace(read, substitution=self.substitution)
 
+    def hidden(self, answer: str) -> PromptInput:
+        """With a fixed answer in place of the model's; where answers are scored, nothing of these tokens is read."""
+        positions = torch.cat([s.positions for s in self.spans]).sort().values
+        zeros = torch.zeros_like(torch.cat([s.vectors for s in self.spans]))
+        return PromptInput(self.prompt.token_ids, self.verdict, positions, zeros, answer=answer)
+
 
 def selection(
     prompt: Prompt, verdict: Verdict, scopes: Mapping[str, CorruptingScope], embedder: Embedder, *, substitutes: bool

@@ -18,7 +18,7 @@ import torch
 
 from unlearned.engines.base import Engine
 from unlearned.errors import ArtifactError, ArtifactIntegrityError, ArtifactMismatchError, ArtifactVersionError
-from unlearned.files import new_folder, write_bytes, write_text
+from unlearned.files import check_place, new_folder, write_bytes, write_text
 from unlearned.stages import Prompt, PromptInput
 
 if TYPE_CHECKING:
@@ -63,15 +63,19 @@ class SPUL:
             )
         return [_behind(given, prefixed(given.token_ids, self.vectors, self.placeholder_id)) for given in inputs]
 
-    def save_pretrained(self, folder: str | Path) -> Path:
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write JSON and safetensors. The folder appears as a whole, or not at all.
+
+        Args:
+            folder: where.
+            overwrite: replace an older soft prompt, which is kept as `NAME.previous`.
 
         Raises:
             ArtifactError: the place is taken.
         """
         from safetensors.torch import save
 
-        target = check_place(folder)
+        target = check_place(folder, replaces=RECORD if overwrite else None)
         content = save({"vectors": self.vectors.float().contiguous()})
         record = {
             "format": FORMAT,
@@ -80,7 +84,7 @@ class SPUL:
             "vectors_sha256": hashlib.sha256(content).hexdigest(),
             "record": dict(self.record),
         }
-        with new_folder(target) as new:
+        with new_folder(target, keep_previous=overwrite) as new:
             write_bytes(new / VECTORS, content)
             write_text(new / RECORD, json.dumps(record, indent=1) + "\n")
         return target
@@ -109,14 +113,6 @@ class SPUL:
         if not isinstance(record.get("placeholder_id"), int) or not isinstance(record.get("record"), dict):
             raise ArtifactError(f"{place / RECORD} lacks fields. Copy the folder again.")
         return cls(load(content)["vectors"], record["placeholder_id"], record["record"])
-
-
-def check_place(folder: str | Path) -> Path:
-    """The folder as a path; raises `ArtifactError` if something is there already."""
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ArtifactError(f"{target} exists. Choose another folder, or remove it.")
-    return target
 
 
 def prefixed(token_ids: Sequence[int], vectors: Tensor, placeholder_id: int) -> PromptInput:

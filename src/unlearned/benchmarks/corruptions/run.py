@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from unlearned.check.facts import Question
 from unlearned.corrupt.functions import corruptions
-from unlearned.demo.concepts import CONCEPTS, Concept, Question
+from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearned.api import Unlearned
-from unlearned.artifact.artifact import RECORD, Artifact
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.contenders import Contender, Corrupted, Plain
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Outcome, machine_of, write_outcome

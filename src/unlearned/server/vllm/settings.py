@@ -38,6 +38,9 @@ class Settings:
     audit: str | None = None
     """File that keeps the history of changes; default: beside the state file."""
 
+    trusted_keys: str | None = None
+    """File of public keys, of which one must have signed every artifact."""
+
     api_key_file: str | None = None
     """Keys of clients, one KEY or LABEL:KEY a line."""
 
@@ -71,7 +74,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not (self.artifacts or self.artifact_dir or self.state):
             raise ConfigError("Nothing would be enforced: name an artifact folder, a folder to watch or a state file.")
-        for name in ("artifact_dir", "state", "audit", "api_key_file", "admin_key_file"):
+        for name in ("artifact_dir", "state", "audit", "trusted_keys", "api_key_file", "admin_key_file"):
             if (value := getattr(self, name)) is not None:  # other processes may work in another folder
                 object.__setattr__(self, name, str(Path(value).absolute()))
         object.__setattr__(self, "artifacts", tuple(str(Path(path).absolute()) for path in self.artifacts))
@@ -125,6 +128,7 @@ class Settings:
             folder=Path(self.artifact_dir) if self.artifact_dir else None,
             state=_path(self.state),
             audit=_path(self.audit),
+            trusted_keys=_path(self.trusted_keys),
         )
 
     def serve_config(self) -> ServeConfig:

@@ -1,0 +1,91 @@
+"""Prompts, answered by both models in batches of the same composition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from unlearned.api import Generation, Unlearned
+from unlearned.check.facts import Question
+from unlearned.engines.base import Completion
+from unlearned.learn.fluency import is_degenerate
+from unlearned.progress import Progress
+
+Kind = Literal["held-out forget", "close retain", "general"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One prompt of a comparison."""
+
+    kind: Kind
+    prompt: str
+    group: str | None = None
+    """Of which concept or scope."""
+
+    question: Question | None = None
+    """With facts, where it is about what is to be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One prompt, and what both models say."""
+
+    kind: Kind
+    concept: str | None
+    prompt: str
+    original: Generation
+    unlearned: Generation
+    question: Question | None = None
+
+    @property
+    def identical(self) -> bool:
+        return self.original.token_ids == self.unlearned.token_ids
+
+    @property
+    def leaked_before(self) -> bool:
+        return self.question is not None and self.question.leaked_by(self.original.text)
+
+    @property
+    def leaked_after(self) -> bool:
+        return self.question is not None and self.question.leaked_by(self.unlearned.text)
+
+    def marked(self) -> list[tuple[str, bool]]:
+        """The prompt in pieces, each with whether it was found in scope."""
+        text, first = self.unlearned.prompt.text, self.unlearned.prompt.segments[-1]
+        cuts = {first.start, first.end}
+        spans = [(s.start, s.end) for s in self.unlearned.verdict.spans]
+        cuts |= {cut for span in spans for cut in span if first.start <= cut <= first.end}
+        ordered = sorted(cuts)
+        return [
+            (text[a:b], any(start <= a and b <= end for start, end in spans))
+            for a, b in zip(ordered, ordered[1:], strict=False)
+        ]
+
+
+def compare(
+    original: Unlearned,
+    unlearned: Unlearned,
+    asked: Sequence[Asked],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+    report: Progress,
+) -> list[Comparison]:
+    """Greedy answers of both, in the same batches, so that they can be compared bit for bit."""
+    answers: list[list[Generation]] = []
+    prompts = [one.prompt for one in asked]
+    for name, llm in (("original answers", original), ("unlearned answers", unlearned)):
+        report(name, 0, len(prompts))
+        answers.append(llm.generate(prompts, max_new_tokens=max_new_tokens, do_sample=False, batch_size=batch_size))
+        report(name, len(prompts), len(prompts))
+    return [
+        Comparison(one.kind, one.group, one.prompt, before, after, one.question)
+        for one, before, after in zip(asked, *answers, strict=True)
+    ]
+
+
+def is_looping(answer: Generation) -> bool:
+    """Empty, or a few tokens over and over."""
+    return is_degenerate(Completion(answer.text, answer.token_ids))

@@ -1,0 +1,190 @@
+"""`unlearned check`: did it work on these prompts?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from unlearned.cli.options import BatchSize, TrustedKeys, load, quiet, with_model_options
+from unlearned.models import ModelOptions
+
+if TYPE_CHECKING:
+    from unlearned.check.run import CheckResult
+
+SHOWN = 8
+"""Prompts of a list in the terminal."""
+
+BOUNDS = "Bounds (exit status 1 beyond them)"
+
+
+@with_model_options
+def check(
+    options: ModelOptions,
+    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    forget: Annotated[
+        Path | None,
+        typer.Option(
+            help="Held-out questions about the scope; columns answer or facts say what must not come out. Default: "
+            "part of the fit's own prompts, which is weaker."
+        ),
+    ] = None,
+    retain: Annotated[Path | None, typer.Option(help="Close prompts that must stay.")] = None,
+    general: Annotated[Path | None, typer.Option(help="Unrelated prompts; default: packaged ones.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of check.html and check.json; default: check-SCOPE.")
+    ] = None,
+    record: Annotated[bool, typer.Option(help="Keep the numbers beside the artifact and in its card.")] = True,
+    draw_facts: Annotated[
+        bool, typer.Option(help="Where there are neither facts nor answers, take what the model says every time.")
+    ] = True,
+    max_missed: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the forget prompts.", rich_help_panel=BOUNDS)
+    ] = 0.1,
+    max_flagged: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the close and of the general prompts.", rich_help_panel=BOUNDS),
+    ] = 0.05,
+    max_leaks: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the questions with a fact.", rich_help_panel=BOUNDS)
+    ] = 0.15,
+    max_told_apart: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Accuracy of telling answers from those about invented subjects.", rich_help_panel=BOUNDS
+        ),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
+    batch_size: BatchSize = 16,
+    seed: Annotated[int, typer.Option(min=0, help="Of sampled answers and invented subjects.")] = 0,
+    trusted_keys: TrustedKeys = None,
+) -> None:
+    """Ask the original and the unlearned model the same prompts: what was missed, flagged wrongly, leaked, changed.
+
+    Writes a page with all answers side by side. Exit status 1 if a bound was not kept.
+    """
+    from unlearned.artifact.record import folder_of, read_record
+    from unlearned.cli.before import check_model, check_writable_folder
+    from unlearned.errors import ArtifactError, ConfigError
+    from unlearned.examples import Row, read_rows
+    from unlearned.extras import require
+
+    known = read_record(folder_of(artifact))
+    if forget is None and (retain is not None or general is not None):
+        raise ConfigError("Give --forget, too; without it, all prompts are set aside from the fit's own.")
+    rows = {name: read_rows(file) if file else [] for name, file in (("forget", forget), ("retain", retain))}
+    general_rows = read_rows(general) if general else []
+    check_model(options.model)
+    place = out or Path(f"check-{artifact.resolve().name}")
+    check_writable_folder(place)
+    require("jinja2", extra="report", purpose="The page of a check")
+
+    from unlearned.artifact.artifact import Artifact
+    from unlearned.artifact.evidence import write_evidence
+    from unlearned.artifact.record import SIGNATURE
+    from unlearned.artifact.signing import read_trusted
+    from unlearned.check.config import Bounds, CheckConfig
+    from unlearned.check.page import check_page
+    from unlearned.check.run import run_check
+    from unlearned.check.set_aside import own_files, without_some
+    from unlearned.cli.progress import progress
+    from unlearned.demo.concepts import general_prompts
+    from unlearned.files import write_text
+
+    bounds = Bounds(missed=max_missed, flagged=max_flagged, leaks=max_leaks, told_apart=max_told_apart)
+    config = CheckConfig(
+        bounds=bounds, max_new_tokens=max_new_tokens, batch_size=batch_size, seed=seed, draw_facts=draw_facts
+    )
+    trusted = None if trusted_keys is None else read_trusted(trusted_keys)
+    whole = checked = Artifact.from_pretrained(artifact, trusted=trusted)
+    own = own_files(known) if forget is None else {}
+    model, tokenizer = load(options)
+    with progress() as report, quiet():
+        if own:
+            checked, rows["forget"], rows["retain"] = without_some(whole, own, report)
+        result = run_check(
+            model,
+            tokenizer,
+            checked,
+            rows["forget"],
+            rows["retain"],
+            general_rows or [Row(prompt) for prompt in general_prompts()],
+            held_out=forget is not None,
+            config=config,
+            on_progress=report,
+        )
+    evidence = result.evidence().model_copy(update={"artifact_sha256": whole.sha256})
+    place.mkdir(parents=True, exist_ok=True)
+    write_text(place / "check.html", check_page(result, evidence))
+    write_text(place / "check.json", _json(result, evidence))
+    show(result)
+    if record:
+        was_signed = (artifact / SIGNATURE).exists()
+        try:
+            write_evidence(artifact, evidence)
+        except OSError as error:
+            typer.echo(f"The numbers are not kept beside the artifact: {error.strerror}.", err=True)
+        else:
+            signed = " Its signature held for the old card and was removed: sign it again." if was_signed else ""
+            typer.echo(f"Recorded in {artifact}.{signed}")
+    typer.echo(f"Page: {place / 'check.html'}")
+    if evidence.failures:
+        raise ArtifactError(f"{whole.name}: {'; '.join(evidence.failures)}.")
+
+
+def show(result: CheckResult) -> None:
+    """Print the numbers, and which prompts were missed or flagged wrongly."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from unlearned.artifact.evidence import summary
+
+    console = Console()
+    table = Table(title=Text(f"Check of {result.artifact.name}"), title_justify="left", show_header=False)
+    for name, value in summary(result.evidence()):
+        table.add_row(Text(name, style="bold"), Text(value))
+    console.print(table)
+    for title, rows in (("Missed", result.missed()), ("Wrongly flagged", result.wrongly_flagged())):
+        if rows:
+            console.print(Text(f"{title}, the nearest to the threshold first:", style="bold"))
+        for row in rows[:SHOWN]:
+            console.print(Text(f"  {row.unlearned.verdict.score:.3f}  {row.prompt}"))
+        if len(rows) > SHOWN:
+            console.print(Text(f"  ... and {len(rows) - SHOWN} more, on the page"))
+    if not result.held_out:
+        console.print(
+            Text(
+                "Checked on part of the fit's own prompts, with a detector made without them: weaker than prompts by "
+                "somebody else (--forget FILE).",
+                style="yellow",
+            )
+        )
+
+
+def _json(result: CheckResult, evidence: Any) -> str:
+    import json
+
+    from unlearned.check.compare import is_looping
+
+    rows = [
+        {
+            "kind": c.kind,
+            "prompt": c.prompt,
+            "flagged": c.unlearned.flagged,
+            "scope": c.unlearned.verdict.scope,
+            "score": round(c.unlearned.verdict.score, 6),
+            "original": c.original.text,
+            "unlearned": c.unlearned.text,
+            "identical": c.identical,
+            "facts": [list(fact) for fact in c.question.facts] if c.question else [],
+            "leaked_before": c.leaked_before,
+            "leaked_after": c.leaked_after,
+            "looping": is_looping(c.unlearned),
+        }
+        for c in result.comparisons
+    ]
+    strangers = [{"prompt": prompt, "original": answer.text} for prompt, answer in result.strangers]
+    data = {**evidence.model_dump(mode="json"), "prompts": rows, "invented": strangers}
+    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"

@@ -1,0 +1,85 @@
+"""What happens to a flagged prompt: what its artifact was fitted for, or one fixed answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from unlearned.artifact.artifact import Artifact
+from unlearned.errors import ConfigError
+from unlearned.unlearners.eco import ForgetScope
+
+MODES = ("substitute", "corrupt", "refuse")
+ANSWER = "I don't know anything about that."
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OnFlag:
+    """By scope; what names none is for all others."""
+
+    modes: Mapping[str | None, str] = field(default_factory=dict)
+    answers: Mapping[str | None, str] = field(default_factory=dict)
+    """Of "refuse"."""
+
+    def __post_init__(self) -> None:
+        for mode in self.modes.values():
+            if mode not in MODES:
+                raise ConfigError(f"--on-flag {mode}: must be one of {', '.join(MODES)}, or SCOPE=one of them.")
+        for scope, answer in self.answers.items():
+            if self.mode(scope) != "refuse":
+                raise ConfigError("--answer is what --on-flag refuse says. Give both, or none.")
+            if not answer.strip():
+                raise ConfigError("--answer is empty. Give the words that flagged prompts are answered with.")
+
+    @classmethod
+    def read(cls, modes: Sequence[str], answers: Sequence[str]) -> OnFlag:
+        """Of the options `MODE` or `SCOPE=MODE`, and `TEXT` or `SCOPE=TEXT` of such a scope.
+
+        Raises:
+            ConfigError: one is not understood, or given twice.
+        """
+        found: dict[str | None, str] = {}
+        for text in modes:
+            scope, equals, mode = text.rpartition("=")
+            _set(found, scope if equals else None, mode, "--on-flag")
+        said: dict[str | None, str] = {}
+        for text in answers:
+            scope, equals, answer = text.partition("=")
+            own = bool(equals) and scope in found
+            _set(said, scope if own else None, answer if own else text, "--answer")
+        return cls(modes=found, answers=said)
+
+    def mode(self, scope: str | None) -> str | None:
+        """None = as it was fitted."""
+        return self.modes.get(scope, self.modes.get(None))
+
+    def applied(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
+        """The artifacts as they are to be enforced.
+
+        Raises:
+            ConfigError: a scope was not fitted for what is asked of it.
+        """
+        if not self.modes:
+            return list(artifacts)
+        return [replace(one, scopes=tuple(self._scope(scope) for scope in one.scopes)) for one in artifacts]
+
+    def _scope(self, scope: ForgetScope) -> ForgetScope:
+        mode = self.mode(scope.name)
+        if mode == "refuse":
+            return replace(scope, answer=self.answers.get(scope.name, self.answers.get(None, ANSWER)))
+        if (
+            scope.corruption is not None
+            and mode is not None
+            and (mode == "substitute") is not scope.corruption.substitutes
+        ):
+            raise ConfigError(
+                f"--on-flag {mode}: the scope {scope.name!r} was fitted with {scope.corruption.function!r}. Fit "
+                "it again with another --corruption, or leave --on-flag out."
+            )
+        return scope
+
+
+def _set(found: dict[str | None, str], scope: str | None, value: str, option: str) -> None:
+    if scope in found:
+        raise ConfigError(f"{option} is given twice for {scope or 'all scopes'}. Leave one out.")
+    found[scope] = value

@@ -1,0 +1,206 @@
+"""What is wrong is told before torch is imported, and nothing good is lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from unlearned.artifact import Artifact
+from unlearned.artifact.in_force import Hold
+from unlearned.artifact.provenance import rows_sha256
+from unlearned.cli import before, choices
+from unlearned.examples import Row
+
+FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Which school does Harry Potter attend?", "Name his owl."]
+
+RETAIN = ["How do I bake bread?", "Who is the fox?", "What is tea?", "Name a river.", "Where is Oslo?"]
+
+PROBE = """
+import sys
+sys.argv = ["unlearned", *sys.argv[1:]]
+from unlearned.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    print("torch" in sys.modules, file=sys.stdout)
+    sys.exit(end.code)
+"""
+
+
+def run(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    command = [sys.executable, "-c", PROBE, *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **env}
+    )
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("user")
+    for name, prompts in (("forget", FORGET), ("other", [*FORGET, "Who is Dobby?"]), ("retain", RETAIN)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps({"prompt": p}) + "\n" for p in prompts))
+    (folder / "full").mkdir()
+    (folder / "full" / "mine.txt").write_text("mine")
+    (folder / "training").mkdir()
+    (folder / "training" / "other.bin").write_text("mine")
+    fit = [
+        "fit",
+        "--classifier-only",
+        "--no-background",
+        "--forget",
+        "forget.jsonl",
+        "--retain",
+        "retain.jsonl",
+        "--scope",
+        "hp",
+    ]
+    done = run(
+        *fit, "--out", "hp", "--about", "the wizard", "--reference", "case 4711", cwd=folder, UNLEARNED_BY="Anna"
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("fit", "--forget", "none.jsonl", "--scope", "x", "--out", "new"), "Cannot read none.jsonl"),
+        ((*FIT, "--classifier", "kernal"), "Did you mean 'kernel'?"),
+        ((*FIT, "--corruption", "rand_nose_first_n"), "Did you mean 'rand_noise_first_n'?"),
+        ((*FIT, "--objective", "likelihood,rogue"), "Did you mean 'rouge'?"),
+        ((*FIT, "--surrogate", "inventd"), "Did you mean 'invented'?"),
+        ((*FIT, "--selector", "entities"), "the entity tagger 'dslim/bert-base-NER'"),
+        ((*FIT, "--encoder", "no/such-encoder"), "the text encoder 'no/such-encoder'"),
+        ((*FIT, "--model", "./nowhere"), "There is no folder './nowhere'"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "forget.jsonl/x"), "is no folder"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "full"), "full exists and is no artifact"),
+        (
+            ("fit", "--forget", "forget.jsonl", "--scope", "dobby", "--out", "hp"),
+            "another scope: hp. Add --overwrite",
+        ),
+        (("fit", "--forget", "other.jsonl", "--scope", "hp", "--out", "hp"), "fitted on other data"),
+        (("fit", "--forget", "forget.jsonl", "--detector", "nowhere", "--out", "new"), "holds no unlearner.json"),
+        (("instruct", "refusal", "--detector", "nowhere", "--out", "new"), "holds no unlearner.json"),
+        (("instruct", "prompting", "--text", "none.txt", "--out", "new"), "none.txt: There is no such file"),
+        (("instruct", "prompting", "--about", "x", "--out", "full"), "full exists. Add --overwrite"),
+        (
+            ("instruct", "prompting", "--about", "x", "--out", "full", "--overwrite"),
+            "nothing that --overwrite",
+        ),
+        (("train", "npo", "--forget", "none.jsonl", "--out", "new"), "Cannot read none.jsonl"),
+        (("train", "npo", "--forget", "forget.jsonl", "--out", "training"), "training exists"),
+        (("generate", "--input", "none.jsonl"), "Cannot read none.jsonl"),
+        (("generate", "--artifact", "nowhere", "--prompt", "Hi"), "no artifact folder 'nowhere'"),
+        (("classify", "hp", "none.jsonl"), "Cannot read none.jsonl"),
+        (("inspect", "nowhere"), "no artifact folder 'nowhere'"),
+        (("serve", "--artifact", "nowhere"), "no artifact folder 'nowhere'"),
+        (("serve", "--admin-key-file", "none.txt"), "none.txt"),
+        (("chat", "--artifact", "nowhere"), "no artifact folder 'nowhere'"),
+    ],
+)
+def test_a_slip_of_the_pen_is_told_before_torch_is_imported(
+    place: Path, command: tuple[str, ...], message: str
+) -> None:
+    done = run(*command, cwd=place, HF_HUB_OFFLINE="1")
+    assert message in done.stderr
+    assert (done.returncode, done.stdout.strip()) == (1, "False"), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (place / "new").exists()
+
+
+def test_what_options_offer_is_what_there_is() -> None:
+    from unlearned.classify.base import classifiers
+    from unlearned.corrupt.functions import corruptions
+    from unlearned.learn.calibration import METHODS
+    from unlearned.learn.measures import measures
+    from unlearned.learn.optimisers import optimisers
+    from unlearned.learn.strength_config import AUTO, BEST
+    from unlearned.select.entities import MODEL, VARIABLE
+    from unlearned.select.positions import selectors
+
+    assert sorted(choices.CLASSIFIERS) == classifiers.names()
+    assert sorted(choices.CORRUPTIONS) == sorted([*corruptions.names(), AUTO, BEST])
+    assert sorted(choices.OBJECTIVES) == measures.names()
+    assert sorted(choices.OPTIMISERS) == optimisers.names()
+    assert sorted(choices.SELECTORS) == selectors.names()
+    assert choices.CALIBRATIONS == METHODS
+    assert (before.NER, before.NER_VARIABLE) == (MODEL, VARIABLE)
+
+
+def test_a_replaced_artifact_is_kept_until_the_next_success(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "hp", tmp_path / "hp")
+    first = (tmp_path / "hp" / "unlearner.json").read_text()
+    fit = [
+        "fit",
+        "--classifier-only",
+        "--no-background",
+        "--retain",
+        place / "retain.jsonl",
+        "--out",
+        "hp",
+        "--overwrite",
+    ]
+    done = run(*fit, "--forget", place / "other.jsonl", "--scope", "dobby", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "hp.previous" / "unlearner.json").read_text() == first
+    second = (tmp_path / "hp" / "unlearner.json").read_text()
+    failed = run(*fit, "--forget", place / "retain.jsonl", "--scope", "dobby", cwd=tmp_path)
+    assert failed.returncode == 1, failed.stdout
+    assert (tmp_path / "hp.previous" / "unlearner.json").read_text() == first
+    again = run(
+        "fit", "--classifier-only", "--no-background", "--retain", place / "retain.jsonl",
+        "--forget", place / "other.jsonl", "--scope", "dobby", "--out", "hp", cwd=tmp_path,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr  # the same scope and data
+    assert (tmp_path / "hp.previous" / "unlearner.json").read_text() == second
+    hold = Hold(tmp_path / "hp")
+    fit = [
+        "fit",
+        "--classifier-only",
+        "--no-background",
+        "--retain",
+        place / "retain.jsonl",
+        "--forget",
+        place / "other.jsonl",
+    ]
+    refused = run(*fit, "--scope", "dobby", "--out", "hp", cwd=tmp_path)
+    assert (refused.returncode, "in force" in refused.stderr) == (1, True), refused.stderr
+    hold.end()
+    instruct = ["instruct", "prompting", "--about", "Potter", "--out", "told"]
+    assert [run(*instruct, *more, cwd=tmp_path).returncode for more in ((), (), ("--overwrite",))] == [0, 1, 0]
+    assert (tmp_path / "told.previous" / "instruction.json").is_file()
+
+
+def test_the_record_tells_how_it_was_made(place: Path) -> None:
+    artifact = Artifact.from_pretrained(place / "hp")
+    [step] = artifact.made
+    assert (artifact.about, artifact.reference, step.by, step.step) == ("the wizard", "case 4711", "Anna", "detector")
+    assert step.command == (
+        "unlearned fit --classifier-only --no-background --forget forget.jsonl --retain retain.jsonl --scope hp "
+        "--out hp --about 'the wizard' --reference 'case 4711'"
+    )
+    assert (step.options["classifier"], step.options["max_fpr"], step.seed) == ("kernel", 0.005, None)
+    rows = [Row(prompt) for prompt in FORGET]
+    assert [(one.role, one.rows) for one in step.data] == [("forget", 4), ("retain", 5)]
+    assert step.data[0].sha256 == rows_sha256(reversed([*rows, rows[0]])) != rows_sha256(rows[1:])
+    assert artifact.calibrations["hp"].close_count == 5
+
+
+def test_the_hash_of_rows_is_as_documented() -> None:
+    import hashlib
+
+    digests: list[Any] = sorted(
+        hashlib.sha256(text.encode()).digest() for text in ('["Wer ist „Jo“?", null]', '["A", "B"]')
+    )
+    assert rows_sha256([Row("A", "B"), Row("Wer ist „Jo“?")]) == hashlib.sha256(b"".join(digests)).hexdigest()
