@@ -90,7 +90,7 @@ FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
             "another scope: hp. Add --overwrite",
         ),
         (("fit", "--forget", "other.jsonl", "--scope", "hp", "--out", "hp"), "fitted on other data"),
-        (("fit", "--forget", "forget.jsonl", "--detector", "nowhere", "--out", "new"), "holds no unlearner.json"),
+        (("fit", "--forget", "forget.jsonl", "--detector", "nowhere", "--out", "new"), "no artifact folder 'nowhere'"),
         (("instruct", "refusal", "--detector", "nowhere", "--out", "new"), "holds no unlearner.json"),
         (("instruct", "prompting", "--text", "none.txt", "--out", "new"), "none.txt: There is no such file"),
         (("instruct", "prompting", "--about", "x", "--out", "full"), "full exists. Add --overwrite"),

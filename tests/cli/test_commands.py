@@ -101,9 +101,9 @@ def test_fit_takes_another_function_several_objectives_and_another_surrogate(pla
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--surrogate", "unrelatd"), "surrogate='unrelatd': must be invented or unrelated, or a number"),
+        (("--surrogate", "unrelatd"), "Did you mean 'unrelated'"),
         (("--objective", "likelyhood"), "Did you mean 'likelihood'"),
-        (("--objective", " , "), "At least one objective is needed"),
+        (("--objective", " , "), "Give at least one objective"),
         (("--optimiser", "bracket"), "Did you mean 'bracketing'"),
         (("--corruption", "auto", "--strength", "2"), "'auto' chooses the strength"),
     ],
@@ -117,7 +117,7 @@ def test_fit_refuses_settings_before_any_work(place: Path, options: tuple[str, .
         "--model",
         "none",
         "--forget",
-        "none.jsonl",
+        str(place / "forget.jsonl"),
         "--scope",
         "x",
         "--out",
@@ -144,7 +144,9 @@ def test_classify_writes_one_row_per_input_row_without_loading_a_language_model(
     done = run("classify", "artifacts/hp", "prompts.jsonl", "--out", "verdicts.jsonl", cwd=place)
     assert done.returncode == 0, done.stderr
     found = rows(place / "verdicts.jsonl")
-    assert [set(row) for row in found] == [{"id", "flagged", "score", "scope", "spans", "languages"}] * 3
+    assert [set(row) for row in found] == [
+        {"id", "prompt", "flagged", "score", "scope", "spans", "languages", "exempted_by"}
+    ] * 3
     assert [row["id"] for row in found] == ["hp", 1, 2]
     assert [row["languages"] for row in found] == [[]] * 3
     assert [row["flagged"] for row in found] == [True, True, False]
@@ -235,7 +237,7 @@ def test_generate_writes_the_promised_rows_and_changes_only_flagged_ones(place: 
     assert [set(row) for row in found] == [{"id", "prompt", "answer", "flagged", "scope"}] * 3
     assert [row["flagged"] for row in found] == [True, True, False]
     assert found[0]["scope"] == "harry-potter"
-    assert [a["answer"] == b["completion"] for a, b in zip(plain, found, strict=True)] == [False, False, True]
+    assert [a["answer"] == b["answer"] for a, b in zip(plain, found, strict=True)] == [False, False, True]
 
 
 def test_generate_answers_one_prompt_on_the_terminal(place: Path) -> None:
@@ -289,9 +291,9 @@ def test_inspect_prints_the_record_as_json_without_the_secret(place: Path) -> No
         (("fit", "--detector", "d", "--forget", "forget.jsonl", "--classifier-only", "--out", "x"), "model is needed"),
         (("fit", "--detector", "nowhere", "--forget", "forget.jsonl", "--out", "x"), "no artifact folder 'nowhere'"),
         (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--classifier", "kern"), "'kernel'"),
-        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--calibration", "f"), "one of errors, fpr"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--calibration", "f"), "Known: errors, fpr"),
         (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--alpha", "1"), "alpha=1.0"),
-        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--other-languages", "no"), "'corrupt'"),
+        (("fit", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--other-languages", "no"), "Known: pass, corrupt"),
         (
             ("fit", "--model", "model", "--forget", "forget.jsonl", "--scope", "s", "--out", "x", "--corruption", "rand"),  # noqa: E501
             "Unknown corruption 'rand'",

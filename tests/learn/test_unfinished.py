@@ -13,7 +13,7 @@ from unlearned.artifact import Artifact
 from unlearned.errors import DataError
 from unlearned.learn.fit import FitConfig, add_strength, fit, fit_detector
 from unlearned.learn.objective import Objective
-from unlearned.learn.unfinished import DETECTOR, LEDGER, OF, Unfinished
+from unlearned.learn.unfinished import DETECTOR, LEDGER, MISTAKES, OF, Unfinished
 
 SEARCH = {"points": 4, "max_evaluations": 8, "tolerance": 0.0}
 
@@ -67,13 +67,14 @@ def test_a_fit_that_was_killed_goes_on_where_it_was(start: Any, watch: Watch, tm
         start(folder)
     before = watch.asked
     assert len(before) >= 5
-    assert {path.name for path in folder.iterdir()} == {DETECTOR, OF, LEDGER}
+    assert {path.name for path in folder.iterdir()} == {DETECTOR, OF, LEDGER, MISTAKES}
     kept = Artifact.from_pretrained(folder / DETECTOR)
     watch.after, watch.batches = 10**9, []
     artifact = start(folder)
     record = artifact.strengths["potter"]
     assert artifact.secret == kept.secret == artifact.scopes[0].secret
-    assert (artifact.created, artifact.scopes[0].threshold) == (kept.created, kept.scopes[0].threshold)
+    assert artifact.made[0] == kept.made[0]
+    assert artifact.scopes[0].threshold == kept.scopes[0].threshold
     assert not set(watch.asked) & set(before)
     assert sorted(watch.asked + before) == [evaluation.parameter for evaluation in record.trace]
     assert not folder.exists()
