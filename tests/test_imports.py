@@ -107,7 +107,7 @@ def test_the_ground_imports_no_stage(room: str) -> None:
 
 def test_substitution_knows_words_and_tokens_and_no_stage() -> None:
     for path in _files("substitution"):
-        assert _rooms(path) <= {"substitution", "words", "examples", "errors"}, path
+        assert _rooms(path) <= {"substitution", "names", "words", "examples", "errors"}, path
 
 
 @pytest.mark.parametrize("room", STAGES)

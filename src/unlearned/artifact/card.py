@@ -73,8 +73,7 @@ def _made(record: UnlearnerRecord) -> str:
     for step in record.made:
         data = ", ".join(f"{one.rows} {one.role} rows (sha256 {one.sha256[:16]})" for one in step.data)
         by = f" by {_one_line(step.by)}" if step.by else ""
-        command = f", `{_one_line(step.command)}`" if step.command else ""
-        rows.append(f"| {step.step} | {step.at}{by}{command}; {data} |\n")
+        rows.append(f"| {step.step} | {step.at}{by}; {data} |\n")
     return "".join(rows)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.provenance import rows_sha256
 from unlearned.artifact.schema import UnlearnerRecord
+from unlearned.classify.lexicon import ScopeName
 from unlearned.errors import DataError
 from unlearned.examples import Row, read_rows
 from unlearned.learn.classifier import ClassifierConfig
@@ -62,7 +63,11 @@ def without_some(
         raise DataError(f"{len(forget)} forget prompts are too few to set some aside. Give --forget FILE.")
     step = next(step for step in artifact.made if step.step == "detector")
     known = {f.name for f in fields(ClassifierConfig)}
-    config = FitConfig(**{name: value for name, value in step.options.items() if name in known}, seed=0)
+    options = {name: value for name, value in step.options.items() if name in known}
+    options["names"] = tuple(
+        ScopeName(**{**one, "aliases": tuple(one["aliases"])}) for one in options.get("names") or ()
+    )
+    config = FitConfig(**options, seed=0)
     own = artifact.scopes[0]
     made = fit_detector(
         forget, retain, scope=own.name, exempt=rows.get("exempt", []), config=config, on_progress=report

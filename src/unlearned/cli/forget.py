@@ -35,13 +35,19 @@ def forget(
         list[Path] | None, typer.Option(help="Text file about the subject; repeatable. More may follow as FILES.")
     ] = None,
     scope: Annotated[str | None, typer.Option(help="Name of the scope; default: that of the folder.")] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace an artifact of another scope, or in force; it is kept as NAME.previous."
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts and stop.")] = False,
     seed: Annotated[int | None, typer.Option(help="Make the noise reproducible; default: a new secret.")] = None,
     max_examples: Annotated[int, typer.Option(min=1, help="Forget prompts the strength is learned on.")] = 16,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")] = 16,
 ) -> None:
     """Forget a person, work, place, organisation or product by its name: write the prompts, then fit on them."""
-    from unlearned.artifact.artifact import check_target
+    from unlearned.cli.before import check_artifact_place, check_model
     from unlearned.cli.inspect import show
     from unlearned.cli.progress import progress
     from unlearned.errors import ConfigError
@@ -54,14 +60,15 @@ def forget(
     if not given:
         raise ConfigError("Say whom or what to forget: unlearned forget NAME --model MODEL --out FOLDER.")
     subject = as_subject(given, kind=kind, aliases=alias or (), about=about or (), not_about=not_about or ())
-    check_target(out)  # before minutes of work, not after
+    chosen = scope or out.resolve().name
+    check_artifact_place(out, scopes=[chosen], data=[], overwrite=overwrite)  # before minutes of work, not after
+    check_model(options.model)
     read_documents(files)
     folder = out.parent / f"{out.name}.prompts"
     model, tokenizer = load(options)
     with progress() as report, quiet():
         written = write(model, tokenizer, subject, files, folder=folder, on_progress=report)
     _tell(written, folder)
-    chosen = scope or out.resolve().name
     if dry_run:
         typer.echo(
             f"Edit them, then:\n  {_fit_command(subject, written, folder, out, chosen, options, seed, max_examples)}"
@@ -74,7 +81,7 @@ def forget(
         artifact = fit_prompts(
             model, tokenizer, subject, written.prompts, scope=chosen, config=config, on_progress=report
         )
-    artifact.save_pretrained(out)
+    artifact.save_pretrained(out, keep_previous=True)
     for file in out.iterdir():
         file.chmod(0o600)
     show(out)

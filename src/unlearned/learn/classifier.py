@@ -129,15 +129,15 @@ def fit_classifier(
         least_threshold=classifier.least_threshold,
     )
     report("classifier", FOLDS + 1, FOLDS + 1)
+    pairs = [(text, float(score)) for text, score in zip([*texts.forget, *texts.negatives], scores, strict=True)]
+    groups = (range(n), range(n, n + r), range(n + r, len(pairs)))
+    forgotten, close, general = ([pairs[i] for i in group if seen[i]] for group in groups)
+    mistakes = mistakes_of(forgotten, close, general, calibration.threshold)
     missed = {
         kind: (int((own < calibration.threshold).sum()), len(own))
         for kind, own in spelt.items()
         if len(texts.forget) > 1
     }
-    pairs = [(text, float(score)) for text, score in zip([*texts.forget, *texts.negatives], scores, strict=True)]
-    groups = (range(n), range(n, n + r), range(n + r, len(pairs)))
-    forgotten, close, general = ([pairs[i] for i in group if seen[i]] for group in groups)
-    mistakes = mistakes_of(forgotten, close, general, calibration.threshold)
     return classifier, replace(calibration, mistakes=mistakes, short_penalty=penalty, spellings=missed)
 
 
