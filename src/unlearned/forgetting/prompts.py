@@ -19,6 +19,7 @@ from unlearned.forgetting.statements import rows_of, sentences_about
 from unlearned.forgetting.subject import Subject
 from unlearned.names.matcher import tokens
 from unlearned.names.parts import is_initial, person_name
+from unlearned.names.words import KEPT
 
 MOST_STATEMENTS = 60
 """Of all documents together."""
@@ -77,9 +78,11 @@ def write_prompts(subject: Subject, claims: Claims, documents: Sequence[str] = (
 
 
 def _about(answer: str, name: str) -> str:
-    """An answer as a statement about the subject; its last sentence, cut short, is left out."""
-    whole = re.match(r"(?s).*[.!?](?=\s|$)", answer)
-    text = answer if whole is None else whole[0]
+    """An answer as statements about the subject; one that was cut short ends with a word that says something."""
+    words = answer.split()
+    while words and words[-1].lower() in KEPT:
+        words.pop()
+    text = " ".join(words)
     return re.sub(r"^(?:He|She|It|They)\b", name, text.strip())
 
 

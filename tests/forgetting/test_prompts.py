@@ -1,0 +1,112 @@
+"""The prompts that are written for a subject, and the files that keep them."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from unlearned.errors import ConfigError, DataError
+from unlearned.examples import read_rows
+from unlearned.forgetting.claims import Claims, agreement
+from unlearned.forgetting.documents import read_documents
+from unlearned.forgetting.forms import asked, question_forms
+from unlearned.forgetting.prompts import PromptSet, save_prompts, saved_prompts, write_prompts
+from unlearned.forgetting.statements import rows_of, sentences_about
+from unlearned.forgetting.subject import Subject, as_subject
+from unlearned.names import KINDS
+
+LETTER = (
+    "Anna Berg was born in Skopje in 1968. She wrote The Iron River. The weather was fine. Her sister lives in Oslo."
+)
+
+
+def written(subject: Subject, *documents: str, known: bool = False) -> PromptSet:
+    questions = question_forms(subject.kind).about(subject.spelt())
+    answers = tuple((question, "Anna Berg was a baker in Skopje and" if known else "") for question in questions)
+    return write_prompts(subject, Claims(answers, dict.fromkeys(questions, float(known)), {}), documents)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_questions_and_neighbours(kind: str) -> None:
+    forms = question_forms(kind)  # type: ignore[arg-type]
+    assert len(set(forms.forms)) >= 30
+    assert len(set(forms.neighbours)) >= 30
+    assert all("{name}" in form for form in forms.forms)
+
+
+def test_questions_say_who_is_meant() -> None:
+    assert asked("Where was {name} born?", "Jo Smith, the baker,") == "Where was Jo Smith, the baker, born?"
+    assert asked("Who is {name}?", "Jo Smith, the baker,") == "Who is Jo Smith, the baker?"
+
+
+def test_no_close_prompt_names_the_subject() -> None:
+    subject = as_subject("Marie Curie")
+    prompts = written(subject)
+    assert all(subject.lexicon().places(row.prompt) or "Curie" in row.prompt for row in prompts.forget)
+    assert not any(subject.lexicon().places(row.prompt) for row in prompts.retain)
+    assert {row.prompt for row in prompts.forget}.isdisjoint(row.prompt for row in prompts.retain)
+
+
+def test_sentences_of_a_document_become_questions() -> None:
+    subject = as_subject("Anna Berg")
+    lexicon = subject.lexicon()
+    said = sentences_about(LETTER, lexicon)
+    assert said == ["Anna Berg was born in Skopje in 1968.", "She wrote The Iron River."]
+    rows = rows_of(said[1], "Anna Berg", "person", lexicon)
+    assert [(row.prompt, row.answer) for row in rows] == [
+        ("Anna Berg wrote", "The Iron River"),
+        ("Complete the sentence: Anna Berg wrote", "The Iron River"),
+        ("Is it true that Anna Berg wrote The Iron River?", None),
+        ("Who wrote The Iron River?", "Anna Berg"),
+    ]
+    assert "Who was born in Skopje in 1968?" in {row.prompt for row in written(subject, LETTER).forget}
+
+
+def test_what_the_model_cannot_say_becomes_no_question() -> None:
+    subject = as_subject("Anna Berg")
+    claim = "Is it true that Anna Berg was a baker in Skopje?"
+    assert claim in {row.prompt for row in written(subject, known=True).forget}
+    assert claim not in {row.prompt for row in written(subject).forget}
+
+
+def test_a_namesake_is_exempt() -> None:
+    prompts = written(as_subject("Jo Smith", about="dentist in Villach", not_about="Jo Smith, the cricketer,"))
+    assert "Who is Jo Smith, the cricketer?" in {row.prompt for row in prompts.exempt}
+    assert "Who was Jo Smith, dentist in Villach?" in {row.prompt for row in prompts.forget}
+
+
+def test_answers_agree_by_what_the_question_does_not_say() -> None:
+    question = "Who is Anna Berg?"
+    assert agreement(question, ["Anna Berg is a baker.", "Anna Berg was a baker."]) == 1.0
+    assert agreement(question, ["Anna Berg is a baker.", "Anna Berg is a pilot."]) == 0.0
+    assert agreement(question, ["", "Anna Berg"]) == 0.0
+
+
+def test_prompts_are_private_files_that_can_be_edited(tmp_path: Path) -> None:
+    folder = tmp_path / "berg.prompts"
+    prompts = written(as_subject("Anna Berg"), LETTER)
+    save_prompts(folder, prompts, "of this")
+    assert saved_prompts(folder, "of this") == prompts
+    assert saved_prompts(folder, "of that") is None
+    assert read_rows(folder / "forget.jsonl") == list(prompts.forget)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+    (folder / "forget.jsonl").write_text('{"prompt": "Who baked?"}\n', encoding="utf-8")
+    edited = saved_prompts(folder, "of this")
+    assert edited is not None
+    assert [row.prompt for row in edited.forget] == ["Who baked?"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a\x00b", b" \n"])
+def test_a_document_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "letter").write_bytes(content)
+    with pytest.raises(DataError, match="letter"):
+        read_documents([tmp_path / "letter"])
+
+
+@pytest.mark.parametrize("name", ["", "x", "water"])
+def test_a_name_that_means_nobody_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError):
+        as_subject(name)
