@@ -1,7 +1,7 @@
 """The model types that are known, and those of them that do not pass, with the cause.
 
-A test holds both lists to the release of transformers that they were made on. On any other a difference is news, and only
-a leak is an error.
+A test holds both lists to the release of transformers that they were made on. On any other a difference is news, and
+only a leak is an error.
 """
 
 from __future__ import annotations
