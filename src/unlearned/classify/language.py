@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from unlearned.classify.base import TextEncoder
+from unlearned.classify.small_words import by_small_words
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -58,6 +59,8 @@ def language_of(text: str) -> str:
     """ISO 639-1 code; "en" for short and for doubtful texts."""
     letters = [character for character in text if character.isalpha()]
     other_scripts = sum(character > "\u02af" for character in letters)
+    if not other_scripts and (told := by_small_words(text)) is not None:
+        return told
     if other_scripts < 4 and len(letters) < LEAST_LETTERS:
         return "en"
     likelihoods = dict(_identifier().rank(text))
