@@ -344,6 +344,21 @@ def test_a_generation_config_is_taken_as_it_is(engine: TransformersEngine) -> No
     assert [d.token_ids for d in done] == [by_hand(engine, prompt, 3, num_beams=2) for prompt in inputs]
 
 
+@pytest.mark.parametrize("more", [{}, {"pad_token_id": 0}])
+def test_our_own_settings_go_into_a_copy_of_a_generation_config(
+    engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    calls: list[dict[str, Any]] = []
+    generate = engine.model.generate
+    monkeypatch.setattr(engine.model, "generate", lambda **given: calls.append(given) or generate(**given))
+    config = GenerationConfig(max_new_tokens=3)
+    before = config.to_dict()
+    engine.generate(mixed(engine), generation_config=config, **more)
+    assert all(call.keys() == {"input_ids", "attention_mask", "generation_config"} for call in calls)  # or it warns
+    assert calls[0]["generation_config"].disable_compile
+    assert config.to_dict() == before
+
+
 # Where an answer ends
 
 

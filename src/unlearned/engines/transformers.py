@@ -158,16 +158,28 @@ class TransformersEngine:
     def _answered(self, batch: Sequence[PromptInput], generation: Mapping[str, Any]) -> list[Completion]:
         """The answers to one batch, `num_return_sequences` to each in a row, as the user reads them."""
         ids, attention, first = self.left_padded(batch)
-        # A compiled forward does not run Python hooks on replay.
-        extra = {"disable_compile": True} if any(prompt.corrupted for prompt in batch) else {}
+        arguments = self._arguments(generation, corrupted=any(prompt.corrupted for prompt in batch))
         with self.armed(ids, batch, first):
-            output = self.model.generate(
-                input_ids=ids, attention_mask=attention, **({"pad_token_id": self.pad_id} | dict(generation) | extra)
-            )
+            output = self.model.generate(input_ids=ids, attention_mask=attention, **arguments)
         sequences = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
         copies = len(sequences) // len(batch)
         said = [self._completion(sequence, generation) for sequence in sequences]
         return [restored(one, batch[n // copies].substitution, self.tokenizer) for n, one in enumerate(said)]
+
+    def _arguments(self, generation: Mapping[str, Any], *, corrupted: bool) -> dict[str, Any]:
+        """The caller's settings and ours: in the caller's configuration if there is one, for mixing is deprecated."""
+        ours: dict[str, Any] = {"pad_token_id": generation.get("pad_token_id", self.pad_id)}
+        if "stop_strings" in generation:
+            ours["stop_strings"] = generation["stop_strings"]
+        if corrupted:
+            ours["disable_compile"] = True  # a compiled forward does not run Python hooks on replay
+        config = generation.get("generation_config")
+        if config is None:
+            return {**generation, **ours}
+        config = copy.deepcopy(config)
+        for name, value in ours.items():
+            setattr(config, name, value)
+        return {**{name: value for name, value in generation.items() if name not in ours}, "generation_config": config}
 
     def _refuse_bypass(self, generation: Mapping[str, Any]) -> None:
         if bypassing := [name for name, value in generation.items() if name in REFUSED or is_cache(value)]:
