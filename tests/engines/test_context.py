@@ -23,7 +23,7 @@ def test_a_prompt_that_does_not_fit_with_its_answer_is_refused_and_named(llm: Un
     count = len(llm.engine.tokenize(long, chat=False).token_ids)
     with pytest.raises(ContextError, match=rf"Prompt 1: .*context is 64 tokens; the prompt has {count}, .* have 4\."):
         llm.generate([fits, long], chat=False, max_new_tokens=4)
-    with pytest.raises(ContextError, match="the answer may have 63"):
+    with pytest.raises(ContextError, match="the answer may have 64"):
         llm.generate([fits], chat=False, max_new_tokens=63 + len(llm.engine.tokenize(fits, chat=False).token_ids) - 1)
     with pytest.raises(ContextError) as caught:
         next(llm.generate_each([fits] * 40 + [long], chat=False, batch_size=1, max_new_tokens=4))
