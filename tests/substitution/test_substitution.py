@@ -75,6 +75,15 @@ def test_a_name_inside_another_word_is_left_alone(substitution: Substitution) ->
     assert substitution.back(f"{stranger}x un{stranger.lower()} {stranger}1") == []
 
 
+def test_a_stranger_with_an_accent_is_turned_back_too(embedded: Any) -> None:
+    bank = Bank(Pieces(embedded[1]))
+    made = Substitution({"harry": Pair("Harry", "Leopold")}, bank.pieces)
+    text = "Léopold met LÉOPOLD, the Léopolds' café."
+    assert replaced(text, made.back(text)) == "Harry met HARRY, the Harrys' café."
+    said = tuple(embedded[1](text, add_special_tokens=False)["input_ids"])
+    assert restored(Completion("", said), made, embedded[1]).text == "Harry met HARRY, the Harrys' café."
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_a_stream_is_the_whole_answer(
     substitution: Substitution, tokenizer: PreTrainedTokenizerFast, text: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -84,11 +85,12 @@ class Substitution:
 
     def may_begin(self, text: str) -> bool:
         """Whether a text could be the beginning, or the whole, of a stranger that has to be turned back."""
-        lower = text.lower()
+        lower = _unaccented(text).lower()
         return any(form.startswith(lower) for form in self._back)
 
     def _restored(self, text: str, pattern: re.Pattern[str]) -> Iterator[Piece]:
-        for match in pattern.finditer(text):
+        # A model may write the stranger with an accent: Léopold for Leopold.
+        for match in pattern.finditer(_unaccented(text)):
             pair, ending = self._back[match.group().lower()]
             said = match.group()
             if pair.form != WORD:
@@ -150,6 +152,11 @@ class Substitution:
             written_as_name = has_capital(word.text) or pair.in_lower_case
             return in_case_of(word.text, pair.stranger + ending) if written_as_name else None
         return None if pair is None else pair.stranger
+
+
+def _unaccented(text: str) -> str:
+    """The text with the base of every letter, as many characters."""
+    return text if text.isascii() else "".join(unicodedata.normalize("NFD", sign)[0] for sign in text)
 
 
 def replaced(text: str, pieces: Sequence[Piece]) -> str:
