@@ -283,7 +283,7 @@ def test_removing_an_unknown_scope_names_the_active_ones(llm: Unlearned, model: 
 
 def test_the_same_scope_twice_is_refused_and_all_stays_as_it_was(llm: Unlearned, artifact: Any) -> None:
     before = llm.artifacts, llm.unlearner
-    with pytest.raises(UnlearnedError, match="same name"):
+    with pytest.raises(UnlearnedError, match="each scope is enforced once"):
         llm.add(artifact())
     assert (llm.artifacts, llm.unlearner) == before
 

@@ -67,7 +67,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokeni
 def test_fit_learns_a_strength_and_records_every_evaluation(place: Path) -> None:
     done = run(
         "fit", "--model", "model", "--forget", "forget.jsonl", "--retain", "retain.jsonl", "--scope", "learned",
-        "--out", "artifacts/learned", cwd=place,
+        "--out", "artifacts/learned", "--corruption", "rand_noise_first_n", cwd=place,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     record = json.loads((place / "artifacts/learned/unlearner.json").read_text())["scopes"][0]
@@ -78,6 +78,21 @@ def test_fit_learns_a_strength_and_records_every_evaluation(place: Path) -> None
     printed = " ".join(done.stdout.split())
     assert "likelihood" in printed
     assert f"({len(tried)} evaluations on {record['strength']['examples']} examples)" in printed
+
+
+def test_a_scope_of_names_gets_strangers_and_the_record_says_why(place: Path) -> None:
+    record = json.loads((place / "artifacts/hp/unlearner.json").read_text())["scopes"][0]
+    assert record["corruption"]["function"] == "entity_substitution"
+    assert sum(record["names"].values()) > 0
+    done = run(
+        "fit", "--model", "model", "--forget", "forget.jsonl", "--retain", "retain.jsonl", "--scope", "strangers",
+        "--out", "artifacts/strangers", cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    learned = json.loads((place / "artifacts/strangers/unlearner.json").read_text())["scopes"][0]
+    assert learned["strength"]["trace"][0]["parameter"] == 0
+    assert "name somebody or something" in learned["strength"]["reason"]
+    assert "strangers" in done.stdout
 
 
 def test_fit_takes_another_function_several_objectives_and_another_surrogate(place: Path) -> None:
@@ -210,7 +225,7 @@ def test_options_that_a_given_detector_would_ignore_are_refused(place: Path, det
 def test_a_strength_is_added_to_a_detector_which_stays_as_it_is(place: Path, detector: Path) -> None:
     done = run(
         "fit", "--detector", "detectors/hp", "--model", "model", "--forget", "forget.jsonl", "--strength", "50",
-        "--out", "detectors/whole", cwd=place,
+        "--out", "detectors/whole", "--corruption", "rand_noise_first_n", cwd=place,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     before, after = (json.loads((place / f"detectors/{name}/unlearner.json").read_text()) for name in ("hp", "whole"))
@@ -259,7 +274,7 @@ def test_chat_compares_original_and_unlearned(place: Path) -> None:
 def test_inspect_shows_scope_threshold_and_hash(place: Path) -> None:
     done = run("inspect", "artifacts/hp", cwd=place)
     assert done.returncode == 0, done.stderr
-    for word in ("harry-potter", "kernel", "rand_noise_first_n", "sha256", "missed"):
+    for word in ("harry-potter", "kernel", "entity_substitution", "strangers", "sha256", "missed"):
         assert word in done.stdout
 
 

@@ -164,9 +164,10 @@ def test_a_strength_that_would_overflow_float16_is_refused(name: str, sigma: flo
             _apply(name, vectors, sigma=sigma)
 
 
-def test_every_function_of_the_paper_and_two_more_are_registered_with_what_they_take() -> None:
+def test_every_function_of_the_paper_and_three_more_are_registered_with_what_they_take() -> None:
     noise = ("sigma", "dims", "generator")
     assert {name: corruptions.get(name).parameters for name in NAMES} == {
+        "entity_substitution": noise,
         "rand_noise_first_n": noise,
         "rand_noise_rand_n": noise,
         "rand_noise_top_k": noise,

@@ -131,3 +131,6 @@ def semantic(rows: Rows, sigma: float, bank: Rows, generator: Rng) -> Rows:
 
 def adversarial(rows: Rows, sigma: float, direction: list[float]) -> Rows:
     return [[x + sigma * math.sqrt(len(row)) * u for x, u in zip(row, direction, strict=True)] for row in rows]
+
+
+entity_substitution = rand_noise_first_n

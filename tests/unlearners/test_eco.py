@@ -339,7 +339,7 @@ def test_a_threshold_that_would_flag_nothing_or_everything_by_mistake_is_refused
 
 
 def test_two_scopes_of_one_name_are_refused(make_scope: Any) -> None:
-    with pytest.raises(UnlearnedError, match="same name"):
+    with pytest.raises(UnlearnedError, match="each scope is enforced once"):
         ECO([make_scope("a"), make_scope("a", secret=b"t" * 32)])
 
 

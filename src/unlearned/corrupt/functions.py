@@ -23,7 +23,13 @@ from unlearned.corrupt.fixed import (
     zero_out_first_n,
     zero_out_top_k,
 )
-from unlearned.corrupt.noise import rand_noise_first_n, rand_noise_rand_n, rand_noise_top_k, set_rand_noise_first_n
+from unlearned.corrupt.noise import (
+    entity_substitution,
+    rand_noise_first_n,
+    rand_noise_rand_n,
+    rand_noise_top_k,
+    set_rand_noise_first_n,
+)
 from unlearned.corrupt.order import reverse_order, shuffle
 from unlearned.corrupt.substitutes import adversarial, check_bank, check_direction, semantic
 from unlearned.registry import Registry
@@ -80,7 +86,7 @@ class CorruptionFunction:
 
 
 corruptions: Registry[CorruptionFunction] = Registry("corruption")
-corruptions.register(SUBSTITUTION, CorruptionFunction(rand_noise_first_n, substitutes=True))
+corruptions.register(SUBSTITUTION, CorruptionFunction(entity_substitution, substitutes=True))
 corruptions.register("rand_noise_first_n", CorruptionFunction(rand_noise_first_n))
 corruptions.register("rand_noise_rand_n", CorruptionFunction(rand_noise_rand_n))
 corruptions.register("rand_noise_top_k", CorruptionFunction(rand_noise_top_k))

@@ -51,3 +51,11 @@ def _noise(vectors: Tensor, sigma: float, dims: int, generator: np.random.Genera
     # Drawn for this prompt alone and on the CPU: noise drawn for a padded batch on the GPU would change with the
     # neighbours in the batch, so the same question would get another answer under load.
     return torch.from_numpy(sigma * generator.standard_normal((len(vectors), dims)))
+
+
+def entity_substitution(vectors: Tensor, *, sigma: float, dims: int, generator: np.random.Generator) -> Tensor:
+    """What is left of the default corruption for vectors: noise on words beside a stranger's (`rand_noise_first_n`).
+
+    The strangers themselves are put in before, by `unlearned.unlearners.substituting`. Not from the paper.
+    """
+    return rand_noise_first_n(vectors, sigma=sigma, dims=dims, generator=generator)
