@@ -77,7 +77,7 @@ lock:
 	UV_PYTHON_DOWNLOADS=never $(LOCKED) --python-version 3.11 --excludes locks/vllm.excludes --overrides locks/vllm.overrides \
 		--extra gguf --extra serve --extra eval pyproject.toml locks/vllm.in --output-file locks/vllm.txt
 
-# Everything that the environments need, in one folder: what it takes to set them up again without an index.
+# Everything that .venv needs, in one folder: what it takes to set it up again without an index.
 WHEELS ?= wheels
 wheels: $(READY)
 	$(PIP) wheel --quiet --no-build-isolation --wheel-dir $(WHEELS) --constraint locks/dev.txt pip setuptools torch '.[dev]'
