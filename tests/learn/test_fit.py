@@ -87,8 +87,7 @@ def test_the_record_says_how_threshold_and_strength_were_found(fitted: Artifact)
     assert strength.chosen.value <= min(evaluation.value for evaluation in strength.trace) + 0.05
     assert all(evaluation.value == evaluation.distance + evaluation.penalty for evaluation in strength.trace)
     assert strength.chosen.value < 0.6
-    assert strength.reference_perplexity is not None
-    assert strength.reference_perplexity >= 1
+    assert strength.reference_perplexity is None  # the model recites, so it is no judge of fluency
 
 
 def test_the_artifact_names_the_model_it_was_made_for(fitted: Artifact, knowing_model: Any) -> None:
@@ -396,7 +395,11 @@ def test_noise_on_fewer_coordinates_is_searched_at_a_larger_strength(
     knowing_model: Any, tiny_tokenizer: Any, on_bag_of_words: Any
 ) -> None:
     def tried(dims: int | None) -> list[float]:
-        artifact = _fit(knowing_model, tiny_tokenizer, config=FitConfig(dims=dims, seed=0, search=SHORT))
+        artifact = _fit(
+            knowing_model,
+            tiny_tokenizer,
+            config=FitConfig(corruption="rand_noise_first_n", dims=dims, seed=0, search=SHORT),
+        )
         return [evaluation.parameter for evaluation in artifact.strengths["potter"].trace]
 
     everywhere, one = tried(None), tried(1)
