@@ -31,6 +31,7 @@ def test_nothing_that_is_held_out_was_used_for_fitting(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)  # without instructions for bfloat16, and beside other tests
 def test_the_demo_reaches_the_unlearned_state_and_writes_a_page_without_requests(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
