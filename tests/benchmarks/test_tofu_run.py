@@ -307,7 +307,7 @@ def with_defaults(init: Any, defaults: dict[str, int]) -> Any:
 
 
 def test_the_command_s_mistakes_are_named(place: Path) -> None:
-    with pytest.raises(ConfigError, match="two folders"):
+    with pytest.raises(ConfigError, match="start and the retained model"):
         CliRunner().invoke(app, ["bench", "tofu", "--adapters", "one"], catch_exceptions=False)
     with pytest.raises(UnknownNameError, match="Did you mean 'eco-rn'"):
         config(place, unlearners=("ecorn",))

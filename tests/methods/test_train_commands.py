@@ -101,7 +101,7 @@ def test_several_processes_share_the_recipes_batch(place: Path) -> None:
         (["npo", *TRAIN, "--out", "o", "--set", "beta"], "give NAME=VALUE"),
         (["npo", *TRAIN, "--out", "o", "--set", "gamma=1"], "has no setting 'gamma'"),
         (["npo", *TRAIN, "--out", "o", "--schedule", "steps"], "schedule='steps'"),
-        (["npo", *TRAIN, "--out", "model"], "holds something else"),
+        (["npo", *TRAIN, "--out", "model"], "choose another folder"),
         (["gd", *TRAIN[:4], "--out", "o"], "needs retain rows"),
         (["ga", *TRAIN, "--out", "o", "--seed", "-1"], "seed=-1"),
         (["spul", *TRAIN, "--out", "o", "--seed", "-1"], "seed=-1"),

@@ -155,7 +155,7 @@ def test_a_client_that_leaves_is_cancelled_streamed_or_not(model: Any, tiny_toke
             assert running.chat(PLAIN).status_code == 200
             assert time.perf_counter() - start < 5 * alone  # six whole answers would have taken longer
         cut = [line for line in running.lines() if line.get("completion_tokens", 150) < 150 and line.get("error")]
-        assert len([line for line in running.lines() if line["status"] == 499]) + len(cut) >= 6
+        assert len([line for line in running.lines() if line.get("status") == 499]) + len(cut) >= 6
 
 
 def test_a_reader_that_does_not_read_blocks_nobody_and_is_dropped(model: Any, tiny_tokenizer: Any) -> None:
