@@ -98,6 +98,7 @@ def test_every_optimiser_is_held_against_the_grid(
 
 def test_all_functions_with_a_strength_are_measured() -> None:
     assert set(functions_with_strength()) == {
+        "entity_substitution",
         "rand_noise_first_n", "rand_noise_rand_n", "rand_noise_top_k", "set_rand_noise_first_n", "add_value_first_n",
         "add_value_least_k", "sub_value_first_n", "sub_value_top_k", "semantic", "adversarial",
     }  # fmt: skip

@@ -71,7 +71,7 @@ def name_table(secret: bytes, scope: str, forget: Sequence[Row], retain: Sequenc
 
 def may_substitute(corruption: str) -> bool:
     """Whether strangers may stand for names under this choice of a corruption."""
-    return corruption == AUTO or corruptions.get(corruption).substitutes
+    return corruption == AUTO or (corruption != BEST and corruptions.get(corruption).substitutes)
 
 
 def decided(config: Config, forget: Sequence[Row], bank: Bank) -> tuple[Config, str]:

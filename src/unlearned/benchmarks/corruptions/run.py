@@ -18,7 +18,7 @@ from unlearned.learn.fluency import fluency, is_degenerate
 from unlearned.learn.ledger import Ledger
 from unlearned.learn.lesson import prepare_lesson
 from unlearned.learn.strength import learn_one
-from unlearned.learn.strength_config import StrengthConfig
+from unlearned.learn.strength_config import WITHOUT_NAMES, StrengthConfig
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ECO, ForgetScope
@@ -72,7 +72,7 @@ def measure_corruptions(
     report = on_progress or (lambda phase, done, total: None)
     engine, data = TransformersEngine(model, tokenizer), Concept(concept)
     detector = fit_detector(data.forget, data.retain, scope=concept, config=FitConfig(seed=0))
-    scope, config = detector.scopes[0], StrengthConfig()
+    scope, config = detector.scopes[0], StrengthConfig(corruption=WITHOUT_NAMES)
     lesson = prepare_lesson(engine, base_model, scope, data.forget, data.retain, config, report)
     names = functions or corruptions.names()
     rows = [_row(engine, data.held_out, None, "none", "", 0, 1.0)]

@@ -21,7 +21,7 @@ from unlearned.demo.concepts import CONCEPTS
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.ledger import Ledger
 from unlearned.learn.strength import Learned, learn_one, objective_of
-from unlearned.learn.strength_config import StrengthConfig
+from unlearned.learn.strength_config import WITHOUT_NAMES, StrengthConfig
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def measure_strength(
 
 
 def _learned(engine: TransformersEngine, scope: BenchScope, report: Progress) -> Learned:
-    lesson = scope.lesson(engine, StrengthConfig())
+    lesson = scope.lesson(engine, StrengthConfig(corruption=WITHOUT_NAMES))
     ledger = Ledger(None, "")
     return learn_one(lesson, scope.scope, lesson.config.corruption, ledger, f"{scope.name}: strength", report)
 
@@ -85,7 +85,7 @@ def _learned(engine: TransformersEngine, scope: BenchScope, report: Progress) ->
 def _cost(engine: TransformersEngine, scope: BenchScope, report: Progress) -> dict[str, Any]:
     """Wall time of learning a strength on 40 rows, and of the same evaluations done the naive way."""
     start = time.perf_counter()
-    lesson = scope.lesson(engine, StrengthConfig())
+    lesson = scope.lesson(engine, StrengthConfig(corruption=WITHOUT_NAMES))
     found = learn_one(lesson, scope.scope, lesson.config.corruption, Ledger(None, ""), "cost: strength", report)
     seconds = time.perf_counter() - start
     objective, [target] = objective_of(lesson, scope.scope, lesson.config.corruption), lesson.targets
@@ -128,7 +128,7 @@ def _transfer(
     """The objective of every scope at the strength that was learned on another."""
     rows = []
     for scope in scopes:
-        lesson = scope.lesson(engine, StrengthConfig())
+        lesson = scope.lesson(engine, StrengthConfig(corruption=WITHOUT_NAMES))
         objective = objective_of(lesson, scope.scope, lesson.config.corruption)
         evaluations = objective([found.chosen.parameter for found in learned])
         for source, evaluation in zip(scopes, evaluations, strict=True):
