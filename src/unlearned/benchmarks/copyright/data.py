@@ -211,7 +211,7 @@ def _text_if_any(row: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def _text(place: str | None, packaged: str) -> str:
     if place is None:
-        return files("unlearned").joinpath("data", packaged).read_text(encoding="utf-8")
+        return (files("unlearned") / "data" / packaged).read_text(encoding="utf-8")
     found = read_user_text(Path(place).expanduser()).replace("\r\n", "\n")
     if not found.strip():
         raise DataError(f"{place} is empty.")
