@@ -239,7 +239,7 @@ def _by_hand(
     """The corruption of a strength that is given, with the arrays that its function needs."""
     assert config.strength is not None, "otherwise it is learned"
     stored = {}
-    if corruptions.get(config.corruption).stored:  # no stranger needs any
+    if corruptions.get(config.corruption).stored:
         rows = with_answers(engine, evenly(forget, config.max_examples), config, report)
         probe = Probe(engine, scope, [engine.tokenize(choice_prompt(row)) for row in rows])
         answers = [row.answer or "" for row in rows]

@@ -113,7 +113,7 @@ class Bank:
                 for place, found in enumerate(words)
                 if not _alike(found, word)
                 and (rank := _rank(wanted, self._forms(found))) is not None
-                and all(len(s.tokens(in_case_of(s.word, found), self.pieces)) == self._count(s) for s in surfaces)
+                and all(len(s.tokens(in_case_of(s.word, found), self.pieces)) == self.count(s) for s in surfaces)
             ]
             yield from (found for _, _, found in sorted(fitting) if not is_taken(found))
 
@@ -127,7 +127,8 @@ class Bank:
             ends = [endings[int(index)] for index in generator.integers(len(endings), size=generator.integers(1, 4))]
             yield words[int(generator.integers(len(words)))] + "".join(ends)
 
-    def _count(self, surface: Surface) -> int:
+    def count(self, surface: Surface) -> int:
+        """How many tokens a substitute has to take in this place."""
         return len(surface.tokens(surface.word, self.pieces)) if surface.count is None else surface.count
 
     def _forms(self, word: str) -> tuple[int, ...]:

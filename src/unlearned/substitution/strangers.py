@@ -98,10 +98,7 @@ class Strangers:
     def _fitting(self, found: str, surfaces: Sequence[Surface], *, in_case: bool = False) -> str | None:
         for surface in surfaces:
             written = in_case_of(surface.word, found) if in_case else found
-            count = surface.count
-            if count is None:
-                count = len(surface.tokens(surface.word, self.bank.pieces))
-            if len(surface.tokens(written, self.bank.pieces)) != count:
+            if len(surface.tokens(written, self.bank.pieces)) != self.bank.count(surface):
                 return None
         return found
 

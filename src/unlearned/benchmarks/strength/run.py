@@ -68,7 +68,6 @@ def measure_strength(
             results["transfer"] = _transfer(engine, scopes, learned)
         if "leaks" in parts:
             asked = [pair for pair in zip(scopes, learned, strict=True) if pair[0].name in CONCEPTS]
-            asked = [pair for pair in zip(scopes, learned, strict=True) if pair[0].name in CONCEPTS]
             results["leaks"] = [asdict(measure_leaks(engine, scope, found, report)) for scope, found in asked]
     if "search" in parts:
         found = measure_search(engine, scopes, points=points, examples=examples, report=report)
