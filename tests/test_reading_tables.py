@@ -123,5 +123,5 @@ def test_what_pandas_makes_of_a_gap_is_missing() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_text_files_of_windows_are_read_keys_and_all(tmp_path: Path, encoding: str) -> None:
     file = _file(tmp_path, "keys", "# clients\r\nsk-one\r\nsk-two\r\n".encode(encoding))
-    assert Keys.from_files(file, None).client == ("sk-one", "sk-two")
+    assert Keys.from_files(file, None) == Keys(["sk-one", "sk-two"])
     assert read_user_text(_file(tmp_path, "text", "Straße\r\n".encode(encoding))) == "Straße\r\n"

@@ -146,11 +146,7 @@ def test_fit_refuses_settings_before_any_work(place: Path, options: tuple[str, .
 
 
 def test_fit_leaves_an_artifact_of_three_files_and_no_scratch(place: Path) -> None:
-    assert {p.name for p in (place / "artifacts").iterdir()} <= {
-        "hp",
-        "learned",
-        "chosen",
-    }  # and no "learned.unfinished"
+    assert not [p.name for p in (place / "artifacts").iterdir() if "." in p.name]  # no "learned.unfinished"
     names = {p.name for p in (place / "artifacts/hp").iterdir()}
     assert names == {"unlearner.json", "vectors.safetensors", "README.md"}
 

@@ -105,7 +105,7 @@ def test_generate_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
         done = CliRunner().invoke(app, [*command, "--out", out, *more])
         assert done.exit_code == 0, done.output
     plain, soft = (
-        [json.loads(line)["completion"] for line in (place / name).read_text().splitlines()]
+        [json.loads(line)["answer"] for line in (place / name).read_text().splitlines()]
         for name in ("plain.jsonl", "soft.jsonl")
     )
     assert plain[: len(FORGET)] == [row["answer"] for row in FORGET]
@@ -124,4 +124,4 @@ def test_chat_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_without_one_is_an_error_before_the_model_is_loaded(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["generate", "--model", "none", "--prompt", "Who?", "--soft-prompt", str(tmp_path)])
     assert isinstance(done.exception, ArtifactError)
-    assert "holds no soft prompt" in str(done.exception)
+    assert "holds no soft_prompt.json" in str(done.exception)

@@ -48,6 +48,13 @@ def test_every_evaluation_of_a_trace_is_drawn() -> None:
     assert ">seed 1<" in two
 
 
+@pytest.mark.parametrize("trace", [[(0.0, 0.1)], [(0.0, 0.4), (0.5, 0.1), (2.0, 0.0)]])
+def test_strangers_without_noise_are_drawn_at_0(trace: list[tuple[float, float]]) -> None:
+    svg = strength_trace(trace, 0.0, "strength")  # a warning of matplotlib's would be an error
+    assert "nan" not in svg
+    assert svg.count("<use") >= len(trace)
+
+
 @pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")  # the artifact is of another tiny model
 def test_the_demo_s_page_has_the_shared_plots_and_style(
     tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any, make_scope: Any, make_artifact: Any

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 from unlearned.benchmarks.kept import sha256_of_code
 from unlearned.errors import DataError
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, Span, Verdict
+from unlearned.stages import Exempted, Prompt, Span, Verdict
 from unlearned.unlearners.eco import ECO
 
 CHUNK = 256
@@ -69,16 +69,21 @@ def _read(file: Path) -> dict[str, Verdict]:
     known = {}
     for line in lines:
         try:
-            key, spans, score, languages = json.loads(line)
-            known[str(key)] = Verdict(tuple(Span(*span) for span in spans), float(score), tuple(languages))
-        except (ValueError, TypeError):
+            key, kept = json.loads(line)
+            known[str(key)] = Verdict(
+                tuple(Span(**span) for span in kept["spans"]),
+                float(kept["score"]),
+                tuple(kept["languages"]),
+                tuple(Exempted(**example) for example in kept["exempted_by"]),
+            )
+        except (ValueError, TypeError, KeyError):
             continue  # cut short: it is found again
     return known
 
 
 def _append(file: Path, found: dict[str, Verdict]) -> None:
     """A line each. The line end stands in front, so that a line that was cut short spoils no other."""
-    lines = "".join(f"\n{json.dumps([key, *astuple(verdict)])}" for key, verdict in found.items())
+    lines = "".join(f"\n{json.dumps([key, asdict(verdict)])}" for key, verdict in found.items())
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a", encoding="utf-8") as out:

@@ -57,12 +57,22 @@ def strength_traces(traces: Mapping[str, tuple[Trace, float]], label: str) -> st
         ordered = sorted(trace)
         axes.plot([p for p, _ in ordered], [v for _, v in ordered], color=colour, marker="o", markersize=4)
         axes.axvline(chosen, color=FORGET if len(traces) == 1 else colour, linestyle="--", label=name)
-    axes.set_xscale("log")
+    _scale(axes, [parameter for trace, _ in traces.values() for parameter, _ in trace])
     axes.set_ylim(bottom=0)
     axes.set_xlabel(label)
     axes.set_ylabel("knowledge that remains")
     axes.legend(frameon=False, labelcolor=LINE)
     return as_svg(figure, f"strength: {', '.join(traces)}")
+
+
+def _scale(axes: Any, parameters: Sequence[float]) -> None:
+    """Logarithmic; where 0 was tried (strangers alone), with a linear piece from 0 to the least that was."""
+    above = [parameter for parameter in parameters if parameter > 0]
+    if len(above) == len(parameters):
+        axes.set_xscale("log")
+    elif above:
+        axes.set_xscale("symlog", linthresh=min(above))
+        axes.set_xlim(left=0)
 
 
 def new_figure(height: float = 3.0) -> tuple[Figure, Any]:
