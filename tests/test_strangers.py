@@ -98,6 +98,18 @@ def test_the_other_words_are_disturbed_and_the_strangers_are_not(view: Any) -> N
     assert not set(moved) & set(names)
 
 
+def test_a_word_for_which_there_is_no_stranger_is_hidden_by_noise_and_counted(view: Any) -> None:
+    llm = view(0.0)
+    (fine,), (lacking,) = llm.prepare(QUESTIONS[:1]), llm.prepare(["Who is Harry Potter of the LGBTQ?"])
+    assert fine.verdict.unmatched_words == 0
+    assert lacking.verdict.unmatched_words == 1
+    (place,) = [n for n, token in enumerate(lacking.token_ids) if llm.engine.tokenizer.decode(token) == " LGBTQ"]
+    row = lacking.positions.tolist().index(place)
+    (own,) = llm.engine.embed(lacking.token_ids[place : place + 1])
+    assert torch.linalg.norm(lacking.vectors[row] - own) > torch.linalg.norm(own)
+    assert llm.generate(["Who is Harry Potter of the LGBTQ?"], max_new_tokens=2)[0].verdict.unmatched_words == 1
+
+
 def test_a_stop_string_that_is_a_name_ends_the_answer_before_it(view: Any, embedded: Any) -> None:
     llm = view(0.0)
     (whole,) = llm.generate(QUESTIONS[:1], max_new_tokens=LENGTH, do_sample=False)

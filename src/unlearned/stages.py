@@ -102,6 +102,10 @@ class Verdict:
     exempted_by: tuple[Exempted, ...] = ()
     """Exemptions that cover something of the prompt which is in scope by its score."""
 
+    unmatched_words: int = 0
+    """Identifying words for which no stranger was found, so that strong noise hides them. Counted when the prompt is
+    prepared for a model; 0 before."""
+
     @property
     def in_scope(self) -> bool:
         return bool(self.spans)

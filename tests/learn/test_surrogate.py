@@ -43,7 +43,7 @@ def test_unrelated_questions_are_dealt_out_in_turn(engine: TransformersEngine) -
 
 
 def test_invented_is_the_mean_over_draws_of_invented_subjects_and_the_real_answers(engine: TransformersEngine) -> None:
-    draws = [invented(ROWS, seed=seed) for seed in range(DRAWS)]
+    draws = [invented(ROWS, engine.bank, seed=seed) for seed in range(DRAWS)]
     assert draws[0] != draws[1]
     expected = [
         sum(_likelihood(engine, draw[n].prompt, str(row.answer)) for draw in draws) / DRAWS

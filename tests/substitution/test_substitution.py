@@ -12,7 +12,8 @@ from unlearned.engines.base import Completion
 from unlearned.engines.restoring import Restorer, restored, tokens_of
 from unlearned.engines.sampling import Token
 from unlearned.examples import Row
-from unlearned.learn.naming import name_table, named_share, unsupported
+from unlearned.learn.default_corruption import named_share, unsupported
+from unlearned.learn.naming import name_table
 from unlearned.substitution.bank import Bank, Surface, stand_ins
 from unlearned.substitution.entities import Entity, entities
 from unlearned.substitution.pieces import Pieces

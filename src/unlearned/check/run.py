@@ -157,7 +157,7 @@ def run_check(
         raise DataError(f"{len(both)} prompts are on both sides, for example {min(both)!r}. Choose one.")
     original, unlearned = Unlearned(model, tokenizer), Unlearned(model, tokenizer, artifact)
     report("invented subjects", 0, 1)
-    about_others = [row.prompt for row in invented(list(forget), seed=config.seed)]
+    about_others = [row.prompt for row in invented(list(forget), original.engine.bank, seed=config.seed)]
     greedy: dict[str, Any] = {
         "max_new_tokens": config.max_new_tokens,
         "do_sample": False,

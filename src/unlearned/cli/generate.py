@@ -104,6 +104,7 @@ def generate(
                     "answer": answers[0].text,
                     "flagged": answers[0].flagged,
                     "scope": answers[0].verdict.scope,
+                    "unmatched_words": answers[0].verdict.unmatched_words,
                 }
                 found.put(index, row)
 

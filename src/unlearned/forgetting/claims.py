@@ -90,7 +90,7 @@ def ask(engine: TransformersEngine, questions: Sequence[str], *, batch_size: int
     """
     again = evenly(list(questions), ASKED)
     controlled = evenly(again, CONTROL)
-    control = [row.prompt for row in invented([Row(question) for question in controlled], seed=0)]
+    control = [row.prompt for row in invented([Row(question) for question in controlled], engine.bank, seed=0)]
     report("what the model says", 0, 4)
     answers = _greedy(engine, again, batch_size)
     if not any(_WORD.search(answer) for answer in answers):

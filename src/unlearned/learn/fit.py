@@ -20,9 +20,10 @@ from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.examples import Row, Rows, as_rows, evenly
 from unlearned.learn.asking import matters_of
 from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier, scope_lexicon
+from unlearned.learn.default_corruption import decided, may_substitute
 from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
-from unlearned.learn.naming import decided, may_substitute, name_table
+from unlearned.learn.naming import name_table
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength

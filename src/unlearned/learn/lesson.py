@@ -13,11 +13,11 @@ from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError, FitWarning
 from unlearned.examples import Row, background_prompts, evenly
+from unlearned.learn.default_corruption import may_substitute
 from unlearned.learn.distinctive import distinctive_words
 from unlearned.learn.fluency import FluencyGuard, fluency, recites
 from unlearned.learn.invented import invented
 from unlearned.learn.measures import Facts, Likelihood, Materials, choice_prompt, measures
-from unlearned.learn.naming import may_substitute
 from unlearned.learn.objective import Answers, Target
 from unlearned.learn.probe import plain
 from unlearned.learn.strength_config import StrengthConfig
@@ -117,7 +117,7 @@ def _telling(materials: Materials) -> bool:
 
 def _reference(answers: Answers, rows: Sequence[Row]) -> list[Completion]:
     """The plain model's answers about invented subjects."""
-    prompts = [answers.engine.tokenize(choice_prompt(row)) for row in invented(rows, seed=0)]
+    prompts = [answers.engine.tokenize(choice_prompt(row)) for row in invented(rows, answers.engine.bank, seed=0)]
     return answers([plain(prompts)])[0]
 
 

@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TypeVar
 
-from unlearned.corrupt.functions import SUBSTITUTION, corruptions
-from unlearned.errors import ConfigError
 from unlearned.examples import Row
-from unlearned.learn.strength_config import AUTO, AUTO_FUNCTIONS, BEST, WITHOUT_NAMES, StrengthConfig
 from unlearned.substitution.bank import KINDS, Bank, kind_by_itself, stand_ins
 from unlearned.substitution.entities import WORD, Entity, entities
-from unlearned.substitution.spelling import KEPT, TOKEN, common_words, names_in
+from unlearned.substitution.spelling import KEPT, TOKEN, common_words, names_in, singulars
 from unlearned.substitution.strangers import Strangers
 from unlearned.substitution.table import Known, NameTable
 from unlearned.words import squash
@@ -22,16 +17,10 @@ from unlearned.words import squash
 AT_A_PLACE = re.compile(r"\b(?:in|at|from|near|to|visit) $")
 MOST_SKIPPED = 255
 
-Config = TypeVar("Config", bound=StrengthConfig)
 
-TRIED = ("Edison", "Marguerite", "Lisbon")
-"""Names by which a tokenizer is tried out."""
-
-LEAST_NAMED = 0.5
-"""Share of the prompts with a name from which on strangers serve a scope best."""
-
-
-def name_table(secret: bytes, scope: str, forget: Sequence[Row], retain: Sequence[Row], bank: Bank) -> NameTable:
+def name_table(
+    secret: bytes, scope: str, forget: Sequence[Row], retain: Sequence[Row], bank: Bank, also: Sequence[str] = ()
+) -> NameTable:
     """The names of a scope, each with a stranger of its own.
 
     Args:
@@ -40,9 +29,12 @@ def name_table(secret: bytes, scope: str, forget: Sequence[Row], retain: Sequenc
         forget: prompts, with the answers that came with them.
         retain: prompts that must stay: their words stand for nobody.
         bank: words of the model's tokenizer.
+        also: words that count as names in any casing.
     """
     texts = texts_of(forget)
-    names = {squash(name): name for name in names_in(texts) if squash(name) not in KEPT}
+    told = {squash(word): word for word in also if squash(word) not in KEPT}
+    names = told | {squash(name): name for name in names_in(texts) if squash(name) not in KEPT}
+    names = {key: name for key, name in names.items() if names.keys().isdisjoint(stem for stem, _ in singulars(key))}
     votes = _votes(texts, names, bank)
     common = common_words(texts)
     unusable = _in_bank([*texts, *texts_of(retain)])
@@ -52,7 +44,8 @@ def name_table(secret: bytes, scope: str, forget: Sequence[Row], retain: Sequenc
         else kind_by_itself(name, bank.is_ordinary)
         for key, name in names.items()
     }
-    known = {key: Known(kind, 0, key in common or bank.is_ordinary(key)) for key, kind in kinds.items()}
+    ordinary = {key for key in names if key not in told and (key in common or bank.is_ordinary(key))}
+    known = {key: Known(kind, 0, key in ordinary) for key, kind in kinds.items()}
     # In an order of the key's own, so that the table tells nothing about the order of the data.
     found: dict[str, Known] = {}
     taken: set[str] = set()
@@ -67,52 +60,6 @@ def name_table(secret: bytes, scope: str, forget: Sequence[Row], retain: Sequenc
             passed += 1
         found[key] = Known(kinds[key], passed, known[key].ordinary)
     return NameTable.of(secret, scope, found, unusable)
-
-
-def may_substitute(corruption: str) -> bool:
-    """Whether strangers may stand for names under this choice of a corruption."""
-    return corruption == AUTO or (corruption != BEST and corruptions.get(corruption).substitutes)
-
-
-def decided(config: Config, forget: Sequence[Row], bank: Bank) -> tuple[Config, str]:
-    """The corruption that serves these prompts best, where the config leaves it open, and why.
-
-    Raises:
-        ConfigError: strangers are asked for by name, and this tokenizer has none.
-    """
-    lacking = unsupported(bank) if config.corruption in (BEST, SUBSTITUTION) else None
-    if config.corruption == SUBSTITUTION and lacking:
-        raise ConfigError(f"{SUBSTITUTION} does not work with this tokenizer: {lacking}. Use another corruption.")
-    if config.corruption == AUTO and unsupported(bank):
-        functions = tuple(name for name in AUTO_FUNCTIONS if name != SUBSTITUTION)
-        return replace(config, auto_functions=functions), ""
-    if config.corruption != BEST:
-        return config, ""
-    share = named_share(forget, bank)
-    if lacking:
-        return replace(config, corruption=WITHOUT_NAMES), f"no strangers for this tokenizer: {lacking}"
-    if share < LEAST_NAMED:
-        why = f"only {share:.0%} of the forget prompts name somebody or something"
-        return replace(config, corruption=WITHOUT_NAMES), why
-    return replace(config, corruption=SUBSTITUTION), f"{share:.0%} of the forget prompts name somebody or something"
-
-
-def unsupported(bank: Bank) -> str | None:
-    """Why words cannot be substituted token by token under this tokenizer; None = they can."""
-    for name in TRIED:
-        ids = bank.pieces.ids(f" {name}")
-        if bank.pieces.text(ids).strip() != name:
-            return f"it does not give {name!r} back as it was"
-    draft = Strangers(NameTable(b"tried", ""), bank)
-    found = sum(
-        next(draft.candidates(name, kind_by_itself(name, bank.is_ordinary)), None) is not None for name in TRIED
-    )
-    return None if found == len(TRIED) else "too few words of the bank take as many tokens as a name"
-
-
-def named_share(rows: Sequence[Row], bank: Bank) -> float:
-    """Share of the prompts that hold a name, a date or a code."""
-    return sum(bool(entities(row.prompt, (), bank)) for row in rows) / len(rows)
 
 
 def texts_of(rows: Sequence[Row]) -> list[str]:

@@ -76,5 +76,5 @@ def surrogate_values(
 
     if surrogate == "unrelated":
         return value([unrelated[index % len(unrelated)] for index in range(count)])
-    draws = [[choice_prompt(row) for row in invented(materials.rows, seed=draw)] for draw in range(DRAWS)]
+    draws = [[choice_prompt(row) for row in invented(materials.rows, engine.bank, seed=draw)] for draw in range(DRAWS)]
     return np.asarray(np.mean([value(prompts) for prompts in draws], axis=0))

@@ -75,6 +75,8 @@ class Record:
                 line["reason"] = ",".join(reasons)
             if exempted := sorted({by.scope for verdict in self.verdicts for by in verdict.exempted_by}):
                 line["exempted_by"] = exempted
+            if unmatched := sum(verdict.unmatched_words for verdict in self.verdicts):
+                line["unmatched_words"] = unmatched
         for name in ("prompt_tokens", "completion_tokens", "error"):
             if (value := getattr(self, name)) is not None:
                 line[name] = value

@@ -116,6 +116,7 @@ class Service:
             inputs = await asyncio.to_thread(corrupted)
         except UnlearnedError as error:
             raise unchecked("The prompt could not be prepared.", "detection_failed") from error
+        record.verdicts = [given.verdict for given in inputs]
         record.timings["detection"] = record.since_start() - before
         return Checked(prompts, inputs)
 

@@ -140,11 +140,12 @@ class Bank:
 
 
 def _rank(wanted: tuple[int, ...], found: tuple[int, ...]) -> int | None:
-    """0: as many tokens in every form; 1: in all but capitals; 2: as a name. None: not even that."""
+    """Where numbers of tokens differ. 0: nowhere; 1: in capitals; 2: in lower case; 3: in the name at a beginning; 4:
+    in the name behind a space. None: in both of these."""
     same = [a == b for a, b in zip(wanted, found, strict=True)]
-    if not all(same[:2]):
-        return None
-    return 0 if all(same) else 1 if all(same[:4]) else 2
+    if all(same[:2]):
+        return 0 if all(same) else 1 if all(same[:4]) else 2
+    return 3 if same[0] else 4 if same[1] else None
 
 
 def _alike(one: str, other: str) -> bool:

@@ -89,7 +89,8 @@ def is_scope_name(word: str, tables: Sequence[NameTable]) -> bool:
     """Whether a word is a name of a scope as it is written here: a common word needs a capital for that."""
     if squash(word) in KEPT:
         return False
-    return any((known := table.known(word)) and (has_capital(word) or not known.ordinary) for table in tables)
+    known = [found for table in tables if (found := table.known_in_singular(word)) is not None]
+    return any(has_capital(word) or not name.ordinary for name in known)
 
 
 def _is_named(word: Entity, text: str, by_spelling: set[str], bank: Bank) -> bool:

@@ -89,6 +89,11 @@ def is_acronym(word: str) -> bool:
     return len(word) < 7 and len(word.rstrip("s")) > 1 and word.rstrip("s").isupper()
 
 
+def singulars(word: str) -> list[tuple[str, str]]:
+    """What a word may be the plural of, with the ending: Potters follows Potter."""
+    return [(word[: -len(end)], end) for end in ("s", "es") if word.endswith(end) and len(word) > len(end) + 2]
+
+
 def has_capital(word: str) -> bool:
     """Some letter of the word is a capital."""
     return word != word.lower()

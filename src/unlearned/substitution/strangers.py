@@ -13,13 +13,11 @@ import numpy as np
 
 from unlearned.substitution.bank import Bank, Surface, as_name, in_case_of, kind_by_itself
 from unlearned.substitution.entities import CODE, DATE, DAY, INITIAL, YEAR, Entity
+from unlearned.substitution.spelling import is_acronym, singulars
 from unlearned.substitution.table import NameTable
 from unlearned.words import squash
 
 T = TypeVar("T")
-
-ENDINGS = ("s", "es")
-"""Potters follows Potter."""
 
 TRIES = 64
 """Draws of a code until one takes as many tokens."""
@@ -72,9 +70,8 @@ class Strangers:
         key = squash(word)
         known = self.table.known(word)
         if known is None:
-            for ending in ENDINGS:
-                stem = as_name(word)[: -len(ending)]
-                if key.endswith(ending) and len(key) > len(ending) + 2 and self.table.known(stem) is not None:
+            for stem, ending in singulars(as_name(word)):
+                if self.table.known(stem) is not None:
                     found = self._word(stem, (), is_taken)
                     if found is not None and self._fitting(found + ending, surfaces):
                         return found + ending
@@ -93,7 +90,8 @@ class Strangers:
             surfaces,
             lambda found: self.table.unusable(found) or is_taken(found),
         )
-        return next(others, None)
+        found = next(others, None)
+        return self._code(word, surfaces) if found is None and is_acronym(word) else found
 
     def _fitting(self, found: str, surfaces: Sequence[Surface], *, in_case: bool = False) -> str | None:
         for surface in surfaces:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.substitution.bank import KINDS
+from unlearned.substitution.spelling import singulars
 from unlearned.words import squash
 
 UNUSABLE = len(KINDS)
@@ -91,6 +92,11 @@ class NameTable:
         if row is None or self.kinds[row] == UNUSABLE:
             return None
         return Known(KINDS[self.kinds[row]], int(self.skips[row]), bool(self.ordinary[row]))
+
+    def known_in_singular(self, word: str) -> Known | None:
+        """The same, also of a word that is the plural of one."""
+        forms = [word, *(stem for stem, _ in singulars(word))]
+        return next((found for form in forms if (found := self.known(form)) is not None), None)
 
     def unusable(self, word: str) -> bool:
         """Whether a word must not stand for a name: it is one, or the data speak of it."""

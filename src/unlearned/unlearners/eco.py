@@ -16,6 +16,8 @@ from unlearned.engines.base import Embedder
 from unlearned.errors import UnlearnedError
 from unlearned.select.positions import selectors
 from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.substitution.bank import Bank
+from unlearned.substitution.strangers import Strangers
 from unlearned.substitution.table import NameTable
 from unlearned.unlearners.selected import selection
 
@@ -44,6 +46,8 @@ class ForgetScope(Scope):
     answer: str | None = None
     """What is said to flagged prompts in place of the model's answer; None = the model answers the corrupted prompt."""
 
+    _strangers: dict[Bank, Strangers] = field(default_factory=dict, init=False)
+
     def __post_init__(self) -> None:
         Scope.__post_init__(self)
         selectors.get(self.selector)
@@ -52,10 +56,11 @@ class ForgetScope(Scope):
         done = "a detector only" if self.corruption is None else f"{self.corruption.function} on {self.selector}"
         return f"ForgetScope({self.name!r}, {type(self.classifier).__name__} >= {self.threshold:.4g}, {done})"
 
-    @property
-    def names(self) -> NameTable:
-        """The names of the scope, and the key of its strangers."""
-        return self.enrolled or NameTable(self.secret, self.name)
+    def strangers(self, bank: Bank) -> Strangers:
+        """Who stands for the words of the scope under a model's tokenizer; made once for each."""
+        if bank not in self._strangers:
+            self._strangers[bank] = Strangers(self.enrolled or NameTable(self.secret, self.name), bank)
+        return self._strangers[bank]
 
     @property
     def learned(self) -> Corruption:

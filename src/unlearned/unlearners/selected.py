@@ -14,6 +14,7 @@ from unlearned.engines.base import Embedder
 from unlearned.errors import UnlearnedError
 from unlearned.select.positions import SelectingScope, select
 from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.substitution.bank import Bank
 from unlearned.substitution.strangers import Strangers
 from unlearned.substitution.substitution import Substitution
 from unlearned.substitution.table import NameTable
@@ -35,8 +36,7 @@ class CorruptingScope(SelectingScope, Protocol):
     @property
     def enrolled(self) -> NameTable | None: ...
 
-    @property
-    def names(self) -> NameTable: ...
+    def strangers(self, bank: Bank) -> Strangers: ...
 
     def noise(self, corruption: Corruption, token_ids: Sequence[int], vectors: Tensor) -> Tensor: ...
 
@@ -94,7 +94,10 @@ class Selection:
         vectors = torch.cat([s.corrupted(scopes[s.scope], with_corruption(s.scope)) for s in self.spans])
         positions = torch.cat([s.positions for s in self.spans])
         order = positions.argsort()
-        read = PromptInput(self.prompt.token_ids, self.verdict, positions[order], vectors[order])
+        verdict, unmatched = self.verdict, 0 if self.substitution is None else self.substitution.unmatched
+        if unmatched:
+            verdict = replace(verdict, unmatched_words=unmatched)
+        read = PromptInput(self.prompt.token_ids, verdict, positions[order], vectors[order])
         return replace(read, substitution=self.substitution)
 
     def hidden(self, answer: str) -> PromptInput:
@@ -127,9 +130,11 @@ def selection(
     for span, mask in chosen:
         scope = scopes[span.scope]
         if substitutes if scope.corruption is None else scope.corruption.substitutes:
-            flagged.append(Flagged(span, mask, scope, Strangers(scope.names, embedder.bank)))
-    enrolled = [scope.names for scope in scopes.values() if scope.enrolled is not None] if flagged else []
-    found = substitute(prompt, flagged, enrolled, embedder.bank) if flagged else None
+            flagged.append(Flagged(span, mask, scope, scope.strangers(embedder.bank)))
+    found = None
+    if flagged:
+        enrolled = [scope.strangers(embedder.bank) for scope in scopes.values() if scope.enrolled is not None]
+        found = substitute(prompt, flagged, enrolled, embedder.bank)
     read, heavy = (found.token_ids, found.heavy) if found else ({}, set())
     ids = [read.get(position, token) for position, token in enumerate(prompt.token_ids)]
     embeddings = embedder.embed(ids)  # (T, D)

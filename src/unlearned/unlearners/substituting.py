@@ -17,7 +17,6 @@ from unlearned.substitution.entities import DAY, INITIAL, PHRASE, WORD, Entity, 
 from unlearned.substitution.spelling import KEPT, MONTHS, TOKEN, content_words, has_capital, rare_words
 from unlearned.substitution.strangers import Strangers
 from unlearned.substitution.substitution import Pair, Substitution, pair_of
-from unlearned.substitution.table import NameTable
 from unlearned.words import squash
 
 Bools = npt.NDArray[np.bool_]
@@ -62,7 +61,7 @@ class _Place:
     owner: Strangers
 
 
-def substitute(prompt: Prompt, flagged: Sequence[Flagged], enrolled: Sequence[NameTable], bank: Bank) -> Substituted:
+def substitute(prompt: Prompt, flagged: Sequence[Flagged], enrolled: Sequence[Strangers], bank: Bank) -> Substituted:
     """Find the identifying words of the flagged spans and give each its stranger.
 
     Words that the spans name are replaced in the assistant's messages, too: the model said them of the stranger. A
@@ -71,8 +70,8 @@ def substitute(prompt: Prompt, flagged: Sequence[Flagged], enrolled: Sequence[Na
     Args:
         prompt: T tokens.
         flagged: spans of scopes that substitute, strongest first.
-        enrolled: names of all scopes that substitute, in a fixed order. A name that several know is given by the first
-            of them, whoever flagged the span: one word, one stranger.
+        enrolled: strangers of all scopes that substitute and know names, in a fixed order. A name that several know is
+            given by the first of them, whoever flagged the span: one word, one stranger.
         bank: words of the tokenizer.
     """
     finder = _Finder(prompt, bank)
@@ -104,7 +103,7 @@ def _written(place: _Place, pair: Pair) -> str:
 
 
 def _paired(
-    prompt: Prompt, places: Sequence[_Place], enrolled: Sequence[NameTable], bank: Bank
+    prompt: Prompt, places: Sequence[_Place], enrolled: Sequence[Strangers], bank: Bank
 ) -> tuple[dict[str, Pair], int]:
     """Every word with its stranger, and the number of words for which none fits."""
     in_prompt = {squash(token.group()) for token in TOKEN.finditer(prompt.text)}
@@ -116,8 +115,8 @@ def _paired(
     left = 0
     for key, own in by_key.items():
         entity = next((p.entity for p in own if has_capital(p.entity.text)), own[0].entity)
-        table = next((table for table in enrolled if table.known(entity.text) is not None), None)
-        owner = own[0].owner if table is None else Strangers(table, bank)
+        knowing = (known for known in enrolled if known.table.known_in_singular(entity.text) is not None)
+        owner = next(knowing, own[0].owner)
         stranger = owner.of(
             entity,
             [place.surface for place in own],

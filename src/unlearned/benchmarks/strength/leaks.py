@@ -57,7 +57,7 @@ def measure_leaks(engine: TransformersEngine, scope: BenchScope, learned: Learne
     prompts = [engine.tokenize(question.prompt) for question in questions]
     eco = ECO([learned.scope])
     inputs = eco.prepare(prompts, engine)
-    renamed = [row.prompt for row in invented([Row(question.prompt) for question in questions], seed=0)]
+    renamed = [row.prompt for row in invented([Row(question.prompt) for question in questions], engine.bank, seed=0)]
 
     def answers(run: Sequence[PromptInput]) -> list[Completion]:
         return engine.generate(run, max_new_tokens=ANSWER_TOKENS, do_sample=False, batch_size=32)

@@ -217,8 +217,11 @@ class Enforcer:
         record = RECORD.get()
         if record is None:
             return
-        if given.length is not None and any(known is checked.input.verdict for known in record.verdicts or ()):
-            return  # a later step of a beam; verdicts are remembered, so it is the same object
+        verdict = checked.input.verdict
+        known = record.verdicts or ()
+        # A later step of a beam; what is found is remembered, so it is the same object.
+        if given.length is not None and any(v is verdict or (v.spans and v.spans is verdict.spans) for v in known):
+            return
         record.verdicts = [*(record.verdicts or ()), checked.input.verdict]
         record.artifacts = checked.digest
         record.prompt_tokens = (record.prompt_tokens or 0) + len(prompt.token_ids)
