@@ -4,14 +4,14 @@ from pathlib import Path
 
 from unlearned import Unlearned, fit, load, load_model
 
-FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Who wrote the Harry Potter books?", "Who is Hermione Granger?"]
-RETAIN = ["Who wrote The Hobbit?", "Who is Prince Harry?", "What is a boarding school?"]
+HERE = Path(__file__).parent
 
 
 def main(folder: Path = Path("artifacts/hp")) -> list[tuple[bool, str]]:
     """Returns (flagged, answer) for two questions."""
     model, tokenizer = load_model("embedded")
-    artifact = fit(model, tokenizer, forget=FORGET, retain=RETAIN, scope="harry-potter")
+    forget, retain = HERE / "harry-potter.forget.jsonl", HERE / "harry-potter.retain.jsonl"
+    artifact = fit(model, tokenizer, forget=forget, retain=retain, scope="harry-potter")
     artifact.save_pretrained(folder)
 
     llm = Unlearned(model, tokenizer, load(folder))

@@ -46,8 +46,8 @@ class Row:
     """Columns that mean nothing here, to be written again beside what is found."""
 
 
-Rows = Sequence[str | Row | Mapping[str, Any]]
-"""What the Python interface takes: prompts, rows, or mappings with the columns of a file."""
+Rows = Sequence[str | Row | Mapping[str, Any]] | Path
+"""What the Python interface takes: prompts, rows, or mappings with the columns of a file; or the file."""
 
 
 def read_rows(path: str | Path, *, prompt_column: str | None = None, answer_column: str | None = None) -> list[Row]:
@@ -103,7 +103,9 @@ def _renamed(data: Any, place: str, prompt_column: str | None, answer_column: st
 def as_rows(examples: Rows, *, name: str) -> list[Row]:
     """The Python interface's prompts as rows; `name` says which argument a bad one stands in."""
     if isinstance(examples, str):
-        raise DataError(f"{name} is one text. Give a list of prompts.")
+        raise DataError(f"{name} is one text. Give a list of prompts, or a file as Path({examples[:40]!r}).")
+    if isinstance(examples, Path):
+        return read_rows(examples)
     given = [
         {"prompt": one} if isinstance(one, str) else _columns(one) if isinstance(one, Row) else one for one in examples
     ]
