@@ -8,6 +8,7 @@ from typing import Literal
 
 from unlearned.api import Generation, Unlearned
 from unlearned.check.facts import Question
+from unlearned.check.on_topic import on_topic
 from unlearned.engines.base import Completion
 from unlearned.learn.fluency import is_degenerate
 from unlearned.progress import Progress
@@ -50,6 +51,11 @@ class Comparison:
     @property
     def leaked_after(self) -> bool:
         return self.question is not None and self.question.leaked_by(self.unlearned.text)
+
+    @property
+    def on_topic(self) -> bool:
+        """Whether the unlearned answer is one, and about what was asked (`unlearned.check.on_topic`)."""
+        return not is_looping(self.unlearned) and on_topic(self.prompt, self.unlearned.text)
 
     def marked(self) -> list[tuple[str, bool]]:
         """The prompt in pieces, each with whether it was found in scope."""

@@ -20,6 +20,7 @@ SHOWN = 4
 def demo(
     options: ModelOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the artifacts and the report.")] = Path("demo"),
+    corruption: Annotated[str, typer.Option(help="A corruption function, or best; compares with noise.")] = "best",
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
 ) -> None:
     """Forget two things that the embedded model knows, and show before and after. Exit status 1 if it did not work."""
@@ -35,7 +36,7 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = load(options)
     with progress() as report, quiet():
-        result = run_demo(model, tokenizer, out, max_new_tokens=max_new_tokens, on_progress=report)
+        result = run_demo(model, tokenizer, out, corruption=corruption, max_new_tokens=max_new_tokens, on_progress=report)
     from unlearned.demo.page import demo_page
 
     write_text(out / "report.html", demo_page(result))
@@ -75,6 +76,8 @@ def show(console: Any, result: DemoResult) -> None:
         before, after, questions = result.leaks(concept.name)
         rates = f"{before} ({before / questions:.0%}) before, {after} ({after / questions:.0%}) after"
         console.print(f"Leaks, {concept.name}: of {questions} held-out questions {rates}")
+        about, answers = result.on_topic(concept.name)
+        console.print(f"On topic, {concept.name}: {about} of {answers} answers to flagged questions")
     unflagged = result.unflagged()
     same = sum(row.identical for row in unflagged)
     console.print(f"Unflagged answers identical to the original model's: {same} of {len(unflagged)}")

@@ -18,6 +18,7 @@ from unlearned.check.compare import Asked, Comparison, Kind, compare
 from unlearned.classify.base import Floats
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.learn.fit import FitConfig, fit
+from unlearned.learn.strength_config import BEST
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:
@@ -49,6 +50,11 @@ class DemoResult:
         rows = self.of("held-out forget", concept)
         return sum(c.leaked_before for c in rows), sum(c.leaked_after for c in rows), len(rows)
 
+    def on_topic(self, concept: str | None = None) -> tuple[int, int]:
+        """(answers on topic, answers) to flagged held-out forget questions."""
+        rows = [row for row in self.of("held-out forget", concept) if row.unlearned.flagged]
+        return sum(row.on_topic for row in rows), len(rows)
+
     def unflagged(self) -> list[Comparison]:
         return [c for c in self.comparisons if not c.unlearned.flagged]
 
@@ -79,10 +85,13 @@ def run_demo(
     tokenizer: PreTrainedTokenizerBase,
     folder: Path,
     *,
+    corruption: str = BEST,
     max_new_tokens: int = 48,
     on_progress: Progress | None = None,
 ) -> DemoResult:
     """Fit, save, reload, stack, and compare. Artifacts are written below `folder`."""
+    # The demo shows the same numbers every time; real artifacts keep a secret.
+    config = FitConfig(seed=0, corruption=corruption)
     report = on_progress or (lambda phase, done, total: None)
     clock = Clock()
     concepts = [Concept(name) for name in CONCEPTS]
@@ -95,7 +104,7 @@ def run_demo(
                 concept.forget,
                 concept.retain,
                 scope=concept.name,
-                config=FitConfig(seed=0),  # the demo shows the same numbers every time; real artifacts keep a secret
+                config=config,
                 on_progress=lambda phase, done, total, name=concept.name: report(f"{name}: {phase}", done, total),  # type: ignore[misc]
             )
         with clock("save and reload"):
