@@ -7,7 +7,7 @@ from pathlib import Path
 
 from made_run import TEMPLATE, make_run
 
-from unlearned.report.answers import examples, pieces
+from unlearned.report.answers import examples, pieces, side_by_side
 from unlearned.report.read import read_answers, read_run
 from unlearned.report.run import Answer
 
@@ -70,3 +70,15 @@ def test_first_worst_drawn_reworded_pairs_and_false_alarms_are_shown(tmp_path: P
         assert example.start.id == example.retained.id == example.unlearned.id
     assert examples(run, model, given) == shown
     assert {e.unlearned.id for e in examples(run, model, given, seed=1)} != {e.unlearned.id for e in shown}
+
+
+def test_all_models_are_asked_the_same_questions_side_by_side(tmp_path: Path) -> None:
+    make_run(tmp_path / "run", forget=12)
+    run = read_run(tmp_path / "run")
+    labelled = {model.unlearner or "": model for model in run.models if model.unlearner}
+    shown = side_by_side(run, labelled, read_answers(run))
+    assert len(labelled) > 1
+    assert len(shown) >= 4
+    for one in shown:
+        assert [label for label, _ in one.said] == ["start", "retained", *labelled]
+        assert {answer.question for _, answer in one.said} == {one.question}

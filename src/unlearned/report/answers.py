@@ -67,6 +67,39 @@ def examples(run: Run, model: Model, texts: Texts, *, seed: int = 0) -> list[Exa
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """One forget question and what every model says."""
+
+    question: str
+    truth: str
+    said: tuple[tuple[str, Answer], ...]
+    """(name of a model, its answer): start, retained, then the unlearners."""
+
+
+def side_by_side(run: Run, labelled: Mapping[str, Model], texts: Texts, *, seed: int = 0) -> list[SideBySide]:
+    """The first forget questions and some that are drawn, the same ones for all models.
+
+    Args:
+        run: the run.
+        labelled: what an unlearner is called -> one of its models.
+        texts: of `read_answers`.
+        seed: of those that are drawn.
+    """
+    models = {"start": run.start, "retained": run.retained, **labelled}
+    own = {label: texts[model.name]["forget"] for label, model in models.items()}
+    count = min(map(len, own.values()))
+    drawn = sorted(random.Random(seed).sample(range(count), min(DRAWN, count)))
+    return [
+        SideBySide(
+            own["start"][index].question,
+            " / ".join(own["start"][index].truths),
+            tuple((label, answers[index]) for label, answers in own.items()),
+        )
+        for index in dict.fromkeys([*range(min(FIRST, count)), *drawn])
+    ]
+
+
 def pieces(answer: Answer) -> tuple[tuple[str, bool], ...]:
     """The question in pieces, each with whether its tokens were corrupted.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unlearned.report.answers import Example, Texts, examples
+from unlearned.report.answers import Example, Texts, examples, side_by_side
 from unlearned.report.findings import findings, headline, tested
 from unlearned.report.limits import limits
 from unlearned.report.lines import Line, lines
@@ -47,6 +47,7 @@ def page(run: Run, texts: Texts, compare: Sequence[Run] = ()) -> str:
     runs = (run, *compare)
     scores, strengths = detector_plots(run, list(detectors(run))), strength_plots(run)
     found = findings(run)
+    competing = [line for line in lines(run) if line.competes]
     marked = all(answer.corrupted is not None for own in texts.values() for rows in own.values() for answer in rows)
     return rendered(
         "page.html",
@@ -58,7 +59,8 @@ def page(run: Run, texts: Texts, compare: Sequence[Run] = ()) -> str:
         rule=RULE,
         tables=[main_table(runs), set_table(runs)],
         quality=utility_against_quality(runs),
-        shown=[_shown(run, line, texts) for line in lines(run) if line.competes],
+        shown=[_shown(run, line, texts) for line in competing],
+        beside=side_by_side(run, {line.label: line.models[0] for line in competing}, texts) if competing else [],
         flags=flag_table(run) if detectors(run) else None,
         scores_plots=scores,
         strengths=strengths,
