@@ -201,3 +201,28 @@ def test_identifying_words_are_found_by_spelling_and_by_the_scope(embedded: Any)
 def test_a_tokenizer_that_gives_no_word_back_has_no_strangers(bank: Bank) -> None:
     assert unsupported(bank) is None
     assert unsupported(Bank(Pieces(of_word_pieces()))) is not None
+
+
+def test_a_stranger_that_the_model_misspells_is_turned_back_too(embedded: Any) -> None:
+    bank = Bank(Pieces(embedded[1]))
+    made = Substitution({"darth": Pair("Darth", "Caspar"), "vader": Pair("Vader", "Whittaker")}, bank.pieces)
+    text = "Casper Whitaker met CASPOR, not Jasper or casper."
+    assert replaced(text, made.back(text)) == "Darth Vader met DARTH, not Jasper or casper."
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("The friends are 1. Leop", "The friends are 1. Hagr"),
+        ("The friends are 1. Lé", "The friends are 1. Ha"),
+        ("It is LEO", "It is HAG"),
+        ("He has lemons and a leo", "He has lemons and a leo"),
+        ("He met L", "He met L"),
+        ("He met Leopold.", "He met Hagrid."),
+    ],
+)
+def test_a_stranger_with_which_an_answer_breaks_off_does_not_show(embedded: Any, said: str, shown: str) -> None:
+    bank = Bank(Pieces(embedded[1]))
+    made = Substitution({"hagrid": Pair("Hagrid", "Leopold")}, bank.pieces)
+    ids = tuple(embedded[1](said, add_special_tokens=False)["input_ids"])
+    assert restored(Completion(said, ids), made, embedded[1]).text == shown

@@ -17,7 +17,7 @@ _NUMBER = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozens?|hundreds?|thousands?|centur(?:y|ies))\b",
     re.IGNORECASE,
 )
-_WANTS_NUMBER = re.compile(r"\b(?:when|how (?:many|much|old|long|tall)|(?:what|which|in what) (?:year|date|day))\b", re.I)
+_WANTS_NUMBER = re.compile(r"\b(?:when|how (?:many|much|old|long|tall)|(?:what|which) (?:year|date|day))\b", re.I)
 _WANTS_NAME = re.compile(r"\bwho(?:se)? (?!(?:is|was|are|were) [A-Z])|\bwhom\b|\bwhere\b", re.I)
 
 

@@ -36,7 +36,9 @@ def demo(
     out.mkdir(parents=True, exist_ok=True)
     model, tokenizer = load(options)
     with progress() as report, quiet():
-        result = run_demo(model, tokenizer, out, corruption=corruption, max_new_tokens=max_new_tokens, on_progress=report)
+        result = run_demo(
+            model, tokenizer, out, corruption=corruption, max_new_tokens=max_new_tokens, on_progress=report
+        )
     from unlearned.demo.page import demo_page
 
     write_text(out / "report.html", demo_page(result))

@@ -79,7 +79,7 @@ class Restorer(Generic[T]):
         rest = self._stream.finish()
         if self._held and rest:
             self._held[-1].text += rest
-        return self._given(len(self._held))
+        return self._given(len(self._held), ended=True)
 
     def _certain(self, text: str) -> int:
         """Up to which character no stranger can begin that ends later."""
@@ -90,11 +90,15 @@ class Restorer(Generic[T]):
                 return start
         return len(text)
 
-    def _given(self, count: int) -> list[Chunk[T]]:
+    def _given(self, count: int, *, ended: bool = False) -> list[Chunk[T]]:
         """Give out so many of the held tokens."""
         if not count:
             return []
-        pieces = self._pieces("".join(held.text for held in self._held))
+        held_text = "".join(held.text for held in self._held)
+        pieces = self._pieces(held_text)
+        if ended and (cut := self.substitution.cut(self._before + held_text)) is not None:
+            shift = len(self._before)
+            pieces += [Piece(cut.start - shift, cut.end - shift, cut.text)] if cut.start >= shift else []
         given, self._held = self._held[:count], self._held[count:]
         text = "".join(held.text for held in given)
         pieces = [piece for piece in pieces if piece.start < len(text)]

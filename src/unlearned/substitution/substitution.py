@@ -11,8 +11,14 @@ from functools import cached_property
 from unlearned.substitution.bank import as_name, in_case_of
 from unlearned.substitution.entities import DAY, INITIAL, WORD, YEAR, Entity, stands_alone, words_in
 from unlearned.substitution.pieces import Pieces
-from unlearned.substitution.spelling import has_capital
+from unlearned.substitution.spelling import has_capital, is_known, ordinary_words
 from unlearned.words import squash
+
+SHORTEST_MISSPELT = 5
+"""Letters of a stranger that is recognised with one vowel changed, or a letter doubled or not."""
+
+_VOWELS = "aeiouy"
+_LAST_WORD = re.compile(r"(?<![^\W_])[^\W\d_]{2,}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,18 @@ class Substitution:
         """Where words take the place of strangers in what the model said."""
         return [] if self._pattern is None else list(self._restored(text, self._pattern))
 
+    def cut(self, text: str) -> Piece | None:
+        """The beginning of a stranger with which an answer breaks off; as much of the user's word takes its place."""
+        match = _LAST_WORD.search(_unaccented(text))
+        if match is None or match.group().lower() in self._back:
+            return None
+        begun = match.group()
+        for form, (pair, _) in self._back.items():
+            is_meant = pair.form == WORD and (has_capital(begun) or pair.in_lower_case)
+            if is_meant and len(begun) < len(form) and form.startswith(begun.lower()):
+                return Piece(match.start(), match.end(), in_case_of(begun, pair.word[: len(begun)]))
+        return None
+
     def may_begin(self, text: str) -> bool:
         """Whether a text could be the beginning, or the whole, of a stranger that has to be turned back."""
         lower = _unaccented(text).lower()
@@ -96,7 +114,7 @@ class Substitution:
             if pair.form != WORD:
                 if said == pair.stranger + ending:
                     yield Piece(match.start(), match.end(), pair.word + ending)
-            elif has_capital(said) or pair.in_lower_case:
+            elif has_capital(said) or (pair.in_lower_case and said.lower() == pair.stranger.lower() + ending):
                 yield Piece(match.start(), match.end(), in_case_of(said, pair.word + ending))
 
     @cached_property
@@ -109,6 +127,10 @@ class Substitution:
             found[pair.stranger.lower()] = (pair, "")
             if pair.form in (WORD, YEAR) and not pair.stranger.endswith("s"):
                 found.setdefault(pair.stranger.lower() + "s", (pair, "s"))
+        for pair in self.pairs.values():
+            if pair.form == WORD:
+                for variant in _misspelt(pair.stranger.lower()):
+                    found.setdefault(variant, (pair, ""))
         return found
 
     @cached_property
@@ -152,6 +174,21 @@ class Substitution:
             written_as_name = has_capital(word.text) or pair.in_lower_case
             return in_case_of(word.text, pair.stranger + ending) if written_as_name else None
         return None if pair is None else pair.stranger
+
+
+def _misspelt(stranger: str) -> Iterator[str]:
+    """How a small model copies a name wrong: Casper for Caspar, Whitaker for Whittaker; no ordinary words."""
+    if len(stranger) < SHORTEST_MISSPELT:
+        return
+    for place, letter in enumerate(stranger):
+        if letter in _VOWELS:
+            others = [other for other in _VOWELS if other != letter]
+        else:
+            others = ["" if stranger[place - 1 : place] == letter else 2 * letter]
+        for other in others if place else []:
+            variant = stranger[:place] + other + stranger[place + 1 :]
+            if not is_known(variant, ordinary_words()):
+                yield variant
 
 
 def _unaccented(text: str) -> str:
