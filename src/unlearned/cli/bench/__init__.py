@@ -15,6 +15,7 @@ from unlearned.cli.bench.methods import method_costs
 from unlearned.cli.bench.probes import probes
 from unlearned.cli.bench.sentiment import sentiment
 from unlearned.cli.bench.shown import merge
+from unlearned.cli.bench.strangers import strangers
 from unlearned.cli.bench.tofu import tofu, verify
 
 bench = typer.Typer(help="Run a benchmark.", no_args_is_help=True)
@@ -30,6 +31,7 @@ for command in (
     classifier,
     index,
     strength,
+    strangers,
     tofu,
     verify,
     merge,

@@ -1,0 +1,1 @@
+"""How well strangers come back as the words that they stand for."""
