@@ -36,7 +36,7 @@ demo: $(READY)
 	$(BIN)/unlearned demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=12
 
 # vLLM needs releases of its own, so it has an environment of its own, on the CPU.
 test-vllm: $(VLLM_READY)

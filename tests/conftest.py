@@ -40,6 +40,12 @@ FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard
 RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the fox?", "Is the dog lazy?"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: several processes, a file each, then end at about the same time."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 class BagOfWords:
     """A text encoder without a model: every word has its random direction. Unit length; same words, same vector."""
 

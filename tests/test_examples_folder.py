@@ -5,9 +5,12 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
+@pytest.mark.slow
 def test_the_quickstart_forgets_one_subject_and_keeps_the_other(tmp_path: Path) -> None:
     answers = runpy.run_path(str(EXAMPLES / "quickstart.py"))["main"](tmp_path / "hp")
     assert [flagged for flagged, _ in answers] == [True, False]
