@@ -15,7 +15,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tiny_llama import tiny_llama
-from unlearned import Generation, Unlearned
+from unlearned import Answer, Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.corrupt.corruption import Corruption
@@ -103,12 +103,38 @@ def test_flagged_prompts_get_other_answers_and_unflagged_ones_the_plain_models(
 
 def test_a_generation_says_what_was_decided_about_its_prompt(llm: Unlearned, tiny_tokenizer: Any) -> None:
     [done] = llm.generate([FLAGGED], **NEW)
-    assert isinstance(done, Generation)
+    assert isinstance(done, Answer)
     assert done.text == tiny_tokenizer.decode(done.token_ids, skip_special_tokens=True)
     assert done.verdict.scope == "harry-potter"
     [span] = done.verdict.spans
-    assert done.prompt.text[span.start : span.end] == FLAGGED
+    assert (span.start, span.end, span.message) == (0, len(FLAGGED), None)
     assert llm.classify([FLAGGED]) == [done.verdict]
+
+
+def test_spans_are_characters_of_what_was_passed(llm: Unlearned) -> None:
+    """Of a text with or without the chat template around it, and of messages by their number."""
+    text = f"{PLAIN} {FLAGGED} {BREAD}"
+    for chat in (None, True, False):
+        [verdict] = llm.classify([text], chat=chat)
+        assert [text[span.start : span.end] for span in verdict.spans] == [FLAGGED], chat
+    messages = [
+        {"role": "user", "content": f"  {FLAGGED}"},
+        {"role": "assistant", "content": "I see."},
+        {"role": "user", "content": [{"type": "text", "text": BREAD + " "}, {"type": "text", "text": FLAGGED}]},
+    ]
+    answer = llm.chat(messages, **NEW)
+    contents = [messages[0]["content"], "I see.", f"{BREAD} {FLAGGED}"]
+    found = [(span.message, contents[span.message or 0][span.start : span.end]) for span in answer.verdict.spans]
+    assert found == [(0, FLAGGED), (2, FLAGGED)]
+    [(place, [each])] = llm.generate_each([messages], **NEW)
+    assert (place, each.verdict) == (0, answer.verdict)
+
+
+def test_the_old_name_of_an_answer_warns_and_works() -> None:
+    import unlearned
+
+    with pytest.warns(DeprecationWarning, match=r"unlearned\.Answer"):
+        assert unlearned.Generation is Answer
 
 
 def test_without_artifacts_every_prompt_passes(model: Any, tiny_tokenizer: Any) -> None:
