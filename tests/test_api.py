@@ -210,6 +210,55 @@ def test_chat_answers_one_conversation(llm: Unlearned, model: Any, tiny_tokenize
     assert done.token_ids == plain_answer(model, tiny_tokenizer, messages)
 
 
+def stream_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "unlearned-stream"]
+
+
+def test_a_streamed_answer_is_the_whole_one_in_pieces(llm: Unlearned) -> None:
+    talk = [
+        {"role": "user", "content": FLAGGED},
+        {"role": "assistant", "content": "Well."},
+        {"role": "user", "content": "Go on."},
+    ]
+    for prompt in (FLAGGED, PLAIN, talk):
+        pieces = list(llm.stream(prompt, max_new_tokens=24))
+        [whole] = llm.generate([prompt], max_new_tokens=24, do_sample=False)
+        assert "".join(pieces) == whole.text
+        assert len(pieces) > 1
+    text = "".join(llm.stream(FLAGGED, chat=False, max_new_tokens=24))
+    assert text == llm.generate([FLAGGED], chat=False, max_new_tokens=24, do_sample=False)[0].text
+    assert text != "".join(llm.stream(FLAGGED, max_new_tokens=24))
+    assert stream_threads() == []
+
+
+def test_a_stream_can_be_left_and_a_seed_makes_it_come_again(llm: Unlearned) -> None:
+    reading = llm.stream(PLAIN, max_new_tokens=200)
+    assert next(reading)
+    reading.close()  # as `break` does
+    assert stream_threads() == []
+    sampled = ["".join(llm.stream(PLAIN, max_new_tokens=24, temperature=1.5, seed=seed)) for seed in (3, 3, 4)]
+    assert sampled[0] == sampled[1] != sampled[2]
+
+
+def test_nothing_is_streamed_if_the_prompt_cannot_be_checked(llm: Unlearned) -> None:
+    with pytest.raises(PromptError):
+        next(llm.stream([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]))
+    assert stream_threads() == []
+
+
+def test_a_fixed_answer_is_streamed_too(llm: Unlearned, model: Any, tiny_tokenizer: Any) -> None:
+    detector = Artifact(
+        scopes=tuple(dataclasses.replace(scope, answer="I don't know.") for scope in llm.unlearner.scopes),
+        base_model=None,
+        encoder=llm.artifacts[0].encoder,
+        encoder_probe=llm.artifacts[0].encoder_probe,
+        secret=b"s" * 32,
+    )
+    told = Unlearned(model, tiny_tokenizer, detector)
+    assert "".join(told.stream(FLAGGED)) == "I don't know."
+    assert "".join(told.stream(PLAIN, max_new_tokens=8)) == "".join(llm.stream(PLAIN, max_new_tokens=8))
+
+
 def test_flagged_words_stay_corrupted_in_later_turns_with_the_same_vectors(llm: Unlearned) -> None:
     first = [{"role": "user", "content": FLAGGED}]
     later = [*first, {"role": "assistant", "content": "I do not know."}, {"role": "user", "content": BREAD}]

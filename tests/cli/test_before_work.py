@@ -108,6 +108,10 @@ FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
         (("serve", "--artifact", "nowhere"), "no artifact folder 'nowhere'"),
         (("serve", "--admin-key-file", "none.txt"), "none.txt"),
         (("chat", "--artifact", "nowhere"), "no artifact folder 'nowhere'"),
+        (("serve", "--on-flag", "refuze"), "--on-flag refuze: must be one of"),
+        (("forget", "Anna Berg", "--documents", "none.jsonl", "--out", "new"), "Cannot read none.jsonl"),
+        (("forget", "Dobby", "--scope", "dobby", "--out", "hp"), "another scope: hp. Add --overwrite"),
+        (("forget", "Dobby", "--out", "full"), "full exists and is no artifact"),
     ],
 )
 def test_a_slip_of_the_pen_is_told_before_torch_is_imported(

@@ -33,6 +33,9 @@ GENERAL = (
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"general": GENERAL}
 
+NOISY = ("lm_eval", "datasets", "datasets.builder", "datasets.load", "filelock", "fsspec")
+"""Loggers of libraries, about their own affairs."""
+
 PLACES = ("dataset_path", "dataset_name", "dataset_kwargs", "metadata")
 """What a task's definition says of where it and its rows are, which differs between machines."""
 
@@ -140,11 +143,18 @@ def _source(value: Callable[..., Any]) -> list[str]:
 
 @contextmanager
 def quiet_harness() -> Iterator[None]:
-    """Without the harness's notices about every setting."""
-    logger = logging.getLogger("lm_eval")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Without the harness's notices about every setting, and the bars and notices of what it loads data with."""
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    loggers = {logger: logger.level for logger in map(logging.getLogger, NOISY)}
+    hidden = are_progress_bars_disabled()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    disable_progress_bars()
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in loggers.items():
+            logger.setLevel(level)
+        if not hidden:
+            enable_progress_bars()
