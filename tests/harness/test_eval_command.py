@@ -286,10 +286,11 @@ def test_the_command_says_what_is_done_and_nothing_of_its_libraries(
         text=True,
         timeout=600,
         check=False,
+        cwd=tmp_path,  # no repository
     )
     assert done.returncode == 0, done.stderr
     lines = [line for line in re.split(r"[\r\n]+", done.stderr) if line.strip()]
-    own = ("start: local_choice (1 of 1)", "Running ", "Requesting ")  # and how far the questions are
+    own = ("start: local_choice (1 of 1)", "Tokenizing ", "Checking ", "Running ")  # what is done, and how far
     assert [line for line in lines if not line.startswith(own)] == []
 
 
