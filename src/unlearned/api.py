@@ -156,7 +156,10 @@ class Unlearned:
         inputs = self._inputs(tokenized)
         completions = self.engine.generate(inputs, **generation)
         copies = len(completions) // len(inputs) if inputs else 0
-        verdicts = [in_own_words(one.verdict, *rest) for one, *rest in zip(inputs, tokenized, prompts, strict=True)]
+        verdicts = [
+            in_own_words(one.verdict, prompt, given)
+            for one, prompt, given in zip(inputs, tokenized, prompts, strict=True)
+        ]
         return [
             Answer(done.text, done.token_ids, tokenized[index // copies], verdicts[index // copies])
             for index, done in enumerate(completions)

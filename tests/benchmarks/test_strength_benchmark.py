@@ -27,6 +27,7 @@ from unlearned.learn.fluency import Fluency, FluencyGuard
 from unlearned.learn.measures import Likelihood, Materials
 from unlearned.learn.objective import Answers, Objective, Target
 from unlearned.learn.probe import Probe
+from unlearned.report.plots import SERIES
 
 ROWS = [
     Row("Who is Harry Potter?", "Harry Potter is a wizard."),
@@ -142,7 +143,10 @@ def test_the_report_of_corruptions_names_what_was_measured_and_what_came_out() -
     plot = leaks_plot(rows)
     assert all(f">{row.function}<" in plot for row in rows)
     # The two that lie on each other are drawn beside each other, in shapes of their own.
-    assert len(set(re.findall(r'<use [^>]*x="([\d.]+)" y="', plot))) >= 4
+    first, second = (re.search(rf'x="([\d.]+)" y="[\d.]+" style="fill: {colour}', plot) for colour in SERIES[1:3])
+    assert first is not None
+    assert second is not None
+    assert float(first[1]) < float(second[1])
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from unlearned.cli.main import app
 from unlearned.errors import DataError
+from unlearned.report.plots import SERIES
 from unlearned.report.read import read_run
 from unlearned.report.run_plots import APART, _beside, utility_against_quality
 from unlearned.report.tables import main_table, set_table
@@ -172,8 +173,13 @@ def test_marks_that_would_cover_each_other_stand_side_by_side() -> None:
 def test_unlearners_differ_in_shape_and_the_caption_says_what_was_moved(run_folder: Any) -> None:
     folder = run_folder(unlearners=("none", "eco", "prompting"))
     plot = utility_against_quality([read_run(folder)])
-    shapes = set(re.findall(r"<use [^>]*xlink:href=\"#(\w+)\"", plot.svg))
-    assert len(shapes) >= 4  # start's and retained's circle, the ring, and a shape for each unlearner
+    outlines = dict(re.findall(r'<path id="(\w+)" d="([^"]*)"', plot.svg))
+    eco, prompting = (
+        {outlines[mark] for mark, fill in re.findall(r'href="#(\w+)"[^>]*style="fill: (#\w+)', plot.svg) if fill == own}
+        for own in SERIES[1:3]
+    )
+    assert (len(eco), len(prompting)) == (1, 1)
+    assert eco != prompting
     assert "side by side" not in plot.caption
     file = folder / "results.json"
     data = json.loads(file.read_text())

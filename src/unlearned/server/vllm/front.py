@@ -36,7 +36,7 @@ from unlearned.server.vllm.settings import Settings
 from unlearned.substitution.substitution import Substitution
 
 CONSTRAINED = "An answer under this constraint cannot be given. Leave the constraint out or word it otherwise."
-FIXED_BEAMS = "Beam search is not served here. Leave it out."
+FIXED_BEAMS = "An answer by beam search cannot be given here. Leave beam search out."
 NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
 
 _AHEAD: ContextVar[tuple[Any, Checked] | None] = ContextVar("unlearned_checked", default=None)
