@@ -107,10 +107,10 @@ def test_prompts_of_something_else_are_kept_beside_the_new_ones(tmp_path: Path) 
     new = written(as_subject("Maria Tal"), LETTER)
     save_prompts(folder, new, "of that")
     assert saved_prompts(folder, "of that") == new
-    assert "Who baked?" in (folder / "forget.jsonl.previous").read_text(encoding="utf-8")
+    assert "Who baked?" in (folder / "forget.previous.jsonl").read_text(encoding="utf-8")
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("retain*")} == {0o600}
     save_prompts(folder, written(as_subject("Anna Berg"), LETTER), "of a third")
-    assert read_rows(folder / "forget.jsonl.previous") == list(new.forget)
+    assert read_rows(folder / "forget.previous.jsonl") == list(new.forget)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a\x00b", b" \n"])

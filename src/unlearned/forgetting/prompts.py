@@ -115,14 +115,15 @@ def _distinct(rows: Iterable[Row]) -> tuple[Row, ...]:
 def save_prompts(folder: Path, prompts: PromptSet, made_of: str) -> None:
     """Write the prompts as JSONL in the format of `fit`, readable by their owner only.
 
-    Those that were made of something else, and may have been edited, are kept as `NAME.previous`.
+    Those that were made of something else, and may have been edited, are kept as `NAME.previous.jsonl`.
     """
     private_folder(folder)
     if (folder / MADE_OF).is_file():
         for name in FILES.values():
-            (folder / f"{name}.previous").unlink(missing_ok=True)
+            previous = folder / name.replace(".jsonl", ".previous.jsonl")
+            previous.unlink(missing_ok=True)
             if (folder / name).is_file():
-                os.replace(folder / name, folder / f"{name}.previous")
+                os.replace(folder / name, previous)
     for field, name in FILES.items():
         rows: Sequence[Row] = getattr(prompts, field)
         if rows:
