@@ -15,7 +15,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tiny_llama import tiny_llama
-from unlearned import Generation, Unlearned
+from unlearned import Answer, Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.corrupt.corruption import Corruption
@@ -103,12 +103,38 @@ def test_flagged_prompts_get_other_answers_and_unflagged_ones_the_plain_models(
 
 def test_a_generation_says_what_was_decided_about_its_prompt(llm: Unlearned, tiny_tokenizer: Any) -> None:
     [done] = llm.generate([FLAGGED], **NEW)
-    assert isinstance(done, Generation)
+    assert isinstance(done, Answer)
     assert done.text == tiny_tokenizer.decode(done.token_ids, skip_special_tokens=True)
     assert done.verdict.scope == "harry-potter"
     [span] = done.verdict.spans
-    assert done.prompt.text[span.start : span.end] == FLAGGED
+    assert (span.start, span.end, span.message) == (0, len(FLAGGED), None)
     assert llm.classify([FLAGGED]) == [done.verdict]
+
+
+def test_spans_are_characters_of_what_was_passed(llm: Unlearned) -> None:
+    """Of a text with or without the chat template around it, and of messages by their number."""
+    text = f"{PLAIN} {FLAGGED} {BREAD}"
+    for chat in (None, True, False):
+        [verdict] = llm.classify([text], chat=chat)
+        assert [text[span.start : span.end] for span in verdict.spans] == [FLAGGED], chat
+    messages = [
+        {"role": "user", "content": f"  {FLAGGED}"},
+        {"role": "assistant", "content": "I see."},
+        {"role": "user", "content": [{"type": "text", "text": BREAD + " "}, {"type": "text", "text": FLAGGED}]},
+    ]
+    answer = llm.chat(messages, **NEW)
+    contents = [messages[0]["content"], "I see.", f"{BREAD} {FLAGGED}"]
+    found = [(span.message, contents[span.message or 0][span.start : span.end]) for span in answer.verdict.spans]
+    assert found == [(0, FLAGGED), (2, FLAGGED)]
+    [(place, [each])] = llm.generate_each([messages], **NEW)
+    assert (place, each.verdict) == (0, answer.verdict)
+
+
+def test_the_old_name_of_an_answer_warns_and_works() -> None:
+    import unlearned
+
+    with pytest.warns(DeprecationWarning, match=r"unlearned\.Answer"):
+        assert unlearned.Generation is Answer
 
 
 def test_without_artifacts_every_prompt_passes(model: Any, tiny_tokenizer: Any) -> None:
@@ -182,6 +208,55 @@ def test_chat_answers_one_conversation(llm: Unlearned, model: Any, tiny_tokenize
     done = llm.chat(messages, **NEW)
     assert not done.flagged
     assert done.token_ids == plain_answer(model, tiny_tokenizer, messages)
+
+
+def stream_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == "unlearned-stream"]
+
+
+def test_a_streamed_answer_is_the_whole_one_in_pieces(llm: Unlearned) -> None:
+    talk = [
+        {"role": "user", "content": FLAGGED},
+        {"role": "assistant", "content": "Well."},
+        {"role": "user", "content": "Go on."},
+    ]
+    for prompt in (FLAGGED, PLAIN, talk):
+        pieces = list(llm.stream(prompt, max_new_tokens=24))
+        [whole] = llm.generate([prompt], max_new_tokens=24, do_sample=False)
+        assert "".join(pieces) == whole.text
+        assert len(pieces) > 1
+    text = "".join(llm.stream(FLAGGED, chat=False, max_new_tokens=24))
+    assert text == llm.generate([FLAGGED], chat=False, max_new_tokens=24, do_sample=False)[0].text
+    assert text != "".join(llm.stream(FLAGGED, max_new_tokens=24))
+    assert stream_threads() == []
+
+
+def test_a_stream_can_be_left_and_a_seed_makes_it_come_again(llm: Unlearned) -> None:
+    reading = llm.stream(PLAIN, max_new_tokens=200)
+    assert next(reading)
+    reading.close()  # as `break` does
+    assert stream_threads() == []
+    sampled = ["".join(llm.stream(PLAIN, max_new_tokens=24, temperature=1.5, seed=seed)) for seed in (3, 3, 4)]
+    assert sampled[0] == sampled[1] != sampled[2]
+
+
+def test_nothing_is_streamed_if_the_prompt_cannot_be_checked(llm: Unlearned) -> None:
+    with pytest.raises(PromptError):
+        next(llm.stream([{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]))
+    assert stream_threads() == []
+
+
+def test_a_fixed_answer_is_streamed_too(llm: Unlearned, model: Any, tiny_tokenizer: Any) -> None:
+    detector = Artifact(
+        scopes=tuple(dataclasses.replace(scope, answer="I don't know.") for scope in llm.unlearner.scopes),
+        base_model=None,
+        encoder=llm.artifacts[0].encoder,
+        encoder_probe=llm.artifacts[0].encoder_probe,
+        secret=b"s" * 32,
+    )
+    told = Unlearned(model, tiny_tokenizer, detector)
+    assert "".join(told.stream(FLAGGED)) == "I don't know."
+    assert "".join(told.stream(PLAIN, max_new_tokens=8)) == "".join(llm.stream(PLAIN, max_new_tokens=8))
 
 
 def test_flagged_words_stay_corrupted_in_later_turns_with_the_same_vectors(llm: Unlearned) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unlearned.api import Generation, Unlearned
+    from unlearned.api import Answer, Unlearned
     from unlearned.artifact import Artifact, load
     from unlearned.errors import UnlearnedError
     from unlearned.forgetting.run import forget
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "Answer": "unlearned.api",
     "Artifact": "unlearned.artifact",
     "FitConfig": "unlearned.learn.fit",
-    "Generation": "unlearned.api",
     "ModelOptions": "unlearned.models",
     "Unlearned": "unlearned.api",
     "UnlearnedError": "unlearned.errors",
@@ -30,10 +30,13 @@ _PUBLIC = {
     "load_model": "unlearned.models",
 }
 
+_RENAMED = {"Generation": "Answer"}
+"""Old public names."""
+
 __all__ = [
+    "Answer",
     "Artifact",
     "FitConfig",
-    "Generation",
     "ModelOptions",
     "Unlearned",
     "UnlearnedError",
@@ -47,6 +50,15 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Public names are imported on first use: `import unlearned` loads no torch."""
+    if name in _RENAMED:
+        import warnings
+
+        warnings.warn(
+            f"unlearned.{name} is now unlearned.{_RENAMED[name]}; the old name goes with the next minor release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        name = _RENAMED[name]
     if name not in _PUBLIC:
         raise AttributeError(f"module 'unlearned' has no attribute {name!r}")
     return getattr(import_module(_PUBLIC[name]), name)

@@ -12,6 +12,7 @@ from unlearned.artifact.fingerprint import base_model_record, check_base_model
 from unlearned.artifact.schema import BaseModelRecord
 from unlearned.batches import ANSWER, by_length
 from unlearned.engines.context import check_context
+from unlearned.engines.own_words import in_own_words
 from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
@@ -31,7 +32,7 @@ STRETCH = 16
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Generation:
+class Answer:
     """One answer, and what was decided about its prompt."""
 
     text: str
@@ -40,14 +41,14 @@ class Generation:
 
     prompt: Prompt
     verdict: Verdict
-    """Its spans are characters of `prompt.text`."""
+    """Its spans are characters of the text that was passed, or of the messages that they name."""
 
     @property
     def flagged(self) -> bool:
         return self.verdict.in_scope
 
     def __repr__(self) -> str:
-        return f"Generation({self.text!r}, flagged={self.flagged}, scope={self.verdict.scope!r})"
+        return f"Answer({self.text!r}, flagged={self.flagged}, scope={self.verdict.scope!r})"
 
 
 class Unlearned:
@@ -130,13 +131,14 @@ class Unlearned:
             self._activate(given, new=[artifact for artifact in given if artifact not in self._artifacts])
 
     def classify(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[Verdict]:
-        """Verdicts without generating; spans are characters of the prompt as the model would read it."""
+        """Verdicts without generating; spans are characters of each text, or of the messages that they name."""
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
-        return (self._instruction or self._unlearner).classify(tokenized)
+        verdicts = (self._instruction or self._unlearner).classify(tokenized)
+        return [in_own_words(*one) for one in zip(verdicts, tokenized, prompts, strict=True)]
 
     def generate(
         self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None, **generation: Any
-    ) -> list[Generation]:
+    ) -> list[Answer]:
         """Answer a list of prompts.
 
         Args:
@@ -154,8 +156,12 @@ class Unlearned:
         inputs = self._inputs(tokenized)
         completions = self.engine.generate(inputs, **generation)
         copies = len(completions) // len(inputs) if inputs else 0
+        verdicts = [
+            in_own_words(one.verdict, prompt, given)
+            for one, prompt, given in zip(inputs, tokenized, prompts, strict=True)
+        ]
         return [
-            Generation(done.text, done.token_ids, tokenized[index // copies], inputs[index // copies].verdict)
+            Answer(done.text, done.token_ids, tokenized[index // copies], verdicts[index // copies])
             for index, done in enumerate(completions)
         ]
 
@@ -166,7 +172,7 @@ class Unlearned:
         chat: bool | None = None,
         batch_size: int = 16,
         **generation: Any,
-    ) -> Iterator[tuple[int, list[Generation]]]:
+    ) -> Iterator[tuple[int, list[Answer]]]:
         """The same, batch by batch as they are done: a prompt's place, and its answers.
 
         Long lists are taken up in stretches, so the first answers do not wait for the last prompt's check. That all
@@ -183,10 +189,11 @@ class Unlearned:
                 done = self.engine.generate([inputs[n] for n in batch], batch_size=batch_size, **generation)
                 copies = len(done) // len(batch)
                 for row, n in enumerate(batch):
+                    verdict = in_own_words(inputs[n].verdict, tokenized[n], whole[start + n])
                     answers = done[row * copies : (row + 1) * copies]
-                    yield start + n, [Generation(a.text, a.token_ids, tokenized[n], inputs[n].verdict) for a in answers]
+                    yield start + n, [Answer(a.text, a.token_ids, tokenized[n], verdict) for a in answers]
 
-    def chat(self, messages: Sequence[Message], **generation: Any) -> Generation:
+    def chat(self, messages: Sequence[Message], **generation: Any) -> Answer:
         """Answer one conversation. Each message keeps its own verdict; old ones stay corrupted in later turns."""
         return self.generate([messages], **generation)[0]
 
@@ -230,7 +237,7 @@ class Unlearned:
         return self.engine.log_likelihood(self.prepare(prompts, chat=chat), continuations)
 
     def prepare(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[PromptInput]:
-        """What the engine would be given for these prompts."""
+        """What the engine would be given for these prompts; spans are characters of the rendered prompt."""
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
         return self._inputs(tokenized)
 

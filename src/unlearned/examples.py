@@ -11,8 +11,6 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-import numpy as np
-
 from unlearned.errors import DataError
 from unlearned.tables import present, read_table
 
@@ -140,7 +138,8 @@ def evenly(items: Sequence[T], most: int | None) -> list[T]:
     """At most so many of the items, evenly spread, in their order."""
     if most is None or len(items) <= most:
         return list(items)
-    return [items[round(index)] for index in np.linspace(0, len(items) - 1, num=most)]
+    step = (len(items) - 1) / max(1, most - 1)
+    return [items[round(number * step)] for number in range(most)]
 
 
 def background_prompts() -> list[str]:

@@ -67,7 +67,10 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Characters `[start, end)` of `Prompt.text` that a scope claims, with `score = p(forget | text)`."""
+    """Characters `[start, end)` that a scope claims, with `score = p(forget | text)`.
+
+    Inside, of `Prompt.text`; in what a user gets, of the text that he passed, or of the content of one of his messages.
+    """
 
     start: int
     end: int
@@ -75,6 +78,9 @@ class Span:
     score: float
     reason: str = "content"
     """"content", or "language": in a language that the text encoder does not read, which this scope corrupts."""
+
+    message: int | None = None
+    """Of which message of a conversation, from 0; None: of the one text that there is."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -24,7 +24,7 @@ from unlearned.benchmarks.classifier.bench import Bench, _batches, covered, spil
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
 from unlearned.benchmarks.classifier.disguises import DISGUISES, typing_errors
 from unlearned.benchmarks.classifier.plot import curves_plot
-from unlearned.benchmarks.classifier.results import NONE, Row, Target, as_markdown, counted, curve
+from unlearned.benchmarks.classifier.results import NONE, Row, Target, as_markdown, counted, curve, verdict
 from unlearned.benchmarks.classifier.run import ROWS, BenchmarkConfig, measure_classifiers
 from unlearned.benchmarks.classifier.sets import (
     Data,
@@ -242,6 +242,14 @@ def test_rows_survive_json() -> None:
     assert "| row | name | kernel | 1/2 | 50.00 % | 1.26 to 98.74 % | measured |  |" in as_markdown([row])
 
 
+def test_the_verdict_names_what_missed_its_target() -> None:
+    good = counted("a", "found", "kernel", [False], ["x"], NONE)
+    bad = counted("a", "flagged", "kernel", [True], ["x"], NONE)
+    assert verdict([Row([good])]) == "All 1 targets are met."
+    assert verdict([Row([good, bad])]) == "1 of 2 targets are met; not: a: flagged."
+    assert verdict([Row([counted("a", "b", "kernel", [True], ["x"])])]) == "Nothing that has a target was measured."
+
+
 def test_thinning_keeps_order_and_ends() -> None:
     assert evenly(range(100), 3) == [0, 50, 99] or evenly(range(100), 3) == [0, 49, 99]
     assert evenly([1, 2], 5) == [1, 2]
@@ -372,7 +380,12 @@ def test_a_run_writes_its_results_and_is_not_repeated(folder: Path, encoder: Cou
     assert "fit forget01" in phases
     written = json.loads((out / "results.json").read_text())
     assert [measure["name"] for measure in written["measures"]] == [m.name for row in first for m in row.measures]
-    assert (out / "results.md").read_text() == as_markdown(first)
+    text = (out / "results.md").read_text()
+    assert as_markdown(first) in text
+    assert f"on the text encoder {written['settings']['encoder']}, seed" in text
+    assert f"Made on {written['at']}; torch" in text
+    assert f"**{verdict(first)}**" in text
+    assert "What this does not prove:" in text
     encoder.texts = 0
     assert measure_classifiers(Data(folder), out, config) == first
     assert encoder.texts == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from unlearned.benchmarks.outcome import Machine, Outcome, Tested, merge, part, 
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, DataError
 from unlearned.metrics.estimate import mean
-from unlearned.report.outcome import tables, write_outcome_report
+from unlearned.report.compared import verdict
+from unlearned.report.outcome import _lines, tables, write_outcome_report
 
 MACHINE = Machine(name="a machine", device="cpu", dtype="float32", versions={"torch": "1"})
 
@@ -54,7 +56,7 @@ def made(shard: tuple[int, int] | None = None) -> Outcome:
     scores = {"start": [1, 1, 1, 1, 0], "eco": [0, 0, 1, 0, 0], "ga": [1, 0, 1, 0, 0]}
     return Outcome(
         kind="quiz",
-        config={"seed": 0},
+        config={"seed": 0, "model": {"model": "./models/a-model"}},
         shard=shard,
         data={"rows": "00"},
         models=tuple(
@@ -68,6 +70,7 @@ def made(shard: tuple[int, int] | None = None) -> Outcome:
             for name, own in scores.items()
         ),
         machine=MACHINE,
+        at="2026-01-31",
         extra={"speed": 2.0},
     )
 
@@ -94,7 +97,7 @@ def test_shards_put_together_are_the_whole(tmp_path: Path) -> None:
 def test_only_all_shards_of_one_run_are_put_together(tmp_path: Path) -> None:
     for number in (1, 2):
         write_outcome(tmp_path / str(number), made((number, 3)))
-    write_outcome(tmp_path / "other", replace(made((3, 3)), config={"seed": 1}))
+    write_outcome(tmp_path / "other", replace(made((3, 3)), config={**made().config, "seed": 1}))
     write_outcome(tmp_path / "old", replace(made((3, 3)), machine=replace(MACHINE, versions={"torch": "0"})))
     far = made((3, 3))
     write_outcome(tmp_path / "data", replace(far, data={"rows": "11"}))
@@ -170,8 +173,49 @@ def test_the_report_is_one_page_with_escaped_text(tmp_path: Path) -> None:
     page = written.html.read_text()
     assert "It is &lt;only&gt; a quiz." in page
     assert "http" not in page
-    assert "| eco | **0.200**" in written.markdown.read_text()
+    markdown = written.markdown.read_text()
+    assert "| eco | **0.200**" in markdown
+    for text in (page, markdown):
+        assert "Model: a-model (float32, cpu). Compared: eco and ga." in text
+        assert "Data: rows (00); 10 items in 2 sets" in text
+        assert "Made on 2026-01-31; a machine" in text
+        assert "eco is better than the start model in none of 1 number" in text  # five items: the intervals meet
+    assert "- It is <only> a quiz." in markdown
+    plot = re.search(r'<svg[^>]*aria-label="accuracy".*?</svg>', page, re.DOTALL)
+    assert plot is not None
+    assert [name in plot[0] for name in ("start", "eco", "ga")] == [True] * 3
     assert r"\textbf{0.200}" in written.latex.read_text()
+
+
+def test_the_verdict_counts_what_is_surely_better_or_worse() -> None:
+    scores = {"start": [1.0] * 40, "eco": [0.0] * 39 + [1.0], "ga": [1.0] * 39 + [0.0], "none": [1.0] * 40}
+    models = tuple(
+        Tested(name=name, unlearner=None if name == "start" else name, items=items(own)) for name, own in scores.items()
+    )
+    lines = _lines(replace(made(), models=models), KIND)
+    assert verdict(lines, KIND, ["forget"]) == (
+        "eco is better than the start model in 1 (accuracy) of 1 number, worse in none, and not told apart in 0; "
+        "ga is better than the start model in none of 1 number, worse in none, and not told apart in 1."
+    )
+    high = replace(KIND, measures={"right": replace(KIND.measures["right"], better="high")})
+    assert verdict(lines, high, ["forget"]).startswith(
+        "eco is better than the start model in none of 1 number, worse in 1 (accuracy)"
+    )
+    retained = replace(KIND, measures={"right": replace(KIND.measures["right"], better="retained")})
+    assert "eco: nothing was measured" in verdict(lines, retained, ["forget"])
+    with_retained = [*lines, replace(lines[1], label="retained")]
+    assert "eco is better than the start model in 1" in verdict(with_retained, retained, ["forget"])
+    assert verdict(lines[:1], KIND, ["forget"]) == "No unlearner was run, so there is nothing to compare."
+    assert verdict(lines[1:2], KIND, ["forget"]).startswith("Only eco was run, without the start model")
+
+
+def test_results_of_an_earlier_version_have_no_date(tmp_path: Path) -> None:
+    write_outcome(tmp_path, made())
+    file = tmp_path / "results.json"
+    data = json.loads(file.read_text())
+    del data["at"]
+    file.write_text(json.dumps(data))
+    assert "The date was not recorded; a machine" in write_outcome_report(tmp_path).html.read_text()
 
 
 def test_the_commands(tmp_path: Path) -> None:

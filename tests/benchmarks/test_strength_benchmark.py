@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.corruptions.run import CorruptionRow, _repeated
+from unlearned.benchmarks.corruptions.run import CorruptionRow, _repeated, leaks_plot
 from unlearned.benchmarks.corruptions.run import as_markdown as corruption_table
+from unlearned.benchmarks.corruptions.run import report as corruption_report
 from unlearned.benchmarks.strength import search
 from unlearned.benchmarks.strength.naive import answer_log_probability, naive_objective
 from unlearned.benchmarks.strength.scopes import SOLAR_SYSTEM, BenchScope, _read
@@ -25,6 +27,7 @@ from unlearned.learn.fluency import Fluency, FluencyGuard
 from unlearned.learn.measures import Likelihood, Materials
 from unlearned.learn.objective import Answers, Objective, Target
 from unlearned.learn.probe import Probe
+from unlearned.report.plots import SERIES
 
 ROWS = [
     Row("Who is Harry Potter?", "Harry Potter is a wizard."),
@@ -119,6 +122,31 @@ def test_words_of_a_question_that_are_repeated_are_counted() -> None:
 def test_the_table_of_corruptions_has_a_line_for_each() -> None:
     row = CorruptionRow("shuffle", "", 1, 0.5, 3, 26, 2, 12.34, 0.25, "x")
     assert "| shuffle |  | 1 | 50% | 3/26 | 2/26 | 12.3 | 25% |" in corruption_table([row])
+
+
+def test_the_report_of_corruptions_names_what_was_measured_and_what_came_out() -> None:
+    rows = [
+        CorruptionRow("none", "", 0, 1.0, 21, 26, 0, 4.6, 0.68, "x"),
+        CorruptionRow("semantic", "sigma 1", 9, 0.1, 0, 26, 0, 6.6, 0.02, "x"),
+        CorruptionRow("zero_out_top_k", "dims 9", 9, 0.1, 0, 26, 0, 6.6, 0.02, "x"),
+        CorruptionRow("shuffle", "", 1, 0.5, 3, 26, 2, 12.34, 0.25, "x"),
+    ]
+    text = corruption_report(rows, model="a-model (float32)", scope="harry-potter", at="2026-01-31")
+    assert "a-model (float32) on " in text
+    assert "26 held-out questions about the demo's scope harry-potter" in text
+    assert "Made on 2026-01-31; unlearned " in text
+    assert (
+        "**2 of 3 functions leak nothing and give no empty or repeating answer (semantic, zero_out_top_k); before, 21 "
+        "of 26 leak.**"
+    ) in text
+    assert "What this does not prove:" in text
+    plot = leaks_plot(rows)
+    assert all(f">{row.function}<" in plot for row in rows)
+    # The two that lie on each other are drawn beside each other, in shapes of their own.
+    first, second = (re.search(rf'x="([\d.]+)" y="[\d.]+" style="fill: {colour}', plot) for colour in SERIES[1:3])
+    assert first is not None
+    assert second is not None
+    assert float(first[1]) < float(second[1])
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,20 @@ def test_prompts_are_private_files_that_can_be_edited(tmp_path: Path) -> None:
     assert [row.prompt for row in edited.forget] == ["Who baked?"]
 
 
+def test_prompts_of_something_else_are_kept_beside_the_new_ones(tmp_path: Path) -> None:
+    """`forget` on a folder that has been used before: what somebody has edited is not lost."""
+    folder = tmp_path / "berg.prompts"
+    save_prompts(folder, written(as_subject("Anna Berg"), LETTER), "of this")
+    (folder / "forget.jsonl").write_text('{"prompt": "Who baked?"}\n', encoding="utf-8")
+    new = written(as_subject("Maria Tal"), LETTER)
+    save_prompts(folder, new, "of that")
+    assert saved_prompts(folder, "of that") == new
+    assert "Who baked?" in (folder / "forget.previous.jsonl").read_text(encoding="utf-8")
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.glob("retain*")} == {0o600}
+    save_prompts(folder, written(as_subject("Anna Berg"), LETTER), "of a third")
+    assert read_rows(folder / "forget.previous.jsonl") == list(new.forget)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a\x00b", b" \n"])
 def test_a_document_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "letter").write_bytes(content)

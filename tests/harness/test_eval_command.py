@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,6 +273,25 @@ def test_the_command_prints_and_writes_a_comparison(
     assert "local_choice" in page
     values = json.loads((out / "results.json").read_text(encoding="utf-8"))["models"][1]["values"]
     assert values["local_choice"]["score"]["count"] == 6
+
+
+def test_the_command_says_what_is_done_and_nothing_of_its_libraries(
+    model: ModelOptions, tasks: Path, tmp_path: Path
+) -> None:
+    """In a process of its own, as the user's terminal has it."""
+    command = ["eval", "--tasks", "local_choice", "--model", model.model, "--include-path", str(tasks), "--limit", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "unlearned", *command, "--out", str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        cwd=tmp_path,  # no repository
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in re.split(r"[\r\n]+", done.stderr) if line.strip()]
+    own = ("start: local_choice (1 of 1)", "Tokenizing ", "Checking ", "Running ")  # what is done, and how far
+    assert [line for line in lines if not line.startswith(own)] == []
 
 
 def test_the_general_tasks_are_the_harness_own() -> None:

@@ -158,6 +158,26 @@ def test_the_list_of_methods_shows_defaults_on_one_line_each() -> None:
     assert "recipe: no training" in run("methods", "ssd").stdout
 
 
+def test_another_training_is_replaced_only_where_that_is_asked_for(place: Path) -> None:
+    quick = ("--max-steps", "1", "--batch-size", "1", "--lora", "--lora-rank", "2")
+    ga = ("train", "ga", *TRAIN, "--out", "out", *quick)
+    assert run(*ga).exit_code == 0
+    first = (place / "out" / "training.json").read_text()
+    refused = run("train", "gd", *TRAIN, "--out", "out", *quick)
+    assert "--overwrite" in str(refused.exception)
+    assert (place / "out" / "training.json").read_text() == first
+    assert not (place / "out.previous").exists()
+    done = run("train", "gd", *TRAIN, "--out", "out", *quick, "--overwrite")
+    assert done.exit_code == 0, done.exception
+    assert json.loads((place / "out" / "training.json").read_text())["method"] == "gd"
+    assert (place / "out.previous" / "training.json").read_text() == first
+    (place / "thesis").mkdir()
+    (place / "thesis" / "thesis.tex").write_text("years of work")
+    own = run("train", "ga", *TRAIN, "--out", "thesis", *quick, "--overwrite")
+    assert own.exit_code != 0
+    assert [file.name for file in (place / "thesis").iterdir()] == ["thesis.tex"]
+
+
 def test_methods_are_listed_and_shown() -> None:
     listed = run("methods").stdout
     assert "npo-gd" in listed
@@ -180,6 +200,11 @@ def test_train_writes_a_soft_prompt(place: Path) -> None:
     assert found.record["config"]["batch_size"] == 3
     again = run("train", "spul", *TRAIN, "--out", "soft")
     assert "exists" in str(again.exception)
+    before = (place / "soft" / "soft_prompt.json").read_text()
+    replaced = run("train", "spul", *TRAIN, "--out", "soft", *more, "--set", "tokens=2", "--overwrite")
+    assert replaced.exit_code == 0, replaced.exception
+    assert SPUL.from_pretrained(place / "soft").vectors.shape == (2, 32)
+    assert (place / "soft.previous" / "soft_prompt.json").read_text() == before
     for wrong in (("--lora",), ("--accumulation", "2"), ("--trainer", "fsdp=full_shard")):
         refused = run("train", "spul", *TRAIN, "--out", "other", *wrong)
         assert f"leave out {wrong[0]}." in str(refused.exception)

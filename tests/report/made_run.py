@@ -69,6 +69,7 @@ def make_run(
     results = {
         "format": 1,
         "benchmark": "tofu",
+        "at": "2026-01-31",
         "config": asdict(config),
         "seeds": list(range(seeds)),
         "versions": {"unlearned": "0.1.0", "torch": "2.13.0"},

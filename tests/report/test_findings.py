@@ -31,6 +31,7 @@ def said(run: Run, *, marked: bool = True, artifacts: bool = True) -> str:
 def test_what_was_tested_is_named(tmp_path: Path) -> None:
     text = " ".join(words.tested(run_of(tmp_path, seeds=2, forget=6)))
     assert "SmolLM2-135M-Instruct (bfloat16, cpu), TOFU forget01: of 200 made-up authors, 2 are to be forgotten" in text
+    assert "Made on 2026-01-31. Machine: x86_64" in text
     assert "6 forget, 6 reworded forget, 6 pairs of forget and retain, 9 retain" in text
     assert "none, eco and prompting; eco fitted with the seeds 0, 1." in text
 

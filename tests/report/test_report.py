@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 
 from unlearned.cli.main import app
 from unlearned.errors import DataError
+from unlearned.report.plots import SERIES
 from unlearned.report.read import read_run
+from unlearned.report.run_plots import APART, _beside, utility_against_quality
 from unlearned.report.tables import main_table, set_table
 from unlearned.report.write import write_report
 
@@ -162,6 +164,43 @@ def test_other_runs_come_as_sections_and_marks(full: Path, run_folder: Any) -> N
     assert "elsewhere" in written.markdown.read_text(encoding="utf-8")
 
 
+def test_marks_that_would_cover_each_other_stand_side_by_side() -> None:
+    # The second lies on the first, the fourth on both; the third is elsewhere.
+    assert _beside([(0.5, -3.0), (0.501, -3.01), (0.1, -80.0), (0.5, -3.0)]) == [0.0, APART, 0.0, 2 * APART]
+    assert _beside([]) == []
+
+
+def test_unlearners_differ_in_shape_and_the_caption_says_what_was_moved(run_folder: Any) -> None:
+    folder = run_folder(unlearners=("none", "eco", "prompting"))
+    plot = utility_against_quality([read_run(folder)])
+    outlines = dict(re.findall(r'<path id="(\w+)" d="([^"]*)"', plot.svg))
+    eco, prompting = (
+        {outlines[mark] for mark, fill in re.findall(r'href="#(\w+)"[^>]*style="fill: (#\w+)', plot.svg) if fill == own}
+        for own in SERIES[1:3]
+    )
+    assert (len(eco), len(prompting)) == (1, 1)
+    assert eco != prompting
+    assert "side by side" not in plot.caption
+    file = folder / "results.json"
+    data = json.loads(file.read_text())
+    by_name = {model["name"]: model for model in data["models"]}
+    by_name["prompting-seed0"]["scores"] = by_name["eco-seed0"]["scores"]
+    file.write_text(json.dumps(data))
+    assert "side by side" in utility_against_quality([read_run(folder)]).caption
+
+
+def test_every_wide_table_scrolls_in_a_frame_that_shows_it(full: Path) -> None:
+    """At 390 px: a table in a frame of its own, whose edges have a shadow as long as there is more to scroll to."""
+    text = write_report(full).html.read_text(encoding="utf-8")
+    tables = re.findall(r'(<div class="wide"[^>]*>)?<table class="scores"', text)
+    assert tables
+    assert all('tabindex="0"' in frame and "aria-label" in frame for frame in tables)
+    rule = re.search(r"\.wide \{(.*?)\}", text)
+    assert rule is not None
+    assert "overflow-x: auto" in rule[1]
+    assert [rule[1].count(how) for how in ("no-repeat local", "no-repeat scroll")] == [2, 2]  # covers, shadows
+
+
 def test_runs_of_one_name_are_told_apart(run_folder: Any) -> None:
     first, second = run_folder("a/run"), run_folder("b/run")
     titles = [section.title for section in write_report(first, [second]).main.sections]
@@ -265,8 +304,9 @@ def test_a_browser_fits_the_page_on_a_phone(full: Path, tmp_path: Path, scheme: 
     text = write_report(full).html.read_text(encoding="utf-8")
     probe = (
         "<script>addEventListener('load', () => { const d = document.documentElement; document.title = [innerWidth, "
-        "d.scrollWidth, getComputedStyle(document.body).backgroundColor, document.querySelectorAll('svg').length]"
-        ".join('|') })</script>"
+        "d.scrollWidth, getComputedStyle(document.body).backgroundColor, document.querySelectorAll('svg').length, "
+        "[...document.querySelectorAll('.wide')].filter(w => w.scrollWidth > w.clientWidth && "
+        "getComputedStyle(w).backgroundImage.split('linear-gradient').length == 5).length].join('|') })</script>"
     )
     # Headless Chromium opens no window narrower than 500 pixels, so the phone is a frame.
     inner, outer = tmp_path / "inner.html", tmp_path / "outer.html"
@@ -283,9 +323,10 @@ def test_a_browser_fits_the_page_on_a_phone(full: Path, tmp_path: Path, scheme: 
         outer.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    found = re.search(r"(\d+)\|(\d+)\|(rgb\([^|]*)\|(\d+)", done.stdout)
+    found = re.search(r"(\d+)\|(\d+)\|(rgb\([^|]*)\|(\d+)\|(\d+)", done.stdout)
     assert found is not None, done.stderr[-500:]
     assert int(found[1]) == 390
     assert int(found[2]) <= 390
     assert found[3] == ("rgb(28, 25, 23)" if scheme == 0 else "rgb(255, 255, 255)")
     assert int(found[4]) == len(re.findall("<svg", text))
+    assert int(found[5]) >= 1  # tables that scroll, with the shadows of their edges

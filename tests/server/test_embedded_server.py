@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import pytest
 import torch
@@ -31,6 +36,37 @@ RETAIN = [
 FLAGGED = "What school does Harry Potter attend?"
 UNFLAGGED = ["What is the capital of Italy?", "Who wrote Don Quixote?"]
 TOKENS = 16
+
+
+def test_the_command_serves_the_embedded_model_greedily_unless_asked(tmp_path: Path) -> None:
+    """`unlearned serve` as it is: at temperature 1 so small a model talks nonsense."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "unlearned", "serve", "--port", str(port)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http:
+            for _ in range(1200):
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                try:
+                    if http.get("/ready").status_code == 200:
+                        break
+                except httpx.TransportError:
+                    time.sleep(0.2)
+
+            def said(**more: Any) -> str:
+                body = {"messages": [{"role": "user", "content": "Tell me a story."}], "max_tokens": TOKENS, **more}
+                text: str = http.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
+                return text
+
+            greedy = said(temperature=0)
+            assert [said(), said(seed=1), said(seed=2)] == [greedy] * 3
+            assert {said(temperature=1.5, seed=seed) for seed in (1, 2)} != {greedy}
+    finally:
+        process.terminate()
+        assert process.wait(timeout=60) in (0, -15, 128 + 15)
 
 
 @pytest.fixture(scope="module")

@@ -376,7 +376,9 @@ def test_checks_answer_without_generating(server: Running) -> None:
     [span] = done["results"][1]["spans"]
     assert (span["text"], span["scope"]) == (FLAGGED, "harry-potter")
     messages = {"messages": [user("Who is Harry"), user("Potter?")]}
-    assert server.post("/v1/unlearned/checks", messages, ADMIN).json()["results"][0]["flagged"]
+    [result] = server.post("/v1/unlearned/checks", messages, ADMIN).json()["results"]
+    own = [messages["messages"][span["message"]]["content"][span["start"] : span["end"]] for span in result["spans"]]
+    assert own == [span["text"] for span in result["spans"]] == ["Who is Harry", "Potter?"]
     assert (
         server.post("/v1/unlearned/checks", {"input": FLAGGED}, ADMIN).json()["results"][0]["scope"] == "harry-potter"
     )

@@ -15,7 +15,9 @@ from unlearned.cli.serve_vllm import arguments, run_vllm
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
 from unlearned.server.keys import Access
-from unlearned.server.vllm.combinations import check_combination
+from unlearned.server.on_flag import OnFlag
+from unlearned.server.vllm.combinations import check_combination, check_fixed_answers
+from unlearned.server.vllm.fixed import FixedAnswer
 from unlearned.server.vllm.flags import SURFACE, _adding, _reading, read_settings
 from unlearned.server.vllm.settings import ENV, Settings
 
@@ -186,16 +188,57 @@ def test_what_the_engine_cannot_see_is_refused(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_command_hands_its_options_to_vllm() -> None:
     settings = {"host": "127.0.0.1", "port": 8000, "served_model_name": None, "artifact": [Path("a"), Path("b")]}
-    settings |= {"detection_timeout": 5.0, "log_prompts": True, "state": None}
+    settings |= {"detection_timeout": 5.0, "log_prompts": True, "state": None, "on_flag": ["refuse"], "answer": None}
     line = arguments(ModelOptions(model="org/model", dtype="bfloat16"), settings, ["--max-model-len", "512"])
     assert (
         line
         == (
             "serve org/model --dtype bfloat16 --host 127.0.0.1 --port 8000 --served-model-name org/model --unlearned a "
-            "--unlearned b --unlearned-detection-timeout 5.0 --unlearned-log-prompts --max-model-len 512"
+            "--unlearned b --unlearned-detection-timeout 5.0 --unlearned-log-prompts --unlearned-on-flag=refuse "
+            "--max-model-len 512"
         ).split()
     )
     parsed(*line[line.index("--unlearned") : line.index("--max-model-len")])  # our parser takes them
+
+
+def test_fixed_answers_are_the_same_options_as_on_transformers() -> None:
+    modes, answers = ["corrupt", "hp=refuse"], ["hp=- Who? I know. a=b"]
+    settings = {"host": "h", "port": 1, "served_model_name": None, "artifact": [Path("/a")]}
+    line = arguments(ModelOptions(), settings | {"on_flag": modes, "answer": answers}, [])
+    found = read_settings(parsed(*line[line.index("--unlearned") :], host="127.0.0.1"))
+    assert found is not None
+    assert (found.on_flag, found.answer) == (tuple(modes), tuple(answers))
+    assert found.serve_config().on_flag == OnFlag.read(modes, answers)
+    assert Settings.read(json.loads(json.dumps(found.json_ready()))) == found  # as children learn it
+    assert Settings.read({"artifacts": ["/a"], "on_flag": "refuse"}).serve_config().on_flag.mode("hp") == "refuse"
+    with pytest.raises(ConfigError, match="must be one of"):
+        read_settings(parsed("--unlearned", "/a", "--unlearned-on-flag", "refuze"))
+
+
+def test_a_parser_of_thoughts_would_hide_a_fixed_answer() -> None:
+    config = vllm_config()
+    check_fixed_answers(config)
+    config.structured_outputs_config = SimpleNamespace(reasoning_parser="deepseek_r1")
+    with pytest.raises(ConfigError, match="--reasoning-parser deepseek_r1"):
+        check_fixed_answers(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "ids", "ended", "reason"),
+    [
+        ({"most": None}, (5, 6, 7, 0), True, None),
+        ({"most": 4}, (5, 6, 7, 0), True, None),
+        ({"most": 3}, (5, 6, 7), False, None),  # as of a model that would have ended with the next token
+        ({"most": 1}, (5,), False, None),
+        ({"most": 9, "stops": {7, 6}}, (5, 6), True, 6),
+        ({"most": 1, "stops": {6}}, (5,), False, None),
+        ({"most": 9, "end": None}, (5, 6, 7), False, None),
+    ],
+)
+def test_a_fixed_answer_is_cut_and_stopped_as_the_models_own(
+    settings: dict[str, Any], ids: tuple[int, ...], ended: bool, reason: int | None
+) -> None:
+    assert FixedAnswer.of([5, 6, 7], **({"end": 0} | settings)) == FixedAnswer(ids, ended, reason)
 
 
 def test_a_plug_in_that_is_switched_off_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

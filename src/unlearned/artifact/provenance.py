@@ -14,11 +14,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from unlearned.artifact.schema import DataRecord, MadeRecord
 from unlearned.examples import Row
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+    from unlearned.artifact.schema import DataRecord, MadeRecord
 
 BY = "UNLEARNED_BY"
 """Environment variable with the name of whoever makes artifacts; the login name otherwise, nobody if it is empty."""
@@ -37,6 +38,8 @@ def rows_sha256(rows: Iterable[Row]) -> str:
 
 def data_of(rows: Mapping[Role, list[Row]]) -> list[DataRecord]:
     """One record for each role that has rows."""
+    from unlearned.artifact.schema import DataRecord
+
     return [DataRecord(role=role, rows=len(own), sha256=rows_sha256(own)) for role, own in rows.items() if own]
 
 
@@ -48,6 +51,8 @@ def made(
     seed: int | None,
 ) -> MadeRecord:
     """The record of a step that was done now, with the command line if it is one of `unlearned`."""
+    from unlearned.artifact.schema import MadeRecord
+
     return MadeRecord(
         step=step,
         at=datetime.now(timezone.utc).isoformat(timespec="seconds"),

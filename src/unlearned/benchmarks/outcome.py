@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -79,6 +80,9 @@ class Outcome:
 
     models: tuple[Tested, ...]
     machine: Machine
+    at: str = field(default_factory=lambda: datetime.now(timezone.utc).date().isoformat())
+    """Day on which it was written, in UTC; empty where that was not recorded."""
+
     extra: Mapping[str, Any] = field(default_factory=dict)
     """What else was found, as JSON has it."""
 
@@ -151,6 +155,7 @@ def write_outcome(out: Path, outcome: Outcome) -> None:
         "shard": outcome.shard,
         "data": dict(outcome.data),
         "machine": asdict(outcome.machine),
+        "at": outcome.at,
         "measures": {name: asdict(measure) for name, measure in kind.measures.items()},
         "models": models,
         "extra": dict(outcome.extra),
@@ -180,6 +185,7 @@ def read_outcome(folder: Path) -> Outcome:
             data=data["data"],
             models=tuple(_tested(folder, model) for model in data["models"]),
             machine=Machine(**data["machine"]),
+            at=data.get("at", ""),
             extra=data["extra"],
         )
     except (KeyError, TypeError, IndexError) as error:
@@ -228,6 +234,7 @@ def merge(folders: Sequence[Path], out: Path) -> Outcome:
         shard=None,
         models=tuple(_joined([other.models[index] for other in shards]) for index in range(len(names))),
         machine=replace(first.machine, name=machines),
+        at=max(other.at for other in shards),
         extra={key: value for key, value in first.extra.items() if all(o.extra.get(key) == value for o in shards)},
     )
     write_outcome(out, whole)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-from unlearned.api import Generation, Unlearned
+from unlearned.api import Answer, Unlearned
 from unlearned.check.facts import Question
 from unlearned.check.on_topic import on_topic
 from unlearned.engines.base import Completion
@@ -36,8 +37,8 @@ class Comparison:
     kind: Kind
     concept: str | None
     prompt: str
-    original: Generation
-    unlearned: Generation
+    original: Answer
+    unlearned: Answer
     question: Question | None = None
 
     @property
@@ -59,15 +60,9 @@ class Comparison:
 
     def marked(self) -> list[tuple[str, bool]]:
         """The prompt in pieces, each with whether it was found in scope."""
-        text, first = self.unlearned.prompt.text, self.unlearned.prompt.segments[-1]
-        cuts = {first.start, first.end}
         spans = [(s.start, s.end) for s in self.unlearned.verdict.spans]
-        cuts |= {cut for span in spans for cut in span if first.start <= cut <= first.end}
-        ordered = sorted(cuts)
-        return [
-            (text[a:b], any(start <= a and b <= end for start, end in spans))
-            for a, b in zip(ordered, ordered[1:], strict=False)
-        ]
+        cuts = sorted({0, len(self.prompt), *(cut for span in spans for cut in span)})
+        return [(self.prompt[a:b], any(start <= a and b <= end for start, end in spans)) for a, b in pairwise(cuts)]
 
 
 def compare(
@@ -80,7 +75,7 @@ def compare(
     report: Progress,
 ) -> list[Comparison]:
     """Greedy answers of both, in the same batches, so that they can be compared bit for bit."""
-    answers: list[list[Generation]] = []
+    answers: list[list[Answer]] = []
     prompts = [one.prompt for one in asked]
     for name, llm in (("original answers", original), ("unlearned answers", unlearned)):
         report(name, 0, len(prompts))
@@ -92,6 +87,6 @@ def compare(
     ]
 
 
-def is_looping(answer: Generation) -> bool:
+def is_looping(answer: Answer) -> bool:
     """Empty, or a few tokens over and over."""
     return is_degenerate(Completion(answer.text, answer.token_ids))

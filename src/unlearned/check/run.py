@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from unlearned.api import Generation, Unlearned
+from unlearned.api import Answer, Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.evidence import EvidenceRecord, GroupRecord
 from unlearned.artifact.fingerprint import base_model_record
@@ -36,7 +36,7 @@ class CheckResult:
     """Whether the forget prompts were given as such."""
 
     comparisons: list[Comparison]
-    strangers: list[tuple[str, Generation]]
+    strangers: list[tuple[str, Answer]]
     """The held-out questions about invented subjects, and the plain model's answers."""
 
     apart: ToldApart | None

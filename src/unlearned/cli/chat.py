@@ -92,8 +92,7 @@ def _turn(
     asked = [*messages, {"role": "user", "content": words}]
     answer = llm.chat(asked, max_new_tokens=max_new_tokens, **settings)
     messages[:] = [*asked, {"role": "assistant", "content": answer.text}]
-    last = answer.prompt.segments[-1]
-    return answer.text, any(span.end > last.start for span in answer.verdict.spans)
+    return answer.text, any(span.message == len(asked) - 1 for span in answer.verdict.spans)
 
 
 def _side_by_side(console: Any, plain: str, answer: str, flagged: bool) -> None:

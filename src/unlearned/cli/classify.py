@@ -31,7 +31,6 @@ def classify(
     from unlearned.cli.output import check_writable, folder_sha256, results
     from unlearned.errors import DataError
     from unlearned.examples import as_rows, read_rows
-    from unlearned.stages import text_only
 
     if prompt is None and len(artifact) < 2:
         raise DataError("Give an artifact folder and a file of prompts: unlearned classify artifacts/hp prompts.jsonl.")
@@ -41,6 +40,7 @@ def classify(
     check_enforced(folders)
 
     from unlearned.artifact import combined, load
+    from unlearned.stages import text_only
 
     unlearner = combined(load(*folders, trusted_keys=trusted_keys))
     settings = {"classify": [folder_sha256(folder) for folder in folders]}

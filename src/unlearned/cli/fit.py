@@ -216,8 +216,6 @@ def fit(
     """Learn to forget a scope from example prompts, and save the artifact."""
     from dataclasses import replace
 
-    from unlearned.artifact.provenance import data_of
-    from unlearned.artifact.record import folder_of, read_record
     from unlearned.cli.before import check_artifact_place, check_model, check_model_at_hand, check_selector
     from unlearned.cli.output import check_writable
     from unlearned.embedded import MINILM
@@ -235,6 +233,9 @@ def fit(
     forget_rows = read_rows(forget, prompt_column=prompt_column, answer_column=answer_column)
     retain_rows = read_rows(retain, prompt_column=prompt_column) if retain else []
     exempt_rows = read_rows(exempt, prompt_column=prompt_column) if exempt else []
+    from unlearned.artifact.provenance import data_of
+    from unlearned.artifact.record import folder_of, read_record
+
     scopes = [scope] if scope else [one.name for one in read_record(folder_of(detector)).scopes] if detector else []
     data = data_of({"forget": forget_rows, "retain": retain_rows, "exempt": exempt_rows})
     check_writable(errors)

@@ -48,22 +48,24 @@ def forget(
 ) -> None:
     """Forget a person, work, place, organisation or product by its name: write the prompts, then fit on them."""
     from unlearned.cli.before import check_artifact_place, check_model
-    from unlearned.cli.inspect import show
-    from unlearned.cli.progress import progress
     from unlearned.errors import ConfigError
     from unlearned.forgetting.documents import read_documents
-    from unlearned.forgetting.run import fit_prompts, write
-    from unlearned.forgetting.subject import as_subject
-    from unlearned.learn.fit import FitConfig
 
     given, files = _names_and_files([*(names or ()), *(name or ())], name or (), documents or ())
     if not given:
         raise ConfigError("Say whom or what to forget: unlearned forget NAME --model MODEL --out FOLDER.")
-    subject = as_subject(given, kind=kind, aliases=alias or (), about=about or (), not_about=not_about or ())
     chosen = scope or out.resolve().name
     check_artifact_place(out, scopes=[chosen], data=[], overwrite=overwrite)  # before minutes of work, not after
     check_model(options.model)
     read_documents(files)
+
+    from unlearned.cli.inspect import show
+    from unlearned.cli.progress import progress
+    from unlearned.forgetting.run import fit_prompts, write
+    from unlearned.forgetting.subject import as_subject
+    from unlearned.learn.fit import FitConfig
+
+    subject = as_subject(given, kind=kind, aliases=alias or (), about=about or (), not_about=not_about or ())
     folder = out.parent / f"{out.name}.prompts"
     model, tokenizer = load(options)
     with progress() as report, quiet():

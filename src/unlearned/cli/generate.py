@@ -26,9 +26,9 @@ from unlearned.cli.options import (
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
-    from unlearned.api import Generation
+    from unlearned.api import Answer
 
-    Answered: TypeAlias = tuple[int, list[Generation]]
+    Answered: TypeAlias = tuple[int, list[Answer]]
 
 
 @with_model_options

@@ -71,8 +71,10 @@ def serve(
     from unlearned.errors import ConfigError
     from unlearned.extras import require
     from unlearned.server.keys import Keys
+    from unlearned.server.on_flag import OnFlag
 
     keys = Keys.from_files(api_key_file, admin_key_file)
+    said = OnFlag.read(on_flag or (), answer or ())
     check_enforced(artifact)
     if artifact_dir is not None and not artifact_dir.is_dir():
         raise ConfigError(f"There is no folder {str(artifact_dir)!r} to watch. Create it or check --artifact-dir.")
@@ -91,6 +93,8 @@ def serve(
             "state": state,
             "audit": audit,
             "trusted_keys": trusted_keys,
+            "on_flag": on_flag,
+            "answer": answer,
             "api_key_file": api_key_file,
             "admin_key_file": admin_key_file,
             "max_body": max_body,
@@ -109,7 +113,6 @@ def serve(
     check_model(options.model)
     from unlearned.server.config import ServeConfig
     from unlearned.server.listening import listen
-    from unlearned.server.on_flag import OnFlag
 
     require("fastapi", extra="serve", purpose="unlearned serve")
     require("uvicorn", extra="serve", purpose="unlearned serve")
@@ -119,7 +122,7 @@ def serve(
         served_model_name=served_model_name or options.model,
         keys=keys,
         default_temperature=0.0 if options.model == EMBEDDED else None,  # it is small, and talks nonsense at 1
-        on_flag=OnFlag.read(on_flag or (), answer or ()),
+        on_flag=said,
         max_batch=max_batch,
         max_queue=max_queue,
         default_max_tokens=default_max_tokens,

@@ -9,8 +9,6 @@ from typing import Any
 from unlearned.models import EMBEDDED, ModelOptions
 
 OWN = {
-    "on_flag": "no fixed answers",
-    "answer": "no fixed answers",
     "max_batch": "--max-num-seqs",
     "max_queue": "--max-num-queued-reqs",
     "default_max_tokens": "--override-generation-config",
@@ -39,7 +37,10 @@ def arguments(options: ModelOptions, settings: Mapping[str, Any], further: Seque
     for name, value in settings.items():
         if name not in ("host", "port", "served_model_name", "artifact") and value not in (None, False):
             flag = f"--unlearned-{name.replace('_', '-')}"
-            line += [flag] if value is True else [flag, str(value)]
+            if isinstance(value, (list, tuple)):
+                line += [f"{flag}={one}" for one in value]  # a text may begin with a dash
+            else:
+                line += [flag] if value is True else [flag, str(value)]
     return [*line, *further]
 
 

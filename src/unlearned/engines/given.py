@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from unlearned.engines.own_words import words_of
 from unlearned.engines.reader import TokenReader
 from unlearned.engines.tokenize import Message, aligned_chat_prompt, special_ids
 from unlearned.errors import PromptError
@@ -43,7 +44,7 @@ def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
     """
     prompt, are_messages = aligned_chat_prompt(tokenizer, messages)
     spelled = special_spellings(tokenizer)
-    if not any(token in _words(message) for message in messages for token in spelled):
+    if not any(token in words_of(message) for message in messages for token in spelled):
         return prompt
     if not are_messages:
         raise PromptError(
@@ -82,8 +83,3 @@ def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
 def special_spellings(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """How the special tokens are written."""
     return [str(token) for token in tokenizer.convert_ids_to_tokens(sorted(special_ids(tokenizer))) if token]
-
-
-def _words(message: Message) -> str:
-    content = message.get("content")
-    return content if isinstance(content, str) else "".join(str(part.get("text", "")) for part in content or [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -112,8 +113,17 @@ def _distinct(rows: Iterable[Row]) -> tuple[Row, ...]:
 
 
 def save_prompts(folder: Path, prompts: PromptSet, made_of: str) -> None:
-    """Write the prompts as JSONL in the format of `fit`, readable by their owner only."""
+    """Write the prompts as JSONL in the format of `fit`, readable by their owner only.
+
+    Those that were made of something else, and may have been edited, are kept as `NAME.previous.jsonl`.
+    """
     private_folder(folder)
+    if (folder / MADE_OF).is_file():
+        for name in FILES.values():
+            previous = folder / name.replace(".jsonl", ".previous.jsonl")
+            previous.unlink(missing_ok=True)
+            if (folder / name).is_file():
+                os.replace(folder / name, previous)
     for field, name in FILES.items():
         rows: Sequence[Row] = getattr(prompts, field)
         if rows:

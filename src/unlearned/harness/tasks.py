@@ -33,6 +33,9 @@ GENERAL = (
 
 ALIASES: Mapping[str, tuple[str, ...]] = {"general": GENERAL}
 
+NOISY = ("lm_eval", "datasets", "datasets.builder", "datasets.load", "filelock", "fsspec")
+"""Loggers of libraries, about their own affairs."""
+
 PLACES = ("dataset_path", "dataset_name", "dataset_kwargs", "metadata")
 """What a task's definition says of where it and its rows are, which differs between machines."""
 
@@ -140,11 +143,35 @@ def _source(value: Callable[..., Any]) -> list[str]:
 
 @contextmanager
 def quiet_harness() -> Iterator[None]:
-    """Without the harness's notices about every setting."""
-    logger = logging.getLogger("lm_eval")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Without the harness's notices about every setting, and the bars and notices of what it loads data with.
+
+    Bars that say what is done, and how far, stay. The harness also asks git for the commit of whatever folder one works
+    in, and git complains where that is no repository.
+    """
+    import lm_eval.api.task
+    import lm_eval.evaluator
+    from datasets import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    silent: list[tuple[Any, str, Any]] = [
+        (lm_eval.api.task, "tqdm", lambda rows, **_: rows),  # a bar without a name
+        (lm_eval.evaluator, "get_git_commit_hash", lambda: None),
+    ]
+    kept = []
+    for place, name, instead in silent:
+        if (own := getattr(place, name, None)) is not None:
+            kept.append((place, name, own))
+            setattr(place, name, instead)
+    loggers = {logger: logger.level for logger in map(logging.getLogger, NOISY)}
+    hidden = are_progress_bars_disabled()
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    disable_progress_bars()
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for place, name, own in kept:
+            setattr(place, name, own)
+        for logger, level in loggers.items():
+            logger.setLevel(level)
+        if not hidden:
+            enable_progress_bars()

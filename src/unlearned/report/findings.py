@@ -53,7 +53,8 @@ def tested(run: Run) -> list[str]:
         f"{run.forget_authors} {'is' if run.forget_authors == 1 else 'are'} to be forgotten. Questions: "
         f"{', '.join(sizes)}{f'; every set was cut to {run.limit} rows' if run.limit else ''}.",
         f"Compared: {joined([line.label for line in own])}{seeds}." if own else "No unlearner was run.",
-        f"Machine: {run.machine}. Versions: {', '.join(f'{name} {v}' for name, v in run.versions.items())}.",
+        f"{f'Made on {run.at}. ' if run.at else ''}Machine: {run.machine}. "
+        f"Versions: {', '.join(f'{name} {v}' for name, v in run.versions.items())}.",
     ]
 
 

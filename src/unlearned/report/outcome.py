@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from unlearned.benchmarks.kinds import Kind, Measure, Values, kinds
 from unlearned.benchmarks.outcome import Outcome, Tested, read_outcome
 from unlearned.files import write_text
 from unlearned.metrics.estimate import Estimate, mean
+from unlearned.report.compared import REFERENCES, VERDICT_RULE, Line, measure_plots, tested, verdict
 from unlearned.report.formats import as_latex, as_markdown
 from unlearned.report.render import rendered
-from unlearned.report.table import Cell, Column, Row, Section, Table
+from unlearned.report.table import SIGNS, Cell, Column, Row, Section, Table
 from unlearned.report.write import Report, places
 
 RULE = (
     "Bold: the best unlearner of a column, start, retained and none left out; ↑ higher and ↓ lower is better, ≈R "
     "closest to the retained model is. Below or in brackets: 95 % intervals over items (i) or over seeds (s)."
 )
-REFERENCES = ("start", "retained", "retained-2", "retained-es", "none")
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A model; an unlearner with all its seeds."""
-
-    label: str
-    seeds: int
-    values: Mapping[tuple[str, str], tuple[Estimate, str]]
-    """(set, measure) -> estimate and what its interval lets vary."""
 
 
 def write_outcome_report(folder: Path, *, out: Path | None = None) -> Report:
@@ -48,11 +37,18 @@ def write_outcome_report(folder: Path, *, out: Path | None = None) -> Report:
     outcome = read_outcome(folder)
     kind = kinds.get(outcome.kind)
     html, markdown, latex = places(folder, out)
-    found = tables(outcome)
+    found, told = tables(outcome), tested(outcome)
+    lines = _lines(outcome, kind)
+    sets = _sets(lines, kind)
+    came_out = verdict(lines, kind, sets)
     page = rendered(
         "outcome.html",
         title=kind.title,
         outcome=outcome,
+        tested=told,
+        verdict=came_out,
+        verdict_rule=VERDICT_RULE,
+        plots=measure_plots(lines, kind, sets, sign=lambda measure: SIGNS[measure.better]),
         tables=found,
         measures=kind.measures,
         limits=kind.limits,
@@ -60,7 +56,10 @@ def write_outcome_report(folder: Path, *, out: Path | None = None) -> Report:
         seconds=[(model.name, dict(model.seconds)) for model in outcome.models if model.seconds],
     )
     write_text(html, page)
-    write_text(markdown, "\n".join([*map(as_markdown, found), f"{RULE}\n"]))
+    said = "".join(f"{sentence}\n\n" for sentence in (*told, f"**{came_out}** {VERDICT_RULE}"))
+    limits = "".join(f"- {sentence}\n" for sentence in kind.limits)
+    ends = (f"{RULE}\n", f"What this does not prove:\n\n{limits}")
+    write_text(markdown, "\n".join([f"# {kind.title}\n\n{said}", *map(as_markdown, found), *ends]))
     head = "% Needs \\usepackage{booktabs}. Intervals: 95 %, over items (i) or seeds (s)."
     write_text(latex, "\n".join([head, *map(as_latex, found)]))
     return Report(html, markdown, latex, found[0])
@@ -80,14 +79,19 @@ def tables(outcome: Outcome) -> list[Table]:
     kind = kinds.get(outcome.kind)
     lines = _lines(outcome, kind)
     sets = list(dict.fromkeys(name for line in lines for name, _ in line.values))
-    main = [name for name in kind.main if name in sets]
-    found = [_main(kind, lines, main)]
+    found = [_main(kind, lines, _sets(lines, kind))]
     if others := [name for name in sets if name not in kind.main]:
         found += [_by_set(kind, name, lines, others) for name in kind.measures if _has(lines, others, name)]
     return found
 
 
-def _main(kind: Kind, lines: Sequence[_Line], sets: Sequence[str]) -> Table:
+def _sets(lines: Sequence[Line], kind: Kind) -> list[str]:
+    """The main sets that were run."""
+    run = {name for line in lines for name, _ in line.values}
+    return [name for name in kind.main if name in run]
+
+
+def _main(kind: Kind, lines: Sequence[Line], sets: Sequence[str]) -> Table:
     columns = [
         (name, key, Column(measure.title, key, measure.better, name if len(sets) > 1 else ""))
         for name in sets
@@ -106,7 +110,7 @@ def _main(kind: Kind, lines: Sequence[_Line], sets: Sequence[str]) -> Table:
     return Table("main", kind.title, "model", tuple(column for *_, column in columns), (Section("", tuple(rows)),))
 
 
-def _by_set(kind: Kind, key: str, lines: Sequence[_Line], sets: Sequence[str]) -> Table:
+def _by_set(kind: Kind, key: str, lines: Sequence[Line], sets: Sequence[str]) -> Table:
     """One measure of the further sets, a column for each model."""
     measure = kind.measures[key]
     rows = [Row(name, tuple(_cell(line.values.get((name, key)), False) for line in lines)) for name in sets]
@@ -114,12 +118,12 @@ def _by_set(kind: Kind, key: str, lines: Sequence[_Line], sets: Sequence[str]) -
     return Table(f"sets-{key}", f"{measure.title} by set", "set", columns, (Section("", tuple(rows)),))
 
 
-def _lines(outcome: Outcome, kind: Kind) -> list[_Line]:
+def _lines(outcome: Outcome, kind: Kind) -> list[Line]:
     labels = dict.fromkeys(model.unlearner or model.name for model in outcome.models)
     return [_line(label, [m for m in outcome.models if (m.unlearner or m.name) == label], kind) for label in labels]
 
 
-def _line(label: str, models: Sequence[Tested], kind: Kind) -> _Line:
+def _line(label: str, models: Sequence[Tested], kind: Kind) -> Line:
     every: list[Values] = [kind.aggregate(model.items) for model in models]
     values = {}
     for name, own in every[0].items():
@@ -131,14 +135,14 @@ def _line(label: str, models: Sequence[Tested], kind: Kind) -> _Line:
                 values[name, key] = mean([estimate.value for estimate in found], key), "s"
             else:
                 values[name, key] = one, "" if one.interval is None else "i"
-    return _Line(label, len(models), values)
+    return Line(label, len(models), values)
 
 
-def _has(lines: Sequence[_Line], sets: Sequence[str], key: str) -> bool:
+def _has(lines: Sequence[Line], sets: Sequence[str], key: str) -> bool:
     return any((name, key) in line.values for line in lines for name in sets)
 
 
-def _best(lines: Sequence[_Line], place: tuple[str, str], measure: Measure) -> set[str]:
+def _best(lines: Sequence[Line], place: tuple[str, str], measure: Measure) -> set[str]:
     """Labels of all that look like the best one in the table; none where there is no choice."""
     if measure.better is None:
         return set()

@@ -6,6 +6,7 @@ import html
 import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from unlearned.classify.base import Floats
@@ -21,7 +22,18 @@ COLOURS = {FORGET: "var(--forget)", OTHER: "var(--other)", LINE: "var(--soft)"}
 SERIES = ("#2b7bba", "#d9691e", "#2b9a66", "#a05cc4", "#cf3f4f", "#94702c", "#c9589c", "#4c8f94")
 """One for each unlearner; readable on light and dark ground."""
 
+MARKERS = "osD^vPX"
+"""One for each unlearner, or each run, so that they can be told apart without their colours."""
+
 BINS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """An SVG and what is written below it."""
+
+    svg: str
+    caption: str
 
 
 def score_distribution(forget: Floats, others: Floats, threshold: float, *, title: str = "scores") -> str:

@@ -94,6 +94,7 @@ def _run(folder: Path, data: Mapping[str, Any]) -> Run:
         ds_size=config["evaluation"]["ds_size"],
         seeds=tuple(data["seeds"]),
         trained=config["adapters"] is None,
+        at=data.get("at", ""),
         machine=data["machine"],
         device=data["device"],
         dtype=data["dtype"],

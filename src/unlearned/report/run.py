@@ -124,6 +124,9 @@ class Run:
     trained: bool
     """False: the adapters of start and retained model were given."""
 
+    at: str
+    """Day of the run, in UTC; empty where that was not recorded."""
+
     machine: str
     device: str
     dtype: str

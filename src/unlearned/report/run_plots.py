@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unlearned.metrics.estimate import Doubles
-from unlearned.report.plots import FORGET, LINE, OTHER, SERIES, as_svg, new_figure, score_distribution, strength_traces
+from unlearned.report.plots import (
+    FORGET,
+    LINE,
+    MARKERS,
+    OTHER,
+    SERIES,
+    Plot,
+    as_svg,
+    new_figure,
+    score_distribution,
+    strength_traces,
+)
 from unlearned.report.power import LEVEL
 from unlearned.report.read import read_scope
 from unlearned.report.run import HARMLESS, Model, Run
@@ -17,47 +27,79 @@ from unlearned.report.run import HARMLESS, Model, Run
 if TYPE_CHECKING:
     from unlearned.artifact.schema import ScopeRecord, StrengthRecord
 
-MARKERS = "osD^vP"
-"""One for each run."""
+SAME = 0.015
+"""Share of an axis within which marks count as lying on each other."""
+
+APART = 7.0
+"""Points from one of them to the next."""
 
 LEAST_LOG = -320.0
 """log10 of a p-value that is 0 in double precision, for the plot."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """An SVG and what is written below it."""
+def utility_against_quality(runs: Sequence[Run]) -> Plot:
+    """The field's usual plot: one mark for each unlearner and seed, start and retained model named.
 
-    svg: str
-    caption: str
+    Unlearners differ in shape as well as colour; where several runs are shown, shapes are theirs. What would cover
+    another mark stands beside it.
+    """
+    from matplotlib.transforms import ScaledTranslation
 
-
-def utility_against_quality(runs: Sequence[Run]) -> str:
-    """The field's usual plot: one mark for each unlearner and seed, start and retained model named."""
     figure, axes = new_figure(height=4.0)
     names = dict.fromkeys(model.label for run in runs for model in run.unlearned)
     colours = {name: SERIES[number % len(SERIES)] for number, name in enumerate(names)}
     lowest = [float(np.log10(LEVEL))]
+    shapes = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(names)}
+    marks: list[tuple[str, float, float, dict[str, Any]]] = []
     for number, run in enumerate(runs):
         for model in run.models:
             if (y := _log10(model)) is None:
                 continue
             lowest.append(y)
-            colour = colours.get(model.label, LINE)
-            axes.plot(
-                [model.values["model_utility"].value], [y], **_mark(model.label, colour, MARKERS[number % len(MARKERS)])
-            )
+            shape = MARKERS[number % len(MARKERS)] if len(runs) > 1 else shapes.get(model.label, "o")
+            style = _mark(model.label, colours.get(model.label, LINE), shape)
+            marks.append((model.label, model.values["model_utility"].value, y, style))
+    beside = _beside([(x, y) for label, x, y, _ in marks if label != "none"])
+    left = iter(beside)
+    for label, x, y, style in marks:
+        shift = 0.0 if label == "none" else next(left)  # a ring around the start model
+        moved = axes.transData + ScaledTranslation(shift / 72, 0.0, figure.dpi_scale_trans)
+        axes.plot([x], [y], **(style | {"transform": moved} if shift else style))
     axes.axhline(lowest[0], color=LINE, linestyle="--", linewidth=1)
     axes.set_ylim(min(lowest) * 1.15, -min(lowest) * 0.12)
     axes.margins(x=0.1)
     axes.set_xlabel("model utility")
     axes.set_ylabel("log10 of the forget quality p")
-    handles = [_key(name, _mark(name, colours.get(name, LINE), "o")) for name in ("start", "retained", *names)]
+    own = {} if len(runs) > 1 else shapes
+    handles = [
+        _key(name, _mark(name, colours.get(name, LINE), own.get(name, "o"))) for name in ("start", "retained", *names)
+    ]
     if len(runs) > 1:
         handles += [_key(run.name, _mark("", LINE, MARKERS[n % len(MARKERS)])) for n, run in enumerate(runs)]
     handles.append(_key(f"p = {LEVEL:g}", {"color": LINE, "linestyle": "--", "linewidth": 1}))
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, labelcolor=LINE, fontsize=9)
-    return as_svg(figure, "Forget quality against model utility")
+    caption = (
+        "Shapes: the runs."
+        if len(runs) > 1
+        else "Hollow: models that nothing was done to; none is a ring around start."
+    )
+    if any(beside):
+        caption += " Marks that would cover each other stand side by side, so their utility is that of the first."
+    return Plot(as_svg(figure, "Forget quality against model utility"), caption)
+
+
+def _beside(places: Sequence[tuple[float, float]]) -> list[float]:
+    """How far, in points to the right, each mark is drawn so that it does not lie on an earlier one."""
+    spread = [max(1e-12, max(axis) - min(axis)) for axis in zip(*places, strict=True)] if places else []
+    shifts: list[float] = []
+    for number, place in enumerate(places):
+        met = [
+            shift
+            for shift, other in zip(shifts, places[:number], strict=True)
+            if all(abs(a - b) <= SAME * width for a, b, width in zip(place, other, spread, strict=True))
+        ]
+        shifts.append(max(met) + APART if met else 0.0)
+    return shifts
 
 
 def _mark(label: str, colour: str, shape: str) -> dict[str, Any]:

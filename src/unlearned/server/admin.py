@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unlearned.engines.own_words import in_own_words
 from unlearned.errors import PromptError
 from unlearned.extras import require
 from unlearned.server.body import json_body
@@ -14,7 +16,7 @@ from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ArtifactRequest, CheckRequest, validated
 from unlearned.server.state import Who
-from unlearned.stages import Prompt, Verdict, messages_only, text_only
+from unlearned.stages import Prompt, Span, Verdict, messages_only, text_only
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -32,11 +34,12 @@ def admin_router(gate: Gate) -> APIRouter:
     async def checks(request: Request) -> Response:
         gate.admit_admin(request)
         asked = validated(CheckRequest, await json_body(request, gate.config))
-        prompts = _prompts(asked)
+        given = _given(asked)
+        prompts = [text_only(one) if isinstance(one, str) else _conversation(one) for one in given]
         enforced = gate.store.current
         verdicts = await gate.screener.check(prompts, enforced)
         request.state.record.verdicts, request.state.record.artifacts = verdicts, enforced.digest
-        results = [shown(prompt, verdict) for prompt, verdict in zip(prompts, verdicts, strict=True)]
+        results = [shown(*one) for one in zip(verdicts, prompts, given, strict=True)]
         return JSONResponse({"results": results, "artifacts": enforced.digest})
 
     async def artifacts(request: Request) -> Response:
@@ -93,38 +96,48 @@ def _artifacts(gate: Gate) -> dict[str, Any]:
     }
 
 
-def _prompts(asked: CheckRequest) -> list[Prompt]:
+def _given(asked: CheckRequest) -> list[str | list[dict[str, str]]]:
+    """Texts, or one conversation."""
     if (asked.input is None) == (asked.messages is None):
         raise RefusalError(400, "Give either 'input' (a text or a list of texts) or 'messages'.", param="input")
     if asked.messages is not None:
-        plain = [message.plain() for message in asked.messages]
-        return [messages_only([(message["role"], message["content"]) for message in plain])]
+        return [[message.plain() for message in asked.messages]]
     texts = [asked.input] if isinstance(asked.input, str) else list(asked.input or ())
     if not texts or not all(texts):
         raise RefusalError(400, "A text is empty.", param="input")
-    return [text_only(text) for text in texts]
+    return [*texts]
 
 
-def shown(prompt: Prompt, verdict: Verdict) -> dict[str, Any]:
-    """A verdict as JSON. Places are characters of the text, or of the messages' contents joined by line breaks."""
+def _conversation(messages: Sequence[Mapping[str, str]]) -> Prompt:
+    return messages_only([(message["role"], message["content"]) for message in messages])
+
+
+def shown(verdict: Verdict, prompt: Prompt, given: str | Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """A verdict as JSON. Places are characters of the text, or of the content of the message that they name."""
+    own = in_own_words(verdict, prompt, given)
     return {
         "flagged": verdict.in_scope,
         "scope": verdict.scope,
         "score": round(verdict.score, 6),
         "spans": [
-            {
+            ({} if span.message is None else {"message": span.message})
+            | {
                 "start": span.start,
                 "end": span.end,
                 "scope": span.scope,
                 "score": round(span.score, 6),
                 "reason": span.reason,
-                "text": prompt.text[span.start : span.end],
+                "text": _words(given, span)[span.start : span.end],
             }
-            for span in verdict.spans
+            for span in own.spans
         ],
         "languages": list(verdict.languages),
         "exempted_by": [{"scope": by.scope, "example": by.example} for by in verdict.exempted_by],
     }
+
+
+def _words(given: str | Sequence[Mapping[str, str]], span: Span) -> str:
+    return given if isinstance(given, str) else given[span.message or 0]["content"]
 
 
 async def refused(request: Request, error: Exception) -> Response:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from unlearned.artifact.artifact import Artifact
 from unlearned.errors import ConfigError
-from unlearned.unlearners.eco import ForgetScope
+
+if TYPE_CHECKING:
+    from unlearned.artifact.artifact import Artifact
+    from unlearned.unlearners.eco import ForgetScope
 
 MODES = ("substitute", "corrupt", "refuse")
 ANSWER = "I don't know anything about that."

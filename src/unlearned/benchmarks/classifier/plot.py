@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unlearned.benchmarks.classifier.results import Curve
-from unlearned.report.plots import LINE, as_file, new_figure
+from unlearned.report.plots import LINE, MARKERS, as_file, new_figure
 
 LEAST_FPR = 1e-4
 """Where the logarithmic axis begins: nothing flagged is drawn there."""
@@ -14,7 +14,7 @@ COLOURS = ("#c2410c", "#0369a1", "#4d7c0f", "#7e22ce", "#b45309", "#0f766e")
 
 
 def curves_plot(curves: Sequence[Curve]) -> str:
-    """All curves without the header in one plot; a dot where the calibrated threshold is.
+    """All curves without the header in one plot; a mark of its own shape where the calibrated threshold is.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -28,7 +28,13 @@ def curves_plot(curves: Sequence[Curve]) -> str:
         style = "--" if "close" in curve.name else "-"
         fpr = [max(value, LEAST_FPR) for value in curve.fpr]
         axes.plot(fpr, curve.recall, color=colour, linestyle=style, label=label, drawstyle="steps-post")
-        axes.plot(max(curve.chosen[0], LEAST_FPR), curve.chosen[1], color=colour, marker="o", markersize=5)
+        axes.plot(
+            max(curve.chosen[0], LEAST_FPR),
+            curve.chosen[1],
+            color=colour,
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=5,
+        )
     axes.set_xscale("log")
     axes.set_xlim(LEAST_FPR, 1)
     axes.set_ylim(0, 1.01)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -185,6 +185,43 @@ def curve(row: str, name: str, classifier: str, forget: Floats, others: Floats, 
         tuple(float((forget >= cut).mean()) for cut in cuts),
         (float((others >= threshold).mean()), float((forget >= threshold).mean())),
     )
+
+
+LIMITS = (
+    "Counts are of these data and this seed; the intervals hold as if prompts were independent, which wordings of one "
+    "question are not.",
+    "Disguises and carriers are those that the benchmark knows. Somebody who looks for another one may find it.",
+    "A ratio of times is of this machine and its load; milliseconds are of the same.",
+)
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """What came out, in one sentence."""
+    judged = [(m.met, f"{m.row}: {m.name}") for row in rows for m in row.measures if m.met is not None]
+    judged += [(r.met, f"latency of {r.name}") for row in rows for r in row.ratios]
+    missed = [name for met, name in judged if not met]
+    if not judged:
+        return "Nothing that has a target was measured."
+    if not missed:
+        return f"All {len(judged)} targets are met."
+    more = f" and {len(missed) - EXAMPLES} more" if len(missed) > EXAMPLES else ""
+    return f"{len(judged) - len(missed)} of {len(judged)} targets are met; not: {'; '.join(missed[:EXAMPLES])}{more}."
+
+
+def report(rows: Sequence[Row], settings: Mapping[str, Any], versions: Mapping[str, str], at: str) -> str:
+    """Everything in Markdown: what was measured on what, the verdict, the tables, the plot, and the limits."""
+    kinds = dict.fromkeys(m.classifier for row in rows for m in row.measures)
+    kinds |= dict.fromkeys(r.classifier for row in rows for r in row.ratios)
+    cut = f"; every set was cut to {settings['limit']} rows" if settings["limit"] else ""
+    head = (
+        f"Detection by {', '.join(kinds) or 'no classifier'} on the text encoder {settings['encoder']}, seed "
+        f"{settings['seed']}. Data: SHA-256 {str(settings['data'])[:16]}{cut}. Made on {at}; "
+        f"{', '.join(f'{name} {version}' for name, version in versions.items())}."
+    )
+    has_curves = any(row.curves for row in rows)
+    plot = ["![Recall against false alarms](curves.svg)\n"] if has_curves else []
+    limits = "What this does not prove:\n\n" + "".join(f"- {sentence}\n" for sentence in LIMITS)
+    return "\n".join(["# Detection\n", f"{head}\n", f"**{verdict(rows)}**\n", as_markdown(rows), *plot, limits])
 
 
 def as_markdown(rows: Sequence[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import unlearned
 from unlearned.benchmarks.classifier import attacks, exams, latency, meanings, scopes
 from unlearned.benchmarks.classifier.bench import DEFAULT, Bench
 from unlearned.benchmarks.classifier.plot import curves_plot
-from unlearned.benchmarks.classifier.results import Row, as_markdown
+from unlearned.benchmarks.classifier.results import Row, report
 from unlearned.benchmarks.classifier.sets import Data
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.classify.base import classifiers
@@ -138,8 +139,10 @@ def _write(out: Path, common: dict[str, Any], rows: Sequence[Row]) -> None:
     """Everything so far: an interrupted run leaves what it has."""
     versions = {name: version(name) for name in ("torch", "transformers", "sentence-transformers", "numpy")}
     joint = Row(*([item for row in rows for item in getattr(row, kind)] for kind in ("measures", "ratios", "curves")))
-    write_text(out / "results.json", as_text({"settings": common, "versions": versions, **joint.as_json()}))
-    write_text(out / "results.md", as_markdown(rows))
+    at = datetime.now(timezone.utc).date().isoformat()
+    found = {"at": at, "settings": common, "versions": versions, **joint.as_json()}
+    write_text(out / "results.json", as_text(found))
+    write_text(out / "results.md", report(rows, common, versions, at))
     if joint.curves:
         try:
             write_text(out / "curves.svg", curves_plot(joint.curves))

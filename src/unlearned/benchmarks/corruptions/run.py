@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
+import unlearned
 from unlearned.check.facts import Question
 from unlearned.corrupt.functions import corruptions
 from unlearned.demo.concepts import CONCEPTS, Concept
@@ -147,6 +151,65 @@ def _repeated(texts: Sequence[str], echoes: Sequence[Completion]) -> float:
         found += len(words & {word.lower() for word in CONTENT.findall(echo.text)})
         total += len(words)
     return found / total
+
+
+LIMITS = (
+    "One scope and a few questions: a count of leaks moves by several from one set of questions to another.",
+    "A low perplexity is no fluency by itself: stock phrases and loops have one, too. Read the answers.",
+    "A parameter is learned for each function, so the rows differ in how far that went (distance left).",
+)
+
+
+def verdict(rows: Sequence[CorruptionRow]) -> str:
+    """What came out, in one sentence."""
+    own = [row for row in rows if row.function != "none"]
+    clean = [row.function for row in own if not row.leaks and not row.degenerate]
+    named = ", ".join(clean) if clean else "none"
+    before = next((f"; before, {row.leaks} of {row.questions} leak" for row in rows if row.function == "none"), "")
+    return f"{len(clean)} of {len(own)} functions leak nothing and give no empty or repeating answer ({named}){before}."
+
+
+def report(rows: Sequence[CorruptionRow], *, model: str, scope: str, at: str) -> str:
+    """Everything in Markdown: what was measured on what, the verdict, the table, and the limits."""
+    questions = max((row.questions for row in rows), default=0)
+    versions = f"unlearned {unlearned.__version__}, torch {torch.__version__}"
+    head = (
+        f"{model} on {platform.processor() or platform.machine()}; {questions} held-out questions about the demo's "
+        f"scope {scope}, all taken as in scope, answered with {ANSWER_TOKENS} tokens. Made on {at}; {versions}."
+    )
+    limits = "What this does not prove:\n\n" + "".join(f"- {sentence}\n" for sentence in LIMITS)
+    title = "# What every corruption function does\n"
+    return "\n".join([title, f"{head}\n", f"**{verdict(rows)}**\n", as_markdown(rows), limits])
+
+
+def leaks_plot(rows: Sequence[CorruptionRow]) -> str:
+    """Leaks against perplexity as SVG, a shape for each function; what would cover another mark stands beside it.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    from unlearned.report.plots import LINE, MARKERS, SERIES, as_file, new_figure
+
+    figure, axes = new_figure(height=5.0)
+    met: dict[tuple[int, float], int] = {}
+    for number, row in enumerate(rows):
+        place = (row.leaks, round(row.perplexity, 1))
+        before = met[place] = met.get(place, 0) + 1
+        plain = row.function == "none"
+        colour = LINE if plain else SERIES[number % len(SERIES)]
+        axes.plot(
+            [row.leaks + 0.25 * (before - 1)],
+            [row.perplexity],
+            marker="o" if plain else MARKERS[number % len(MARKERS)],
+            markerfacecolor="none" if plain else colour,
+            markeredgecolor=colour,
+            linestyle="none",
+            label=row.function,
+        )
+    axes.set_xlabel("answers that leak (a quarter to the right for each mark at the same place)")
+    axes.set_ylabel("perplexity of the others")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, labelcolor=LINE, fontsize=7)
+    return as_file(figure)
 
 
 def as_markdown(rows: Sequence[CorruptionRow]) -> str:

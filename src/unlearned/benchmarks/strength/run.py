@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -59,6 +60,7 @@ def measure_strength(
         "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {sys.platform}",
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "model": base_model_record(engine).id,
+        "at": datetime.now(timezone.utc).date().isoformat(),
     }
     if "cost" in parts:
         results["cost"] = _cost(engine, scopes[0], report)

@@ -9,7 +9,8 @@ from typing import Any
 
 def as_markdown(results: Mapping[str, Any]) -> str:
     """All parts that were measured."""
-    parts = [f"Model {results['model']}; {results['machine']}; torch {results['versions']['torch']}."]
+    made = f" Made on {results['at']}." if results.get("at") else ""
+    parts = [f"Model {results['model']}; {results['machine']}; torch {results['versions']['torch']}.{made}"]
     if "cost" in results:
         parts.append(_cost(results["cost"]))
     if "search" in results:

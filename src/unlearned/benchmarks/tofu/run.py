@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -186,6 +187,7 @@ def run_tofu(
     results = {
         "format": FORMAT,
         "benchmark": "tofu",
+        "at": datetime.now(timezone.utc).date().isoformat(),
         "config": asdict(config),
         "seeds": list(range(config.seeds)),
         "versions": _versions(),

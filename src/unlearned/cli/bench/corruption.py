@@ -60,14 +60,17 @@ def corruption_table(
     functions: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
 ) -> None:
     """What every corruption function does to forget answers, to fluency, and to the words it hides."""
+    from datetime import datetime, timezone
+
     from unlearned.artifact.fingerprint import base_model_record
-    from unlearned.benchmarks.corruptions.run import as_markdown, measure_corruptions
+    from unlearned.benchmarks.corruptions.run import as_markdown, leaks_plot, measure_corruptions, verdict
+    from unlearned.benchmarks.corruptions.run import report as report_of
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.corrupt.functions import corruptions
     from unlearned.demo.concepts import CONCEPTS
     from unlearned.engines.transformers import TransformersEngine
-    from unlearned.errors import ConfigError
+    from unlearned.errors import ConfigError, MissingExtraError
     from unlearned.files import write_text
 
     if scope not in CONCEPTS:
@@ -81,5 +84,13 @@ def corruption_table(
         record = base_model_record(TransformersEngine(model, tokenizer))
         rows = measure_corruptions(model, tokenizer, record, concept=scope, functions=chosen, on_progress=report)
     if out is not None:
-        write_text(out, as_markdown(rows))
+        at = datetime.now(timezone.utc).date().isoformat()
+        text = report_of(rows, model=f"{options.model} ({str(model.dtype).removeprefix('torch.')})", scope=scope, at=at)
+        try:
+            write_text(out.with_suffix(".svg"), leaks_plot(rows))
+            text += f"\n![Leaks against perplexity]({out.with_suffix('.svg').name})\n"
+        except MissingExtraError:  # the numbers are in the table
+            pass
+        write_text(out, text)
     typer.echo(as_markdown(rows))
+    typer.echo(verdict(rows))

@@ -24,6 +24,16 @@ def check_combination(vllm_config: Any) -> None:
             raise ConfigError(f"{problem}. Leave it out, or serve without artifacts.")
 
 
+def check_fixed_answers(vllm_config: Any) -> None:
+    """Raise `ConfigError` where a fixed answer would not be read as the answer."""
+    parser = getattr(getattr(vllm_config, "structured_outputs_config", None), "reasoning_parser", None)
+    if parser:
+        raise ConfigError(
+            f"--reasoning-parser {parser} takes an answer without thoughts for thoughts, so --on-flag cannot be "
+            "combined with it. Leave one of them out."
+        )
+
+
 _LORA = (
     "vLLM's first model runner cannot combine LoRA with embeddings in prompts, unless --lora-target-modules leaves out "
     "embed_tokens"

@@ -110,9 +110,10 @@ class Enforcer:
         self._base_model = embeddings_record(table.embed, table.rows, tokenizer, model_id)
         self._embedder = TableEmbedder(table, Bank(Pieces(copy.deepcopy(tokenizer))))
         self._known: tuple[Artifact, ...] = ()
-        log = log or Log()
+        log, config = log or Log(), settings.serve_config()
+        self._on_flag = config.on_flag
         store = ArtifactStore(self._activate, settings.sources(), log.event)
-        self.gate = Gate(settings.serve_config(), store, log=log)
+        self.gate = Gate(config, store, log=log)
         self.gate.tell_protection()
         store.current.unlearner.classify([text_only("Good morning, and welcome.")])  # load what is loaded on first use
         if settings.artifact_dir or settings.state:
@@ -120,27 +121,42 @@ class Enforcer:
 
     @classmethod
     def for_engine(cls, settings: Settings, vllm_config: Any) -> Enforcer:
-        """For what vLLM is about to run; raises `ConfigError` where embeddings cannot stand in for tokens."""
+        """For what vLLM is about to run; raises `ConfigError` where it cannot be enforced there."""
         from transformers import AutoTokenizer
 
-        from unlearned.server.vllm.combinations import check_combination
+        from unlearned.server.vllm.combinations import check_combination, check_fixed_answers
 
         check_combination(vllm_config)
+        if settings.on_flag:
+            check_fixed_answers(vllm_config)
         model = vllm_config.model_config
         tokenizer = AutoTokenizer.from_pretrained(
             model.tokenizer, revision=model.tokenizer_revision, trust_remote_code=model.trust_remote_code
         )
         return cls(settings, open_table(model), tokenizer, model_id=str(model.model))
 
+    @property
+    def end(self) -> int | None:
+        """The token that ends an answer."""
+        found: int | None = self.reader.tokenizer.eos_token_id
+        return found
+
+    def said(self, answer: str) -> tuple[int, ...]:
+        """The tokens of a fixed answer, remembered."""
+        return self._embedder.bank.pieces.ids(answer)
+
     def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
-        for artifact in artifacts:
+        enforced = self._on_flag.applied(artifacts)
+        for artifact, own in zip(artifacts, enforced, strict=True):
             if artifact not in self._known:
-                self._check_model(artifact)
-        unlearner = combined(artifacts)
+                self._check_model(own)
+        unlearner = combined(enforced)
         self._known = tuple(artifacts)
         return unlearner
 
     def _check_model(self, artifact: Artifact) -> None:
+        if artifact.base_model is None and all(scope.answer is not None for scope in artifact.scopes):
+            return  # nothing is corrupted
         if artifact.base_model is None:
             raise ArtifactMismatchError(f"The artifact {artifact.name!r} can only classify so far. {LEARN_IT}")
         harm = "Detection holds; the strength may be wrong. Fit again to be sure."

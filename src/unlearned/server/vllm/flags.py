@@ -34,7 +34,9 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
             if field.name in NOT_OPTIONS:
                 continue
             flag = f"--{PREFIX}{field.name}".replace("_", "-")
-            if field.type == "bool":
+            if str(field.type).startswith("tuple"):
+                group.add_argument(flag, action="append", default=None, help="Repeatable.")
+            elif field.type == "bool":
                 group.add_argument(flag, action="store_true", default=None)
             else:
                 group.add_argument(flag, type=_kind(str(field.type)), default=None)
@@ -88,6 +90,7 @@ def read_settings(args: argparse.Namespace) -> Settings | None:
     base = Settings.from_environment()
     names = [field.name for field in fields(Settings) if field.name not in NOT_OPTIONS]
     given = {name: value for name in names if (value := getattr(args, f"{PREFIX}{name}", None)) is not None}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     if artifacts := getattr(args, "unlearned", None):
         given["artifacts"] = tuple(artifacts)
     if base is None and not given:

@@ -20,6 +20,7 @@ from unlearned.server.screening import AT_ONCE
 from unlearned.server.vllm.constraints import words_of
 from unlearned.server.vllm.core import STAMP
 from unlearned.server.vllm.enforcer import GIVEN, RECORD, Checked, Enforcer, Given, given_with
+from unlearned.server.vllm.fixed import ONE, FixedAnswer
 from unlearned.server.vllm.hooks import (
     ADD_REQUEST,
     BEAM_PROMPT,
@@ -35,6 +36,7 @@ from unlearned.server.vllm.settings import Settings
 from unlearned.substitution.substitution import Substitution
 
 CONSTRAINED = "An answer under this constraint cannot be given. Leave the constraint out or word it otherwise."
+FIXED_BEAMS = "An answer by beam search cannot be given here. Leave beam search out."
 NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
 
 _AHEAD: ContextVar[tuple[Any, Checked] | None] = ContextVar("unlearned_checked", default=None)
@@ -102,6 +104,7 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
             raise _unchecked(refusal) from refusal
         if refused:
             raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
+        _refuse_where_fixed(checked, given, params)
         token = _AHEAD.set((prompt, checked))
         try:
             return await add(self, request_id, prompt, params, *args, **kwargs)
@@ -130,6 +133,8 @@ def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
         _corrupt(request, checked, enforcer)
         if (substitution := checked.input.substitution) is not None:
             _turn_back(request, substitution, given_with(prompt) if isinstance(prompt, Mapping) else Given())
+        if checked.input.answer is not None:
+            _answer(request, enforcer.said(checked.input.answer), enforcer.end)
         return request
 
     return wrapper
@@ -149,7 +154,18 @@ def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int], params: 
         raise _unchecked(refusal) from refusal
     if refused:
         raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
+    _refuse_where_fixed(checked, given, params)
     return checked
+
+
+def _refuse_where_fixed(checked: Checked, given: Given, params: Any) -> None:
+    """Raise `VLLMValidationError` (400) where a fixed answer cannot have the form that is asked for."""
+    if checked.input.answer is None:
+        return
+    if given.length is not None:
+        raise VLLMValidationError(FIXED_BEAMS, parameter="use_beam_search")
+    if getattr(params, "structured_outputs", None) is not None:
+        raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
 
 
 def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
@@ -175,6 +191,14 @@ def _turn_back(request: Any, substitution: Substitution, given: Given) -> None:
     sampling = request.sampling_params
     if sampling is not None and sampling.logit_bias:
         sampling.logit_bias = substitution.biased(sampling.logit_bias)
+
+
+def _answer(request: Any, token_ids: Sequence[int], end: int | None) -> None:
+    """Have the engine make one token, in whose place the fixed answer is said; what is scored is read as ever."""
+    sampling = request.sampling_params
+    answer = FixedAnswer.of(token_ids, end=end, most=sampling.max_tokens, stops=sampling.stop_token_ids or ())
+    sampling.max_tokens, sampling.min_tokens = ONE, 0
+    request.trace_headers = {**request.trace_headers, **handle(answer)}
 
 
 def _refuse_unreadable(kind: str, params: Any) -> None:

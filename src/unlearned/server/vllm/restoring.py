@@ -1,7 +1,8 @@
 """Where vLLM turns outputs into text: strangers become the user's words before anything else sees the tokens.
 
-Stop strings, log-probabilities, streams and counts that vLLM works out afterwards are those of the restored answer. A
-beam search goes on from the model's own tokens, so its answers are turned back when it has ended.
+A fixed answer takes the place of what the engine made there, too. Stop strings, log-probabilities, streams and counts
+that vLLM works out afterwards are those of what the client reads. A beam search goes on from the model's own tokens, so
+its answers are turned back when it has ended.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ from unlearned.engines.base import Completion
 from unlearned.engines.restoring import Chunk, Restorer, restored, tokens_of
 from unlearned.engines.sampling import Token
 from unlearned.server.vllm.enforcer import GIVEN, given_with
+from unlearned.server.vllm.fixed import FixedAnswer
 from unlearned.server.vllm.hooks import BEAMS, BEAMS_OFFLINE, NEW_STATE, OUTPUTS, wrap
 from unlearned.substitution.substitution import Substitution
 
 WAY_BACK = "x-unlearned-way-back"
-"""Key of the handle of a request's substitution, in its trace headers, which clients cannot set."""
+"""Key of the handle of a request's substitution or fixed answer, in its trace headers, which clients cannot set."""
 
 MOST_WAITING = 2048
 """Requests between the front end and the place where outputs are processed."""
 
-_waiting: OrderedDict[str, Substitution] = OrderedDict()
+_waiting: OrderedDict[str, Substitution | FixedAnswer] = OrderedDict()
 
 
 def install() -> None:
@@ -37,10 +39,10 @@ def install() -> None:
     wrap(BEAMS_OFFLINE, _beams_offline)
 
 
-def handle(substitution: Substitution) -> dict[str, str]:
-    """Trace headers by which the substitution of a request is found again."""
+def handle(way: Substitution | FixedAnswer) -> dict[str, str]:
+    """Trace headers by which the way from what the engine makes to what the client reads is found again."""
     key = secrets.token_hex(8)
-    _waiting[key] = substitution
+    _waiting[key] = way
     while len(_waiting) > MOST_WAITING:
         _waiting.popitem(last=False)
     return {WAY_BACK: key}
@@ -48,12 +50,13 @@ def handle(substitution: Substitution) -> dict[str, str]:
 
 def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-        substitution = _waiting.get((request.trace_headers or {}).get(WAY_BACK, ""))
+        way = _waiting.get((request.trace_headers or {}).get(WAY_BACK, ""))
         result = add(self, request, *args, **kwargs)
-        if substitution is not None and self.tokenizer is not None:
+        if way is not None and self.tokenizer is not None:
             if not hasattr(self, "unlearned"):
                 self.unlearned = {}
-            self.unlearned[request.request_id] = Restorer[Token](substitution, self.tokenizer)
+            own = way if isinstance(way, FixedAnswer) else Restorer[Token](way, self.tokenizer)
+            self.unlearned[request.request_id] = own
         return result
 
     return wrapper
@@ -61,15 +64,37 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
 
 def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(self: Any, engine_core_outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        restorers: dict[str, Restorer[Token]] = getattr(self, "unlearned", {})
+        restorers: dict[str, Restorer[Token] | FixedAnswer] = getattr(self, "unlearned", {})
         if restorers:
             for gone in restorers.keys() - self.request_states.keys():
                 del restorers[gone]
             kept = [(output, restorers.get(output.request_id)) for output in engine_core_outputs]
-            engine_core_outputs = [output for output, own in kept if own is None or _restore(output, own)]
+            engine_core_outputs = [output for output, own in kept if own is None or _rewrite(output, own)]
         return process(self, engine_core_outputs, *args, **kwargs)
 
     return wrapper
+
+
+def _rewrite(output: Any, own: Restorer[Token] | FixedAnswer) -> bool:
+    """Rewrite an output in place; False while there is nothing to tell."""
+    return _say(output, own) if isinstance(own, FixedAnswer) else _restore(output, own)
+
+
+def _say(output: Any, answer: FixedAnswer) -> bool:
+    """The engine makes one token and ends: the whole answer stands in its place. A request that failed stays so."""
+    from vllm.v1.engine import FinishReason
+
+    reason = output.finish_reason
+    new = [Token(token_id, 0.0) for token_id in answer.token_ids]
+    if reason in (FinishReason.STOP, FinishReason.LENGTH):
+        output.finish_reason = FinishReason.STOP if answer.ended else FinishReason.LENGTH
+        output.stop_reason = answer.stop_reason
+    else:
+        new = []
+    output.new_token_ids = [token.id for token in new]
+    if output.new_logprobs is not None:
+        output.new_logprobs = _table(output.new_logprobs, new)
+    return reason is not None
 
 
 def _restore(output: Any, restorer: Restorer[Token]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from unlearned.errors import ConfigError
 from unlearned.server.config import ServeConfig
 from unlearned.server.keys import Keys
+from unlearned.server.on_flag import OnFlag
 from unlearned.server.store import Sources
 
 ENV = "UNLEARNED_VLLM"
@@ -40,6 +41,12 @@ class Settings:
 
     trusted_keys: str | None = None
     """File of public keys, of which one must have signed every artifact."""
+
+    on_flag: tuple[str, ...] = ()
+    """What happens to flagged prompts: MODE or SCOPE=MODE, as of `unlearned serve --on-flag`."""
+
+    answer: tuple[str, ...] = ()
+    """What is said to them under "refuse": TEXT or SCOPE=TEXT."""
 
     api_key_file: str | None = None
     """Keys of clients, one KEY or LABEL:KEY a line."""
@@ -78,6 +85,9 @@ class Settings:
             if (value := getattr(self, name)) is not None:  # other processes may work in another folder
                 object.__setattr__(self, name, str(Path(value).absolute()))
         object.__setattr__(self, "artifacts", tuple(str(Path(path).absolute()) for path in self.artifacts))
+        for name in ("on_flag", "answer"):  # of JSON: a text, or a list of them
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
 
     @classmethod
     def read(cls, value: Any) -> Settings:
@@ -140,6 +150,7 @@ class Settings:
         return ServeConfig(
             host="127.0.0.1" if self.keys_of_vllm else self.host,
             keys=keys,
+            on_flag=OnFlag.read(self.on_flag, self.answer),
             max_body_bytes=self.max_body,
             detection_timeout=self.detection_timeout,
             max_check_characters=self.max_check_characters,
