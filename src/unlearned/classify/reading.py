@@ -68,6 +68,11 @@ def as_written(text: str, start: int, end: int) -> Reading:
     return Reading(text[start:end], range(start, end), range(start + 1, end + 1))
 
 
+def unquoted(reading: Reading) -> Reading:
+    """A text that is written as JSON, with its white space as it is meant."""
+    return reading.sub(_JSON_ESCAPES, lambda match: _JSON_SPACES.get(match[0], match[0]))
+
+
 def read(reading: Reading) -> Reading:
     """Undo what changes single characters: escapes, markup, look-alikes, accents, invisible characters."""
     if _ESCAPED.search(reading.text):
@@ -95,6 +100,8 @@ def normalise(text: str) -> str:
 _ESCAPED = re.compile(r"\\[ux\"nrt/]|%[0-9A-Fa-f]{2}|&[#A-Za-z]")
 _UNICODE_ESCAPES = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 _OTHER_ESCAPES = re.compile(r"\\(x[0-9A-Fa-f]{2}|[\"/]|n(?![a-z]))")  # not the \n of C:\new or \nabla
+_JSON_ESCAPES = re.compile(r"\\.", re.DOTALL)
+_JSON_SPACES = {r"\n": "\n", r"\r": "\n", r"\t": " ", r"\f": " ", r"\b": " "}
 _URL_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|(?<=\w)\+(?=\w)")
 _PERCENT_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _PLUS = re.compile(r"(?<=\w)\+(?=\w)")

@@ -6,13 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unlearned.engines.tools import as_json
 from unlearned.errors import PromptError
 from unlearned.extras import require
 from unlearned.server.body import json_body
 from unlearned.server.gate import Gate
 from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
-from unlearned.server.schemas import ArtifactRequest, CheckRequest, validated
+from unlearned.server.schemas import ArtifactRequest, ChatMessage, CheckRequest, validated
 from unlearned.server.state import Who
 from unlearned.stages import Prompt, Verdict, messages_only, text_only
 
@@ -97,12 +98,18 @@ def _prompts(asked: CheckRequest) -> list[Prompt]:
     if (asked.input is None) == (asked.messages is None):
         raise RefusalError(400, "Give either 'input' (a text or a list of texts) or 'messages'.", param="input")
     if asked.messages is not None:
-        plain = [message.plain() for message in asked.messages]
-        return [messages_only([(message["role"], message["content"]) for message in plain])]
+        return [messages_only([part for message in asked.messages for part in _said(message)])]
     texts = [asked.input] if isinstance(asked.input, str) else list(asked.input or ())
     if not texts or not all(texts):
         raise RefusalError(400, "A text is empty.", param="input")
     return [text_only(text) for text in texts]
+
+
+def _said(message: ChatMessage) -> list[tuple[str, str]]:
+    """Role and words of a message, and of each call in it as JSON."""
+    plain = message.plain()
+    calls = [(message.role, as_json(call["function"])) for call in plain.get("tool_calls", ())]
+    return [(message.role, plain["content"]), *calls] if plain["content"] or not calls else calls
 
 
 def shown(prompt: Prompt, verdict: Verdict) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.tokenize import text_prompt
 from unlearned.engines.transformers import embedding_rows
 from unlearned.server.refusals import RefusalError
-from unlearned.server.schemas import ChatMessage
+from unlearned.server.schemas import ChatMessage, Tool
 from unlearned.stages import Prompt
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Reader:
         self._lock = threading.Lock()
         self._prints_names = prints_names(self.tokenizer)
 
-    def conversation(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def conversation(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> Prompt:
         self._fits(len(messages))  # each takes a token at least, and the template's loop is slow
         named = next((index for index, message in enumerate(messages) if message.name is not None), None)
         if named is not None and self._prints_names:
@@ -43,7 +43,8 @@ class Reader:
                 code="unsupported_parameter",
             )
         with self._lock:
-            return self._checked(literal_chat_prompt(self.tokenizer, [message.plain() for message in messages]))
+            said, known = [message.plain() for message in messages], [tool.plain() for tool in tools]
+            return self._checked(literal_chat_prompt(self.tokenizer, said, known))
 
     def given(self, prompt: str | Sequence[int]) -> Prompt:
         """A text, or token ids."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unlearned.engines.sampling import Token
@@ -18,7 +19,9 @@ from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.replies import DONE, ChatReply, CompletionReply, Head, event, usage
 from unlearned.server.schemas import ChatRequest, CompletionRequest, Generating, validated
 from unlearned.server.service import Answers, Checked, Service
+from unlearned.server.tool_calls import CallReader
 from unlearned.server.verdict_headers import verdict_headers
+from unlearned.substitution.substitution import Substitution, replaced
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -53,7 +56,8 @@ def generating_router(service: Service) -> APIRouter:
         _check_request(service, asked)
         if asked.top_logprobs is not None and not asked.logprobs:
             raise RefusalError(400, "'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
-        checking = service.check(lambda: [service.reader.conversation(asked.messages)], 1, record)
+        calls = asked.calls_are_read()
+        checking = service.check(lambda: [service.reader.conversation(asked.messages, asked.tools)], 1, record)
         checked = await _while_connected(request, checking)
         wanted = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
         longest = service.reader.room(checked.prompts[0], wanted, config.default_max_tokens)
@@ -61,8 +65,11 @@ def generating_router(service: Service) -> APIRouter:
             raise RefusalError(400, "The prompt leaves no room for an answer.", code="context_length_exceeded")
         top = (asked.top_logprobs or 0) if asked.logprobs else None
         head = Head(f"chatcmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
-        answers = service.answers(checked.inputs, [service.settings(asked, longest, top)], asked)
-        reply = ChatReply(head, logprobs=asked.logprobs)
+        settings = [service.settings(asked, longest, top)]
+        answers = service.answers(checked.inputs, settings, asked, service.call_tags if calls else frozenset())
+        restore = _restoring(checked.inputs[0].substitution)
+        reader = partial(CallReader, restore, single=not asked.parallel_tool_calls)
+        reply = ChatReply(head, logprobs=asked.logprobs, reader=reader if calls else None)
         return await _respond(request, asked, reply, answers, checked, access)
 
     async def completions(request: Request) -> Response:
@@ -94,6 +101,11 @@ def generating_router(service: Service) -> APIRouter:
     router.add_route("/v1/chat/completions", chat, methods=["POST"])
     router.add_route("/v1/completions", completions, methods=["POST"])
     return router
+
+
+def _restoring(known: Substitution | None) -> Callable[[str], str] | None:
+    """A text of the model's -> as the user reads it."""
+    return None if known is None else lambda text: replaced(text, known.back(text))
 
 
 def _check_request(service: Service, asked: Generating) -> None:
@@ -170,11 +182,13 @@ async def _stream(
         for index in range(max(len(answers.rows), echoed) if opens else 0):
             yield event(reply.opening(index) | extra)
         for index in range(echoed):
-            yield event(reply.chunk(Piece(index, "", finish_reason="length")) | extra)
+            yield event((reply.chunk(Piece(index, "", finish_reason="length")) or {}) | extra)
         if first is not None:
-            yield event(reply.chunk(first) | extra)
+            if (chunk := reply.chunk(first)) is not None:
+                yield event(chunk | extra)
             async for piece in rest:
-                yield event(reply.chunk(piece) | extra)
+                if (chunk := reply.chunk(piece)) is not None:
+                    yield event(chunk | extra)
         if with_usage:
             yield event(reply.final(usage(checked.tokens, answers.tokens)))
         yield DONE
