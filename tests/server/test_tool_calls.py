@@ -10,8 +10,8 @@ from typing import Any
 import openai
 import pytest
 import torch
+from names_tokenizer import names_tokenizer
 from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, Running, events, serving
-from transformers import AutoTokenizer
 
 from conftest import FORGET, RETAIN
 from tiny_llama import tiny_llama
@@ -22,7 +22,6 @@ from unlearned.classify.base import Features
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
-from unlearned.embedded import embedded_model_folder
 from unlearned.engines.detokenize import TextStream
 from unlearned.engines.given import literal_chat_prompt
 from unlearned.engines.transformers import TransformersEngine, as_read
@@ -61,7 +60,7 @@ def user(text: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    made = AutoTokenizer.from_pretrained(embedded_model_folder())  # of words enough for strangers
+    made = copy.deepcopy(names_tokenizer())
     made.chat_template = TEMPLATE
     return made
 
@@ -103,16 +102,17 @@ def calling(tokenizer: Any, bag_of_words: Any) -> tuple[Any, Artifact, str]:
 
 def learn(model: Any, lessons: list[tuple[list[int], list[int]]]) -> None:
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
-    for _ in range(300):
-        losses = [
-            model(input_ids=torch.tensor([prompt + said]), labels=torch.tensor([[-100] * len(prompt) + said])).loss
-            for prompt, said in lessons
-        ]
-        loss = torch.stack(losses).max()
+    length = max(len(prompt) + len(said) for prompt, said in lessons)
+    ids = torch.tensor([[*prompt, *said, *[0] * (length - len(prompt) - len(said))] for prompt, said in lessons])
+    labels = torch.full_like(ids, -100)
+    for row, (prompt, said) in enumerate(lessons):
+        labels[row, len(prompt) : len(prompt) + len(said)] = torch.tensor(said)
+    for _ in range(600):
+        loss = model(input_ids=ids, labels=labels).loss
         optimiser.zero_grad()
-        torch.stack(losses).sum().backward()
+        loss.backward()
         optimiser.step()
-        if loss < 0.05:
+        if loss < 0.01:
             return
     raise AssertionError(f"nothing learned: {loss}")
 
@@ -279,18 +279,30 @@ def test_a_template_without_tools_is_refused(calling: Any, tokenizer: Any) -> No
         assert running.chat(PLAIN, tools=[], tool_choice="none").status_code == 200
 
 
+def in_pieces(text: str, size: int) -> tuple[str, list[tuple[int, str, str]]]:
+    reader = CallReader()
+    said = [reader.feed(text[start : start + size]) for start in range(0, len(text), size)] + [reader.finish()]
+    calls = [(call.index, call.name, call.arguments) for part in said for call in part.calls]
+    return "".join(part.content for part in said), calls
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_a_call_is_the_same_in_pieces_of_any_size(size: int) -> None:
-    text = f"a <tool <tool_call> {TWICE}</tool_call> b<tool_ca"
-    reader = CallReader()
-    said = [reader.feed(text[start : start + size]) for start in range(0, len(text), size)] + [reader.finish()]
-    assert "".join(part.content for part in said) == CallReader().feed(text + " ").content.rstrip() + "<tool_ca"
-    text = SAID % "x" + "\n\n" + SAID % "</b>" + " end"
-    reader = CallReader()
-    said = [reader.feed(text[start : start + size]) for start in range(0, len(text), size)] + [reader.finish()]
-    assert [json.loads(call.arguments)["who"] for part in said for call in part.calls] == ["x", "</b>"]
-    assert [call.index for part in said for call in part.calls] == [0, 1]
-    assert "".join(part.content for part in said) == "I see.\nI see.\nend"
+@pytest.mark.parametrize(
+    ("text", "content", "who"),
+    [
+        (SAID % "x" + "\n\n" + SAID % "</b>" + " end", "I see.\nI see.\nend", ["x", "</b>"]),
+        ("a <tool b<tool_ca", "a <tool b<tool_ca", []),
+        ('<tool_call>{"name": "f"}</tool_call> c', '<tool_call>{"name": "f"}</tool_call> c', []),
+        ('<tool_call>[{"who": NaN', '<tool_call>[{"who": NaN', []),
+        ('<tool_call>{"name": "find", "arguments": {"who": "x"}}</tool_', "", ["x"]),
+        ("</tool_call>" + SAID % "x", "</tool_call>I see.\n", ["x"]),
+    ],
+)
+def test_a_call_is_the_same_in_pieces_of_any_size(size: int, text: str, content: str, who: list[str]) -> None:
+    found, calls = in_pieces(text, size)
+    assert found == content
+    assert [json.loads(arguments)["who"] for _, _, arguments in calls] == who
+    assert [index for index, _, _ in calls] == list(range(len(who)))
 
 
 def test_tags_that_are_special_tokens_are_read(tokenizer: Any) -> None:

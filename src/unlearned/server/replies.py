@@ -143,10 +143,19 @@ class CompletionReply:
         head: of the answer.
         logprobs: how many of the most probable tokens are reported; None = no log-probabilities.
         echoes: per choice what precedes its answer: the prompt's text, and its scored tokens.
+        scored_from: per prompt where what is scored begins, repeated to whoever said so.
     """
 
-    def __init__(self, head: Head, *, logprobs: int | None, echoes: Sequence[tuple[str, Sequence[Token]]] = ()) -> None:
+    def __init__(
+        self,
+        head: Head,
+        *,
+        logprobs: int | None,
+        echoes: Sequence[tuple[str, Sequence[Token]]] = (),
+        scored_from: Sequence[int] | None = None,
+    ) -> None:
         self.head, self.logprobs, self.echoes = head, logprobs, echoes
+        self.marks = {} if scored_from is None else {"unlearned": {"scored_from": list(scored_from)}}
         self.written: dict[int, TokenOffsets] = {}
         """Where in each choice's text its next token begins."""
 
@@ -172,7 +181,7 @@ class CompletionReply:
         return self.echoes[index] if self.echoes else ("", ())
 
     def _object(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return self.head.of("text_completion") | {"choices": choices}
+        return self.head.of("text_completion") | {"choices": choices} | self.marks
 
     def _choice(self, piece: Piece) -> dict[str, Any]:
         return {

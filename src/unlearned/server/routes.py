@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,9 +18,11 @@ from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.replies import DONE, ChatReply, CompletionReply, Head, event, usage
 from unlearned.server.schemas import ChatRequest, CompletionRequest, Generating, validated
+from unlearned.server.scored import Marked
 from unlearned.server.service import Answers, Checked, Service
 from unlearned.server.tool_calls import CallReader
 from unlearned.server.verdict_headers import verdict_headers
+from unlearned.stages import Prompt
 from unlearned.substitution.substitution import Substitution, replaced
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def generating_router(service: Service) -> APIRouter:
         checking = service.check(lambda: [service.reader.conversation(asked.messages, asked.tools)], 1, record)
         checked = await _while_connected(request, checking)
         wanted = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
-        longest = service.reader.room(checked.prompts[0], wanted, config.default_max_tokens)
+        longest = service.reader.room(checked.tokens, wanted, config.default_max_tokens)
         if longest < 1:
             raise RefusalError(400, "The prompt leaves no room for an answer.", code="context_length_exceeded")
         top = (asked.top_logprobs or 0) if asked.logprobs else None
@@ -81,9 +83,13 @@ def generating_router(service: Service) -> APIRouter:
         given = asked.prompts
         if not given:
             raise RefusalError(400, "There is no prompt.", param="prompt")
+        if (places := asked.scored_from()) is not None:
+            service.gate.admit_admin(request, always=True)  # what is marked reaches the model as it is
+            return await _scores(request, asked, list(zip(given, places, strict=True)), access)
         checking = service.check(lambda: [service.reader.given(prompt) for prompt in given], len(given), record)
         checked = await _while_connected(request, checking)
-        rooms = [service.reader.room(prompt, asked.max_tokens, COMPLETION_TOKENS) for prompt in checked.prompts]
+        lengths = [len(prompt.token_ids) for prompt in checked.prompts]
+        rooms = [service.reader.room(length, asked.max_tokens, COMPLETION_TOKENS) for length in lengths]
         if min(rooms) < 1 and not (asked.echo and asked.max_tokens == 0):
             raise RefusalError(400, "'max_tokens' leaves no room for an answer; 0 needs 'echo'.", param="max_tokens")
         echoes = await _while_connected(request, _echoes(service, asked, checked)) if asked.echo else []
@@ -95,6 +101,34 @@ def generating_router(service: Service) -> APIRouter:
         settings = [service.settings(asked, room, asked.logprobs) for room in rooms]
         answers = service.answers(checked.inputs, settings, asked)
         return await _respond(request, asked, reply, answers, checked, access)
+
+    async def _scores(
+        request: Request, asked: CompletionRequest, given: Sequence[tuple[str | list[int], int]], access: Access
+    ) -> Response:
+        """Prompts whose ends are scored: contexts are checked and corrupted, what is marked is only read."""
+        record, marked = request.state.record, list[Marked]()
+
+        def contexts() -> list[Prompt]:
+            marked[:] = [service.reader.marked(prompt, start) for prompt, start in given]
+            return [one.context for one in marked]
+
+        checked = await _while_connected(request, service.check(contexts, len(given), record))
+        scored = await asyncio.to_thread(service.reader.scored, marked, checked.inputs)
+        inputs = tuple(one.given for one in scored)
+        whole = Checked(checked.prompts, inputs, sum(len(one.context.token_ids) + len(one.token_ids) for one in marked))
+        for own in inputs:
+            service.reader.room(len(own.token_ids), asked.max_tokens or 0, 0)
+        read = await _while_connected(request, service.scored(inputs, asked.logprobs or 0))
+        echoes = [
+            (one.marked.context.text + one.marked.text, one.at_text(tokens))
+            for one, tokens in zip(scored, read, strict=True)
+        ]
+        head = Head(f"cmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
+        reply = CompletionReply(head, logprobs=asked.logprobs, echoes=echoes, scored_from=[start for _, start in given])
+        if not asked.max_tokens:
+            return await _respond(request, asked, reply, Answers(), whole, access, echoed=len(echoes))
+        settings = [service.settings(asked, asked.max_tokens, asked.logprobs)] * len(inputs)
+        return await _respond(request, asked, reply, service.answers(inputs, settings, asked), whole, access)
 
     router.add_route("/v1/models", models, methods=["GET"])
     router.add_route("/v1/models/{name:path}", models, methods=["GET"])

@@ -45,6 +45,7 @@ REASONS = {
 }
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
+Place = Annotated[int, Field(ge=0)]
 Stops = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=16)]
 
 
@@ -217,13 +218,45 @@ class ChatRequest(Generating):
         return bool(self.tools) and self.tool_choice != "none"
 
 
+class Marking(_Request):
+    """What an administrator may say about the prompts of `/v1/completions`."""
+
+    scored_from: Place | list[Place]
+    """Where what is scored begins, for all prompts or for each: a character of a text, a place among token ids."""
+
+
 class CompletionRequest(Generating):
     """`POST /v1/completions`."""
+
+    unlearned: Marking | None = None
 
     prompt: str | list[int] | list[str] | list[list[int]]
     echo: bool = False
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     best_of: Annotated[int, Field(ge=1)] | None = None
+
+    def scored_from(self) -> list[int] | None:
+        """Per prompt, where what is scored begins; None where all of it is a prompt.
+
+        Raises:
+            RefusalError: 400, the request asks for more than scores, or does not say it for each prompt.
+        """
+        if self.unlearned is None:
+            return None
+        if not self.echo or self.logprobs is None or self.n != 1 or self.max_tokens not in (0, 1) or self.stream:
+            raise RefusalError(
+                400,
+                "'unlearned.scored_from' is for scores alone: it needs 'echo', 'logprobs' and 'max_tokens' 0 or 1, "
+                "without 'n' and 'stream'.",
+                param="unlearned.scored_from",
+                code="invalid_value",
+            )
+        places, count = self.unlearned.scored_from, len(self.prompts)
+        places = [places] * count if isinstance(places, int) else places
+        if len(places) != count:
+            message = f"'unlearned.scored_from' has {len(places)} places for {count} prompts."
+            raise RefusalError(400, message, param="unlearned.scored_from", code="invalid_value")
+        return places
 
     @property
     def prompts(self) -> list[str | list[int]]:
@@ -296,7 +329,7 @@ def _refusal(error: ValidationError, kind: type[BaseModel]) -> RefusalError:
 
 
 def _names(kind: type[BaseModel]) -> set[str]:
-    inner = (ChatMessage, StreamOptions, ToolCall, CalledFunction, Tool, DescribedFunction)
+    inner = (ChatMessage, StreamOptions, Marking, ToolCall, CalledFunction, Tool, DescribedFunction)
     return set[str]().union(kind.model_fields, *(part.model_fields for part in inner))
 
 

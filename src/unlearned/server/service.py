@@ -39,10 +39,12 @@ class Checked:
 
     prompts: tuple[Prompt, ...]
     inputs: tuple[PromptInput, ...]
+    length: int | None = None
+    """Tokens of all that was sent, where that is more than the prompts."""
 
     @property
     def tokens(self) -> int:
-        return sum(len(prompt.token_ids) for prompt in self.prompts)
+        return sum(len(prompt.token_ids) for prompt in self.prompts) if self.length is None else self.length
 
 
 class Service:
