@@ -192,7 +192,7 @@ class Unlearned:
             try:
                 inputs, verdicts = self._fitting(tokenized, truncate, generation)
             except ContextError as error:
-                raise ContextError(error.reason, start + error.index) from error
+                raise error.at(start + error.index) from error
             for batch in by_length([len(given.token_ids) for given in inputs], batch_size, free=ANSWER):
                 done = self.engine.generate([inputs[n] for n in batch], batch_size=batch_size, **generation)
                 copies = len(done) // len(batch)
@@ -268,7 +268,7 @@ class Unlearned:
             try:
                 cut = truncated(prompt, context - answer, truncate, answer=answer, context=context)
             except ContextError as error:
-                raise ContextError(error.reason, index) from error
+                raise error.at(index) from error
             read, verdicts[index] = both(given.verdict, self._unlearner.classify([cut.prompt])[0], cut)
             inputs[index] = self._unlearner.corrupt(cut.prompt, read, self.engine)
         return inputs, verdicts

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, get_args
 
-import numpy as np
 import pytest
 import torch
 
@@ -66,8 +65,7 @@ def test_words_go_and_the_template_stays(tiny_tokenizer: Any, side: Side, room: 
     elif side == "right":
         assert whole.startswith(kept)
     else:
-        assert whole.startswith(kept[: len(kept) // 3])
-        assert whole.endswith(kept[-len(kept) // 3 :])
+        assert any(whole.startswith(kept[:n]) and whole.endswith(kept[n:]) for n in range(1, len(kept)))
     for token, (start, end) in zip(left.token_ids, left.offsets.tolist(), strict=True):
         text = tiny_tokenizer.decode([token])
         assert "\ufffd" in text or left.text[start:end] == text
@@ -96,9 +94,9 @@ def test_by_default_long_prompts_are_refused_and_truncated_ones_are_answered(llm
         assert answers[0].text == plain.text
         each = dict(llm.generate_each([short, long], truncate=side, max_new_tokens=4))
         assert [each[index][0].text for index in range(2)] == [answer.text for answer in answers]
-    with pytest.raises(ContextError, match=r"Prompt 1: .*Nothing would be left"):
+    with pytest.raises(ContextError, match=r"Prompt 0: .*Nothing would be left.*answer\.$"):
         llm.generate([short, long], truncate="left", max_new_tokens=95)
-    with pytest.raises(ContextError, match="Prompt 1"):
+    with pytest.raises(ContextError, match="Prompt 0"):
         list(llm.generate_each([short, long], truncate="left", max_new_tokens=95))
     with pytest.raises(ConfigError, match="left, right, middle"):
         llm.generate([short], truncate="top")  # type: ignore[arg-type]
@@ -130,24 +128,21 @@ def test_what_is_in_scope_stays_so_before_and_after_the_cut(llm: Unlearned) -> N
 
 
 def test_what_only_comes_together_by_the_cut_is_corrupted(llm: Unlearned) -> None:
-    text = "What is Hog" + " bread" * 200 + "warts?"
-    prompt = llm.engine.tokenize(text, chat=True)
-    assert not llm.classify([text], chat=True)[0].in_scope
-    content_count = int(prompt.content_tokens().sum())
-    head = len(llm.engine.tokenizer("What is Hog")["input_ids"])
-    rest = len(prompt.token_ids) - content_count
-    found = []
-    for room in range(rest + 2 * head - 2, rest + 2 * head + 6):
-        left = cut(prompt, room, "middle")
-        if "Hogwarts" in left.text:
-            found.append(left)
-            context = room + 4
-            llm.engine.context = context
-            (given,), (verdict,) = llm._fitting([prompt], "middle", {"max_new_tokens": 4})
-            assert given.corrupted
-            assert verdict.in_scope
-            assert np.all([0 <= span.start < span.end <= len(prompt.text) for span in verdict.spans])
-    assert found
+    count = 0
+    for behind in range(8):  # as many words behind as before, so that the middle is between them
+        text = "What is Hog" + " bread" * 60 + "warts?" + " bread" * behind
+        prompt = llm.engine.tokenize(text, chat=True)
+        assert not llm.classify([text], chat=True)[0].in_scope
+        least = int((~prompt.content_tokens()).sum())
+        for room in range(least + 6, least + 30):
+            if "What is Hogwarts?" in cut(prompt, room, "middle").text:
+                llm.engine.context = room + 4
+                (given,), (verdict,) = llm._fitting([prompt], "middle", {"max_new_tokens": 4})
+                assert given.corrupted
+                assert verdict.in_scope
+                assert all(0 <= span.start < span.end <= len(prompt.text) for span in verdict.spans)
+                count += 1
+    assert count
 
 
 def test_words_in_front_of_a_prompt_are_not_cut(model: Any, tiny_tokenizer: Any) -> None:

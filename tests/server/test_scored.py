@@ -40,7 +40,7 @@ def tokenizer() -> Any:
 
 
 @pytest.fixture(scope="module", params=FUNCTIONS)
-def view(request: Any, tokenizer: Any, bag_of_words: Any) -> Unlearned:
+def view(request: Any, tokenizer: Any, bag_of_words: Any, tmp_path_factory: pytest.TempPathFactory) -> Unlearned:
     import torch
 
     torch.manual_seed(7)
@@ -56,11 +56,12 @@ def view(request: Any, tokenizer: Any, bag_of_words: Any) -> Unlearned:
         threshold=0.5,
         secret=b"s" * 32,
         corruption=Corruption(function=request.param, strength=1.0, embedding_std=record.embedding_std),
-        **({"enrolled": name_table(b"s" * 32, "hp", [Row(FLAGGED)], [], engine.bank)} if substitutes else {}),
+        **({"enrolled": name_table(b"s" * 32, "harry-potter", [Row(FLAGGED)], [], engine.bank)} if substitutes else {}),
     )
     probe = bag_of_words.encode([PROBE])[0]
     artifact = Artifact(scopes=(scope,), base_model=record, encoder=bag_of_words, encoder_probe=probe, secret=b"s" * 32)
-    return Unlearned(model, tokenizer, artifact)
+    folder = artifact.save_pretrained(tmp_path_factory.mktemp("artifacts") / "hp")
+    return Unlearned(model, tokenizer, folder)
 
 
 @pytest.fixture(scope="module")

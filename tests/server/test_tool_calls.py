@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -43,12 +44,12 @@ TEMPLATE = """
 </tool_call>{% endfor %}<|im_end|>
 {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
 {% endif %}"""
-PARAMETERS = {"type": "object", "properties": {"who": {"type": "string"}}}
+PARAMETERS = {"type": "object", "properties": {"topic": {"type": "string"}}}
 TOOL: dict[str, Any] = {
     "type": "function",
     "function": {"name": "find", "description": "Bread.", "parameters": PARAMETERS},
 }
-SAID = 'I see.\n<tool_call>\n{"name": "find", "arguments": {"who": "%s", "n": [1, "é"]}}\n</tool_call>'
+SAID = 'I see.\n<tool_call>\n{"name": "find", "arguments": {"topic": "%s", "n": [1, "é"]}}\n</tool_call>'
 TWICE = SAID % "Ann" + '\n<tool_call>\n{"name": "find", "arguments": {}}\n</tool_call>'
 BAKING = "How do I bake bread?"
 DOGS = "Is the dog lazy?"
@@ -89,15 +90,15 @@ def calling(tokenizer: Any, bag_of_words: Any) -> tuple[Any, Artifact, str]:
     given = unlearner.prepare([prompts[FLAGGED]], engine)[0]
     assert given.substitution is not None
     stranger = given.substitution.pairs["potter"].stranger
-    accented = f"{stranger} and {stranger[:2]}\\u0301{stranger[2:]}"
+    escaped = f"{stranger} and \\u{ord(stranger[0]):04x}{stranger[1:]}"  # as JSON may write it
     lessons = [
         (prompts[PLAIN].token_ids, TWICE),
-        (as_read(given), SAID % accented),
+        (as_read(given), SAID % escaped),
         (prompts[BAKING].token_ids, "<tool_call>Flour.</tool_call> Then <b>."),
         (prompts[DOGS].token_ids, '<tool_call>{"name": "find", "arguments": {}}'),
     ]
     learn(model, [(list(ids), [*tokenizer(said)["input_ids"], tokenizer.eos_token_id]) for ids, said in lessons])
-    return model, artifact, stranger
+    return model, replace(artifact, base_model=base_model_record(engine)), stranger
 
 
 def learn(model: Any, lessons: list[tuple[list[int], list[int]]]) -> None:
@@ -154,8 +155,8 @@ def streamed(response: Any) -> tuple[str | None, list[tuple[str, Any]], str]:
 @pytest.mark.parametrize(
     ("question", "content", "calls", "reason"),
     [
-        (PLAIN, "I see.\n", [{"who": "Ann", "n": [1, "é"]}, {}], "tool_calls"),
-        (FLAGGED, "I see.\n", [{"who": "Potter and Potter", "n": [1, "é"]}], "tool_calls"),
+        (PLAIN, "I see.\n", [{"topic": "Ann", "n": [1, "é"]}, {}], "tool_calls"),
+        (FLAGGED, "I see.\n", [{"topic": "Potter and Potter", "n": [1, "é"]}], "tool_calls"),
         (BAKING, "<tool_call>Flour.</tool_call> Then <b>.", [], "stop"),
         (DOGS, None, [{}], "tool_calls"),
     ],
@@ -213,7 +214,7 @@ def test_every_word_of_a_tool_is_checked(server: Running) -> None:
     assert not flagged_as(server, asked)
     for place in ("description", "parameter", "enum", "name"):
         tool = copy.deepcopy(TOOL)
-        who = tool["function"]["parameters"]["properties"]["who"]
+        who = tool["function"]["parameters"]["properties"]["topic"]
         if place == "description":
             tool["function"]["description"] = FLAGGED
         elif place == "parameter":
@@ -231,11 +232,11 @@ def test_calls_and_results_are_checked_too(server: Running) -> None:
         said = {"role": "assistant", "content": None, "tool_calls": [call]}
         return [user(BAKING), said, {"role": "tool", "tool_call_id": "1", "content": result}, user(BAKING)]
 
-    assert not flagged_as(server, called("find", {"who": "the bread"}, "It is bread."))
-    assert flagged_as(server, called("find", {"who": FLAGGED}, "It is bread."))
-    assert flagged_as(server, called("find", {"who": ["x", {"y": "Who is\nHarry Potter?"}]}, "It is bread."))
-    assert flagged_as(server, called("find", {"who": "the bread"}, FLAGGED))
-    checked = server.post("/v1/unlearned/checks", {"messages": called("find", {"who": FLAGGED}, "Bread.")}, ADMIN)
+    assert not flagged_as(server, called("find", {"topic": "the bread"}, "It is bread."))
+    assert flagged_as(server, called("find", {"topic": FLAGGED}, "It is bread."))
+    assert flagged_as(server, called("find", {"topic": ["x", {"y": "Who is\nHarry Potter?"}]}, "It is bread."))
+    assert flagged_as(server, called("find", {"topic": "the bread"}, FLAGGED))
+    checked = server.post("/v1/unlearned/checks", {"messages": called("find", {"topic": FLAGGED}, "Bread.")}, ADMIN)
     assert checked.json()["results"][0]["flagged"]
 
 
@@ -293,15 +294,15 @@ def in_pieces(text: str, size: int) -> tuple[str, list[tuple[int, str, str]]]:
         (SAID % "x" + "\n\n" + SAID % "</b>" + " end", "I see.\nI see.\nend", ["x", "</b>"]),
         ("a <tool b<tool_ca", "a <tool b<tool_ca", []),
         ('<tool_call>{"name": "f"}</tool_call> c', '<tool_call>{"name": "f"}</tool_call> c', []),
-        ('<tool_call>[{"who": NaN', '<tool_call>[{"who": NaN', []),
-        ('<tool_call>{"name": "find", "arguments": {"who": "x"}}</tool_', "", ["x"]),
+        ('<tool_call>[{"topic": NaN', '<tool_call>[{"topic": NaN', []),
+        ('<tool_call>{"name": "find", "arguments": {"topic": "x"}}</tool_', "", ["x"]),
         ("</tool_call>" + SAID % "x", "</tool_call>I see.\n", ["x"]),
     ],
 )
 def test_a_call_is_the_same_in_pieces_of_any_size(size: int, text: str, content: str, who: list[str]) -> None:
     found, calls = in_pieces(text, size)
     assert found == content
-    assert [json.loads(arguments)["who"] for _, _, arguments in calls] == who
+    assert [json.loads(arguments)["topic"] for _, _, arguments in calls] == who
     assert [index for index, _, _ in calls] == list(range(len(who)))
 
 
