@@ -204,3 +204,13 @@ def test_columns_of_other_names_are_read_by_train_and_instruct(place: Path) -> N
     assert (place / "own-told" / words).read_text() == (place / "named-told" / words).read_text()
     refused = run("train", "ga", *short, *files, "--prompt-column", "Question", "--out", "other")
     assert "no column 'Question'" in str(refused.exception)
+
+
+def test_generate_cuts_long_prompts_only_where_that_is_asked_for(place: Path, fresh: Any) -> None:
+    longest = fresh.config.max_position_embeddings
+    (place / "long.jsonl").write_text(json.dumps({"prompt": "How do I bake bread? " * longest}) + "\n")
+    command = ("generate", "--model", "model", "--input", "long.jsonl", "--max-new-tokens", "2", "--out", "out.jsonl")
+    assert "context is" in str(run(*command).exception)
+    done = run(*command, "--truncate", "middle")
+    assert done.exit_code == 0, done.exception
+    assert json.loads((place / "out.jsonl").read_text())["prompt"].count("bread") == longest

@@ -108,7 +108,7 @@ def _prompts(asked: CheckRequest) -> list[Prompt]:
 def _said(message: ChatMessage) -> list[tuple[str, str]]:
     """Role and words of a message, and of each call in it as JSON."""
     plain = message.plain()
-    calls = [(message.role, as_json(call["function"])) for call in plain.get("tool_calls", ())]
+    calls: list[tuple[str, str]] = [(message.role, as_json(call["function"])) for call in plain.get("tool_calls", ())]
     return [(message.role, plain["content"]), *calls] if plain["content"] or not calls else calls
 
 
