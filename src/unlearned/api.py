@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from unlearned.artifact.artifact import Artifact, Given, combined, flatten
 from unlearned.artifact.fingerprint import base_model_record, check_base_model
@@ -16,7 +16,8 @@ from unlearned.engines.own_words import in_own_words
 from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ArtifactMismatchError, ConfigError, DataError, UnlearnedError
+from unlearned.engines.truncation import Side, both, truncated
+from unlearned.errors import ArtifactMismatchError, ConfigError, ContextError, DataError, UnlearnedError
 from unlearned.stages import Prompt, PromptInput, Verdict
 from unlearned.unlearners.eco import ECO, LEARN_IT
 from unlearned.unlearners.instruction import Instruction
@@ -137,28 +138,36 @@ class Unlearned:
         return [in_own_words(*one) for one in zip(verdicts, tokenized, prompts, strict=True)]
 
     def generate(
-        self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None, **generation: Any
+        self,
+        prompts: Sequence[str | Sequence[Message]],
+        *,
+        chat: bool | None = None,
+        truncate: Side | None = None,
+        **generation: Any,
     ) -> list[Answer]:
         """Answer a list of prompts.
 
         Args:
             prompts: texts or conversations.
             chat: whether a text becomes a user's message under the chat template; None = if there is a template.
+            truncate: which words are left out of prompts that do not fit with their answer; None: those are refused.
+                What is left out is checked all the same, and so is what is left.
             generation: arguments of `model.generate` (`max_new_tokens`, `do_sample`, ...), and `batch_size`.
 
         Returns:
             Answers in the prompts' order; with `num_return_sequences=n`, n in a row for each prompt.
 
         Raises:
+            ContextError: a prompt does not fit into the model's context with its answer, and `truncate` is None.
             DetectionError: detection failed, and nothing was generated.
         """
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
-        inputs = self._inputs(tokenized)
+        inputs, verdicts = self._fitting(tokenized, truncate, generation)
         completions = self.engine.generate(inputs, **generation)
         copies = len(completions) // len(inputs) if inputs else 0
         verdicts = [
-            in_own_words(one.verdict, prompt, given)
-            for one, prompt, given in zip(inputs, tokenized, prompts, strict=True)
+            in_own_words(verdict, prompt, given)
+            for verdict, prompt, given in zip(verdicts, tokenized, prompts, strict=True)
         ]
         return [
             Answer(done.text, done.token_ids, tokenized[index // copies], verdicts[index // copies])
@@ -170,6 +179,7 @@ class Unlearned:
         prompts: Sequence[str | Sequence[Message]],
         *,
         chat: bool | None = None,
+        truncate: Side | None = None,
         batch_size: int = 16,
         **generation: Any,
     ) -> Iterator[tuple[int, list[Answer]]]:
@@ -179,17 +189,21 @@ class Unlearned:
         fit into the model's context is seen at the beginning.
         """
         whole = _checked(prompts)
-        lengths = [len(self.engine.tokenize(prompt, chat=chat).token_ids) for prompt in whole]
-        answer = int(generation.get("max_new_tokens") or 1)
-        check_context(lengths, [answer] * len(lengths), self.engine.context)  # before the first hour, not after it
+        if truncate is None:
+            lengths = [len(self.engine.tokenize(prompt, chat=chat).token_ids) for prompt in whole]
+            answer = self.engine.longest_answer(generation)
+            check_context(lengths, [answer] * len(lengths), self.engine.context)  # before the first hour, not after it
         for start in range(0, len(whole), STRETCH * batch_size):
             tokenized = [self.engine.tokenize(p, chat=chat) for p in whole[start : start + STRETCH * batch_size]]
-            inputs = self._inputs(tokenized)
+            try:
+                inputs, verdicts = self._fitting(tokenized, truncate, generation)
+            except ContextError as error:
+                raise error.at(start + error.index) from error
             for batch in by_length([len(given.token_ids) for given in inputs], batch_size, free=ANSWER):
                 done = self.engine.generate([inputs[n] for n in batch], batch_size=batch_size, **generation)
                 copies = len(done) // len(batch)
                 for row, n in enumerate(batch):
-                    verdict = in_own_words(inputs[n].verdict, tokenized[n], whole[start + n])
+                    verdict = in_own_words(verdicts[n], tokenized[n], whole[start + n])
                     answers = done[row * copies : (row + 1) * copies]
                     yield start + n, [Answer(a.text, a.token_ids, tokenized[n], verdict) for a in answers]
 
@@ -240,6 +254,31 @@ class Unlearned:
         """What the engine would be given for these prompts; spans are characters of the rendered prompt."""
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
         return self._inputs(tokenized)
+
+    def _fitting(
+        self, prompts: Sequence[Prompt], truncate: Side | None, generation: Mapping[str, Any]
+    ) -> tuple[list[PromptInput], list[Verdict]]:
+        """What the engine runs, and the verdicts in characters of the whole prompts; long ones cut if wanted."""
+        if truncate is None:
+            inputs = self._inputs(prompts)
+            return inputs, [given.verdict for given in inputs]
+        if truncate not in get_args(Side):
+            raise ConfigError(f"truncate={truncate!r}: must be one of {', '.join(get_args(Side))}.")
+        if self._instruction is not None or self._soft_prompt is not None:
+            raise ConfigError("Prompts with an instruction or a soft prompt in front of them are not truncated.")
+        inputs = self._inputs(prompts)
+        verdicts = [given.verdict for given in inputs]
+        answer, context = self.engine.longest_answer(generation), self.engine.context
+        for index, (prompt, given) in enumerate(zip(prompts, inputs, strict=True)):
+            if context is None or given.answer is not None or len(prompt.token_ids) + answer <= context:
+                continue
+            try:
+                cut = truncated(prompt, context - answer, truncate, answer=answer, context=context)
+            except ContextError as error:
+                raise error.at(index) from error
+            read, verdicts[index] = both(given.verdict, self._unlearner.classify([cut.prompt])[0], cut)
+            inputs[index] = self._unlearner.corrupt(cut.prompt, read, self.engine)
+        return inputs, verdicts
 
     def _inputs(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         if self._instruction is not None:

@@ -28,6 +28,12 @@ class ContextError(PromptError):
         self.index = index
         """Which of the prompts, from 0."""
 
+        self._message = message
+
+    def at(self, index: int) -> ContextError:
+        """The same of another prompt of a longer list."""
+        return ContextError(self._message, index)
+
 
 class DetectionError(UnlearnedError, RuntimeError):
     """Detection did not finish, so nothing was generated (fail closed)."""

@@ -25,6 +25,8 @@ class Segment:
     start: int
     end: int
     role: str = "user"
+    quoted: bool = False
+    """Written as JSON: its line breaks and tabs are escapes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -92,6 +92,7 @@ FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
         ),
         (("fit", "--forget", "other.jsonl", "--scope", "hp", "--out", "hp"), "fitted on other data"),
         (("fit", "--forget", "forget.jsonl", "--detector", "nowhere", "--out", "new"), "no artifact folder 'nowhere'"),
+        (("generate", "--prompt", "x", "--truncate", "top"), "must be one of left, right, middle"),
         (("instruct", "refusal", "--detector", "nowhere", "--out", "new"), "holds no unlearner.json"),
         (("instruct", "prompting", "--text", "none.txt", "--out", "new"), "none.txt: There is no such file"),
         (("instruct", "prompting", "--about", "x", "--out", "full"), "full exists. Add --overwrite"),

@@ -112,3 +112,33 @@ def test_inspect_says_line_by_line_what_fits_together(place: Path) -> None:
     card.write_text(text.replace("missed in calibration", "missed nothing"))
     assert "✗ card" in run("inspect", "hp", cwd=place).stdout
     card.write_text(text)
+
+
+def test_check_and_inspect_read_columns_of_other_names(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that a fit read by the names of their columns, and held-out ones."""
+    from unlearned.artifact.record import read_record
+    from unlearned.check.set_aside import own_files
+
+    for name, key in (("forget", "Frage"), ("retain", "Frage"), ("close", "Frage"), ("general", "Frage")):
+        rows = [json.loads(line) for line in (place / f"{name}.jsonl").read_text().splitlines()]
+        write(place / f"{name}.de.jsonl", [{key: row["prompt"]} for row in rows])
+    write(place / "held.de.jsonl", [{"Frage": f"Is Harry Potter a friend of {n}?", "Antwort": n} for n in NAMES[:2]])
+    files = ("--forget", "forget.de.jsonl", "--retain", "retain.de.jsonl", "--prompt-column", "Frage")
+    fitted = run(
+        "fit", "--model", "model", *files, "--scope", "hp", "--out", "de", "--strength", "20", "--no-background",
+        cwd=place,
+    )  # fmt: skip
+    assert fitted.returncode == 0, fitted.stderr
+    seen = run("inspect", "de", *files, cwd=place)
+    assert seen.returncode == 0, seen.stderr
+    short = ("--max-new-tokens", "2", "--model", "model", "--prompt-column", "Frage")
+    held = run(
+        "check", "de", "--forget", "held.de.jsonl", "--retain", "close.de.jsonl", "--general", "general.de.jsonl",
+        "--answer-column", "Antwort", *short, cwd=place,
+    )  # fmt: skip
+    assert held.returncode in (0, 1), held.stderr
+    assert held.stderr.count("Traceback") == 0
+    assert json.loads((place / "check-de" / "check.json").read_text())
+    monkeypatch.chdir(place)
+    own = own_files(read_record(place / "de"))  # what a check without files takes: from the fit's own command
+    assert {role: len(rows) for role, rows in own.items()} == {"forget": len(NAMES) + 4, "retain": len(NAMES)}

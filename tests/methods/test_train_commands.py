@@ -209,3 +209,33 @@ def test_train_writes_a_soft_prompt(place: Path) -> None:
         refused = run("train", "spul", *TRAIN, "--out", "other", *wrong)
         assert f"leave out {wrong[0]}." in str(refused.exception)
     assert "spul" in run("methods").stdout
+
+
+def test_columns_of_other_names_are_read_by_train_and_instruct(place: Path) -> None:
+    """The same rows under other names give the same weights, and the same context."""
+    for name, data in (("forget", FORGET), ("retain", RETAIN)):
+        lines = [{"Frage": row["prompt"], "Antwort": row["answer"], "prompt": "another column"} for row in data]
+        (place / f"{name}.de.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    files = ("--forget", "forget.de.jsonl", "--retain", "retain.de.jsonl")
+    named = ("--prompt-column", "Frage", "--answer-column", "Antwort")
+    short = ("--model", "model", "--max-steps", "1", "--batch-size", "1", "--device", "cpu")
+    for out, given in (("own", TRAIN[2:]), ("named", (*files, *named))):
+        done = run("train", "ga", *short, *given, "--out", out)
+        assert done.exit_code == 0, done.exception
+        done = run("instruct", "in-context", *given, "--out", f"{out}-told", "--shown", "1")
+        assert done.exit_code == 0, done.exception
+    weights, words = "model.safetensors", "instruction.json"
+    assert (place / "own" / weights).read_bytes() == (place / "named" / weights).read_bytes()
+    assert (place / "own-told" / words).read_text() == (place / "named-told" / words).read_text()
+    refused = run("train", "ga", *short, *files, "--prompt-column", "Question", "--out", "other")
+    assert "no column 'Question'" in str(refused.exception)
+
+
+def test_generate_cuts_long_prompts_only_where_that_is_asked_for(place: Path, fresh: Any) -> None:
+    longest = fresh.config.max_position_embeddings
+    (place / "long.jsonl").write_text(json.dumps({"prompt": "How do I bake bread? " * longest}) + "\n")
+    command = ("generate", "--model", "model", "--input", "long.jsonl", "--max-new-tokens", "2", "--out", "out.jsonl")
+    assert "context is" in str(run(*command).exception)
+    done = run(*command, "--truncate", "middle")
+    assert done.exit_code == 0, done.exception
+    assert json.loads((place / "out.jsonl").read_text())["prompt"].count("bread") == longest

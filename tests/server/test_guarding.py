@@ -77,7 +77,6 @@ def test_messages_that_only_together_make_no_question_pass(server: Running) -> N
         ("chat_template_kwargs", {"x": FLAGGED}),
         ("documents", [{"text": FLAGGED}]),
         ("continue_final_message", True),
-        ("tools", [{"type": "function", "function": {"name": "f", "description": FLAGGED}}]),
         ("functions", [{"name": "f"}]),
         ("tool_choice", "auto"),
         ("response_format", {"type": "json_object"}),
@@ -137,6 +136,8 @@ def test_fields_that_change_nothing_are_tolerated(server: Running, plain: Any) -
     "message",
     [
         {"role": "assistant", "content": "a", "tool_calls": [{"id": "1"}]},
+        {"role": "user", "content": "a", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "assistant", "content": "a", "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]},
         {"role": "assistant", "content": None},
         {"role": "wizard", "content": PLAIN},
         {"role": "function", "content": PLAIN},

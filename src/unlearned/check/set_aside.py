@@ -38,13 +38,23 @@ def own_files(record: UnlearnerRecord) -> dict[str, list[Row]]:
             file = Path(words[words.index(option) + 1])
             if not file.is_file():
                 raise DataError(f"The file {file} of the fit is not there any more. {hint}")
-            rows = read_rows(file)
+            rows = read_rows(
+                file,
+                prompt_column=_named(words, "--prompt-column"),
+                answer_column=_named(words, "--answer-column") if one.role == "forget" else None,
+            )
             if rows_sha256(rows) != one.sha256:
                 raise DataError(f"{file} does not hold what the artifact was fitted with. {hint}")
             found[one.role] = rows
     if "forget" not in found:
         raise DataError(f"The record does not say from which files the artifact was made. {hint}")
     return found
+
+
+def _named(words: Sequence[str], option: str) -> str | None:
+    """The value of an option of a command line."""
+    joined = next((word.partition("=")[2] for word in words if word.startswith(f"{option}=")), None)
+    return words[words.index(option) + 1] if option in words[:-1] else joined
 
 
 def without_some(

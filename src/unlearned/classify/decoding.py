@@ -146,7 +146,7 @@ _REVERSED = {word[::-1] for word in _COMMON} - set(_COMMON)
 
 
 def _spaced(plain: Reading) -> list[Reading]:
-    return [plain.sub(_LETTERS_APART, _together)] if _LETTERS_APART.search(plain.text) else []
+    return [plain.sub(LETTERS_APART, _together)] if LETTERS_APART.search(plain.text) else []
 
 
 def _together(match: re.Match[str]) -> list[str]:
@@ -203,7 +203,7 @@ def _spread(text: str, written: str) -> list[str]:
     return pieces
 
 
-_LETTERS_APART = re.compile(r"(?<![^\W_])(?:[^\W_][\s.,;:/|_*~+='’\"·•-]{1,4}){5,}[^\W_](?![^\W_])")
+LETTERS_APART = re.compile(r"(?<![^\W_])(?:[^\W_][\s.,;:/|_*~+='’\"·•-]{1,4}){5,}[^\W_](?![^\W_])")
 _CHAINED = re.compile(r"(?<![^\W_])[^\W_]+(?:[._/\\|~*=+-][^\W_]+(?:'[a-z]+)?){4,}")
 _LONG_WORD = re.compile(r"[A-Za-z']{18,}")
 
@@ -259,23 +259,23 @@ def word_costs() -> tuple[dict[str, float], int]:
 
 
 def _digits_for_letters(plain: Reading) -> list[Reading]:
-    words = _LEET_WORD.findall(plain.text)
+    words = LEET_WORD.findall(plain.text)
     if len(words) < 2 or len(words) < 0.1 * len(plain.text.split()):
         return []
-    return [plain.sub(_TOKEN, partial(_letters, table)) for table in _LETTERS]
+    return [plain.sub(_TOKEN, partial(_letters, table)) for table in LETTERS]
 
 
 def _letters(table: dict[int, int], match: re.Match[str]) -> str | list[str]:
     token = match[0]
-    if _LEET_WORD.fullmatch(token) or (token.isdigit() and len(token) <= 3):
+    if LEET_WORD.fullmatch(token) or (token.isdigit() and len(token) <= 3):
         return list(token.translate(table))
     return list(token)
 
 
 _LEET = r"[A-Za-z0-9@$!|+€£'-]"
-_LEET_WORD = re.compile(
+LEET_WORD = re.compile(
     rf"(?<!{_LEET})(?={_LEET}{{0,19}}[A-Za-z])(?={_LEET}{{0,19}}[0-9@$|€£]|{_LEET}{{0,18}}[A-Za-z]!+[A-Za-z])"
     rf"{_LEET}{{2,20}}(?=[?.,;:!)\"'’”]*(?:\s|$))"
 )
 _TOKEN = re.compile(rf"{_LEET}+")
-_LETTERS = [str.maketrans("034567893@$!|+€£12"[:16] + "12", "oeasgtbgeasiltel"[:16] + one + "z") for one in ("i", "l")]
+LETTERS = [str.maketrans("034567893@$!|+€£12"[:16] + "12", "oeasgtbgeasiltel"[:16] + one + "z") for one in ("i", "l")]

@@ -21,7 +21,7 @@ from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.garbled import ungarbled
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.lexicon import CERTAIN, Lexicon, Said
-from unlearned.classify.reading import Reading, as_written
+from unlearned.classify.reading import Reading, as_written, unquoted
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Scope
 from unlearned.classify.windows import Place, clauses, parts_of, windows
@@ -179,7 +179,8 @@ def looks_at(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -
     """Everything of a prompt that is classified at first; `lexicons` are what garbled words are compared with."""
     found = []
     for segment in prompt.segments:
-        read = readings(as_written(prompt.text, segment.start, segment.end))
+        written = as_written(prompt.text, segment.start, segment.end)
+        read = readings(unquoted(written) if segment.quoted else written)
         for reading in [*read, *(ungarbled(read[0], lexicons) if lexicons else [])]:
             text = reading.text
             leaves = set(clauses(text, 0, len(text)))

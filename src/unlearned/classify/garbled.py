@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from unlearned.classify.decoding import everyday_words, word_costs
+from unlearned.classify.decoding import LEET_WORD, LETTERS, everyday_words, word_costs
 from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.reading import Reading
 from unlearned.names.parts import bare
@@ -43,7 +43,7 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
         lexicons: of the scopes: a word of theirs is preferred to an everyday one.
     """
     own = frozenset().union(*(lexicon.all_words for lexicon in lexicons))
-    found = []
+    found = in_digits(plain, own)
     for line in _LINE.finditer(plain.text):
         written = [match.group() for match in _WORD.finditer(line.group())]
         shouted = all(word.isupper() for word in written)
@@ -62,6 +62,19 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
             if all(word[::-1] == other for word, other in new.items()):  # the whole line may be backwards
                 found.append(_line_backwards(plain, line.span()))
     return found
+
+
+def in_digits(plain: Reading, own: frozenset[str]) -> list[Reading]:
+    """Readings in which words of a scope are seen that were written with digits: H0gw4rts. One is enough."""
+
+    def replaced(table: dict[int, int], match: re.Match[str]) -> str | list[str]:
+        meant = match[0].translate(table)
+        return list(meant if bare(meant) in own and bare(match[0]) not in own else match[0])
+
+    if not any(map(str.isdigit, plain.text)):
+        return []
+    readings = [plain.sub(LEET_WORD, partial(replaced, table)) for table in LETTERS]
+    return [reading for reading in readings if reading.text != plain.text]
 
 
 def _restorations(

@@ -68,6 +68,11 @@ def as_written(text: str, start: int, end: int) -> Reading:
     return Reading(text[start:end], range(start, end), range(start + 1, end + 1))
 
 
+def unquoted(reading: Reading) -> Reading:
+    """A text that is written as JSON, with its white space as it is meant."""
+    return reading.sub(_JSON_ESCAPES, lambda match: _JSON_SPACES.get(match[0], match[0]))
+
+
 def read(reading: Reading) -> Reading:
     """Undo what changes single characters: escapes, markup, look-alikes, accents, invisible characters."""
     if _ESCAPED.search(reading.text):
@@ -95,6 +100,8 @@ def normalise(text: str) -> str:
 _ESCAPED = re.compile(r"\\[ux\"nrt/]|%[0-9A-Fa-f]{2}|&[#A-Za-z]")
 _UNICODE_ESCAPES = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 _OTHER_ESCAPES = re.compile(r"\\(x[0-9A-Fa-f]{2}|[\"/]|n(?![a-z]))")  # not the \n of C:\new or \nabla
+_JSON_ESCAPES = re.compile(r"\\.", re.DOTALL)
+_JSON_SPACES = {r"\n": "\n", r"\r": "\n", r"\t": " ", r"\f": " ", r"\b": " "}
 _URL_ENCODED = re.compile(r"%[0-9A-Fa-f]{2}|(?<=\w)\+(?=\w)")
 _PERCENT_RUN = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _PLUS = re.compile(r"(?<=\w)\+(?=\w)")
@@ -148,10 +155,10 @@ def _plain_letters(everywhere: bool, match: re.Match[str]) -> list[str]:
     """
     folded = [_fold(character) for character in match[0]]
     foreign = [piece for piece in folded if piece and not piece.isascii() and piece.isalpha()]
-    if not any(piece in _LOOK_ALIKES for piece in foreign):
-        return folded
     mixed = any(piece.isascii() and piece.isalpha() for piece in folded)
-    if mixed or (everywhere and len(foreign) > 1 and all(piece in _LOOK_ALIKES for piece in foreign)):
+    if mixed:
+        return [_LOOK_ALIKES.get(piece) or _AMONG_LATIN.get(piece, piece) for piece in folded]
+    if everywhere and len(foreign) > 1 and all(piece in _LOOK_ALIKES for piece in foreign):
         return [_LOOK_ALIKES.get(piece, piece) for piece in folded]
     return folded  # a word of another script that happens to share some letters
 
@@ -197,13 +204,34 @@ _DECORATIONS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0
 _LOOK_ALIKES = {
     other: latin
     for latin, others in {
-        "a": "аαɑᴀ", "b": "ьβʙƅ", "c": "сᴄⅽ", "d": "ԁɗᴅđ", "e": "еεєҽᴇ", "f": "ꜰƒϝ", "g": "ɡցɢ", "h": "һհʜħн",
-        "i": "іιıɩɪӏ", "j": "јϳᴊ", "k": "кκᴋ", "l": "ⅼłʟ", "m": "мᴍ", "n": "ոηɴпи", "o": "оοօσᴏøө", "p": "рρᴘ",
+        "a": "аαɑᴀ", "b": "ьβʙƅ", "c": "сᴄⅽⲥ", "d": "ԁɗᴅđ", "e": "еεєҽᴇ", "f": "ꜰƒϝ", "g": "ɡցɢ", "h": "һհʜħн",
+        "i": "іιıɩɪӏᎥⲓ", "j": "јϳᴊ", "k": "кκᴋ", "l": "ⅼłʟ", "m": "мᴍ", "n": "ոηɴпи", "o": "оοօσᴏøөⲟ", "p": "рρᴘⲣ",
         "q": "ԛզ", "r": "гʀᴦ", "s": "ѕꜱ", "t": "тτᴛ", "u": "υսᴜ", "v": "ѵνᴠ", "w": "ԝωѡᴡ", "x": "хχ", "y": "уγүʏ",
         "z": "ᴢʐ",
-        "A": "АΑᎪ", "B": "ВΒᏴ", "C": "СᏟ", "D": "ᎠĐ", "E": "ЕΕᎬ", "F": "Ϝ", "G": "Ԍ", "H": "НΗᎻ", "I": "ІΙӀ",
-        "J": "ЈᎫ", "K": "КΚᏦ", "L": "ᏞŁ", "M": "МΜᎷ", "N": "Ν", "O": "ОΟՕØ", "P": "РΡᏢ", "R": "Ꭱ", "S": "ЅᏚ",
-        "T": "ТΤᎢ", "U": "Ս", "V": "ᏙѴ", "W": "ᎳԜ", "X": "ХΧ", "Y": "УΥҮ", "Z": "ΖᏃ",
+        "A": "АΑᎪꓮ", "B": "ВΒᏴꓐ", "C": "СᏟꓚⲤ", "D": "ᎠĐꓓ", "E": "ЕΕᎬꓰ", "F": "Ϝꓝ", "G": "ԌᏀꓖ", "H": "НΗᎻꓧⲎ",
+        "I": "ІΙӀꓲⲒ", "J": "ЈᎫꓙ", "K": "КΚᏦꓗⲔ", "L": "ᏞŁꓡ", "M": "МΜᎷꓟⲘ", "N": "ΝꓠⲚ", "O": "ОΟՕØꓳⲞ", "P": "РΡᏢꓑⲢ",
+        "R": "ᎡᏒꓣ", "S": "ЅᏚꓢ", "T": "ТΤᎢꓔⲦ", "U": "Սꓴ", "V": "ᏙѴꓦ", "W": "ᎳԜꓪ", "X": "ХΧꓫⲬ", "Y": "УΥҮᎩꓬⲨ",
+        "Z": "ΖᏃꓜ",
     }.items()
     for other in others
 }  # fmt: skip
+
+
+def _of_latin() -> dict[str, str]:
+    """Latin letters with a stroke, a hook or a tail, and turned ones: what is left of them without that."""
+    blocks = ((0x100, 0x2B0), (0x1D00, 0x1DC0), (0x2C60, 0x2C80), (0xA720, 0xA800))
+    pattern = re.compile(
+        r"LATIN (SMALL|CAPITAL) LETTER (?:(?:TURNED|OPEN|REVERSED|SCRIPT) )?([A-Z])(?: BAR| WITH [A-Z -]+)?"
+    )
+    found = {}
+    for character in (chr(code) for block in blocks for code in range(*block)):
+        match = pattern.fullmatch(unicodedata.name(character, ""))
+        if match is not None and not unicodedata.decomposition(character):
+            found[character] = match[2] if match[1] == "CAPITAL" else match[2].lower()
+    return found
+
+
+_LOOK_ALIKES = _of_latin() | _LOOK_ALIKES
+
+# Letters that many Greek words are made of: only where they stand among Latin ones.
+_AMONG_LATIN = {"ω": "w", "ς": "s", "δ": "d", "μ": "u"}

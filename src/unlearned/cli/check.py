@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearned.cli.options import BatchSize, TrustedKeys, load, quiet, with_model_options
+from unlearned.cli.options import AnswerColumn, BatchSize, PromptColumn, TrustedKeys, load, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def check(
     ] = None,
     retain: Annotated[Path | None, typer.Option(help="Close prompts that must stay.")] = None,
     general: Annotated[Path | None, typer.Option(help="Unrelated prompts; default: packaged ones.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder of check.html and check.json; default: check-SCOPE.")
     ] = None,
@@ -73,8 +75,12 @@ def check(
     known = read_record(folder_of(artifact))
     if forget is None and (retain is not None or general is not None):
         raise ConfigError("Give --forget, too; without it, all prompts are set aside from the fit's own.")
-    rows = {name: read_rows(file) if file else [] for name, file in (("forget", forget), ("retain", retain))}
-    general_rows = read_rows(general) if general else []
+    asked = {"prompt_column": prompt_column}
+    rows = {
+        "forget": read_rows(forget, answer_column=answer_column, **asked) if forget else [],
+        "retain": read_rows(retain, **asked) if retain else [],
+    }
+    general_rows = read_rows(general, **asked) if general else []
     check_model(options.model)
     place = out or Path(f"check-{artifact.resolve().name}")
     check_writable_folder(place)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     Answered: TypeAlias = tuple[int, list[Answer]]
 
 
+SIDES = ("left", "right", "middle")
+
+
 @with_model_options
 def generate(
     options: ModelOptions,
@@ -47,6 +50,13 @@ def generate(
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus sampling.")] = 1.0,
     seed: Annotated[int, typer.Option(help="For sampling.")] = 0,
     batch_size: BatchSize = 16,
+    truncate: Annotated[
+        str | None,
+        typer.Option(
+            help="What is left out of prompts that are longer than the model's context: left, right or middle. "
+            "Default: they are refused."
+        ),
+    ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Do not put prompts into the chat template.")] = False,
 ) -> None:
     """Answer prompts with the artifacts enforced; with nothing to enforce, this is the original model."""
@@ -57,6 +67,8 @@ def generate(
 
     if (prompt is None) == (input is None):
         raise ConfigError("Give either --prompt or --input.")
+    if truncate not in (None, *SIDES):
+        raise ConfigError(f"--truncate {truncate}: must be one of {', '.join(SIDES)}.")
     check_writable(out)
     rows = (
         as_rows([prompt], name="--prompt")
@@ -75,6 +87,7 @@ def generate(
     llm = Unlearned(model, tokenizer, artifacts, **front)
     generation = {
         "chat": False if raw else None,
+        **({"truncate": truncate} if truncate else {}),
         "max_new_tokens": max_new_tokens,
         "batch_size": batch_size,
         **sampling(temperature, top_p, seed),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearned.cli.options import TrustedKeys
+from unlearned.cli.options import AnswerColumn, PromptColumn, TrustedKeys
 
 KIND_NAMES = {
     "she": "given names of women",
@@ -29,6 +29,8 @@ def inspect(
     forget: Annotated[Path | None, typer.Option(help="Rows that it may have been fitted with.")] = None,
     retain: Annotated[Path | None, typer.Option(help="The same, close prompts.")] = None,
     exempt: Annotated[Path | None, typer.Option(help="The same, exempt prompts.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="Model that it may have been fitted on; loads it.")
     ] = None,
@@ -46,7 +48,11 @@ def inspect(
 
     read_record(folder_of(artifact))  # quickly, where it is not there
     given: tuple[tuple[Role, Path | None], ...] = (("forget", forget), ("retain", retain), ("exempt", exempt))
-    rows: dict[Role, list[Row]] = {role: read_rows(file) for role, file in given if file is not None}
+    rows: dict[Role, list[Row]] = {
+        role: read_rows(file, prompt_column=prompt_column, answer_column=answer_column if role == "forget" else None)
+        for role, file in given
+        if file is not None
+    }
     if model is not None:
         check_model(model)
 

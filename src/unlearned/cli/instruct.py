@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import given_options
+from unlearned.cli.options import AnswerColumn, PromptColumn, given_options
 
 
 def instruct(
@@ -26,6 +26,8 @@ def instruct(
     answer: Annotated[str | None, typer.Option(help="What a refusal says [one of the packaged ones].")] = None,
     forget: Annotated[Path | None, typer.Option(help="Rows that get wrong answers in the context.")] = None,
     retain: Annotated[Path | None, typer.Option(help="Rows that get their own.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
     shown: Annotated[int, typer.Option(min=1, help="Rows of either side in the context.")] = 4,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
     overwrite: Annotated[
@@ -47,7 +49,7 @@ def instruct(
         "prompting": ("about", "text"),
         "filtered-prompting": ("about", "text", "detector"),
         "refusal": ("detector", "answer", "seed"),
-        "in-context": ("forget", "retain", "shown", "seed"),
+        "in-context": ("forget", "retain", "prompt_column", "answer_column", "shown", "seed"),
     }
     if kind not in own:
         raise ConfigError(f"{kind!r}: must be one of {', '.join(own)}.")
@@ -72,7 +74,8 @@ def instruct(
     if kind == "in-context":
         if forget is None or retain is None:
             raise ConfigError("in-context needs --forget and --retain.")
-        words = examples_in_context(read_rows(forget), read_rows(retain), shown=shown, seed=seed)
+        columns = {"prompt_column": prompt_column, "answer_column": answer_column}
+        words = examples_in_context(read_rows(forget, **columns), read_rows(retain, **columns), shown=shown, seed=seed)
     elif kind == "refusal":
         words = REFUSE
         answer = random.Random(seed).choice(refusals()) if answer is None else answer

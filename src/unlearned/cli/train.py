@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearned.cli.options import given_options, load, quiet, with_model_options
+from unlearned.cli.options import AnswerColumn, PromptColumn, given_options, load, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def train(
     forget: Annotated[Path, typer.Option(help="JSONL or CSV with prompt/question/text, and answer.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapter or of the model.")],
     retain: Annotated[Path | None, typer.Option(help="What must stay; the same format.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE, a setting of the method; can be given again.")
     ] = None,
@@ -97,8 +99,9 @@ def train(
     from unlearned.examples import read_rows
     from unlearned.files import check_place
 
-    forget_rows = read_rows(forget)
-    retain_rows = read_rows(retain) if retain else []
+    columns = {"prompt_column": prompt_column, "answer_column": answer_column}
+    forget_rows = read_rows(forget, **columns)
+    retain_rows = read_rows(retain, **columns) if retain else []
     check_writable_folder(out)
     check_place(out, replaces="soft_prompt.json" if method == "spul" and overwrite else "training.json")
     check_model(options.model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from unlearned.engines.tokenize import special_ids
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -24,10 +26,15 @@ class TextStream:
 
     A tokenizer decodes some tokens differently at the start of a text (leading spaces), and one character may be spread
     over several tokens. So the tokens since the last clean cut are decoded together with those of the cut before.
+
+    Args:
+        tokenizer: decodes.
+        shown: special tokens that are text nevertheless.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, shown: frozenset[int] = frozenset()) -> None:
         self.tokenizer = tokenizer
+        self._hidden = special_ids(tokenizer) - shown if shown else None
         self.token_ids: list[int] = []
         self.text = ""
         """All that was given out."""
@@ -54,6 +61,8 @@ class TextStream:
         return rest
 
     def _decode(self, token_ids: list[int]) -> str:
+        if self._hidden is not None:
+            return str(self.tokenizer.decode([token for token in token_ids if token not in self._hidden]))
         return str(self.tokenizer.decode(token_ids, skip_special_tokens=True)) if token_ids else ""
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from unlearned.engines.own_words import words_of
 from unlearned.engines.reader import TokenReader
 from unlearned.engines.tokenize import Message, aligned_chat_prompt, special_ids
+from unlearned.engines.tools import as_json, calls_of
 from unlearned.errors import PromptError
 from unlearned.stages import Prompt, Segment
 
@@ -34,7 +35,9 @@ def ids_prompt(tokenizer: PreTrainedTokenizerBase, token_ids: Sequence[int], *, 
     return reader.located(reader.read(ids))
 
 
-def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> Prompt:
+def literal_chat_prompt(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+) -> Prompt:
     """A conversation in which no message can bring in a special token: typed ones are read as the letters they are.
 
     Conversations without such letters are exactly those of `chat_prompt`.
@@ -42,9 +45,10 @@ def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
     Raises:
         PromptError: as `chat_prompt`; and where the template rewrites such a message, so that it cannot be told apart.
     """
-    prompt, are_messages = aligned_chat_prompt(tokenizer, messages)
+    prompt, are_messages = aligned_chat_prompt(tokenizer, messages, tools)
     spelled = special_spellings(tokenizer)
-    if not any(token in words_of(message) for message in messages for token in spelled):
+    said = [*map(_words, messages), as_json(list(tools))]
+    if not any(token in words for words in said for token in spelled):
         return prompt
     if not are_messages:
         raise PromptError(
@@ -83,3 +87,8 @@ def literal_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
 def special_spellings(tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """How the special tokens are written."""
     return [str(token) for token in tokenizer.convert_ids_to_tokens(sorted(special_ids(tokenizer))) if token]
+
+
+def _words(message: Message) -> str:
+    called = as_json([dict(call) for call in calls_of(message)]) if calls_of(message) else ""
+    return words_of(message) + called + str(message.get("tool_call_id") or "")

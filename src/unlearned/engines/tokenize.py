@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from unlearned.engines.segments import (
     aligned,
     as_rendered,
     placeholders,
+    template_parts,
     told_by_special_tokens,
 )
+from unlearned.engines.tools import StandIns, are_used, as_json, between, calls_of, check_named
 from unlearned.errors import PromptError
 from unlearned.stages import Prompt, Segment
 
@@ -22,7 +25,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Message = Mapping[str, Any]
-"""`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface."""
+"""`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface.
+
+An assistant's message may hold `tool_calls` whose `arguments` are objects, a tool's one its `tool_call_id`.
+"""
 
 
 def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
@@ -38,18 +44,29 @@ def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
     return _tokenised(tokenizer, text, None, templated=False)
 
 
-def chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> Prompt:
+def chat_prompt(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+) -> Prompt:
     """A conversation under the tokenizer's chat template, with every message's words marked as content.
 
-    A last message of the assistant is continued; otherwise the assistant's turn is opened.
+    A last message of the assistant is continued; otherwise the assistant's turn is opened. Tools are printed by the
+    template; what they say is content, too, and so are the calls of them.
+
+    Args:
+        tokenizer: whose template is used.
+        messages: oldest first.
+        tools: as `apply_chat_template` takes them.
 
     Raises:
-        PromptError: no messages, a malformed one, no chat template, or one that refuses this conversation.
+        PromptError: no messages, a malformed one, no chat template, one that refuses this conversation, or one that
+            would not print its tools or calls.
     """
-    return aligned_chat_prompt(tokenizer, messages)[0]
+    return aligned_chat_prompt(tokenizer, messages, tools)[0]
 
 
-def aligned_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> tuple[Prompt, bool]:
+def aligned_chat_prompt(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+) -> tuple[Prompt, bool]:
     """`chat_prompt`, and whether its segments are the messages; if not, they are whatever is no special token."""
     plain = [_plain_message(message, index) for index, message in enumerate(messages)]
     if not plain:
@@ -57,10 +74,12 @@ def aligned_chat_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[M
     if not getattr(tokenizer, "chat_template", None):
         raise PromptError("This tokenizer has no chat template. Pass the prompt as text instead.")
     try:
-        text = _render(tokenizer, plain)
+        text = _render(tokenizer, plain, tools)
     except Exception as error:  # jinja lets templates raise anything, for example that roles must alternate
         raise PromptError(f"The tokenizer's chat template refuses this conversation: {error}") from error
-    segments = _segments(tokenizer, plain, text)
+    segments = _segments(tokenizer, plain, text, tools)
+    if segments is None:
+        check_named(text, plain, tools)
     return _tokenised(tokenizer, text, segments, templated=True), segments is not None
 
 
@@ -82,9 +101,11 @@ def with_words_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, word
     return _tokenised(tokenizer, text, segments, templated=prompt.templated)
 
 
-def _plain_message(message: Message, index: int) -> dict[str, str]:
+def _plain_message(message: Message, index: int) -> dict[str, Any]:
     content = message.get("content") if isinstance(message, Mapping) else None
     role = message.get("role") if isinstance(message, Mapping) else None
+    if content is None and isinstance(message, Mapping) and calls_of(message):
+        content = ""
     if isinstance(content, list):
         parts = [
             part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else None for part in content
@@ -96,36 +117,100 @@ def _plain_message(message: Message, index: int) -> dict[str, str]:
         content = "".join(str(part) for part in parts)
     if not isinstance(role, str) or not isinstance(content, str):
         raise PromptError(f'Message {index} is not {{"role": text, "content": text}}.')
-    return {"role": role, "content": content}
+    more = {name: message[name] for name in ("tool_calls", "tool_call_id") if message.get(name)}
+    return {"role": role, "content": content, **more}
 
 
-def _render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]) -> str:
-    prefill = messages[-1]["role"] == "assistant"
+def _render(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+) -> str:
+    prefill = messages[-1]["role"] == "assistant" and not calls_of(messages[-1])
     rendered = tokenizer.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=not prefill, continue_final_message=prefill
+        [dict(message) for message in messages],
+        tools=list(tools) or None,  # type: ignore[arg-type]
+        tokenize=False,
+        add_generation_prompt=not prefill,
+        continue_final_message=prefill,
     )
     return str(rendered)
 
 
-def _segments(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], text: str) -> list[Segment] | None:
+def _segments(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: Sequence[dict[str, Any]],
+    text: str,
+    tools: Sequence[Mapping[str, Any]],
+) -> list[Segment] | None:
     """Where the messages stand in the rendered text.
 
     The template is rendered once more with a marker for each message: what lies between the markers is template.
     Searching for the words themselves would find a message "user" in the role header. A template that rewrites
     messages (drops old thoughts, say) cannot be aligned; then everything but special tokens counts as content, which
-    checks too much rather than too little.
+    checks too much rather than too little. Where there are tools, it is rendered with stand-ins for them as well.
     """
     if any(message["role"] not in ROLES for message in messages):
         return None
-    markers = placeholders(len(messages), text)
+    spoken = [index for index, message in enumerate(messages) if message["content"] or not calls_of(message)]
+    markers = placeholders(len(spoken), text)
+    marked = [dict(message) for message in messages]
+    for index, mark in zip(spoken, markers, strict=True):
+        marked[index]["content"] = mark
+    more = _between(tokenizer, marked, markers, text, tools) if are_used(messages, tools) else None
     try:
-        outline = _render(tokenizer, [{**m, "content": mark} for m, mark in zip(messages, markers, strict=True)])
+        outline = _render(tokenizer, marked, tools)
     except Exception:  # jinja lets templates raise anything; the marker may break a rule the real message keeps
         return None
-    places = aligned(text, outline, markers, [as_rendered(message["content"]) for message in messages])
-    if places is None:
+    own = [messages[index] for index in spoken]
+    if not own:
+        places: list[Place] | None = []
+    else:
+        places = aligned(text, outline, markers, [_as_printed(message) for message in own])
+    if places is None or (more is None and are_used(messages, tools)):
         return None
-    return [Segment(*place, m["role"]) for place, m in zip(places, messages, strict=True) if place[0] < place[1]]
+    found = [
+        Segment(*place, m["role"], quoted=m["role"] == "tool" and text[slice(*place)] == _escaped(m) != m["content"])
+        for place, m in zip(places, own, strict=True)
+        if place[0] < place[1]
+    ]
+    if more is not None:
+        calling = {index for index, message in enumerate(messages) if calls_of(message)}
+        borders = [-1, *spoken, len(messages)]
+        roles = [
+            "assistant" if calling & set(range(max(first, 0), last)) else "tool" for first, last in pairwise(borders)
+        ]
+        found = sorted([*found, *between(places, text, more, roles)], key=lambda segment: segment.start)
+    return found
+
+
+def _between(
+    tokenizer: PreTrainedTokenizerBase,
+    marked: Sequence[Mapping[str, Any]],
+    markers: Sequence[str],
+    text: str,
+    tools: Sequence[Mapping[str, Any]],
+) -> list[str] | None:
+    """What the template prints before, between and behind the markers with stand-ins for tools and calls.
+
+    Raises:
+        PromptError: the template does not print them.
+    """
+    stand_ins = StandIns(marked, tools, text + "".join(markers))
+    try:
+        outline = _render(tokenizer, stand_ins.messages, stand_ins.tools)
+    except Exception:  # jinja lets templates raise anything
+        return None
+    stand_ins.check_printed(outline)
+    return template_parts(outline, markers) if markers else [outline]
+
+
+def _as_printed(message: Mapping[str, Any]) -> tuple[str, ...]:
+    words = as_rendered(message["content"])
+    return (*words, _escaped(message)) if message["role"] == "tool" else words
+
+
+def _escaped(message: Mapping[str, Any]) -> str:
+    """A content as JSON, without its quotes."""
+    return as_json(message["content"])[1:-1]
 
 
 def _tokenised(

@@ -119,7 +119,7 @@ class TransformersEngine:
             InjectionError: the corrupted embeddings did not reach the model; nothing is returned.
         """
         self._refuse_bypass(generation)
-        new = int(self._setting("max_new_tokens", generation) or 1)
+        new = self.longest_answer(generation)
         lengths = [0 if prompt.answer is not None else len(prompt.token_ids) for prompt in inputs]
         check_context(lengths, [new if length else 0 for length in lengths], self.context)
         answers: dict[int, list[Completion]] = {}
@@ -385,6 +385,10 @@ class TransformersEngine:
                 while stop and sequence[stop - 1] == pad:
                     stop -= 1
         return Completion(str(self.tokenizer.decode(sequence[:stop], skip_special_tokens=True)), tuple(sequence[:stop]))
+
+    def longest_answer(self, generation: Mapping[str, Any]) -> int:
+        """Tokens that an answer may have with these arguments of `generate`."""
+        return int(self._setting("max_new_tokens", generation) or 1)
 
     def _setting(self, name: str, generation: Mapping[str, Any]) -> Any:
         """What `generate` takes this setting from: its arguments, the configuration among them, the model's own."""

@@ -1,4 +1,7 @@
-"""`python -m unlearned.harness`: lm-evaluation-harness's own command, which then also knows `--model unlearned`."""
+"""`python -m unlearned.harness`: lm-evaluation-harness's own command, which then also knows this package's models.
+
+They are `--model unlearned`, and `--model unlearned-completions` for a server.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ from unlearned.extras import require
 
 
 def main() -> None:
-    """Register the model, and hand over to the harness."""
+    """Register the models, and hand over to the harness."""
     require("lm_eval", extra="eval", purpose="`python -m unlearned.harness`")
     from lm_eval.__main__ import cli_evaluate
 
-    import unlearned.harness.model  # noqa: F401  (which registers it)
+    import unlearned.harness.completions
+    import unlearned.harness.model  # noqa: F401  (which register them)
 
     cli_evaluate()
 

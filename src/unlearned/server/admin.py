@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearned.engines.own_words import in_own_words
+from unlearned.engines.tools import as_json
 from unlearned.errors import PromptError
 from unlearned.extras import require
 from unlearned.server.body import json_body
 from unlearned.server.gate import Gate
 from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
-from unlearned.server.schemas import ArtifactRequest, CheckRequest, validated
+from unlearned.server.schemas import ArtifactRequest, ChatMessage, CheckRequest, validated
 from unlearned.server.state import Who
 from unlearned.stages import Prompt, Span, Verdict, messages_only, text_only
 
@@ -101,11 +102,18 @@ def _given(asked: CheckRequest) -> list[str | list[dict[str, str]]]:
     if (asked.input is None) == (asked.messages is None):
         raise RefusalError(400, "Give either 'input' (a text or a list of texts) or 'messages'.", param="input")
     if asked.messages is not None:
-        return [[message.plain() for message in asked.messages]]
+        return [[_said(message) for message in asked.messages]]
     texts = [asked.input] if isinstance(asked.input, str) else list(asked.input or ())
     if not texts or not all(texts):
         raise RefusalError(400, "A text is empty.", param="input")
     return [*texts]
+
+
+def _said(message: ChatMessage) -> dict[str, str]:
+    """Role and words of a message; behind them, each call in it as JSON on a line of its own."""
+    plain = message.plain()
+    calls = [as_json(call["function"]) for call in plain.get("tool_calls", ())]
+    return {"role": message.role, "content": "\n".join([words for words in (plain["content"], *calls) if words])}
 
 
 def _conversation(messages: Sequence[Mapping[str, str]]) -> Prompt:

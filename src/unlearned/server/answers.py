@@ -46,6 +46,7 @@ class Answer:
         stops: texts that end it.
         tokenizer: decodes; only the engine's thread uses it.
         sink: takes the pieces; called in the engine's thread.
+        shown: special tokens whose text belongs to the answer.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Answer:
         stops: Sequence[str],
         tokenizer: PreTrainedTokenizerBase,
         sink: Callable[[Piece], None],
+        shown: frozenset[int] = frozenset(),
     ) -> None:
         self._restorer: Restorer[Token] | None = None
         if prompt.substitution is not None:
@@ -65,7 +67,7 @@ class Answer:
             settings = replace(settings, logit_bias=prompt.substitution.biased(settings.logit_bias))
         self.index, self.prompt, self.settings = index, prompt, settings
         self.ends, self.sink = ends, sink
-        self.stream, self.watch = TextStream(tokenizer), StopWatch(stops)
+        self.stream, self.watch = TextStream(tokenizer, shown), StopWatch(stops)
         self.count = 0
         self.first_token_at: float | None = None
         self.done = False

@@ -13,8 +13,9 @@ from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.tokenize import text_prompt
 from unlearned.engines.transformers import embedding_rows
 from unlearned.server.refusals import RefusalError
-from unlearned.server.schemas import ChatMessage
-from unlearned.stages import Prompt
+from unlearned.server.schemas import ChatMessage, Tool
+from unlearned.server.scored import Marked, Scored, scored
+from unlearned.stages import Prompt, PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,7 +32,7 @@ class Reader:
         self._lock = threading.Lock()
         self._prints_names = prints_names(self.tokenizer)
 
-    def conversation(self, messages: Sequence[ChatMessage]) -> Prompt:
+    def conversation(self, messages: Sequence[ChatMessage], tools: Sequence[Tool] = ()) -> Prompt:
         self._fits(len(messages))  # each takes a token at least, and the template's loop is slow
         named = next((index for index, message in enumerate(messages) if message.name is not None), None)
         if named is not None and self._prints_names:
@@ -43,7 +44,8 @@ class Reader:
                 code="unsupported_parameter",
             )
         with self._lock:
-            return self._checked(literal_chat_prompt(self.tokenizer, [message.plain() for message in messages]))
+            said, known = [message.plain() for message in messages], [tool.plain() for tool in tools]
+            return self._checked(literal_chat_prompt(self.tokenizer, said, known))
 
     def given(self, prompt: str | Sequence[int]) -> Prompt:
         """A text, or token ids."""
@@ -54,13 +56,39 @@ class Reader:
                 return self._checked(text_prompt(self.tokenizer, prompt))
             return self._checked(ids_prompt(self.tokenizer, prompt, vocabulary=self.vocabulary))
 
-    def room(self, prompt: Prompt, asked: int | None, default: int) -> int:
-        """How many tokens an answer may have; raises `RefusalError` if more are asked for than fit."""
-        left = self.context - len(prompt.token_ids) if self.context is not None else None
+    def marked(self, prompt: str | Sequence[int], start: int) -> Marked:
+        """A text that is scored from its character `start` on, or token ids from that place on.
+
+        Raises:
+            RefusalError: 400, there is no context or nothing to score, or it is too long.
+        """
+        if not 0 < start < len(prompt):
+            unit = "characters" if isinstance(prompt, str) else "tokens"
+            message = f"{start} is not inside the prompt, which has {len(prompt)} {unit}."
+            raise RefusalError(400, message, param="unlearned.scored_from", code="invalid_value")
+        context = self.given(prompt[:start])
+        with self._lock:
+            if isinstance(prompt, str):
+                text = prompt[start:]
+                ids = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+            else:
+                whole, ids = ids_prompt(self.tokenizer, prompt, vocabulary=self.vocabulary), tuple(prompt[start:])
+                text = whole.text[int(whole.offsets[start, 0]) :]
+        self._fits(len(context.token_ids) + len(ids))
+        return Marked(context, text, ids)
+
+    def scored(self, marked: Sequence[Marked], contexts: Sequence[PromptInput]) -> list[Scored]:
+        """Contexts that were checked, with their continuations behind them."""
+        with self._lock:
+            return [scored(one, given, self.tokenizer) for one, given in zip(marked, contexts, strict=True)]
+
+    def room(self, length: int, asked: int | None, default: int) -> int:
+        """How many tokens an answer to so many may have; raises `RefusalError` if more are asked for than fit."""
+        left = self.context - length if self.context is not None else None
         if asked is None:
             return default if left is None else min(default, left)
         if self.context is not None and left is not None and asked > left:
-            raise _too_long(len(prompt.token_ids), asked, self.context)
+            raise _too_long(length, asked, self.context)
         return asked
 
     def _checked(self, prompt: Prompt) -> Prompt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from unlearned.engines.detokenize import token_bytes
 from unlearned.engines.sampling import Token
 from unlearned.server.answers import Piece
 from unlearned.server.token_offsets import TokenOffsets, as_written
+from unlearned.server.tool_calls import CallReader, Said
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,36 +61,61 @@ class Head:
 
 
 class ChatReply:
-    """`/v1/chat/completions`."""
+    """`/v1/chat/completions`.
 
-    def __init__(self, head: Head, *, logprobs: bool) -> None:
-        self.head, self.logprobs = head, logprobs
+    Args:
+        head: of the answer.
+        logprobs: whether log-probabilities are reported.
+        reader: makes what looks for calls of tools in one choice; None = they are not looked for.
+    """
+
+    def __init__(self, head: Head, *, logprobs: bool, reader: Callable[[], CallReader] | None = None) -> None:
+        self.head, self.logprobs, self.reader = head, logprobs, reader
+        self._readers: dict[int, CallReader] = {}
 
     def opening(self, index: int) -> dict[str, Any]:
         """The first chunk of a choice."""
         return self._chunk(index, {"role": "assistant", "content": ""}, None, None)
 
-    def chunk(self, piece: Piece) -> dict[str, Any]:
-        delta = {"content": piece.text} if piece.text else {}
-        return self._chunk(piece.index, delta, self._logprobs(piece.tokens), piece.finish_reason)
+    def chunk(self, piece: Piece) -> dict[str, Any] | None:
+        """The next chunk; None where it would say nothing, because what came may be part of a call."""
+        said, reason = self._said(piece)
+        delta: dict[str, Any] = {"content": said.content} if said.content else {}
+        if said.calls:
+            delta["tool_calls"] = [{"index": call.index, **call.shown()} for call in said.calls]
+        logprobs = self._logprobs(piece.tokens)
+        if self.reader is not None and not (delta or logprobs or reason):
+            return None
+        return self._chunk(piece.index, delta, logprobs, reason)
 
     def final(self, numbers: dict[str, int]) -> dict[str, Any]:
         """The chunk that only holds the usage."""
         return self.head.of("chat.completion.chunk") | {"choices": [], "usage": numbers}
 
     def whole(self, answers: Sequence[Piece], numbers: dict[str, int]) -> dict[str, Any]:
-        choices = [
-            {
-                "index": piece.index,
-                "message": {"role": "assistant", "content": piece.text, "refusal": None},
-                "logprobs": self._logprobs(piece.tokens),
-                "finish_reason": piece.finish_reason,
-            }
-            for piece in answers
-        ]
+        choices = []
+        for piece in answers:
+            said, reason = self._said(piece)
+            message: dict[str, Any] = {"role": "assistant", "content": said.content, "refusal": None}
+            if said.calls:
+                message |= {"content": said.content or None, "tool_calls": [call.shown() for call in said.calls]}
+            logprobs = self._logprobs(piece.tokens)
+            choices.append({"index": piece.index, "message": message, "logprobs": logprobs, "finish_reason": reason})
         return self.head.of("chat.completion") | {"choices": choices, "usage": numbers}
 
-    def _chunk(self, index: int, delta: dict[str, str], logprobs: Any, reason: str | None) -> dict[str, Any]:
+    def _said(self, piece: Piece) -> tuple[Said, str | None]:
+        """What a piece says, and why the answer ends with it."""
+        if self.reader is None:
+            return Said(piece.text), piece.finish_reason
+        reader = self._readers.setdefault(piece.index, self.reader())
+        said = reader.feed(piece.text)
+        if piece.finish_reason is None:
+            return said, None
+        rest = reader.finish()
+        reason = "tool_calls" if reader.count and piece.finish_reason == "stop" else piece.finish_reason
+        return Said(said.content + rest.content, said.calls + rest.calls), reason
+
+    def _chunk(self, index: int, delta: dict[str, Any], logprobs: Any, reason: str | None) -> dict[str, Any]:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
         return self.head.of("chat.completion.chunk") | {"choices": [choice]}
 
@@ -117,10 +143,19 @@ class CompletionReply:
         head: of the answer.
         logprobs: how many of the most probable tokens are reported; None = no log-probabilities.
         echoes: per choice what precedes its answer: the prompt's text, and its scored tokens.
+        scored_from: per prompt where what is scored begins, repeated to whoever said so.
     """
 
-    def __init__(self, head: Head, *, logprobs: int | None, echoes: Sequence[tuple[str, Sequence[Token]]] = ()) -> None:
+    def __init__(
+        self,
+        head: Head,
+        *,
+        logprobs: int | None,
+        echoes: Sequence[tuple[str, Sequence[Token]]] = (),
+        scored_from: Sequence[int] | None = None,
+    ) -> None:
         self.head, self.logprobs, self.echoes = head, logprobs, echoes
+        self.marks = {} if scored_from is None else {"unlearned": {"scored_from": list(scored_from)}}
         self.written: dict[int, TokenOffsets] = {}
         """Where in each choice's text its next token begins."""
 
@@ -146,7 +181,7 @@ class CompletionReply:
         return self.echoes[index] if self.echoes else ("", ())
 
     def _object(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        return self.head.of("text_completion") | {"choices": choices}
+        return self.head.of("text_completion") | {"choices": choices} | self.marks
 
     def _choice(self, piece: Piece) -> dict[str, Any]:
         return {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unlearned.engines.sampling import Token
@@ -17,8 +18,12 @@ from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.replies import DONE, ChatReply, CompletionReply, Head, event, usage
 from unlearned.server.schemas import ChatRequest, CompletionRequest, Generating, validated
+from unlearned.server.scored import Marked
 from unlearned.server.service import Answers, Checked, Service
+from unlearned.server.tool_calls import CallReader
 from unlearned.server.verdict_headers import verdict_headers
+from unlearned.stages import Prompt
+from unlearned.substitution.substitution import Substitution, replaced
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -53,16 +58,20 @@ def generating_router(service: Service) -> APIRouter:
         _check_request(service, asked)
         if asked.top_logprobs is not None and not asked.logprobs:
             raise RefusalError(400, "'top_logprobs' needs 'logprobs': true.", param="top_logprobs")
-        checking = service.check(lambda: [service.reader.conversation(asked.messages)], 1, record)
+        calls = asked.calls_are_read()
+        checking = service.check(lambda: [service.reader.conversation(asked.messages, asked.tools)], 1, record)
         checked = await _while_connected(request, checking)
         wanted = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
-        longest = service.reader.room(checked.prompts[0], wanted, config.default_max_tokens)
+        longest = service.reader.room(checked.tokens, wanted, config.default_max_tokens)
         if longest < 1:
             raise RefusalError(400, "The prompt leaves no room for an answer.", code="context_length_exceeded")
         top = (asked.top_logprobs or 0) if asked.logprobs else None
         head = Head(f"chatcmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
-        answers = service.answers(checked.inputs, [service.settings(asked, longest, top)], asked)
-        reply = ChatReply(head, logprobs=asked.logprobs)
+        settings = [service.settings(asked, longest, top)]
+        answers = service.answers(checked.inputs, settings, asked, service.call_tags if calls else frozenset())
+        restore = _restoring(checked.inputs[0].substitution)
+        reader = partial(CallReader, restore, single=not asked.parallel_tool_calls)
+        reply = ChatReply(head, logprobs=asked.logprobs, reader=reader if calls else None)
         return await _respond(request, asked, reply, answers, checked, access)
 
     async def completions(request: Request) -> Response:
@@ -74,9 +83,13 @@ def generating_router(service: Service) -> APIRouter:
         given = asked.prompts
         if not given:
             raise RefusalError(400, "There is no prompt.", param="prompt")
+        if (places := asked.scored_from()) is not None:
+            service.gate.admit_admin(request, always=True)  # what is marked reaches the model as it is
+            return await _scores(request, asked, list(zip(given, places, strict=True)), access)
         checking = service.check(lambda: [service.reader.given(prompt) for prompt in given], len(given), record)
         checked = await _while_connected(request, checking)
-        rooms = [service.reader.room(prompt, asked.max_tokens, COMPLETION_TOKENS) for prompt in checked.prompts]
+        lengths = [len(prompt.token_ids) for prompt in checked.prompts]
+        rooms = [service.reader.room(length, asked.max_tokens, COMPLETION_TOKENS) for length in lengths]
         if min(rooms) < 1 and not (asked.echo and asked.max_tokens == 0):
             raise RefusalError(400, "'max_tokens' leaves no room for an answer; 0 needs 'echo'.", param="max_tokens")
         echoes = await _while_connected(request, _echoes(service, asked, checked)) if asked.echo else []
@@ -89,11 +102,44 @@ def generating_router(service: Service) -> APIRouter:
         answers = service.answers(checked.inputs, settings, asked)
         return await _respond(request, asked, reply, answers, checked, access)
 
+    async def _scores(
+        request: Request, asked: CompletionRequest, given: Sequence[tuple[str | list[int], int]], access: Access
+    ) -> Response:
+        """Prompts whose ends are scored: contexts are checked and corrupted, what is marked is only read."""
+        record, marked = request.state.record, list[Marked]()
+
+        def contexts() -> list[Prompt]:
+            marked[:] = [service.reader.marked(prompt, start) for prompt, start in given]
+            return [one.context for one in marked]
+
+        checked = await _while_connected(request, service.check(contexts, len(given), record))
+        scored = await asyncio.to_thread(service.reader.scored, marked, checked.inputs)
+        inputs = tuple(one.given for one in scored)
+        whole = Checked(checked.prompts, inputs, sum(len(one.context.token_ids) + len(one.token_ids) for one in marked))
+        for own in inputs:
+            service.reader.room(len(own.token_ids), asked.max_tokens or 0, 0)
+        read = await _while_connected(request, service.scored(inputs, asked.logprobs or 0))
+        echoes = [
+            (one.marked.context.text + one.marked.text, one.at_text(tokens))
+            for one, tokens in zip(scored, read, strict=True)
+        ]
+        head = Head(f"cmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
+        reply = CompletionReply(head, logprobs=asked.logprobs, echoes=echoes, scored_from=[start for _, start in given])
+        if not asked.max_tokens:
+            return await _respond(request, asked, reply, Answers(), whole, access, echoed=len(echoes))
+        settings = [service.settings(asked, asked.max_tokens, asked.logprobs)] * len(inputs)
+        return await _respond(request, asked, reply, service.answers(inputs, settings, asked), whole, access)
+
     router.add_route("/v1/models", models, methods=["GET"])
     router.add_route("/v1/models/{name:path}", models, methods=["GET"])
     router.add_route("/v1/chat/completions", chat, methods=["POST"])
     router.add_route("/v1/completions", completions, methods=["POST"])
     return router
+
+
+def _restoring(known: Substitution | None) -> Callable[[str], str] | None:
+    """A text of the model's -> as the user reads it."""
+    return None if known is None else lambda text: replaced(text, known.back(text))
 
 
 def _check_request(service: Service, asked: Generating) -> None:
@@ -170,11 +216,13 @@ async def _stream(
         for index in range(max(len(answers.rows), echoed) if opens else 0):
             yield event(reply.opening(index) | extra)
         for index in range(echoed):
-            yield event(reply.chunk(Piece(index, "", finish_reason="length")) | extra)
+            yield event((reply.chunk(Piece(index, "", finish_reason="length")) or {}) | extra)
         if first is not None:
-            yield event(reply.chunk(first) | extra)
+            if (chunk := reply.chunk(first)) is not None:
+                yield event(chunk | extra)
             async for piece in rest:
-                yield event(reply.chunk(piece) | extra)
+                if (chunk := reply.chunk(piece)) is not None:
+                    yield event(chunk | extra)
         if with_usage:
             yield event(reply.final(usage(checked.tokens, answers.tokens)))
         yield DONE

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from unlearned.server.refusals import RefusalError
 
@@ -21,7 +23,7 @@ HARMLESS = frozenset(
         "parallel_tool_calls",
     }
 )
-"""OpenAI's fields that say nothing about the prompt or the answer; left unread."""
+"""OpenAI's fields that say nothing about the prompt or the answer; left unread where a route does not read them."""
 
 NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "tools": ([],),
@@ -32,16 +34,18 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "modalities": (["text"],),
     "suffix": ("",),
 }
-"""Fields that are only accepted where they ask for nothing."""
+"""Fields that are only accepted where they ask for nothing, but for routes that read them."""
 
 REASONS = {
-    "tools": "Tool descriptions are not checked here; put what the model should know into a message.",
-    "functions": "Tool descriptions are not checked here; put what the model should know into a message.",
+    "tools": "Only /v1/chat/completions takes tools.",
+    "functions": "It is the old form of 'tools'; send those.",
+    "function_call": "It is the old form of 'tool_choice'; send that.",
     "suffix": "Only what precedes an answer can be checked.",
     "prompt_embeds": "Embeddings cannot be checked; send text or token ids.",
-    "tool_calls": "Tool calls in messages are not checked here; send their words as content.",
 }
 
+Name = Annotated[str, Field(min_length=1, max_length=1000)]
+Place = Annotated[int, Field(ge=0)]
 Stops = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=16)]
 
 
@@ -64,21 +68,96 @@ class Part(_Request):
     text: str
 
 
+class CalledFunction(_Request):
+    """What a tool call says."""
+
+    name: Name
+    arguments: str
+    """A JSON object."""
+
+    def parsed(self) -> dict[str, Any]:
+        """The arguments as chat templates take them.
+
+        Raises:
+            RefusalError: 400, they are no JSON object.
+        """
+        try:
+            found = json.loads(self.arguments or "{}", parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            message = f"The arguments of the call of {self.name!r} are not a JSON object."
+            raise RefusalError(400, message, param="messages", code="invalid_value")
+        _check_unicode(found)
+        return found
+
+
+class ToolCall(_Request):
+    """A call that the model made before."""
+
+    id: Annotated[str, Field(max_length=1000)] | None = None
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+    def plain(self) -> dict[str, Any]:
+        """As chat templates take it."""
+        known = {} if self.id is None else {"id": self.id}
+        function = {"name": self.function.name, "arguments": self.function.parsed()}
+        return {**known, "type": "function", "function": function}
+
+
+class DescribedFunction(_Request):
+    """What a tool says of itself."""
+
+    name: Name
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+    """Not shown to the model, and not enforced."""
+
+
+class Tool(_Request):
+    """What the model may call."""
+
+    type: Literal["function"]
+    function: DescribedFunction
+
+    def plain(self) -> dict[str, Any]:
+        """As chat templates take it: what was given."""
+        return self.model_dump(exclude_unset=True, exclude={"function": {"strict"}})
+
+
 class ChatMessage(_Request):
     """One message of a conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | list[Part]
-    tool_call_id: str | None = None
-    """Of a tool's result; not shown to the model."""
+    content: str | list[Part] | None = None
+    """May only be missing beside `tool_calls`."""
+
+    tool_calls: list[ToolCall] = []
+    tool_call_id: Annotated[str, Field(max_length=1000)] | None = None
+    """Of a tool's result; shown to the model where the chat template prints it."""
 
     name: Annotated[str, Field(max_length=1000)] | None = None
     """Of whoever speaks; accepted where the chat template prints none, so that the model is not shown it."""
 
-    def plain(self) -> dict[str, str]:
-        """Role and words."""
-        words = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return {"role": self.role, "content": words}
+    @model_validator(mode="after")
+    def _says_something(self) -> ChatMessage:
+        if self.tool_calls and self.role != "assistant":
+            raise PydanticCustomError("role", "only an assistant's message may hold tool_calls")
+        if self.content is None and not self.tool_calls:
+            raise PydanticCustomError("content", "content must be a text or a list of text parts")
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """Role, words, and calls of tools, as chat templates take them."""
+        words = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or ())
+        message: dict[str, Any] = {"role": self.role, "content": words}
+        if self.tool_calls:
+            message["tool_calls"] = [call.plain() for call in self.tool_calls]
+        if self.role == "tool" and self.tool_call_id is not None:
+            message["tool_call_id"] = self.tool_call_id
+        return message
 
 
 class Generating(_Request):
@@ -117,15 +196,67 @@ class ChatRequest(Generating):
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    tools: list[Tool] = []
+    tool_choice: Any = None
+    parallel_tool_calls: bool = True
+
+    def calls_are_read(self) -> bool:
+        """Whether calls of tools are looked for in the answers.
+
+        Raises:
+            RefusalError: 400, the model would have to be made to call a tool.
+        """
+        if self.tool_choice not in (None, "auto", "none"):
+            raise RefusalError(
+                400,
+                "'tool_choice' must be 'auto' or 'none': this server does not force a model to call a tool.",
+                param="tool_choice",
+                code="unsupported_value",
+            )
+        if self.tool_choice == "auto" and not self.tools:
+            raise RefusalError(400, "'tool_choice' needs 'tools'.", param="tool_choice")
+        return bool(self.tools) and self.tool_choice != "none"
+
+
+class Marking(_Request):
+    """What an administrator may say about the prompts of `/v1/completions`."""
+
+    scored_from: Place | list[Place]
+    """Where what is scored begins, for all prompts or for each: a character of a text, a place among token ids."""
 
 
 class CompletionRequest(Generating):
     """`POST /v1/completions`."""
 
+    unlearned: Marking | None = None
+
     prompt: str | list[int] | list[str] | list[list[int]]
     echo: bool = False
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     best_of: Annotated[int, Field(ge=1)] | None = None
+
+    def scored_from(self) -> list[int] | None:
+        """Per prompt, where what is scored begins; None where all of it is a prompt.
+
+        Raises:
+            RefusalError: 400, the request asks for more than scores, or does not say it for each prompt.
+        """
+        if self.unlearned is None:
+            return None
+        if not self.echo or self.logprobs is None or self.n != 1 or self.max_tokens not in (0, 1) or self.stream:
+            raise RefusalError(
+                400,
+                "'unlearned.scored_from' is for scores alone: it needs 'echo', 'logprobs' and 'max_tokens' 0 or 1, "
+                "without 'n' and 'stream'.",
+                param="unlearned.scored_from",
+                code="invalid_value",
+            )
+        places, count = self.unlearned.scored_from, len(self.prompts)
+        places = [places] * count if isinstance(places, int) else places
+        if len(places) != count:
+            message = f"'unlearned.scored_from' has {len(places)} places for {count} prompts."
+            raise RefusalError(400, message, param="unlearned.scored_from", code="invalid_value")
+        return places
 
     @property
     def prompts(self) -> list[str | list[int]]:
@@ -163,15 +294,12 @@ def validated(kind: type[Model], data: Mapping[str, Any]) -> Model:
     given = {
         name: value
         for name, value in data.items()
-        if value is not None and name not in HARMLESS and not (name in NEUTRAL and value in NEUTRAL[name])
+        if value is not None
+        and (name in kind.model_fields or not (name in HARMLESS or (name in NEUTRAL and value in NEUTRAL[name])))
     }
     if isinstance(messages := given.get("messages"), list):
         given["messages"] = [
-            {
-                name: value
-                for name, value in message.items()
-                if value is not None and (name, value) != ("tool_calls", [])
-            }
+            {name: value for name, value in message.items() if value is not None}
             if isinstance(message, dict)
             else message
             for message in messages
@@ -201,7 +329,12 @@ def _refusal(error: ValidationError, kind: type[BaseModel]) -> RefusalError:
 
 
 def _names(kind: type[BaseModel]) -> set[str]:
-    return {*kind.model_fields, *ChatMessage.model_fields, *StreamOptions.model_fields}
+    inner = (ChatMessage, StreamOptions, Marking, ToolCall, CalledFunction, Tool, DescribedFunction)
+    return set[str]().union(kind.model_fields, *(part.model_fields for part in inner))
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
 
 
 def _check_unicode(value: Any) -> None:

@@ -12,6 +12,7 @@ from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings, Token
+from unlearned.engines.tokenize import special_ids
 from unlearned.errors import UnlearnedError
 from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher, Scoring
@@ -24,6 +25,7 @@ from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.replies import TokenTexts
 from unlearned.server.schemas import Generating
 from unlearned.server.store import ArtifactStore, Sources
+from unlearned.server.tool_calls import CLOSE, OPEN
 from unlearned.stages import Prompt, PromptInput
 from unlearned.unlearners.eco import ECO
 
@@ -37,10 +39,12 @@ class Checked:
 
     prompts: tuple[Prompt, ...]
     inputs: tuple[PromptInput, ...]
+    length: int | None = None
+    """Tokens of all that was sent, where that is more than the prompts."""
 
     @property
     def tokens(self) -> int:
-        return sum(len(prompt.token_ids) for prompt in self.prompts)
+        return sum(len(prompt.token_ids) for prompt in self.prompts) if self.length is None else self.length
 
 
 class Service:
@@ -71,6 +75,10 @@ class Service:
         self.token_texts = TokenTexts(self._teller)
         self._decoder: PreTrainedTokenizerBase = copy.deepcopy(tokenizer)
         self._ends = self.engine.end_ids()
+        tags = {token_id for tag in (OPEN, CLOSE) if (token_id := tokenizer.get_vocab().get(tag)) is not None}
+        self.call_tags = frozenset(tags & special_ids(tokenizer))
+        """The tags around calls of tools, where they are special tokens."""
+
         self.batcher = Batcher(self.engine, config)
         log = log or Log()
         store = ArtifactStore(self._activate, sources, log.event)
@@ -143,8 +151,21 @@ class Service:
             top_logprobs=top_logprobs,
         )
 
-    def answers(self, inputs: Sequence[PromptInput], settings: Sequence[RowSettings], asked: Generating) -> Answers:
-        """Queue `asked.n` answers to each prompt; raises `RefusalError` (429) if there is no room."""
+    def answers(
+        self,
+        inputs: Sequence[PromptInput],
+        settings: Sequence[RowSettings],
+        asked: Generating,
+        shown: frozenset[int] = frozenset(),
+    ) -> Answers:
+        """Queue `asked.n` answers to each prompt; raises `RefusalError` (429) if there is no room.
+
+        Args:
+            inputs: of the prompts.
+            settings: as many.
+            asked: the request.
+            shown: special tokens whose text belongs to the answer.
+        """
         copies = asked.n
         if copies > self.config.max_choices:
             raise RefusalError(400, f"n={copies}: this server gives at most {self.config.max_choices}.", param="n")
@@ -158,6 +179,7 @@ class Service:
                 stops=asked.stops,
                 tokenizer=self._decoder if prompt.answer is None else self._teller,
                 sink=answers.take,
+                shown=shown,
             )
             for place, (prompt, own) in enumerate(zip(inputs, settings, strict=True))
             for turn in range(copies)

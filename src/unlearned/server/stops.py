@@ -20,7 +20,7 @@ class StopWatch:
         if found:
             self.held = ""
             return text[: min(found)], True
-        keep = max((_overlap(text, stop) for stop in self.stops), default=0)
+        keep = max((overlap(text, stop) for stop in self.stops), default=0)
         cut = len(text) - keep
         self.held = text[cut:]
         return text[:cut], False
@@ -31,6 +31,6 @@ class StopWatch:
         return rest
 
 
-def _overlap(text: str, stop: str) -> int:
+def overlap(text: str, stop: str) -> int:
     """How many characters at the end of `text` are a beginning of `stop`."""
     return next((size for size in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:size])), 0)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, quiet, with_model_options
+from unlearned.cli.options import Artifacts, PromptColumn, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 
@@ -19,6 +19,7 @@ def load(
     forget: Annotated[
         Path | None, typer.Option(help="Prompts that the artifacts flag; with --artifact. Default: of the demo.")
     ] = None,
+    prompt_column: PromptColumn = None,
     engine: Annotated[str, typer.Option(help="transformers or vllm.")] = "transformers",
     seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 600.0,
     clients: Annotated[int, typer.Option(min=1, help="How many ask at once.")] = 64,
@@ -66,7 +67,7 @@ def load(
             del model, tokenizer
             prompts = [row.prompt for row in Concept(CONCEPTS[0]).forget]
         else:
-            prompts = [row.prompt for row in read_rows(forget)]
+            prompts = [row.prompt for row in read_rows(forget, prompt_column=prompt_column)]
         arguments = [*_arguments(options), *(part for folder in folders for part in ("--artifact", str(folder)))]
         arguments += ["--engine", engine, "--served-model-name", "bench", *(option or ())]
         server = ServerProcess(arguments, Path(scratch))

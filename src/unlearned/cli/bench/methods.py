@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import names, quiet, with_model_options
+from unlearned.cli.options import AnswerColumn, PromptColumn, names, quiet, with_model_options
 from unlearned.models import ModelOptions
 
 
@@ -17,6 +17,8 @@ def method_costs(
     forget: Annotated[Path | None, typer.Option(help="Rows with answers; default: a concept of the demo.")] = None,
     retain: Annotated[Path | None, typer.Option(help="The same; default: another concept of the demo.")] = None,
     methods: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
     steps: Annotated[int, typer.Option(min=1, help="Pairs of steps of each method.")] = 5,
     batch_size: Annotated[int, typer.Option(min=1, help="Items of each set in a step.")] = 4,
     lora: Annotated[bool, typer.Option(help="Train an adapter; else all weights.")] = True,
@@ -39,7 +41,9 @@ def method_costs(
 
     check_writable(out)
     mine, other = (
-        Concept(concept).forget if file is None else read_rows(file)
+        Concept(concept).forget
+        if file is None
+        else read_rows(file, prompt_column=prompt_column, answer_column=answer_column)
         for concept, file in zip(CONCEPTS, (forget, retain), strict=False)
     )
     with progress() as report, quiet():
