@@ -26,6 +26,7 @@ class Bans:
 
     def __init__(self, withheld: Sequence[Withheld]) -> None:
         names = list(dict.fromkeys(name for one in withheld for name in one.held_names))
+        self.names = tuple(names)
         self.automaton = Automaton(
             (spelt, n, not name.alone) for n, name in enumerate(names) for spelt in spellings(name)
         )

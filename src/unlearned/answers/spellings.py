@@ -29,7 +29,12 @@ def spellings(name: ScopeName) -> list[list[str]]:
     """
     if not name.alone and name.given:
         return []
-    own = [form for label, forms in form_classes(name.name, kind=name.kind).items() if label not in SHARED for form in forms]
+    own = [
+        form
+        for label, forms in form_classes(name.name, kind=name.kind).items()
+        if label not in SHARED
+        for form in forms
+    ]
     also = name_forms(name.name, kind="work", aliases=name.aliases)
     whole = {name.name, *name.aliases}
     if not name.alone:
@@ -68,7 +73,11 @@ def is_telling(form: str, *, given: bool = True) -> bool:
 def _joined(spelt: list[str]) -> Iterator[list[str]]:
     """A form with its spaces and without: "Obi-Wan Kenobi", "ObiWan Kenobi", "obiwankenobi"."""
     places = [n for n, symbol in enumerate(spelt) if symbol == GAPS[JOINED]]
-    choices = product((True, False), repeat=len(places)) if len(places) < MOST_WORDS else [(True,) * len(places), (False,) * len(places)]
+    choices = (
+        product((True, False), repeat=len(places))
+        if len(places) < MOST_WORDS
+        else [(True,) * len(places), (False,) * len(places)]
+    )
     for kept in choices:
         dropped = {place for place, keep in zip(places, kept, strict=True) if not keep}
         gone = dropped | {place + 1 for place in dropped}  # the gap, and the mark of the word behind it

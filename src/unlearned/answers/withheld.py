@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
-import numpy as np
 import numpy.typing as npt
 
 from unlearned.answers.quotes import QuoteFilter

@@ -128,9 +128,7 @@ def fit_detector(
         exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),
         matters=matters_of(forget_rows, classifier.encoder),
         lexicon=scope_lexicon(forget_rows, retain_rows, config),
-        withheld=withheld_of(
-            forget_rows, retain_rows, config.names, classifier.encoder, secret, policy=config.answers
-        ),
+        withheld=withheld_of(forget_rows, retain_rows, config.names, classifier.encoder, secret, policy=config.answers),
         other_languages=config.other_languages,
     )
     rows: dict[Role, list[Row]] = {"forget": forget_rows, "retain": retain_rows, "exempt": exempt_rows}

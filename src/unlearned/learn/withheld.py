@@ -104,9 +104,7 @@ def names_to_withhold(
                 stem for stem, _ in singulars(name) if not is_common(stem) and not is_known(squash(stem), other_words)
             ]
             by_itself = alone[key] > 1
-            found.append(
-                ScopeName(name=name, kind="work", aliases=tuple(singular), given=False, alone=by_itself)
-            )
+            found.append(ScopeName(name=name, kind="work", aliases=tuple(singular), given=False, alone=by_itself))
     return found
 
 
