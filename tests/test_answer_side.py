@@ -1,4 +1,4 @@
-"""The answer side with the embedded model: what nobody asked for is not said, whole and streamed; the rest is as it was."""
+"""The answer side with the embedded model: what nobody asked for is not said, whole and streamed; all else stays."""
 
 from __future__ import annotations
 

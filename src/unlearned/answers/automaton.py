@@ -38,6 +38,9 @@ class State(NamedTuple):
     capital: bool = False
     """The word at hand begins with a capital."""
 
+    lower: bool = False
+    """The last letter is a small one: a capital behind it begins a word ("isHogwarts")."""
+
 
 START = State()
 
@@ -96,22 +99,23 @@ class Automaton:
             The new state; how many symbols the character added to those read; and the names that ended before it.
         """
         kind, letters, alone = sign(character)
-        node, gap, count, was_alone, capital = state
+        node, gap, count, was_alone, capital, lower = state
         if kind == IGNORED:
             return state, 0, ()
-        ended = _held(self.ends[node], capital) if gap == NONE and (kind != LETTERS or alone or was_alone) else ()
+        begins = alone or was_alone or (lower and character.isupper())
+        ended = _held(self.ends[node], capital) if gap == NONE and (kind != LETTERS or begins) else ()
         if kind != LETTERS:
             gap = max(gap, (JOINED if count < 2 else APART) if kind == DOT else kind)
             return State(0 if gap == APART else node, gap, count), 0, ended
         added = len(letters)
-        if gap != NONE or alone or was_alone:
+        if gap != NONE or begins:
             if gap in (JOINED, COMMA):
                 node, added = self.next(node, GAPS[gap]), added + 1
             node, added, count = self.next(node, WORD), added + 1, 0
             capital = character.isupper()
         for letter in letters:
             node = self.next(node, letter)
-        return State(node, NONE, min(2, count + len(letters)), alone, capital), added, ended
+        return State(node, NONE, min(2, count + len(letters)), alone, capital, character.islower()), added, ended
 
     def end(self, state: State) -> tuple[Found, ...]:
         """The names that end if the text ends here."""

@@ -69,16 +69,16 @@ def _is_unspaced(character: str) -> bool:
 def symbols(text: str) -> list[str]:
     """The symbols of a name: its letters, `WORD` in front of each word, and gaps."""
     found: list[str] = []
-    gap, count, was_alone = NONE, 0, False
+    gap, count, was_alone, lower = NONE, 0, False, False
     for character in text:
         own = sign(character)
         if own.kind == LETTERS:
-            if own.alone or was_alone or gap != NONE or not found:
+            if own.alone or was_alone or (lower and character.isupper()) or gap != NONE or not found:
                 found += [GAPS[gap]] if found and gap != NONE else []
                 found.append(WORD)
                 count = 0
             found += own.letters
-            gap, count, was_alone = NONE, count + 1, own.alone
+            gap, count, was_alone, lower = NONE, count + 1, own.alone, character.islower()
         elif own.kind != IGNORED:
             kind = (JOINED if count < 2 else APART) if own.kind == DOT else own.kind
             gap = max(gap, kind)

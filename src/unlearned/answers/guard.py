@@ -1,4 +1,4 @@
-"""What may not be said in the answer to one prompt: the names and quotes of all scopes, but for what its writer said."""
+"""What may not be said in the answer to one prompt: names and quotes of all scopes, but for what its writer said."""
 
 from __future__ import annotations
 

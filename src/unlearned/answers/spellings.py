@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from unlearned.answers.folding import GAPS, JOINED, LETTERS, WORD, sign, symbols
+from unlearned.answers.folding import APART, COMMA, GAPS, JOINED, LETTERS, WORD, sign, symbols
 from unlearned.classify.decoding import everyday_words
 from unlearned.classify.lexicon import ScopeName
 from unlearned.names.forms import form_classes, name_forms
+from unlearned.names.parts import entity_core
 from unlearned.names.words import KEPT
 from unlearned.substitution.spelling import ordinary_words
 
@@ -17,6 +18,9 @@ SHARED = ("title and last name",)
 
 LEAST_SPELLED = 5
 """Letters of a name that is also recognised letter by letter: "H-o-g-w-a-r-t-s"."""
+
+APART_WORDS, BY_CAPITAL, ONE_WORD = range(3)
+JOINTS = (APART_WORDS, BY_CAPITAL, ONE_WORD)
 
 MOST_WORDS = 4
 """Of a name between any words of which the space may be missing; of longer ones between all or none."""
@@ -36,7 +40,7 @@ def spellings(name: ScopeName) -> list[list[str]]:
         for form in forms
     ]
     also = name_forms(name.name, kind="work", aliases=name.aliases)
-    whole = {name.name, *name.aliases}
+    whole = {form for given in (name.name, *name.aliases) for form in (given, entity_core(given))}
     if not name.alone:
         plain = [symbols(form) for form in whole if is_telling(form)]
         return [spelt for form in plain for spelt in (form, [*form, "s"])]
@@ -71,14 +75,26 @@ def is_telling(form: str, *, given: bool = True) -> bool:
 
 
 def _joined(spelt: list[str]) -> Iterator[list[str]]:
-    """A form with its spaces and without: "Obi-Wan Kenobi", "ObiWan Kenobi", "obiwankenobi"."""
-    places = [n for n, symbol in enumerate(spelt) if symbol == GAPS[JOINED]]
-    choices = (
-        product((True, False), repeat=len(places))
-        if len(places) < MOST_WORDS
-        else [(True,) * len(places), (False,) * len(places)]
-    )
-    for kept in choices:
-        dropped = {place for place, keep in zip(places, kept, strict=True) if not keep}
-        gone = dropped | {place + 1 for place in dropped}  # the gap, and the mark of the word behind it
-        yield [symbol for n, symbol in enumerate(spelt) if n not in gone]
+    """A form with its spaces and without: "Obi-Wan Kenobi", "ObiWan Kenobi", "obiwankenobi".
+
+    Between two words stand a gap and the mark of the second word; the mark alone, where only its capital tells; or
+    nothing.
+    """
+    marks = [
+        n for n, symbol in enumerate(spelt) if symbol == WORD and n and spelt[n - 1] not in (GAPS[COMMA], GAPS[APART])
+    ]
+    ways = [JOINTS] * len(marks) if len(marks) < MOST_WORDS else None
+    choices = product(*ways) if ways is not None else [(joint,) * len(marks) for joint in JOINTS]
+    for joints in choices:
+        at = dict(zip(marks, joints, strict=True))
+        found: list[str] = []
+        for n, symbol in enumerate(spelt):
+            joint = at.get(n)
+            if joint is None:
+                found.append(symbol)
+                continue
+            if found[-1] == GAPS[JOINED] and joint != APART_WORDS:
+                found.pop()
+            if joint != ONE_WORD:
+                found.append(symbol)
+        yield found

@@ -56,7 +56,7 @@ class Vocabulary:
             border = False
             for place in range(len(text) - 1, -1, -1):
                 own = sign(text[place])
-                border = border or (own.kind not in (LETTERS, IGNORED)) or own.alone
+                border = border or own.kind not in (LETTERS, IGNORED) or own.alone or text[place].isupper()
                 path[place].has_border |= border
 
     def completing(self, automaton: Automaton, state: State) -> list[tuple[int, tuple[Found, ...]]]:

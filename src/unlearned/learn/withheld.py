@@ -1,4 +1,4 @@
-"""What a scope holds back in answers: names of its prompts and answers that mean it alone, and a filter of its texts."""
+"""What a scope holds back in answers: names in its prompts and answers that mean it alone; a filter of its texts."""
 
 from __future__ import annotations
 
