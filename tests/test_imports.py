@@ -14,7 +14,19 @@ import unlearned
 SOURCE = Path(unlearned.__file__).parent
 HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
 STAGES = ("classify", "select", "corrupt", "engines")
-CORE = ("stages", "registry", "errors", "extras", "words", "names", "substitution", "answers", "batches", *STAGES, "unlearners")
+CORE = (
+    "stages",
+    "registry",
+    "errors",
+    "extras",
+    "words",
+    "names",
+    "substitution",
+    "answers",
+    "batches",
+    *STAGES,
+    "unlearners",
+)
 AROUND = (
     "learn",
     "forgetting",

@@ -13,7 +13,7 @@ from unlearned.classify.lexicon import ScopeName
 from unlearned.engines.vocabulary import Forbidding, Reading, Vocabulary, read
 from unlearned.engines.watching import Guarded, TokenBytes
 
-NAMES = ("Harry Potter", "Hogwarts", "the fox", "Ré", "dog lazy")
+NAMES = ("Harry Potter", "Hogwarts", "silver fox", "Zoé", "dog lazy")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_letter_of_several_bytes_is_banned_at_its_last_byte(
     forbidding = Forbidding(guard.bans.automaton, Vocabulary(texts, len(tiny_tokenizer)), texts)
     first, last = (tiny_tokenizer.convert_tokens_to_ids(token) for token in ("Ã", "©"))  # é, as bytes
     reading = Reading(guard, texts)
-    for token_id in [*tiny_tokenizer("The R", add_special_tokens=False)["input_ids"], first]:
+    for token_id in [*tiny_tokenizer("The Zo", add_special_tokens=False)["input_ids"], first]:
         reading.push(token_id)
     assert reading.pending
     assert last in forbidding.tokens(guard, reading)
@@ -77,7 +77,7 @@ def test_an_answer_goes_back_to_where_the_name_began_and_gives_out_only_what_is_
     tiny_tokenizer: Any, texts: TokenBytes, guard: Guard
 ) -> None:
     answer: Guarded[str] = Guarded(guard.anew(), None, texts, 100)
-    ids = tiny_tokenizer("I saw the fox.", add_special_tokens=False)["input_ids"]
+    ids = tiny_tokenizer("I saw silver fox.", add_special_tokens=False)["input_ids"]
     given, back = "", None
     for place, token_id in enumerate(ids):
         went_back = answer.push(token_id, tiny_tokenizer.decode([token_id]))
