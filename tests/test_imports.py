@@ -14,7 +14,19 @@ import unlearned
 SOURCE = Path(unlearned.__file__).parent
 HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
 STAGES = ("classify", "select", "corrupt", "engines")
-CORE = ("stages", "registry", "errors", "extras", "words", "names", "substitution", "batches", *STAGES, "unlearners")
+CORE = (
+    "stages",
+    "registry",
+    "errors",
+    "extras",
+    "words",
+    "names",
+    "substitution",
+    "answers",
+    "batches",
+    *STAGES,
+    "unlearners",
+)
 AROUND = (
     "learn",
     "forgetting",
@@ -102,12 +114,17 @@ def _files(room: str) -> list[Path]:
 @pytest.mark.parametrize("room", ["stages", "registry", "errors", "extras", "words"])
 def test_the_ground_imports_no_stage(room: str) -> None:
     for path in _files(room):
-        assert _rooms(path) <= {"errors", "stages", "substitution"} - {room}, path
+        assert _rooms(path) <= {"errors", "stages", "substitution", "answers"} - {room}, path
 
 
 def test_substitution_knows_words_and_tokens_and_no_stage() -> None:
     for path in _files("substitution"):
         assert _rooms(path) <= {"substitution", "names", "words", "examples", "errors"}, path
+
+
+def test_the_answer_side_knows_what_detection_knows_and_no_engine() -> None:
+    for path in _files("answers"):
+        assert _rooms(path) <= {"answers", "classify", "names", "substitution", "stages", "errors"}, path
 
 
 @pytest.mark.parametrize("room", STAGES)

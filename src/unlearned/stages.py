@@ -15,6 +15,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from unlearned.answers.guard import Guard
     from unlearned.substitution.substitution import Substitution
 
 
@@ -149,6 +150,9 @@ class PromptInput:
 
     substitution: Substitution | None = None
     """The strangers that stand for words of the prompt, to be turned back in the answer; None: there are none."""
+
+    guard: Guard | None = None
+    """What may not be said in the answer; None: anything may."""
 
     @property
     def corrupted(self) -> bool:

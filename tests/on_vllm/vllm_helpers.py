@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import torch
 
+from unlearned.answers.withheld import Withheld
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import embeddings_record
 from unlearned.classify.base import Features
@@ -47,6 +48,7 @@ def make_artifact(
     forget: Sequence[str] = FORGET,
     strength: float = 4.0,
     function: str = "rand_noise_first_n",
+    withheld: Withheld | None = None,
 ) -> Path:
     """An artifact for the embedded model, whose strength is given instead of learned."""
     from transformers import AutoConfig, AutoTokenizer
@@ -62,6 +64,7 @@ def make_artifact(
         threshold=0.5,
         corruption=Corruption(function=function, strength=strength, embedding_std=record.embedding_std),
         secret=b"s" * 32,
+        withheld=withheld,
     )
     probe = encoder.encode([PROBE])[0]
     made = Artifact(scopes=(scope,), base_model=record, encoder=encoder, encoder_probe=probe, secret=b"s" * 32)

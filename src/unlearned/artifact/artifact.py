@@ -14,17 +14,20 @@ from typing import Any, Union
 import numpy as np
 import numpy.typing as npt
 
+from unlearned.answers.withheld import Withheld
 from unlearned.artifact.card import card
 from unlearned.artifact.doubts import doubts
 from unlearned.artifact.mistakes import Mistakes
 from unlearned.artifact.record import CARD, RECORD, VECTORS, check_target, folder_of, read_record, record_sha256
 from unlearned.artifact.schema import (
+    AnswersRecord,
     BaseModelRecord,
     CalibrationRecord,
     ClassifierRecord,
     CorruptionRecord,
     EncoderRecord,
     MadeRecord,
+    QuotesRecord,
     ScopeRecord,
     StrengthRecord,
     UnlearnerRecord,
@@ -53,6 +56,7 @@ EXEMPT = {"exempt": "examples", "exempt_from": "forget", "exempt_names": "names"
 MATTERS, LEXICON = "matters", "lexicon"  # others
 STORED = "corruption_"  # prefix of the arrays of a corruption
 NAMES = "names_"  # and of the table of names
+ANSWERS = "answers_"  # and of what is held back in answers
 SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and precisions stay below 0.002
 
 
@@ -154,6 +158,8 @@ class Artifact:
                 own = own | {STORED + name: array for name, array in scope.corruption.stored.items()}
             if scope.enrolled is not None:
                 own = own | {NAMES + name: array for name, array in scope.enrolled.arrays().items()}
+            if scope.withheld is not None:
+                own = own | {ANSWERS + name: array for name, array in scope.withheld.arrays(self.secret).items()}
             arrays |= {f"scope{index}.{name}": np.ascontiguousarray(array) for name, array in own.items()}
             scopes.append(
                 ScopeRecord(
@@ -168,6 +174,7 @@ class Artifact:
                     names=None if scope.enrolled is None else scope.enrolled.counts(),
                     known_names=len(scope.lexicon.names),
                     rare_words=len(scope.lexicon.words),
+                    answers=_answers_record(scope),
                     other_languages=scope.other_languages,
                     calibration=self.calibrations.get(scope.name),
                     strength=self.strengths.get(scope.name),
@@ -223,6 +230,7 @@ class Artifact:
                 kind = classifiers.get(scope.classifier.kind)
                 stored = {name.removeprefix(STORED): own.pop(name) for name in list(own) if name.startswith(STORED)}
                 table = {name.removeprefix(NAMES): own.pop(name) for name in list(own) if name.startswith(NAMES)}
+                held = {name.removeprefix(ANSWERS): own.pop(name) for name in list(own) if name.startswith(ANSWERS)}
                 state = {name: array for name, array in own.items() if name not in (*EXEMPT, MATTERS, LEXICON)}
                 classifier = kind.from_state(scope.classifier.settings, state, shared)
                 found = ForgetScope(
@@ -239,6 +247,7 @@ class Artifact:
                     lexicon=Lexicon.unsealed(own[LEXICON], secret)
                     if scope.known_names or scope.rare_words
                     else Lexicon(),
+                    withheld=_withheld(scope, held, secret),
                     other_languages=scope.other_languages,
                 )
             except (TypeError, KeyError, ValueError, UnlearnedError) as error:
@@ -285,6 +294,20 @@ def _corruption(scope: ScopeRecord, stored: Mapping[str, npt.NDArray[Any]]) -> C
         return None
     arrays = {name: array.astype(np.float32) for name, array in stored.items()}
     return Corruption(**scope.corruption.model_dump(), stored=arrays)
+
+
+def _answers_record(scope: ForgetScope) -> AnswersRecord | None:
+    if (held := scope.withheld) is None:
+        return None
+    quotes = None if held.quotes is None else QuotesRecord.model_validate(held.quotes, from_attributes=True)
+    return AnswersRecord(policy=held.policy, names=len(held.names), quotes=quotes)
+
+
+def _withheld(scope: ScopeRecord, arrays: Mapping[str, npt.NDArray[Any]], secret: bytes) -> Withheld | None:
+    if scope.answers is None:
+        return None
+    quotes = {} if scope.answers.quotes is None else scope.answers.quotes.model_dump()
+    return Withheld.read(arrays, secret, policy=scope.answers.policy, quotes=quotes)
 
 
 def _exemptions(arrays: Mapping[str, npt.NDArray[Any]]) -> Exemptions:

@@ -128,6 +128,9 @@ def _scope(scope: ScopeRecord) -> str:
         rows.append(f"| corruption | {_corruption(scope.corruption)}, on `{scope.selector}` |")
     if scope.names is not None:
         rows.append(f"| words with strangers of their own | {sum(scope.names.values())}, kept as keyed hashes |")
+    if (held := scope.answers) is not None:
+        quotes = "" if held.quotes is None else f", quotes of more than {held.quotes.bound} words"
+        rows.append(f"| held back in answers | {held.policy}: {held.names} names, sealed{quotes} |")
     if scope.strength is not None:
         s = scope.strength
         rows += [f"| why this corruption | {s.reason} |"] if s.reason else []

@@ -166,6 +166,28 @@ class MadeRecord(Record):
     data: list[DataRecord] = Field(default_factory=list)
 
 
+class QuotesRecord(Record):
+    """The filter of a scope's texts; see `answers.quotes.QuoteFilter`."""
+
+    bound: int = Field(ge=1)
+    """Words of a text that may be said in a row."""
+
+    count: int = Field(ge=1)
+    """Runs of `bound` + 1 words that it knows."""
+
+    hashes: int = Field(ge=1)
+
+
+class AnswersRecord(Record):
+    """What is held back in answers; see `answers.withheld.Withheld`."""
+
+    policy: Literal["off", "names", "names+quotes"]
+    names: int = Field(ge=0)
+    """Sealed with the secret."""
+
+    quotes: QuotesRecord | None = None
+
+
 class ScopeRecord(Record):
     """One forget scope."""
 
@@ -189,6 +211,9 @@ class ScopeRecord(Record):
 
     rare_words: int = Field(default=0, ge=0)
     """Rare words of the lexicon."""
+
+    answers: AnswersRecord | None = None
+    """None: made without an answer side."""
 
     other_languages: Literal["pass", "corrupt"] = "pass"
     calibration: CalibrationRecord | None = None

@@ -31,6 +31,7 @@ DETECTION = (
     "max_fpr",
     "alpha",
     "other_languages",
+    "answers",
     "name",
     "alias",
     "kind",
@@ -144,6 +145,14 @@ def fit(
             rich_help_panel=DETECTOR,
         ),
     ] = "pass",
+    answers: Annotated[
+        str,
+        typer.Option(
+            help="What may not be said unasked, whatever the prompt: off, names or names+quotes.",
+            callback=one_of("policy", choices.ANSWERS),
+            rich_help_panel=DETECTOR,
+        ),
+    ] = "names+quotes",
     corruption: Annotated[
         str,
         typer.Option(
@@ -264,6 +273,7 @@ def fit(
         max_fpr=max_fpr,
         alpha=alpha,
         other_languages=other_languages,  # type: ignore[arg-type]
+        answers=answers,  # type: ignore[arg-type]
         corruption=corruption,
         dims=dims,
         unit=unit,  # type: ignore[arg-type]

@@ -176,6 +176,7 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
     if scope.matters is not None:
         rows.append(("follow-ups", f"count if their cosine to what forget prompts ask is {scope.matters:.2f} at least"))
     rows.append(("other languages", scope.other_languages))
+    rows.append(("answers", _answers(scope)))
     if k:
         strength = "" if k.strength is None else f", strength {k.strength:.4g} ({k.unit})"
         dims = "all" if k.dims is None else k.dims
@@ -198,6 +199,16 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
             best = ", ".join(f"{c.function} on {c.selector} {c.chosen.value:.2f}" for c in s.candidates if c.pareto)
             rows.append(("chosen among", f"{len(s.candidates)}; not dominated: {best}"))
     return rows
+
+
+def _answers(scope: ScopeRecord) -> str:
+    held = scope.answers
+    if held is None:
+        return "nothing is held back: made without an answer side"
+    parts = [f"{held.names} names, sealed"]
+    if (quotes := held.quotes) is not None:
+        parts.append(f"quotes of more than {quotes.bound} words, of {quotes.count} runs")
+    return f"{held.policy} are held back ({'; '.join(parts)})" if held.policy != "off" else "nothing is held back: off"
 
 
 def _interval(bounds: tuple[float, float]) -> str:

@@ -42,6 +42,13 @@ def serve(
         list[str] | None,
         typer.Option(help="What --on-flag refuse says: TEXT, or SCOPE=TEXT for a scope that --on-flag names."),
     ] = None,
+    answers: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What may not be said unasked: off, names or names+quotes, or SCOPE=one of them; can be given again. "
+            "Default: what the artifact was fitted with."
+        ),
+    ] = None,
     served_model_name: Annotated[
         str | None, typer.Option(help="What requests call the model; default: --model.")
     ] = None,
@@ -103,6 +110,7 @@ def serve(
             "rate_limit": rate_limit,
             "watch_seconds": watch_seconds,
             "log_prompts": log_prompts,
+            "answers": ",".join(answers) if answers else None,
         }
         run_vllm(arguments(options, settings, context.args))
         return
@@ -111,6 +119,7 @@ def serve(
     if context.args:
         raise ConfigError(f"There is no option {context.args[0]}. See unlearned serve --help.")
     check_model(options.model)
+    from unlearned.server.answer_policies import AnswerPolicies
     from unlearned.server.config import ServeConfig
     from unlearned.server.listening import listen
 
@@ -123,6 +132,7 @@ def serve(
         keys=keys,
         default_temperature=0.0 if options.model == EMBEDDED else None,  # it is small, and talks nonsense at 1
         on_flag=said,
+        answers=AnswerPolicies.read(answers or ()),
         max_batch=max_batch,
         max_queue=max_queue,
         default_max_tokens=default_max_tokens,

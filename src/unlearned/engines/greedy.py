@@ -86,7 +86,7 @@ def _by_hand(
     if (
         not plain
         or len(inputs) < LEAST
-        or any(prompt.answer is not None for prompt in inputs)
+        or any(prompt.answer is not None or prompt.guard is not None for prompt in inputs)
         or name is None
         or not _takes_positions(type(inner).forward)
     ):

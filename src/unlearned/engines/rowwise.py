@@ -4,6 +4,7 @@ handed over as soon as it is chosen, and a row ends when its owner says so."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -12,8 +13,10 @@ from torch import Tensor
 from unlearned.batches import by_length
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.restoring import shown
-from unlearned.engines.sampling import RowSampler, RowSettings, Token, scored_token
+from unlearned.engines.sampling import RowSampler, RowSettings, Token, new_generator, scored_token
 from unlearned.engines.transformers import TransformersEngine, as_read, as_set
+from unlearned.engines.vocabulary import read
+from unlearned.engines.watching import MOST_HELD, Guarded, TokenBytes
 from unlearned.stages import PromptInput
 
 SCORED_AT_ONCE = 2**27
@@ -33,6 +36,10 @@ class Row(Protocol):
         """Take the next token; True if the answer ends with it."""
         ...
 
+    def end(self) -> None:
+        """The answer ends with what was received."""
+        ...
+
     def wanted(self) -> bool:
         """False once nobody waits for the answer any more."""
         ...
@@ -43,36 +50,45 @@ class RowwiseEngine(TransformersEngine):
 
     def end_ids(self) -> frozenset[int]:
         """Tokens that end an answer."""
-        return frozenset(as_set(self._setting("eos_token_id", {})))
+        return frozenset(as_set(self.setting("eos_token_id", {})))
 
     @torch.inference_mode()
     def continue_rows(self, rows: Sequence[Row]) -> None:
         """Answer all rows in one batch, flagged or not.
 
-        The greedy rows are what `generate` gives for this batch. The call returns when every row has ended.
+        The greedy rows are what `generate` gives for this batch. The call returns when every row has ended. A row
+        whose answer has to go back to before a name leaves the batch, and is gone on with when the others have ended.
 
         Raises:
             InjectionError: the corrupted embeddings did not reach the model. No token is handed over that was computed
                 without them.
         """
-        inputs = [row.prompt for row in rows]
+        making = [_Making(row, self.token_bytes, self.context) for row in rows]
+        while making:
+            self._continue(making)
+            making = [one for one in making if one.went_back]
+
+    def _continue(self, making: Sequence[_Making]) -> None:
+        """Go on with all of them until each has ended or went back."""
+        inputs = [one.prompt for one in making]
         ids, attention, first = self.left_padded(inputs)
         extra: dict[str, Any] = {"disable_compile": True} if any(prompt.corrupted for prompt in inputs) else {}
         if len(inputs) > 1:  # a prompt alone is the plain model's own path to the last bit
             extra |= keep_last_logits(self.model)
         with self.armed(ids, inputs, first) as injection:
-            steps = _Steps(rows, ids.shape[1], injection)
+            steps = _Steps(self, making, injection)
             self.model.generate(
                 input_ids=ids,
                 attention_mask=attention,
                 pad_token_id=self.pad_id,
                 do_sample=False,
                 num_beams=1,
-                max_new_tokens=max(row.settings.max_new_tokens for row in rows),
+                max_new_tokens=max(one.most for one in making),
                 logits_processor=[steps.choose],
                 stopping_criteria=[steps.hand_over],
                 **extra,
             )
+            steps.close()
 
     @torch.inference_mode()
     def score_prompts(self, inputs: Sequence[PromptInput], top: Sequence[int]) -> Iterator[tuple[int, list[Token]]]:
@@ -102,19 +118,70 @@ class RowwiseEngine(TransformersEngine):
             yield tokens
 
 
+class _Making:
+    """A row with what was said so far."""
+
+    def __init__(self, row: Row, texts: TokenBytes, context: int | None) -> None:
+        self.row, self.texts = row, texts
+        self.generator = new_generator(row.settings)
+        self.went_back = False
+        self.guarded: Guarded[Token] | None = None
+        longest = row.settings.max_new_tokens
+        if (guard := row.prompt.guard) is not None:
+            self.guarded = Guarded(guard, row.prompt.substitution, texts, longest)
+            room = MOST_HELD if context is None else context - len(row.prompt.token_ids) - longest
+            longest += min(MOST_HELD, max(0, room))
+        self._longest = longest
+
+    @property
+    def said(self) -> list[int]:
+        """Tokens that the answer has when it is gone on with."""
+        return [] if self.guarded is None else [token_id for token_id, _ in self.guarded.tokens]
+
+    @property
+    def prompt(self) -> PromptInput:
+        """What the model reads: what was said is part of it."""
+        given = self.row.prompt
+        return replace(given, token_ids=(*given.token_ids, *self.said)) if self.said else given
+
+    @property
+    def most(self) -> int:
+        """Tokens that may follow."""
+        return max(1, self._longest - len(self.said))
+
+
 class _Steps:
     """What happens to each row at each step of one `generate`."""
 
-    def __init__(self, rows: Sequence[Row], length: int, injection: Any) -> None:
-        self.rows = rows
-        self.length = length  # of the padded prompts
+    def __init__(self, engine: RowwiseEngine, making: Sequence[_Making], injection: Any) -> None:
+        self.engine = engine
+        self.making = making
         self.injection = injection
-        self.alive = [True] * len(rows)
-        self.sampler = RowSampler([row.settings for row in rows])
+        self.ends = engine.end_ids()
+        self.alive = [True] * len(making)
+        settings = [one.row.settings for one in making]
+        self.sampler = RowSampler(settings, [one.generator for one in making], [one.said for one in making])
+        for one in making:
+            one.went_back = False
 
     def choose(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """`generate`'s logits processor: (B, V) logits whose argmax it takes."""
-        return self.sampler(scores, self.alive)
+        own = scores
+        for row, one in enumerate(self.making):
+            if self.alive[row] and one.guarded is not None and (banned := one.guarded.bans):
+                scores = scores.clone() if scores is own else scores
+                scores[row, list(banned)] = float("-inf")
+        scores = self.sampler(scores, self.alive)
+        for row in self.sampler.logprobs:
+            self.sampler.hidden[row] = self._unsayable(self.making[row])
+        return scores
+
+    def _unsayable(self, one: _Making) -> list[int]:
+        """Tokens that would complete a name, where the most probable ones are reported."""
+        if one.guarded is None or not one.row.settings.top_logprobs:
+            return []
+        guard = one.guarded.guard
+        return self.engine.forbidding(guard.bans).tokens(guard, read(guard, one.texts, one.said))
 
     def hand_over(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
         """`generate`'s stopping criterion: (B,) bool, which rows have ended."""
@@ -122,6 +189,34 @@ class _Steps:
             self.injection.verify()  # before anybody sees the token
         for row, token_id in enumerate(input_ids[:, -1].tolist()):
             if self.alive[row]:
-                owner = self.rows[row]
-                self.alive[row] = owner.wanted() and not owner.receive(self.sampler.token(row, token_id))
+                one, token = self.making[row], self.sampler.token(row, token_id)
+                if one.guarded is None:
+                    self.alive[row] = one.row.wanted() and not one.row.receive(token)
+                else:
+                    self.alive[row] = one.row.wanted() and self._goes_on(one, one.guarded, token)
         return torch.tensor([not lives for lives in self.alive], device=input_ids.device)
+
+    def _goes_on(self, one: _Making, guarded: Guarded[Token], token: Token) -> bool:
+        """Take a token of an answer under a guard; False if it ends, or goes back."""
+        if token.id in self.ends:
+            one.went_back = guarded.finish((token.id, token))
+        else:
+            one.went_back = guarded.push(token.id, token)
+        return not one.went_back and not _handed_over(one.row, guarded)
+
+    def close(self) -> None:
+        """The model has come to the end of what it may say: so have rows that wait for what follows."""
+        for row, one in enumerate(self.making):
+            if self.alive[row] and one.guarded is not None:
+                one.went_back = one.guarded.finish()
+                if not one.went_back:
+                    _handed_over(one.row, one.guarded)
+
+
+def _handed_over(row: Row, guarded: Guarded[Token]) -> bool:
+    """Give out what is certain; True if the answer has ended."""
+    if any(row.receive(token) for token in guarded.new()):
+        return True
+    if guarded.ended:
+        row.end()
+    return guarded.ended

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -74,15 +74,25 @@ class RowSampler:
 
     A row's draws come from its own generator, one number for each token, so neighbours do not change them. Greedy rows
     are left to the caller's argmax: their logits are not touched.
+
+    Args:
+        settings: of the rows.
+        generators: of the rows, where answers are gone on with; None = new ones.
+        seen: tokens that the answers have already.
     """
 
-    def __init__(self, settings: Sequence[RowSettings]) -> None:
+    def __init__(
+        self,
+        settings: Sequence[RowSettings],
+        generators: Sequence[torch.Generator] | None = None,
+        seen: Sequence[Iterable[int]] | None = None,
+    ) -> None:
         self.settings = settings
-        self.generators = [torch.Generator() for _ in settings]
-        for generator, row in zip(self.generators, settings, strict=True):
-            generator.seed() if row.seed is None else generator.manual_seed(row.seed % 2**63)
-        self.seen: list[Counter[int]] = [Counter() for _ in settings]
+        self.generators = [new_generator(row) for row in settings] if generators is None else list(generators)
+        self.seen: list[Counter[int]] = [Counter(own) for own in (seen or [()] * len(settings))]
         self.logprobs: dict[int, Tensor] = {}
+        self.hidden: dict[int, Sequence[int]] = {}
+        """Row -> tokens that must not be reported among the most probable ones."""
 
     def __call__(self, logits: Tensor, alive: Sequence[bool]) -> Tensor:
         """(B, V) float logits -> (B, V), whose argmax is each row's next token; rows that are done do not matter."""
@@ -108,7 +118,9 @@ class RowSampler:
         self.seen[row][token_id] += 1
         if row not in self.logprobs:
             return Token(token_id)
-        return scored_token(token_id, self.logprobs[row], self.settings[row].top_logprobs or 0)
+        return scored_token(
+            token_id, self.logprobs[row], self.settings[row].top_logprobs or 0, self.hidden.get(row, ())
+        )
 
     def _edit(self, logits: Tensor, row: int) -> None:
         settings = self.settings[row]
@@ -145,8 +157,19 @@ class RowSampler:
         return (chosen if order is None else order.gather(1, chosen))[:, 0]
 
 
-def scored_token(token_id: int, logprobs: Tensor, top: int) -> Token:
-    """A token under (V,) log-probabilities, with the `top` most probable ones."""
-    values, ids = logprobs.topk(min(top, len(logprobs))) if top else (logprobs[:0], logprobs[:0])
+def new_generator(settings: RowSettings) -> torch.Generator:
+    """For the draws of one row."""
+    generator = torch.Generator()
+    generator.seed() if settings.seed is None else generator.manual_seed(settings.seed % 2**63)
+    return generator
+
+
+def scored_token(token_id: int, logprobs: Tensor, top: int, hidden: Sequence[int] = ()) -> Token:
+    """A token under (V,) log-probabilities, with the `top` most probable ones; those that are hidden left out."""
+    shown = logprobs
+    if top and hidden:
+        shown = logprobs.clone()
+        shown[list(hidden)] = float("-inf")
+    values, ids = shown.topk(min(top, len(logprobs))) if top else (logprobs[:0], logprobs[:0])
     best = tuple((int(i), v) for i, v in zip(ids.tolist(), values.tolist(), strict=True))
     return Token(token_id, float(logprobs[token_id]), best)

@@ -44,6 +44,9 @@ class _Row:
     def wanted(self) -> bool:
         return not self.left
 
+    def end(self) -> None:
+        """What is left comes with `finish`."""
+
     def finish(self) -> None:
         if self._restorer is not None:
             self._give(self._restorer.finish(), None)

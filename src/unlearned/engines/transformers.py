@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from unlearned.answers.guard import Bans
 from unlearned.batches import ANSWER, by_length
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
 from unlearned.engines.context import check_context, context_length
+from unlearned.engines.guarding import SPECULATIVE, Banning, generated, goes_back
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.restoring import restored
 from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
+from unlearned.engines.vocabulary import Forbidding, Vocabulary
+from unlearned.engines.watching import TokenBytes
 from unlearned.errors import ConfigError
 from unlearned.stages import Prompt, PromptInput
 from unlearned.substitution.bank import Bank
@@ -74,10 +78,27 @@ class TransformersEngine:
         self.context = context_length(model, tokenizer)
         """Tokens that the model can read; None where it does not say."""
 
+        self._forbidding: Forbidding | None = None
+
     @cached_property
     def bank(self) -> Bank:
         """Words for strangers; with a tokenizer of its own, since fast tokenizers are for one thread at a time."""
         return Bank(Pieces(copy.deepcopy(self.tokenizer)))
+
+    @cached_property
+    def token_bytes(self) -> TokenBytes:
+        """What each token adds to a text."""
+        return TokenBytes(self.tokenizer)
+
+    def forbidding(self, bans: Bans) -> Forbidding:
+        """The tokens that complete a name; of the artifacts that were asked about last."""
+        if self._forbidding is None or self._forbidding.automaton is not bans.automaton:
+            self._forbidding = Forbidding(bans.automaton, self._vocabulary, self.token_bytes)
+        return self._forbidding
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.token_bytes, len(self.tokenizer))
 
     def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt:
         """Text or messages -> Prompt.
@@ -129,7 +150,7 @@ class TransformersEngine:
                 found = self._answered([inputs[index] for index in chosen], settings)
                 copies = len(found) // len(chosen)
                 answers |= {index: found[n * copies : (n + 1) * copies] for n, index in enumerate(chosen)}
-        copies = int(self._setting("num_return_sequences", generation) or 1)
+        copies = int(self.setting("num_return_sequences", generation) or 1)
         for index, prompt in enumerate(inputs):
             if prompt.answer is not None:
                 ids = self.tokenizer(prompt.answer, add_special_tokens=False)["input_ids"]
@@ -144,7 +165,7 @@ class TransformersEngine:
         A stop string that names a word is looked for as the model says it: with the stranger in its place.
         """
         asked = [index for index, prompt in enumerate(inputs) if prompt.answer is None]
-        stops = self._setting("stop_strings", generation)
+        stops = self.setting("stop_strings", generation)
         if not stops:
             return [(asked, generation)]
         own = [stops] if isinstance(stops, str) else list(stops)
@@ -157,20 +178,47 @@ class TransformersEngine:
 
     def _answered(self, batch: Sequence[PromptInput], generation: Mapping[str, Any]) -> list[Completion]:
         """The answers to one batch, `num_return_sequences` to each in a row, as the user reads them."""
-        ids, attention, first = self.left_padded(batch)
-        arguments = self._arguments(generation, corrupted=any(prompt.corrupted for prompt in batch))
-        with self.armed(ids, batch, first):
-            output = self.model.generate(input_ids=ids, attention_mask=attention, **arguments)
-        sequences = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
+        sequences = self._guarded(batch, generation) if any(prompt.guard for prompt in batch) else None
+        if sequences is None:
+            sequences = self.run(batch, generation)
         copies = len(sequences) // len(batch)
         said = [self._completion(sequence, generation) for sequence in sequences]
         return [restored(one, batch[n // copies].substitution, self.tokenizer) for n, one in enumerate(said)]
 
+    def run(self, batch: Sequence[PromptInput], generation: Mapping[str, Any]) -> list[list[int]]:
+        """The new tokens of one `model.generate`, padding included."""
+        ids, attention, first = self.left_padded(batch)
+        arguments = self._arguments(generation, corrupted=any(prompt.corrupted for prompt in batch))
+        with self.armed(ids, batch, first):
+            output = self.model.generate(input_ids=ids, attention_mask=attention, **arguments)
+        sequences: list[list[int]] = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
+        return sequences
+
+    def _guarded(self, batch: Sequence[PromptInput], generation: Mapping[str, Any]) -> list[list[int]]:
+        """The same where something may not be said."""
+        names = ("num_beams", *SPECULATIVE)
+        if not goes_back({name: self.setting(name, generation) for name in names}):
+            beams = int(self.setting("num_beams", generation) or 1)
+            length = max(len(prompt.token_ids) for prompt in batch)
+            banning = Banning(self, batch, length, beams)
+            before = generation.get("logits_processor") or ()
+            return self.run(batch, {**generation, "logits_processor": [*before, banning]})
+        most = self.setting("max_new_tokens", generation)
+        return generated(
+            self,
+            batch,
+            generation,
+            copies=int(self.setting("num_return_sequences", generation) or 1),
+            most=None if most is None else int(most),
+            ends=as_set(self.setting("eos_token_id", generation)),
+        )
+
     def _arguments(self, generation: Mapping[str, Any], *, corrupted: bool) -> dict[str, Any]:
         """The caller's settings and ours: in the caller's configuration if there is one, for mixing is deprecated."""
         ours: dict[str, Any] = {"pad_token_id": generation.get("pad_token_id", self.pad_id)}
-        if "stop_strings" in generation:
-            ours["stop_strings"] = generation["stop_strings"]
+        for name in ("stop_strings", "max_new_tokens", "num_return_sequences"):
+            if name in generation:
+                ours[name] = generation[name]
         if corrupted:
             ours["disable_compile"] = True  # a compiled forward does not run Python hooks on replay
         config = generation.get("generation_config")
@@ -184,7 +232,7 @@ class TransformersEngine:
     def _refuse_bypass(self, generation: Mapping[str, Any]) -> None:
         if bypassing := [name for name, value in generation.items() if name in REFUSED or is_cache(value)]:
             raise ConfigError(f"{bypassing[0]!r} would reach the model unchecked. Pass prompts instead.")
-        if self._setting("guidance_scale", generation) not in (None, 1):
+        if self.setting("guidance_scale", generation) not in (None, 1):
             # Its unconditional branch reads the last prompt token in a forward of its own, which cannot be told from a
             # decode step.
             raise ConfigError(
@@ -375,12 +423,12 @@ class TransformersEngine:
 
     def _completion(self, sequence: list[int], generation: Mapping[str, Any]) -> Completion:
         """One row of `generate`'s output, without the padding after its end."""
-        ends = as_set(self._setting("eos_token_id", generation))
+        ends = as_set(self.setting("eos_token_id", generation))
         stop = next((index + 1 for index, token in enumerate(sequence) if token in ends), None)
         if stop is None:
             stop = len(sequence)
             # Rows that a stop string or a criterion ended are padded to the batch's longest answer.
-            if generation.get("stopping_criteria") or self._setting("stop_strings", generation):
+            if generation.get("stopping_criteria") or self.setting("stop_strings", generation):
                 pad = generation.get("pad_token_id", self.pad_id)
                 while stop and sequence[stop - 1] == pad:
                     stop -= 1
@@ -388,9 +436,9 @@ class TransformersEngine:
 
     def longest_answer(self, generation: Mapping[str, Any]) -> int:
         """Tokens that an answer may have with these arguments of `generate`."""
-        return int(self._setting("max_new_tokens", generation) or 1)
+        return int(self.setting("max_new_tokens", generation) or 1)
 
-    def _setting(self, name: str, generation: Mapping[str, Any]) -> Any:
+    def setting(self, name: str, generation: Mapping[str, Any]) -> Any:
         """What `generate` takes this setting from: its arguments, the configuration among them, the model's own."""
         if name in generation:
             return generation[name]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from unlearned.answers.withheld import DEFAULT, AnswerPolicy, checked_policy
 from unlearned.artifact.mistakes import mistakes_of
 from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, classifiers, config_of
 from unlearned.classify.exemptions import Exemptions
@@ -70,6 +71,9 @@ class ClassifierConfig:
     other_languages: Policy = "pass"
     """What to do with passages in a language that the encoder does not read; they are noted in the verdict anyway."""
 
+    answers: AnswerPolicy = DEFAULT
+    """What may not be said unasked, whatever the prompt: "names" of the scope, "quotes" of its texts, or "off"."""
+
     def __post_init__(self) -> None:
         classifiers.get(self.classifier)
         if self.calibration not in METHODS:
@@ -80,6 +84,7 @@ class ClassifierConfig:
             raise ConfigError(f"alpha={self.alpha}: must lie between 0 and 1. Use, for example, 0.05.")
         if self.other_languages not in ("pass", "corrupt"):
             raise ConfigError(f"other_languages={self.other_languages!r}: must be 'pass' or 'corrupt'.")
+        checked_policy(self.answers)
         if self.ready is not None and self.classifier != "encoder":
             raise ConfigError(f"ready={self.ready!r} is a sequence classifier. Choose classifier='encoder' with it.")
 

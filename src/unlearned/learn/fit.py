@@ -29,6 +29,7 @@ from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
 from unlearned.learn.strength_config import SELECTOR, StrengthConfig
 from unlearned.learn.unfinished import LEDGER, OF, Unfinished, discard
+from unlearned.learn.withheld import withheld_of
 from unlearned.progress import Progress
 from unlearned.unlearners.eco import LEARN_IT, ForgetScope
 
@@ -127,6 +128,7 @@ def fit_detector(
         exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),
         matters=matters_of(forget_rows, classifier.encoder),
         lexicon=scope_lexicon(forget_rows, retain_rows, config),
+        withheld=withheld_of(forget_rows, retain_rows, config.names, classifier.encoder, secret, policy=config.answers),
         other_languages=config.other_languages,
     )
     rows: dict[Role, list[Row]] = {"forget": forget_rows, "retain": retain_rows, "exempt": exempt_rows}

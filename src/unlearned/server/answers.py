@@ -124,6 +124,19 @@ class Answer:
                 return
         self._finish("stop")
 
+    def end(self) -> None:
+        """End it with what was received, as if the model had."""
+        if not self.done:
+            text = ""
+            for own in self._restored(None, last=True):
+                self._waiting.append((len(self.stream.text), own))
+                new, stopped = self.watch.feed(self.stream.push(own.id))
+                text += new
+                if stopped:
+                    return self._give(text, "stop", cut=True)
+            self._finish("stop", before=text)
+        return None
+
     def fail(self, error: Exception) -> None:
         """End it with an error, if it has not ended."""
         if not self.done:

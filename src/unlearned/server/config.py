@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 
 from unlearned.errors import ConfigError
+from unlearned.server.answer_policies import AnswerPolicies
 from unlearned.server.keys import Keys
 from unlearned.server.on_flag import OnFlag
 
@@ -25,6 +26,9 @@ class ServeConfig:
 
     on_flag: OnFlag = field(default_factory=OnFlag)
     """What happens to flagged prompts."""
+
+    answers: AnswerPolicies = field(default_factory=AnswerPolicies)
+    """What is held back in answers."""
 
     max_batch: int = 32
     """Rows that share a forward pass. 1 = every answer is computed alone, and is `model.generate`'s to the last bit."""

@@ -120,6 +120,8 @@ class Gate:
             self.metrics.verdicts.labels(verdict.scope or "none").inc()
             for language in verdict.languages:
                 self.metrics.unread.labels(language).inc()
+        for kind, count in record.held.items():
+            self.metrics.held.labels(kind).inc(count)
         if record.completion_tokens is not None:
             self.metrics.tokens.labels("prompt").inc(record.prompt_tokens or 0)
             self.metrics.tokens.labels("completion").inc(record.completion_tokens)

@@ -25,6 +25,7 @@ class Metrics:
         self.requests = make("Counter", "requests_total", "Requests answered.", ("route", "status"))
         self.verdicts = make("Counter", "verdicts_total", "Prompts by the scope that claims them.", ("scope",))
         self.tokens = make("Counter", "tokens_total", "Tokens of prompts and answers.", ("kind",))
+        self.held = make("Counter", "held_back_total", "Names and quotes that answers went back from.", ("kind",))
         self.detection = make("Histogram", "detection_seconds", "One call of the detector.", buckets=DETECTION)
         self.generation = make("Histogram", "generation_seconds", "One request's answer.", buckets=GENERATION)
         self.first_token = make("Histogram", "first_token_seconds", "Until a first token.", buckets=GENERATION)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TextIO
@@ -34,6 +34,9 @@ class Record:
     error: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
     """Name -> seconds."""
+
+    held: Mapping[str, int] = field(default_factory=dict)
+    """"names" and "quotes" -> how often one was held back in the answers."""
 
     prompts: list[str] | None = None
     method: str | None = None
@@ -80,6 +83,8 @@ class Record:
         for name in ("prompt_tokens", "completion_tokens", "error"):
             if (value := getattr(self, name)) is not None:
                 line[name] = value
+        for kind, count in self.held.items():
+            line[f"held_back_{kind}"] = count
         if self.stream:
             line["stream"] = True
         line |= {f"{name}_ms": round(1000 * seconds, 2) for name, seconds in self.timings.items()}

@@ -236,7 +236,7 @@ async def _stream(
 
 
 def _note(record: Record, answers: Answers) -> None:
-    record.completion_tokens = answers.tokens
+    record.completion_tokens, record.held = answers.tokens, answers.held
     if (first := answers.first_token_after(record.started)) is not None:
         record.timings["first_token"] = first
 

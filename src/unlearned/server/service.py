@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class Service:
         self.gate = Gate(config, store, log=log, queue_depth=lambda: len(self.batcher), engine_alive=self.batcher.alive)
 
     def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
-        self.view.replace(self.config.on_flag.applied(artifacts))
+        self.view.replace(self.config.answers.applied(self.config.on_flag.applied(artifacts)))
         return self.view.unlearner
 
     def close(self) -> None:
@@ -223,6 +224,12 @@ class Answers:
     @property
     def tokens(self) -> int:
         return sum(row.count for row in self.rows)
+
+    @property
+    def held(self) -> Counter[str]:
+        """How often names and quotes were held back."""
+        guards = {id(row.prompt.guard): row.prompt.guard for row in self.rows if row.prompt.guard is not None}
+        return sum((guard.held for guard in guards.values()), Counter[str]())
 
     def first_token_after(self, start: float) -> float | None:
         """Seconds from `start` (of `time.perf_counter`) to the first token of any row."""

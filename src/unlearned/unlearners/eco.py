@@ -6,9 +6,12 @@ Source: Liu et al. 2024, "Large Language Model Unlearning via Embedding-Corrupte
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+from unlearned.answers.guard import Bans, Guard
+from unlearned.answers.withheld import Withheld
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.scope import Scope
 from unlearned.corrupt.corruption import Corruption, keyed_generator
@@ -45,6 +48,9 @@ class ForgetScope(Scope):
 
     answer: str | None = None
     """What is said to flagged prompts in place of the model's answer; None = the model answers the corrupted prompt."""
+
+    withheld: Withheld | None = None
+    """What of the scope may not be said unasked, whatever the prompt; None = it was made without."""
 
     _strangers: dict[Bank, Strangers] = field(default_factory=dict, init=False)
 
@@ -94,6 +100,11 @@ class ECO:
     def __repr__(self) -> str:
         return f"ECO({', '.join(scope.name for scope in self.scopes)})"
 
+    @cached_property
+    def bans(self) -> Bans:
+        """What the scopes hold back in answers, together."""
+        return Bans([scope.withheld for scope in self.scopes if scope.withheld is not None])
+
     def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """prompt -> classify -> select tokens -> corrupt. The engine generates from what this returns."""
         verdicts = self.classify(prompts)
@@ -106,15 +117,17 @@ class ECO:
     def corrupt(self, prompt: Prompt, verdict: Verdict, embedder: Embedder) -> PromptInput:
         """Corrupt the tokens of a flagged prompt's spans; any other prompt is handed on as it is.
 
-        Where a scope substitutes, the result also says what has to be turned back in the answer.
+        Where a scope substitutes, the result also says what has to be turned back in the answer; and where scopes hold
+        back names or quotes, what may not be said in it, whether the prompt is flagged or not.
 
         Raises:
             UnlearnedError: the prompt is in scope but has no token to corrupt.
         """
+        guard = Guard.of(self.bans, prompt, verdict)
         if not verdict.in_scope:
-            return PromptInput(prompt.token_ids, verdict)  # the plain model's own path, bit for bit
+            return PromptInput(prompt.token_ids, verdict, guard=guard)  # the plain model's own path, bit for bit
         answers = [answer for span in verdict.spans if (answer := self._by_name[span.scope].answer) is not None]
         found = selection(prompt, verdict, self._by_name, embedder, substitutes=not answers)
         if answers:
             return found.hidden(answers[0])
-        return found.read(self._by_name, lambda name: self._by_name[name].learned)
+        return replace(found.read(self._by_name, lambda name: self._by_name[name].learned), guard=guard)

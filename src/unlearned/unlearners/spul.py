@@ -125,11 +125,12 @@ def prefixed(token_ids: Sequence[int], vectors: Tensor, placeholder_id: int) -> 
 def _behind(given: PromptInput, soft: PromptInput) -> PromptInput:
     """The soft prompt with the verdict and the corrupted vectors of what stands behind it."""
     if given.positions is None or given.vectors is None or soft.positions is None or soft.vectors is None:
-        return replace(soft, verdict=given.verdict, answer=given.answer)
+        return replace(soft, verdict=given.verdict, answer=given.answer, guard=given.guard)
     return replace(
         soft,
         verdict=given.verdict,
         answer=given.answer,
+        guard=given.guard,
         positions=torch.cat([soft.positions, given.positions + len(soft.positions)]),
         vectors=torch.cat([soft.vectors, given.vectors.float()]),
         substitution=given.substitution and given.substitution.behind(soft.token_ids[: len(soft.positions)]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from unlearned.cli.bench.answers import answers
 from unlearned.cli.bench.choices import mmlu, wmdp
 from unlearned.cli.bench.copyright import book, muse, news
 from unlearned.cli.bench.corruption import corruption_table, strength
@@ -44,6 +45,7 @@ for command in (
     wmdp,
     load,
     probes,
+    answers,
 ):
     bench.command()(command)
 bench.command(name="corruptions")(corruption_table)

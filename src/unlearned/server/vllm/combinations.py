@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from unlearned.errors import ConfigError
+from unlearned.server.vllm.settings import Settings
 
 
 def check_combination(vllm_config: Any) -> None:
@@ -17,6 +18,7 @@ def check_combination(vllm_config: Any) -> None:
         (getattr(model, "is_diffusion", False), "vLLM takes no embeddings for diffusion models"),
         (model.skip_tokenizer_init, "Without a tokenizer (--skip-tokenizer-init) prompts cannot be read"),
         (_lora_breaks(vllm_config), _LORA),
+        (_speculates(vllm_config), _SPECULATION),
         (vllm_config.kv_transfer_config is not None, _TRANSFER),
         (os.environ.get("VLLM_USE_RUST_FRONTEND", "0") not in ("", "0"), "vLLM's Rust front end runs no plug-in"),
     ):
@@ -38,9 +40,18 @@ _LORA = (
     "vLLM's first model runner cannot combine LoRA with embeddings in prompts, unless --lora-target-modules leaves out "
     "embed_tokens"
 )
+_SPECULATION = (
+    "vLLM takes no logits processor with speculative decoding, so names could not be held back in answers; "
+    "--unlearned-answers off gives that up"
+)
 _TRANSFER = (
     "KV connectors (--kv-transfer-config) know prompts by their token ids and could hand on what was not corrupted"
 )
+
+
+def _speculates(vllm_config: Any) -> bool:
+    settings = Settings.of(vllm_config)
+    return getattr(vllm_config, "speculative_config", None) is not None and (settings is None or settings.holds_back)
 
 
 def _lora_breaks(vllm_config: Any) -> bool:

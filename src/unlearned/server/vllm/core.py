@@ -16,6 +16,9 @@ from unlearned.server.vllm.settings import Settings
 STAMP = "x-unlearned"
 """Key of the mark of a checked request, in its trace headers, which clients cannot set."""
 
+PROCESSOR = "unlearned.server.vllm.banning:NameBan"
+"""The logits processor that bans names, as vLLM's configuration names it."""
+
 COMPARED = 16
 """Rows of the embeddings that are compared at the start."""
 
@@ -31,11 +34,14 @@ def _reading_embeddings(start: Callable[..., Any]) -> Callable[..., Any]:
     """Workers are told to read embeddings; the front end is not, so that it goes on refusing those of clients."""
 
     def wrapper(self: Any, vllm_config: Any, *args: Any, **kwargs: Any) -> Any:
-        enforced = Settings.of(vllm_config) is not None
-        if enforced:
+        settings = Settings.of(vllm_config)
+        if settings is not None:
             vllm_config.model_config.enable_prompt_embeds = True
+            if settings.holds_back:
+                own = vllm_config.model_config.logits_processors or ()
+                vllm_config.model_config.logits_processors = [*own, PROCESSOR]
         result = start(self, vllm_config, *args, **kwargs)
-        if enforced:  # the workers have loaded their model
+        if settings is not None:  # the workers have loaded their model
             compare_embeddings(vllm_config, self)
         return result
 

@@ -12,12 +12,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from unlearned.answers.guard import Guard
 from unlearned.artifact.artifact import Artifact, combined
 from unlearned.artifact.fingerprint import check_base_model, embeddings_record
 from unlearned.engines.reader import TokenReader
 from unlearned.engines.vllm.chat import Chat
 from unlearned.engines.vllm.table import EmbeddingTable
 from unlearned.errors import ArtifactMismatchError, UnlearnedError
+from unlearned.server.answer_policies import AnswerPolicies
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
@@ -150,7 +152,7 @@ class Enforcer:
         for artifact, own in zip(artifacts, enforced, strict=True):
             if artifact not in self._known:
                 self._check_model(own)
-        unlearner = combined(enforced)
+        unlearner = combined(AnswerPolicies.read(self.settings.answer_policies).applied(enforced))
         self._known = tuple(artifacts)
         return unlearner
 
@@ -175,7 +177,7 @@ class Enforcer:
         checked = (
             await asyncio.to_thread(self._corrupted, prompt, verdict, enforced)
             if verdict.in_scope
-            else Checked(PromptInput(prompt.token_ids, verdict), enforced.digest)
+            else _passed(prompt, verdict, enforced)
         )
         self._note(prompt, checked, given, time.perf_counter() - start)
         return checked
@@ -219,7 +221,7 @@ class Enforcer:
 
     def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced) -> Checked:
         if not verdict.in_scope:
-            return Checked(PromptInput(prompt.token_ids, verdict), enforced.digest)
+            return _passed(prompt, verdict, enforced)
         try:
             corrupted = enforced.unlearner.corrupt(self.reader.located(prompt), verdict, self._embedder)
         except UnlearnedError as error:
@@ -244,6 +246,11 @@ class Enforcer:
         record.timings["detection"] = max(seconds, record.timings.get("detection", 0.0))
         if self.gate.config.log_prompts:
             record.prompts = [*(record.prompts or ()), prompt.text]
+
+
+def _passed(prompt: Prompt, verdict: Verdict, enforced: Enforced) -> Checked:
+    guard = Guard.of(enforced.unlearner.bans, prompt, verdict)
+    return Checked(PromptInput(prompt.token_ids, verdict, guard=guard), enforced.digest)
 
 
 def open_table(model_config: Any) -> EmbeddingTable:

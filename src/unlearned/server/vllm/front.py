@@ -17,6 +17,7 @@ from unlearned.engines.vllm.chat import Chat
 from unlearned.errors import DetectionError, PromptError
 from unlearned.server.refusals import RefusalError
 from unlearned.server.screening import AT_ONCE
+from unlearned.server.vllm.banning import ARGUMENT, told
 from unlearned.server.vllm.constraints import words_of
 from unlearned.server.vllm.core import STAMP
 from unlearned.server.vllm.enforcer import GIVEN, RECORD, Checked, Enforcer, Given, given_with
@@ -37,6 +38,7 @@ from unlearned.substitution.substitution import Substitution
 
 CONSTRAINED = "An answer under this constraint cannot be given. Leave the constraint out or word it otherwise."
 FIXED_BEAMS = "An answer by beam search cannot be given here. Leave beam search out."
+NO_BEAMS = "Beam search is not available on this server. Ask for one answer, or for several with n."
 NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
 
 _AHEAD: ContextVar[tuple[Any, Checked] | None] = ContextVar("unlearned_checked", default=None)
@@ -131,6 +133,7 @@ def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
         _refuse_unreadable("token", params)
         checked = _checked(enforcer, prompt, request.prompt_token_ids, params)
         _corrupt(request, checked, enforcer)
+        _hold_back(request, checked, given_with(prompt) if isinstance(prompt, Mapping) else Given())
         if (substitution := checked.input.substitution) is not None:
             _turn_back(request, substitution, given_with(prompt) if isinstance(prompt, Mapping) else Given())
         if checked.input.answer is not None:
@@ -180,6 +183,19 @@ def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
         own = torch.cat([own, enforcer.table.embed(request.prompt_token_ids[len(own) :])])
     request.prompt_embeds = own
     request.prompt_is_token_ids = checked.is_token(length)
+
+
+def _hold_back(request: Any, checked: Checked, given: Given) -> None:
+    """Tell the workers which names may not be said; what a client sends under their key is dropped."""
+    sampling, guard = request.sampling_params, checked.input.guard
+    if sampling is None:
+        return
+    own = {name: value for name, value in (sampling.extra_args or {}).items() if name != ARGUMENT}
+    if guard is not None and guard.bans.names:
+        if given.length is not None:
+            raise VLLMValidationError(NO_BEAMS, parameter="use_beam_search")
+        own[ARGUMENT] = told(guard)
+    sampling.extra_args = own or None
 
 
 def _turn_back(request: Any, substitution: Substitution, given: Given) -> None:

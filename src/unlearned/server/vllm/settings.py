@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearned.errors import ConfigError
+from unlearned.server.answer_policies import AnswerPolicies
 from unlearned.server.config import ServeConfig
 from unlearned.server.keys import Keys
 from unlearned.server.on_flag import OnFlag
@@ -78,7 +79,12 @@ class Settings:
     log_prompts: bool = False
     """Write prompts into the log."""
 
+    answers: str | None = None
+    """What may not be said unasked: off or names, or SCOPE=one of them, separated by commas. Default: what the artifact
+    was fitted with; quotes are not held back."""
+
     def __post_init__(self) -> None:
+        AnswerPolicies.read(self.answer_policies)  # refused before a model is loaded
         if not (self.artifacts or self.artifact_dir or self.state):
             raise ConfigError("Nothing would be enforced: name an artifact folder, a folder to watch or a state file.")
         for name in ("artifact_dir", "state", "audit", "trusted_keys", "api_key_file", "admin_key_file"):
@@ -88,6 +94,15 @@ class Settings:
         for name in ("on_flag", "answer"):  # of JSON: a text, or a list of them
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+
+    @property
+    def answer_policies(self) -> list[str]:
+        return [one.strip() for one in (self.answers or "").split(",") if one.strip()]
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether anything may be held back in answers."""
+        return self.answer_policies != ["off"]
 
     @classmethod
     def read(cls, value: Any) -> Settings:

@@ -1,0 +1,1 @@
+"""What an unlearned model says of a scope that nobody asked about."""

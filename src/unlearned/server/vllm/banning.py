@@ -1,0 +1,125 @@
+"""Names that are not said, in vLLM: a logits processor of its workers that bans the token which would complete one.
+
+vLLM gives tokens out as they come, so an answer cannot go back; the beginning of a name stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from vllm.v1.sample.logits_processor.builtin import process_dict_updates
+from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcessor
+
+from unlearned.answers.guard import Bans, Guard
+from unlearned.answers.withheld import Withheld
+from unlearned.classify.lexicon import ScopeName
+from unlearned.engines.vocabulary import Forbidding, Reading, Vocabulary
+from unlearned.engines.watching import TokenBytes
+
+ARGUMENT = "unlearned"
+"""Key of what may not be said, in the extra arguments of a request's sampling parameters; clients' own are dropped."""
+
+PLACEHOLDER = -1
+"""Of a token that vLLM has not copied yet."""
+
+
+def told(guard: Guard) -> dict[str, Any]:
+    """What a worker must know of a guard."""
+    names = [[n.name, n.kind, list(n.aliases), n.given, n.alone] for n in guard.bans.names]
+    return {"names": names, "free": sorted(guard.free_names), "beginning": guard.beginning}
+
+
+@dataclass(slots=True)
+class _Free:
+    """The guard of a request, as far as a worker needs it."""
+
+    bans: Bans
+    free: frozenset[int]
+    beginning: str
+
+    def is_free_name(self, name: int, *, restored: bool) -> bool:
+        return name in self.free
+
+
+@dataclass(slots=True)
+class _Row:
+    guard: Any
+    reading: Reading
+    said: list[int]
+    """Grows as vLLM goes on."""
+
+    read: int = 0
+
+
+class NameBan(LogitsProcessor):
+    """Bans, row by row, the tokens with which a name would stand in the answer."""
+
+    def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
+        self._config = vllm_config.model_config
+        self._rows: dict[int, _Row] = {}
+        self._bans: dict[str, Bans] = {}
+        self._forbidding: dict[str, Forbidding] = {}
+        self._texts: TokenBytes | None = None
+        self._vocabulary: Vocabulary | None = None
+
+    def is_argmax_invariant(self) -> bool:
+        return False
+
+    def update_state(self, batch_update: BatchUpdate | None) -> None:
+        """Take up new requests, and forget those that have left."""
+        process_dict_updates(self._rows, batch_update, self._row)
+
+    def apply(self, logits: torch.Tensor) -> torch.Tensor:
+        """(B, V) logits; untouched where no row is on the way to a name."""
+        for index, row in self._rows.items():
+            while row.read < len(row.said) and row.said[row.read] != PLACEHOLDER:
+                row.reading.push(row.said[row.read])
+                row.read += 1
+            if banned := self._of(row.guard.bans).tokens(row.guard, row.reading):
+                logits[index, torch.tensor(banned, device=logits.device)] = float("-inf")
+        return logits
+
+    def _row(self, params: Any, prompt_ids: Sequence[int] | None, said: list[int]) -> _Row | None:
+        asked = (params.extra_args or {}).get(ARGUMENT)
+        if not isinstance(asked, Mapping):
+            return None
+        guard = _Free(self._known(asked["names"]), frozenset(asked["free"]), asked["beginning"])
+        return _Row(guard, Reading(guard, self._token_bytes()), said)
+
+    def _known(self, names: Sequence[Sequence[Any]]) -> Bans:
+        key = repr(names)
+        if key not in self._bans:
+            if len(self._bans) > 8:  # of artifacts that are not in force any more
+                self._bans.clear()
+                self._forbidding.clear()
+            own = [
+                ScopeName(name=name, kind=kind, aliases=tuple(aliases), given=given, alone=alone)
+                for name, kind, aliases, given, alone in names
+            ]
+            self._bans[key] = Bans([Withheld(names=tuple(own))])
+            self._forbidding[key] = Forbidding(self._bans[key].automaton, self._tokens(), self._token_bytes())
+        return self._bans[key]
+
+    def _of(self, bans: Bans) -> Forbidding:
+        return next(one for one in self._forbidding.values() if one.automaton is bans.automaton)
+
+    def _token_bytes(self) -> TokenBytes:
+        if self._texts is None:
+            from transformers import AutoTokenizer
+
+            model = self._config
+            self._texts = TokenBytes(
+                AutoTokenizer.from_pretrained(
+                    model.tokenizer, revision=model.tokenizer_revision, trust_remote_code=model.trust_remote_code
+                )
+            )
+        return self._texts
+
+    def _tokens(self) -> Vocabulary:
+        if self._vocabulary is None:
+            texts = self._token_bytes()
+            self._vocabulary = Vocabulary(texts, min(len(texts.tokenizer), int(self._config.get_vocab_size())))
+        return self._vocabulary

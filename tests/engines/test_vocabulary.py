@@ -1,0 +1,116 @@
+"""The tokens that would complete a name, found by walking the tree of tokens, are those that trying each one gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from unlearned.answers.automaton import Automaton
+from unlearned.answers.guard import Bans, Guard
+from unlearned.answers.withheld import Withheld
+from unlearned.classify.lexicon import ScopeName
+from unlearned.engines.vocabulary import Forbidding, Reading, Vocabulary, read
+from unlearned.engines.watching import Guarded, TokenBytes
+
+NAMES = ("Harry Potter", "Hogwarts", "silver fox", "Zoé", "dog lazy")
+
+
+@pytest.fixture(scope="module")
+def texts(tiny_tokenizer: Any) -> TokenBytes:
+    return TokenBytes(tiny_tokenizer)
+
+
+@pytest.fixture(scope="module")
+def guard() -> Guard:
+    return Guard(Bans([Withheld(names=tuple(ScopeName(name=name, kind="work", given=False) for name in NAMES))]))
+
+
+def stands(automaton: Automaton, text: str) -> bool:
+    return bool(automaton.names_in(text))
+
+
+def test_the_walk_finds_what_trying_every_token_finds(tiny_tokenizer: Any, texts: TokenBytes, guard: Guard) -> None:
+    automaton = guard.bans.automaton
+    forbidding = Forbidding(automaton, Vocabulary(texts, len(tiny_tokenizer)), texts)
+    found = 0
+    for said in (
+        "",
+        "I saw Harry Po",
+        "the",
+        "at Hogwart",
+        "He is Harry Potte",
+        "a dog la",
+        "The R",
+        "x",
+        "H.o.g.w.a.r.t.",
+    ):
+        ids = tiny_tokenizer(said, add_special_tokens=False)["input_ids"]
+        reading = read(guard, texts, ids)
+        banned = set(forbidding.tokens(guard, reading))
+        before = tiny_tokenizer.decode(ids)
+        expected = set()
+        for token_id in range(len(tiny_tokenizer)):
+            content = texts(token_id)
+            text = content.decode("utf-8", errors="ignore")
+            if content and text.encode() == content and stands(automaton, before + text):
+                expected.add(token_id)
+        whole = {n for n in banned if texts(n).decode("utf-8", errors="ignore").encode() == texts(n)}
+        assert whole == expected, said
+        found += len(expected)
+    assert found > 5
+
+
+def test_a_letter_of_several_bytes_is_banned_at_its_last_byte(
+    tiny_tokenizer: Any, texts: TokenBytes, guard: Guard
+) -> None:
+    forbidding = Forbidding(guard.bans.automaton, Vocabulary(texts, len(tiny_tokenizer)), texts)
+    first, last = (tiny_tokenizer.convert_tokens_to_ids(token) for token in ("Ã", "©"))  # é, as bytes
+    reading = Reading(guard, texts)
+    for token_id in [*tiny_tokenizer("The Zo", add_special_tokens=False)["input_ids"], first]:
+        reading.push(token_id)
+    assert reading.pending
+    assert last in forbidding.tokens(guard, reading)
+
+
+def test_an_answer_goes_back_to_where_the_name_began_and_gives_out_only_what_is_certain(
+    tiny_tokenizer: Any, texts: TokenBytes, guard: Guard
+) -> None:
+    answer: Guarded[str] = Guarded(guard.anew(), None, texts, 100)
+    ids = tiny_tokenizer("I saw silver fox.", add_special_tokens=False)["input_ids"]
+    given, back = "", None
+    for place, token_id in enumerate(ids):
+        went_back = answer.push(token_id, tiny_tokenizer.decode([token_id]))
+        given += "".join(answer.new())
+        if went_back:
+            back = place
+            break
+    assert back is not None
+    assert given == "I saw"
+    said = tiny_tokenizer.decode([token_id for token_id, _ in answer.tokens])
+    assert said == "I saw"
+    assert answer.bans == {ids[len(answer.tokens)]}
+    assert answer.guard.held == {"names": 1}
+    for token_id in tiny_tokenizer(" a fox", add_special_tokens=False)["input_ids"]:
+        assert not answer.push(token_id, tiny_tokenizer.decode([token_id]))
+    assert not answer.finish()
+    assert given + "".join(answer.new()) == "I saw a fox"
+
+
+def test_an_answer_that_always_comes_back_to_a_name_ends_where_it_is_clean(
+    tiny_tokenizer: Any, texts: TokenBytes
+) -> None:
+    guard = Guard(
+        Bans([Withheld(names=tuple(ScopeName(name=f"{a}{b}{a}x", given=False) for a in "bcdfgh" for b in "aeiou"))])
+    )
+    answer: Guarded[int] = Guarded(guard, None, texts, 1000)
+    tried = 0
+    while not answer.ended and tried < 5000:
+        for a in "bcdfgh":
+            for b in "aeiou":
+                for token_id in tiny_tokenizer(f" {a}{b}{a}x.", add_special_tokens=False)["input_ids"]:
+                    tried += 1
+                    if answer.ended or answer.push(token_id, token_id):
+                        break
+    assert answer.ended
+    assert not guard.bans.automaton.names_in(tiny_tokenizer.decode([n for n, _ in answer.tokens]))
