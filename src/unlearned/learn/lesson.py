@@ -26,7 +26,7 @@ from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
 from unlearned.unlearners.eco import ForgetScope
 
-WITH_FACTS = 0.5
+WITH_FACTS = 0.25
 """Share of the answers that must have facts, for these to be what is measured."""
 
 
