@@ -94,12 +94,12 @@ class Guard:
     @cached_property
     def free_names(self) -> frozenset[int]:
         """Numbers of the names that the conversation holds."""
-        return frozenset().union(*(self.bans.automaton.names_in(text) for text in self.said))
+        return frozenset[int]().union(*(self.bans.automaton.names_in(text) for text in self.said))
 
     @cached_property
     def restored_names(self) -> frozenset[int]:
         """Numbers of the names that are free as words of the user's that were turned back."""
-        return frozenset().union(*(self.bans.automaton.names_in(text) for text in self.flagged)) | self.free_names
+        return frozenset[int]().union(*(self.bans.automaton.names_in(text) for text in self.flagged)) | self.free_names
 
     @cached_property
     def _free_runs(self) -> frozenset[tuple[str, ...]]:

@@ -86,7 +86,7 @@ class NameBan(LogitsProcessor):
         asked = (params.extra_args or {}).get(ARGUMENT)
         if not isinstance(asked, Mapping):
             return None
-        guard = _Free(self._known(asked["names"]), frozenset(asked["free"]), asked["beginning"])
+        guard: Any = _Free(self._known(asked["names"]), frozenset(asked["free"]), asked["beginning"])
         return _Row(guard, Reading(guard, self._token_bytes()), said)
 
     def _known(self, names: Sequence[Sequence[Any]]) -> Bans:
