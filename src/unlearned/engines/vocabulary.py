@@ -139,7 +139,8 @@ class Reading:
         text, _ = _decoded(self.pending + content)
         if not text:
             return ()
-        state, found = self.state, ()
+        state = self.state
+        found: tuple[Found, ...] = ()
         for character in text:
             state, _, ended = self._automaton.step(state, character)
             found += ended

@@ -86,8 +86,8 @@ def names_to_withhold(
         alone.update({key_of(name) for text in texts for name in _lone(text)})
         told.update({key_of(name) for name in in_row})
     others = bare(" ".join([*texts_of(retain), *background_prompts()]))
-    other_words = {token.key for text in texts_of(retain) for token in tokens(text)} | everyday_words()
-    found = []
+    other_words = frozenset(token.key for text in texts_of(retain) for token in tokens(text)) | everyday_words()
+    found: list[ScopeName] = []
     forms = [form for one in given for form in (one.name, *one.aliases)]
     of_user = {key_of(form) for form in forms} | {token.key for form in forms for token in tokens(form)}
     for key, times in told.most_common():

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unlearned.answers.guard import Bans
 from unlearned.api import Unlearned
@@ -87,7 +87,7 @@ def measure_answers(
     rows = []
     original = Unlearned(model, tokenizer)
     asked_generally = evenly(general_prompts(), general)
-    settings = {"max_new_tokens": max_new_tokens, "do_sample": False}
+    settings: dict[str, Any] = {"max_new_tokens": max_new_tokens, "do_sample": False}
     plain = original.generate(asked_generally, **settings)
     for scope in scopes:
         data = Concept(scope)
@@ -104,7 +104,9 @@ def measure_answers(
         }
         for done, (name, view) in enumerate(views.items()):
             report(f"answers, {scope}", done, len(views))
-            sampling = {"do_sample": True, "temperature": 1.0, "num_return_sequences": samples} if samples else {}
+            sampling: dict[str, Any] = (
+                {"do_sample": True, "temperature": 1.0, "num_return_sequences": samples} if samples else {}
+            )
             found = [
                 (prompt, answer.text)
                 for n, prompt in enumerate(asked)
@@ -141,7 +143,7 @@ def told(facts: Facts, prompt: str, answer: str) -> bool:
     return any(holds(answer, alias) and not holds(prompt, alias) for fact in facts for alias in fact)
 
 
-def _seeded(seed: int, sampling: dict[str, object]) -> dict[str, object]:
+def _seeded(seed: int, sampling: dict[str, Any]) -> dict[str, Any]:
     """The settings, with the draws of this prompt its own: the same whatever was drawn before."""
     if sampling:
         import torch

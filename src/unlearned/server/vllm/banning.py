@@ -54,7 +54,7 @@ class _Row:
     read: int = 0
 
 
-class NameBan(LogitsProcessor):
+class NameBan(LogitsProcessor):  # type: ignore[misc]
     """Bans, row by row, the tokens with which a name would stand in the answer."""
 
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
