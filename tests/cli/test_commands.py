@@ -245,7 +245,7 @@ def test_generate_writes_the_promised_rows_and_changes_only_flagged_ones(place: 
     done = run(*common, "--artifact", "artifacts/hp", "--out", "answers.jsonl", cwd=place)
     assert done.returncode == 0, done.stderr
     plain, found = rows(place / "plain.jsonl"), rows(place / "answers.jsonl")
-    assert [set(row) for row in found] == [{"id", "prompt", "answer", "flagged", "scope"}] * 3
+    assert [set(row) for row in found] == [{"id", "prompt", "answer", "flagged", "scope", "unmatched_words"}] * 3
     assert [row["flagged"] for row in found] == [True, True, False]
     assert found[0]["scope"] == "harry-potter"
     assert [a["answer"] == b["answer"] for a, b in zip(plain, found, strict=True)] == [False, False, True]

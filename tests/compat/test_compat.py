@@ -43,6 +43,8 @@ def matrix() -> Mapping[str, TypeResult]:
     return {result.model_type: result for result in run_all(workers=2, timeout=120)}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(2400)  # the first of them waits for the whole matrix
 @pytest.mark.parametrize("model_type", model_types())
 def test_every_model_type_passes_except_the_known_exceptions(model_type: str, matrix: Mapping[str, TypeResult]) -> None:
     result = matrix[model_type]
