@@ -326,7 +326,9 @@ def _with_names(
             bar = log_odds(threshold)
             above = np.logaddexp(0.0, log_odds(float(found[n])) + CERTAIN - bar)
             found[n] = 1.0 / (1.0 + math.exp(-min(max(bar, -30.0) + float(above), 30.0)))
-    return np.maximum(found, np.where([one.named for one in said], np.float32(threshold), np.float32(0.0)))
+    least: Floats = np.where([one.named for one in said], np.float32(threshold), np.float32(0.0))
+    highest: Floats = np.maximum(found, least)
+    return highest
 
 
 def _covering(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
