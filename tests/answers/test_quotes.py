@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from unlearned.answers.guard import Bans
 from unlearned.answers.quotes import QuoteFilter, runs, words
+from unlearned.answers.withheld import Withheld
+from unlearned.classify.lexicon import ScopeName
 from unlearned.errors import ConfigError
 
 TEXT = (
@@ -59,3 +62,12 @@ def test_bad_settings_are_refused() -> None:
         made(bound=0)
     with pytest.raises(ValueError, match="filter"):
         QuoteFilter(b"k" * 32, np.zeros(0, dtype=np.uint8), 3)
+
+
+def test_what_an_answer_says_unasked_is_what_its_prompt_does_not_hold() -> None:
+    bans = Bans([Withheld(names=(ScopeName("Hogwarts", kind="place"),), quotes=made())])
+    assert bans.unasked("Name a school.", "It is Hogwarts.")
+    assert not bans.unasked("What is Hogwarts?", "Hogwarts is a school.")
+    assert bans.unasked("Go on.", TEXT)
+    assert not bans.unasked(TEXT, TEXT)
+    assert not bans.unasked("Go on.", "The ferryman's daughter counted the lanterns.")

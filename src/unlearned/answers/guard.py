@@ -45,6 +45,15 @@ class Bans:
         lengths = (own.bound + 1 for own in self.quotes if len(last) > own.bound and last[-own.bound - 1 :] in own)
         return max(lengths, default=0)
 
+    def unasked(self, prompt: str, answer: str) -> bool:
+        """Whether a text says a name, or quotes a text, of a scope that its prompt does not hold."""
+        if self.automaton.names_in(answer) - self.automaton.names_in(prompt):
+            return True
+        said, asked = words(answer), words(prompt)
+        lengths = {own.bound + 1 for own in self.quotes}
+        free = {run for length in lengths for run in runs(asked, length)}
+        return any(run not in free and self.quoted(run) for length in lengths for run in runs(said, length))
+
 
 @dataclass(eq=False)
 class Guard:

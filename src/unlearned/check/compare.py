@@ -40,6 +40,8 @@ class Comparison:
     original: Answer
     unlearned: Answer
     question: Question | None = None
+    held_back: bool = False
+    """The original answer says what the unlearned one may not: a name or a quote of a scope that nobody wrote."""
 
     @property
     def identical(self) -> bool:
@@ -77,12 +79,21 @@ def compare(
     """Greedy answers of both, in the same batches, so that they can be compared bit for bit."""
     answers: list[list[Answer]] = []
     prompts = [one.prompt for one in asked]
+    bans = unlearned.unlearner.bans
     for name, llm in (("original answers", original), ("unlearned answers", unlearned)):
         report(name, 0, len(prompts))
         answers.append(llm.generate(prompts, max_new_tokens=max_new_tokens, do_sample=False, batch_size=batch_size))
         report(name, len(prompts), len(prompts))
     return [
-        Comparison(one.kind, one.group, one.prompt, before, after, one.question)
+        Comparison(
+            one.kind,
+            one.group,
+            one.prompt,
+            before,
+            after,
+            one.question,
+            held_back=bans.unasked(one.prompt, before.text),
+        )
         for one, before, after in zip(asked, *answers, strict=True)
     ]
 

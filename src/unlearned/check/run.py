@@ -60,7 +60,8 @@ class CheckResult:
         return sorted(rows, key=lambda c: c.unlearned.verdict.score)
 
     def unflagged(self) -> list[Comparison]:
-        return [c for c in self.comparisons if not c.unlearned.flagged]
+        """Those of which nothing was held back either: these must be the original model's."""
+        return [c for c in self.comparisons if not c.unlearned.flagged and not c.held_back]
 
     def with_facts(self) -> list[Comparison]:
         return [c for c in self.of("held-out forget") if c.question is not None and c.question.facts]

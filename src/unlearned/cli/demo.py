@@ -83,4 +83,6 @@ def show(console: Any, result: DemoResult) -> None:
     unflagged = result.unflagged()
     same = sum(row.identical for row in unflagged)
     console.print(f"Unflagged answers identical to the original model's: {same} of {len(unflagged)}")
+    if held := result.held_back():
+        console.print(f"Unflagged answers in which a name or a quote was held back: {held}")
     console.print("Seconds: " + ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in result.seconds.items()))

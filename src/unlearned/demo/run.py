@@ -56,7 +56,12 @@ class DemoResult:
         return sum(row.on_topic for row in rows), len(rows)
 
     def unflagged(self) -> list[Comparison]:
-        return [c for c in self.comparisons if not c.unlearned.flagged]
+        """Those of which nothing was held back either: these must be the original model's."""
+        return [c for c in self.comparisons if not c.unlearned.flagged and not c.held_back]
+
+    def held_back(self) -> int:
+        """Unflagged prompts whose original answer says a name, or quotes a text, of a scope."""
+        return sum(c.held_back and not c.unlearned.flagged for c in self.comparisons)
 
     def failures(self) -> list[str]:
         """Why the unlearned state was not reached; empty if it was."""
