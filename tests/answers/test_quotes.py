@@ -65,7 +65,7 @@ def test_bad_settings_are_refused() -> None:
 
 
 def test_what_an_answer_says_unasked_is_what_its_prompt_does_not_hold() -> None:
-    bans = Bans([Withheld(names=(ScopeName("Hogwarts", kind="place"),), quotes=made())])
+    bans = Bans([Withheld(names=(ScopeName(name="Hogwarts", kind="place"),), quotes=made())])
     assert bans.unasked("Name a school.", "It is Hogwarts.")
     assert not bans.unasked("What is Hogwarts?", "Hogwarts is a school.")
     assert bans.unasked("Go on.", TEXT)
