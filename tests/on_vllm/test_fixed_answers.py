@@ -104,7 +104,8 @@ def test_in_python_too(servers: Servers, tmp_path: Path) -> None:
         "    settings = json.loads(sys.argv[1])\n"
         f"    llm = LLM({str(embedded_model_folder())!r}, dtype={DTYPE!r}, enforce_eager=True, max_model_len=512,\n"
         "              additional_config={'unlearned': settings})\n"
-        f"    found = llm.generate([{FLAGGED!r}, {PLAIN!r}], SamplingParams(temperature=0, max_tokens=64))\n"
+        f"    asked = [[{{'role': 'user', 'content': text}}] for text in ({FLAGGED!r}, {PLAIN!r})]\n"
+        "    found = llm.chat(asked, SamplingParams(temperature=0, max_tokens=64))\n"
         "    print('FOUND', json.dumps([one.outputs[0].text for one in found]))\n"
     )
     (tmp_path / "script.py").write_text(script)
