@@ -114,3 +114,21 @@ def test_an_answer_that_always_comes_back_to_a_name_ends_where_it_is_clean(
                         break
     assert answer.ended
     assert not guard.bans.automaton.names_in(tiny_tokenizer.decode([n for n, _ in answer.tokens]))
+
+
+def test_a_step_s_reading_goes_on_from_the_one_before_and_is_the_same(
+    texts: TokenBytes, guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import unlearned.engines.vocabulary as vocabulary
+
+    ids = texts.tokenizer("I saw Hogwarts, and the café.", add_special_tokens=False)["input_ids"]
+    readings, anew = vocabulary.Readings(texts), list[int]()
+    real = vocabulary.read
+    monkeypatch.setattr(vocabulary, "read", lambda g, t, said: anew.append(len(said)) or real(g, t, said))
+    for length in range(len(ids) + 1):
+        found = readings.step({0: (guard, ids[:length]), 3: (guard, ids[:length])})
+        expected = real(guard, texts, ids[:length])
+        for row in (0, 3):
+            assert (found[row].state, found[row].pending) == (expected.state, expected.pending)
+    assert anew == [0, 0]  # everything else is one token further
+    assert found[0] is not found[3]

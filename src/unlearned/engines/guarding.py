@@ -6,14 +6,14 @@ What cannot go back (beams, speculative decoding) bans the token that would comp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from unlearned.engines.vocabulary import Reading, read
-from unlearned.engines.watching import MOST_HELD, Guarded
+from unlearned.engines.vocabulary import Readings
+from unlearned.engines.watching import Guarded, spare, without
 from unlearned.stages import PromptInput
 
 if TYPE_CHECKING:
@@ -34,15 +34,6 @@ class Making:
     again: bool = False
     """It went back, and has to be gone on with."""
 
-    @property
-    def input(self) -> PromptInput:
-        """What the model reads: what was said is part of it."""
-        return replace(self.prompt, token_ids=(*self.prompt.token_ids, *self.said))
-
-    @property
-    def said(self) -> list[int]:
-        return [token_id for token_id, _ in self.answer.tokens]
-
 
 class Watcher:
     """Logits processor and stopping criterion of one `generate`; touches nothing where nothing went back.
@@ -59,12 +50,8 @@ class Watcher:
 
     def ban(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """(B, V) logits; what was banned where a row went back to is impossible."""
-        given = scores
-        for place, row in enumerate(self.rows):
-            if row is not None and not self._done[place] and (banned := row.answer.bans):
-                scores = scores.clone() if scores is given else scores
-                scores[place, list(banned)] = float("-inf")
-        return scores
+        rows = enumerate(self.rows)
+        return without(scores, {n: row.answer.bans for n, row in rows if row is not None and not self._done[n]})
 
     def ended(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
         """(B,) bool: the rows that have ended or went back."""
@@ -92,29 +79,18 @@ class Watcher:
 
 
 class Banning:
-    """Logits processor that bans the token which would complete a name; for engines that cannot go back.
-
-    It remembers nothing but what was read of each row, so that rows may change places, as beams do.
-    """
+    """Logits processor that bans the token which would complete a name; for engines that cannot go back."""
 
     def __init__(self, engine: TransformersEngine, batch: Sequence[PromptInput], length: int, copies: int) -> None:
         self.engine, self.batch, self.length, self.copies = engine, batch, length, copies
-        self._read: dict[tuple[int, tuple[int, ...]], Reading] = {}
+        self._readings = Readings(engine.token_bytes)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        given, kept = scores, {}
-        for place, ids in enumerate(input_ids[:, self.length :].tolist()):
-            index = place // self.copies
-            if (guard := self.batch[index].guard) is None:
-                continue
-            key = index, tuple(ids)
-            reading = self._read.get(key) or read(guard, self.engine.token_bytes, ids)
-            kept[key] = reading
-            if banned := self.engine.forbidding(guard.bans).tokens(guard, reading):
-                scores = scores.clone() if scores is given else scores
-                scores[place, banned] = float("-inf")
-        self._read = kept
-        return scores
+        rows = enumerate(input_ids[:, self.length :].tolist())
+        said = {n: (guard, ids) for n, ids in rows if (guard := self.batch[n // self.copies].guard) is not None}
+        readings = self._readings.step(said)
+        forbidden = {n: self.engine.forbidding(guard.bans).tokens(guard, readings[n]) for n, (guard, _) in said.items()}
+        return without(scores, forbidden)
 
 
 def goes_back(setting: Mapping[str, Any]) -> bool:
@@ -152,12 +128,12 @@ def generated(
     found = _round(engine, batch, rows, generation, most, ends)
     settings = {**generation, "num_return_sequences": 1}
     while again := [row for row in rows if row is not None and row.again]:
-        shortest = min(len(row.said) for row in again)
+        shortest = min(len(row.answer.tokens) for row in again)
         if least := generation.get("min_new_tokens"):
             settings["min_new_tokens"] = max(0, least - shortest)
         left = None if most is None else most - shortest
-        _round(engine, [row.input for row in again], again, settings, left, ends)
-    return [plain[:most] if row is None else row.said for plain, row in zip(found, rows, strict=True)]
+        _round(engine, [row.answer.behind(row.prompt) for row in again], again, settings, left, ends)
+    return [plain[:most] if row is None else row.answer.token_ids for plain, row in zip(found, rows, strict=True)]
 
 
 def _round(
@@ -180,8 +156,7 @@ def _round(
     }
     if most is not None:
         longest = max(len(prompt.token_ids) for prompt in batch)
-        room = MOST_HELD if engine.context is None else max(0, engine.context - longest - most)
-        settings[LIMIT] = most + min(MOST_HELD, room)
+        settings[LIMIT] = most + spare(engine.context, longest + most)
     sequences = engine.run(batch, settings)
     watcher.close()
     return sequences

@@ -4,7 +4,6 @@ handed over as soon as it is chosen, and a row ends when its owner says so."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
@@ -15,8 +14,8 @@ from unlearned.engines.head import keep_last_logits
 from unlearned.engines.restoring import shown
 from unlearned.engines.sampling import RowSampler, RowSettings, Token, new_generator, scored_token
 from unlearned.engines.transformers import TransformersEngine, as_read, as_set
-from unlearned.engines.vocabulary import read
-from unlearned.engines.watching import MOST_HELD, Guarded, TokenBytes
+from unlearned.engines.vocabulary import Readings
+from unlearned.engines.watching import Guarded, TokenBytes, spare, without
 from unlearned.stages import PromptInput
 
 SCORED_AT_ONCE = 2**27
@@ -122,27 +121,25 @@ class _Making:
     """A row with what was said so far."""
 
     def __init__(self, row: Row, texts: TokenBytes, context: int | None) -> None:
-        self.row, self.texts = row, texts
+        self.row = row
         self.generator = new_generator(row.settings)
         self.went_back = False
         self.guarded: Guarded[Token] | None = None
         longest = row.settings.max_new_tokens
         if (guard := row.prompt.guard) is not None:
             self.guarded = Guarded(guard, row.prompt.substitution, texts, longest)
-            room = MOST_HELD if context is None else context - len(row.prompt.token_ids) - longest
-            longest += min(MOST_HELD, max(0, room))
+            longest += spare(context, len(row.prompt.token_ids) + longest)
         self._longest = longest
 
     @property
     def said(self) -> list[int]:
         """Tokens that the answer has when it is gone on with."""
-        return [] if self.guarded is None else [token_id for token_id, _ in self.guarded.tokens]
+        return [] if self.guarded is None else self.guarded.token_ids
 
     @property
     def prompt(self) -> PromptInput:
-        """What the model reads: what was said is part of it."""
-        given = self.row.prompt
-        return replace(given, token_ids=(*given.token_ids, *self.said)) if self.said else given
+        """What the model reads."""
+        return self.row.prompt if self.guarded is None else self.guarded.behind(self.row.prompt)
 
     @property
     def most(self) -> int:
@@ -158,6 +155,7 @@ class _Steps:
         self.making = making
         self.injection = injection
         self.ends = engine.end_ids()
+        self._readings = Readings(engine.token_bytes)
         self.alive = [True] * len(making)
         settings = [one.row.settings for one in making]
         self.sampler = RowSampler(settings, [one.generator for one in making], [one.said for one in making])
@@ -166,22 +164,23 @@ class _Steps:
 
     def choose(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """`generate`'s logits processor: (B, V) logits whose argmax it takes."""
-        own = scores
-        for row, one in enumerate(self.making):
-            if self.alive[row] and one.guarded is not None and (banned := one.guarded.bans):
-                scores = scores.clone() if scores is own else scores
-                scores[row, list(banned)] = float("-inf")
-        scores = self.sampler(scores, self.alive)
-        for row in self.sampler.logprobs:
-            self.sampler.hidden[row] = self._unsayable(self.making[row])
+        rows = enumerate(self.making)
+        banned = {n: one.guarded.bans for n, one in rows if self.alive[n] and one.guarded is not None}
+        scores = self.sampler(without(scores, banned), self.alive)
+        self.sampler.hidden = self._unsayable()
         return scores
 
-    def _unsayable(self, one: _Making) -> list[int]:
-        """Tokens that would complete a name, where the most probable ones are reported."""
-        if one.guarded is None or not one.row.settings.top_logprobs:
-            return []
-        guard = one.guarded.guard
-        return self.engine.forbidding(guard.bans).tokens(guard, read(guard, one.texts, one.said))
+    def _unsayable(self) -> dict[int, list[int]]:
+        """Row -> the tokens that would complete a name, where the most probable ones are reported."""
+        said = {
+            row: (guarded.guard, guarded.token_ids)
+            for row in self.sampler.logprobs
+            if (guarded := self.making[row].guarded) is not None and self.making[row].row.settings.top_logprobs
+        }
+        readings = self._readings.step(said)
+        return {
+            row: self.engine.forbidding(guard.bans).tokens(guard, readings[row]) for row, (guard, _) in said.items()
+        }
 
     def hand_over(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
         """`generate`'s stopping criterion: (B,) bool, which rows have ended."""

@@ -91,7 +91,7 @@ class RowSampler:
         self.generators = [new_generator(row) for row in settings] if generators is None else list(generators)
         self.seen: list[Counter[int]] = [Counter(own) for own in (seen or [()] * len(settings))]
         self.logprobs: dict[int, Tensor] = {}
-        self.hidden: dict[int, Sequence[int]] = {}
+        self.hidden: Mapping[int, Sequence[int]] = {}
         """Row -> tokens that must not be reported among the most probable ones."""
 
     def __call__(self, logits: Tensor, alive: Sequence[bool]) -> Tensor:

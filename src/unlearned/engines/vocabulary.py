@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from unlearned.answers.automaton import START, Automaton, Found, State
@@ -164,3 +165,36 @@ def read(guard: Guard, texts: TokenBytes, token_ids: Sequence[int]) -> Reading:
     for token_id in token_ids:
         reading.push(token_id)
     return reading
+
+
+class Readings:
+    """The readings of answers in the making; each step goes on from the one before.
+
+    Args:
+        texts: bytes of the tokens.
+    """
+
+    def __init__(self, texts: TokenBytes) -> None:
+        self._texts = texts
+        self._last: dict[tuple[int, tuple[int, ...]], Reading] = {}
+
+    def step(self, said: Mapping[int, tuple[Guard, Sequence[int]]]) -> dict[int, Reading]:
+        """The readings at one step.
+
+        Args:
+            said: per row its guard and the tokens of its answer. A row may hold another row's answer of the step
+                before, as with beams, where both answer the same prompt.
+        """
+        found: dict[int, Reading] = {}
+        kept: dict[tuple[int, tuple[int, ...]], Reading] = {}
+        for row, (guard, token_ids) in said.items():
+            ids = tuple(token_ids)
+            before = self._last.get((id(guard), ids[:-1])) if ids else None
+            if before is None:
+                found[row] = read(guard, self._texts, ids)
+            else:
+                found[row] = copy.copy(before)
+                found[row].push(ids[-1])
+            kept[id(guard), ids] = found[row]
+        self._last = kept
+        return found

@@ -10,8 +10,8 @@ from __future__ import annotations
 import codecs
 import copy
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unlearned.answers.automaton import START, Found, State
@@ -20,9 +20,11 @@ from unlearned.answers.guard import Guard
 from unlearned.answers.quotes import is_within
 from unlearned.engines.detokenize import token_bytes
 from unlearned.engines.restoring import Restorer
+from unlearned.stages import PromptInput
 from unlearned.substitution.substitution import Substitution
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
 
 T = TypeVar("T")
@@ -35,6 +37,21 @@ MOST_HELD = 24
 
 MOST_BACKS = 64
 """Times that one answer goes back, before it ends where it is clean."""
+
+
+def spare(context: int | None, used: int) -> int:
+    """Tokens that the model may say beyond the longest answer: as many as its context has room for behind `used`."""
+    return MOST_HELD if context is None else min(MOST_HELD, max(0, context - used))
+
+
+def without(scores: Tensor, banned: Mapping[int, Collection[int]]) -> Tensor:
+    """(B, V) logits with the tokens of some rows impossible; the same tensor where nothing is banned."""
+    if not any(banned.values()):
+        return scores
+    scores = scores.clone()
+    for row, token_ids in banned.items():
+        scores[row, list(token_ids)] = float("-inf")
+    return scores
 
 
 class TokenBytes:
@@ -210,6 +227,15 @@ class Guarded(Generic[T]):
         self._substitution, self._texts = substitution, texts
         self._watch = Watch(guard, substitution, texts)
         self._given = 0
+
+    @property
+    def token_ids(self) -> list[int]:
+        """What was said."""
+        return [token_id for token_id, _ in self.tokens]
+
+    def behind(self, prompt: PromptInput) -> PromptInput:
+        """What the model reads when the answer is gone on with: what was said is part of the prompt."""
+        return replace(prompt, token_ids=(*prompt.token_ids, *self.token_ids)) if self.tokens else prompt
 
     @property
     def bans(self) -> set[int]:
