@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from unlearned.answers.withheld import AnswerPolicy, checked_policy, under
 from unlearned.artifact.artifact import Artifact
-from unlearned.errors import ConfigError
+from unlearned.server.by_scope import ByScope, of_scope, read_by_scope
+from unlearned.unlearners.eco import ForgetScope
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AnswerPolicies:
     """By scope; what names none is for all others. None of either: as the artifact was made."""
 
-    policies: Mapping[str | None, AnswerPolicy] = field(default_factory=dict)
+    policies: ByScope[AnswerPolicy] = field(default_factory=dict)
 
     @classmethod
     def read(cls, policies: Sequence[str]) -> AnswerPolicies:
@@ -23,26 +24,15 @@ class AnswerPolicies:
         Raises:
             ConfigError: one is no policy, or is given twice.
         """
-        found: dict[str | None, AnswerPolicy] = {}
-        for text in policies:
-            name, equals, policy = text.rpartition("=")
-            scope = name if equals else None
-            if scope in found:
-                raise ConfigError(f"--answers is given twice for {scope or 'all scopes'}. Leave one out.")
-            found[scope] = checked_policy(policy)
-        return cls(policies=found)
+        said = read_by_scope(policies, "--answers")
+        return cls(policies={scope: checked_policy(policy) for scope, policy in said.items()})
 
     def applied(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
         """The artifacts as they are to be enforced."""
         if not self.policies:
             return list(artifacts)
-        changed = []
-        for artifact in artifacts:
-            scopes = []
-            for scope in artifact.scopes:
-                policy = self.policies.get(scope.name, self.policies.get(None))
-                if policy is not None:
-                    scope = replace(scope, withheld=under(scope.withheld, policy, scope.lexicon))
-                scopes.append(scope)
-            changed.append(replace(artifact, scopes=tuple(scopes)))
-        return changed
+        return [replace(one, scopes=tuple(self._scope(scope) for scope in one.scopes)) for one in artifacts]
+
+    def _scope(self, scope: ForgetScope) -> ForgetScope:
+        policy = of_scope(self.policies, scope.name)
+        return scope if policy is None else replace(scope, withheld=under(scope.withheld, policy, scope.lexicon))

@@ -52,7 +52,7 @@ def _too_large(limit: int) -> RefusalError:
 def parsed(raw: bytes, depth: int) -> dict[str, Any]:
     """JSON text -> object; a key that occurs twice is refused, because readers disagree on which one counts."""
     try:
-        data = json.loads(raw, object_pairs_hook=_without_repetition, parse_constant=_no_constant)
+        data = json.loads(raw, object_pairs_hook=_without_repetition, parse_constant=no_constant)
     except RefusalError:
         raise
     except RecursionError as error:
@@ -72,7 +72,8 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_constant(name: str) -> Any:
+def no_constant(name: str) -> Any:
+    """For `parse_constant`: JSON has no NaN and no Infinity. Raises `ValueError`."""
     raise ValueError(name)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from unlearned.errors import ConfigError
+from unlearned.server.by_scope import ByScope, add, of_scope, read_by_scope
 
 if TYPE_CHECKING:
     from unlearned.artifact.artifact import Artifact
@@ -20,8 +21,8 @@ ANSWER = "I don't know anything about that."
 class OnFlag:
     """By scope; what names none is for all others."""
 
-    modes: Mapping[str | None, str] = field(default_factory=dict)
-    answers: Mapping[str | None, str] = field(default_factory=dict)
+    modes: ByScope[str] = field(default_factory=dict)
+    answers: ByScope[str] = field(default_factory=dict)
     """Of "refuse"."""
 
     def __post_init__(self) -> None:
@@ -41,20 +42,17 @@ class OnFlag:
         Raises:
             ConfigError: one is not understood, or given twice.
         """
-        found: dict[str | None, str] = {}
-        for text in modes:
-            scope, equals, mode = text.rpartition("=")
-            _set(found, scope if equals else None, mode, "--on-flag")
+        found = read_by_scope(modes, "--on-flag")
         said: dict[str | None, str] = {}
         for text in answers:
             scope, equals, answer = text.partition("=")
             own = bool(equals) and scope in found
-            _set(said, scope if own else None, answer if own else text, "--answer")
+            add(said, scope if own else None, answer if own else text, "--answer")
         return cls(modes=found, answers=said)
 
     def mode(self, scope: str | None) -> str | None:
         """None = as it was fitted."""
-        return self.modes.get(scope, self.modes.get(None))
+        return of_scope(self.modes, scope)
 
     def applied(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
         """The artifacts as they are to be enforced.
@@ -69,7 +67,7 @@ class OnFlag:
     def _scope(self, scope: ForgetScope) -> ForgetScope:
         mode = self.mode(scope.name)
         if mode == "refuse":
-            return replace(scope, answer=self.answers.get(scope.name, self.answers.get(None, ANSWER)))
+            return replace(scope, answer=of_scope(self.answers, scope.name) or ANSWER)
         if (
             scope.corruption is not None
             and mode is not None
@@ -80,9 +78,3 @@ class OnFlag:
                 "it again with another --corruption, or leave --on-flag out."
             )
         return scope
-
-
-def _set(found: dict[str | None, str], scope: str | None, value: str, option: str) -> None:
-    if scope in found:
-        raise ConfigError(f"{option} is given twice for {scope or 'all scopes'}. Leave one out.")
-    found[scope] = value

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from unlearned.server.body import no_constant
 from unlearned.server.refusals import RefusalError
 
 HARMLESS = frozenset(
@@ -82,7 +83,7 @@ class CalledFunction(_Request):
             RefusalError: 400, they are no JSON object.
         """
         try:
-            found = json.loads(self.arguments or "{}", parse_constant=_no_constant)
+            found = json.loads(self.arguments or "{}", parse_constant=no_constant)
         except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
@@ -331,10 +332,6 @@ def _refusal(error: ValidationError, kind: type[BaseModel]) -> RefusalError:
 def _names(kind: type[BaseModel]) -> set[str]:
     inner = (ChatMessage, StreamOptions, Marking, ToolCall, CalledFunction, Tool, DescribedFunction)
     return set[str]().union(kind.model_fields, *(part.model_fields for part in inner))
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
 
 
 def _check_unicode(value: Any) -> None:

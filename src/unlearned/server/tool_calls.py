@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from unlearned.server.body import no_constant
 from unlearned.server.stops import overlap
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
@@ -117,16 +118,12 @@ class CallReader:
 def _read(body: str) -> tuple[str, Any] | None:
     """Name and arguments."""
     try:
-        found = json.loads(body, parse_constant=_no_constant)
+        found = json.loads(body, parse_constant=no_constant)
         if isinstance(found, dict) and isinstance(found.get("name"), str) and "arguments" in found:
             return found["name"], found["arguments"]
     except (ValueError, RecursionError):
         pass
     return None
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)  # JSON has no NaN
 
 
 def _restored(value: Any, restore: Callable[[str], str]) -> Any:

@@ -47,6 +47,7 @@ class _Free:
 @dataclass(slots=True)
 class _Row:
     guard: Any
+    forbidding: Forbidding
     reading: Reading
     said: list[int]
     """Grows as vLLM goes on."""
@@ -60,8 +61,7 @@ class NameBan(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
         self._config = vllm_config.model_config
         self._rows: dict[int, _Row] = {}
-        self._bans: dict[str, Bans] = {}
-        self._forbidding: dict[str, Forbidding] = {}
+        self._known: dict[str, tuple[Bans, Forbidding]] = {}
         self._texts: TokenBytes | None = None
         self._vocabulary: Vocabulary | None = None
 
@@ -78,7 +78,7 @@ class NameBan(LogitsProcessor):  # type: ignore[misc]
             while row.read < len(row.said) and row.said[row.read] != PLACEHOLDER:
                 row.reading.push(row.said[row.read])
                 row.read += 1
-            if banned := self._of(row.guard.bans).tokens(row.guard, row.reading):
+            if banned := row.forbidding.tokens(row.guard, row.reading):
                 logits[index, torch.tensor(banned, device=logits.device)] = float("-inf")
         return logits
 
@@ -86,25 +86,22 @@ class NameBan(LogitsProcessor):  # type: ignore[misc]
         asked = (params.extra_args or {}).get(ARGUMENT)
         if not isinstance(asked, Mapping):
             return None
-        guard: Any = _Free(self._known(asked["names"]), frozenset(asked["free"]), asked["beginning"])
-        return _Row(guard, Reading(guard, self._token_bytes()), said)
+        bans, forbidding = self._of(asked["names"])
+        guard: Any = _Free(bans, frozenset(asked["free"]), asked["beginning"])
+        return _Row(guard, forbidding, Reading(guard, self._token_bytes()), said)
 
-    def _known(self, names: Sequence[Sequence[Any]]) -> Bans:
+    def _of(self, names: Sequence[Sequence[Any]]) -> tuple[Bans, Forbidding]:
         key = repr(names)
-        if key not in self._bans:
-            if len(self._bans) > 8:  # of artifacts that are not in force any more
-                self._bans.clear()
-                self._forbidding.clear()
+        if key not in self._known:
+            if len(self._known) > 8:  # of artifacts that are not in force any more
+                self._known.clear()
             own = [
                 ScopeName(name=name, kind=kind, aliases=tuple(aliases), given=given, alone=alone)
                 for name, kind, aliases, given, alone in names
             ]
-            self._bans[key] = Bans([Withheld(names=tuple(own))])
-            self._forbidding[key] = Forbidding(self._bans[key].automaton, self._tokens(), self._token_bytes())
-        return self._bans[key]
-
-    def _of(self, bans: Bans) -> Forbidding:
-        return next(one for one in self._forbidding.values() if one.automaton is bans.automaton)
+            bans = Bans([Withheld(names=tuple(own))])
+            self._known[key] = bans, Forbidding(bans.automaton, self._tokens(), self._token_bytes())
+        return self._known[key]
 
     def _token_bytes(self) -> TokenBytes:
         if self._texts is None:

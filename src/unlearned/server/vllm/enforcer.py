@@ -19,7 +19,6 @@ from unlearned.engines.reader import TokenReader
 from unlearned.engines.vllm.chat import Chat
 from unlearned.engines.vllm.table import EmbeddingTable
 from unlearned.errors import ArtifactMismatchError, UnlearnedError
-from unlearned.server.answer_policies import AnswerPolicies
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
@@ -113,7 +112,7 @@ class Enforcer:
         self._embedder = TableEmbedder(table, Bank(Pieces(copy.deepcopy(tokenizer))))
         self._known: tuple[Artifact, ...] = ()
         log, config = log or Log(), settings.serve_config()
-        self._on_flag = config.on_flag
+        self._config = config
         store = ArtifactStore(self._activate, settings.sources(), log.event)
         self.gate = Gate(config, store, log=log)
         self.gate.tell_protection()
@@ -148,11 +147,11 @@ class Enforcer:
         return self._embedder.bank.pieces.ids(answer)
 
     def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
-        enforced = self._on_flag.applied(artifacts)
+        enforced = self._config.on_flag.applied(artifacts)
         for artifact, own in zip(artifacts, enforced, strict=True):
             if artifact not in self._known:
                 self._check_model(own)
-        unlearner = combined(AnswerPolicies.read(self.settings.answer_policies).applied(enforced))
+        unlearner = combined(self._config.answers.applied(enforced))
         self._known = tuple(artifacts)
         return unlearner
 

@@ -166,6 +166,7 @@ class Settings:
             host="127.0.0.1" if self.keys_of_vllm else self.host,
             keys=keys,
             on_flag=OnFlag.read(self.on_flag, self.answer),
+            answers=AnswerPolicies.read(self.answer_policies),
             max_body_bytes=self.max_body,
             detection_timeout=self.detection_timeout,
             max_check_characters=self.max_check_characters,

@@ -1,0 +1,42 @@
+"""Settings of single scopes: `VALUE` for all, `SCOPE=VALUE` for one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from unlearned.errors import ConfigError
+
+T = TypeVar("T")
+
+ByScope = Mapping[str | None, T]
+"""Of a scope by its name; under None, of all others."""
+
+
+def read_by_scope(texts: Sequence[str], option: str) -> dict[str | None, str]:
+    """What an option that can be given again says for each scope.
+
+    Args:
+        texts: as they were given.
+        option: its name, for messages.
+
+    Raises:
+        ConfigError: something is given twice.
+    """
+    found: dict[str | None, str] = {}
+    for text in texts:
+        scope, equals, value = text.rpartition("=")
+        add(found, scope if equals else None, value, option)
+    return found
+
+
+def add(found: dict[str | None, str], scope: str | None, value: str, option: str) -> None:
+    """Add what an option says of one scope, or of all others; raises `ConfigError` if it said so before."""
+    if scope in found:
+        raise ConfigError(f"{option} is given twice for {scope or 'all scopes'}. Leave one out.")
+    found[scope] = value
+
+
+def of_scope(values: ByScope[T], scope: str | None) -> T | None:
+    """Its own, or that of all others; None = nothing was said."""
+    return values.get(scope, values.get(None))
