@@ -16,7 +16,7 @@ from unlearned.engines.own_words import in_own_words
 from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.engines.truncation import Side, both, truncated
+from unlearned.engines.truncation import Side, Truncated, both, truncated
 from unlearned.errors import ArtifactMismatchError, ConfigError, ContextError, DataError, UnlearnedError
 from unlearned.stages import Prompt, PromptInput, Verdict
 from unlearned.unlearners.eco import ECO, LEARN_IT
@@ -269,14 +269,17 @@ class Unlearned:
         inputs = self._inputs(prompts)
         verdicts = [given.verdict for given in inputs]
         answer, context = self.engine.longest_answer(generation), self.engine.context
+        cuts: dict[int, Truncated] = {}
         for index, (prompt, given) in enumerate(zip(prompts, inputs, strict=True)):
             if context is None or given.answer is not None or len(prompt.token_ids) + answer <= context:
                 continue
             try:
-                cut = truncated(prompt, context - answer, truncate, answer=answer, context=context)
+                cuts[index] = truncated(prompt, context - answer, truncate, answer=answer, context=context)
             except ContextError as error:
                 raise error.at(index) from error
-            read, verdicts[index] = both(given.verdict, self._unlearner.classify([cut.prompt])[0], cut)
+        left = self._unlearner.classify([cut.prompt for cut in cuts.values()])
+        for (index, cut), verdict in zip(cuts.items(), left, strict=True):
+            read, verdicts[index] = both(verdicts[index], verdict, cut)
             inputs[index] = self._unlearner.corrupt(cut.prompt, read, self.engine)
         return inputs, verdicts
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -129,8 +129,10 @@ def test_a_slip_of_the_pen_is_told_before_torch_is_imported(
 
 
 def test_what_options_offer_is_what_there_is() -> None:
+    from unlearned.answers.withheld import POLICIES
     from unlearned.classify.base import classifiers
     from unlearned.corrupt.functions import corruptions
+    from unlearned.engines.truncation import Side
     from unlearned.learn.calibration import METHODS
     from unlearned.learn.measures import measures
     from unlearned.learn.optimisers import optimisers
@@ -144,6 +146,8 @@ def test_what_options_offer_is_what_there_is() -> None:
     assert sorted(choices.OPTIMISERS) == optimisers.names()
     assert sorted(choices.SELECTORS) == selectors.names()
     assert choices.CALIBRATIONS == METHODS
+    assert choices.ANSWERS == POLICIES
+    assert get_args(Side) == choices.SIDES
     assert (before.NER, before.NER_VARIABLE) == (MODEL, VARIABLE)
 
 

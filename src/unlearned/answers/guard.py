@@ -45,9 +45,13 @@ class Bans:
         lengths = (own.bound + 1 for own in self.quotes if len(last) > own.bound and last[-own.bound - 1 :] in own)
         return max(lengths, default=0)
 
+    def unasked_names(self, prompt: str, answer: str) -> set[int]:
+        """The numbers of the names that a text says and its prompt does not hold."""
+        return self.automaton.names_in(answer) - self.automaton.names_in(prompt)
+
     def unasked(self, prompt: str, answer: str) -> bool:
         """Whether a text says a name, or quotes a text, of a scope that its prompt does not hold."""
-        if self.automaton.names_in(answer) - self.automaton.names_in(prompt):
+        if self.unasked_names(prompt, answer):
             return True
         said, asked = words(answer), words(prompt)
         lengths = {own.bound + 1 for own in self.quotes}

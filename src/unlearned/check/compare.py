@@ -44,6 +44,11 @@ class Comparison:
     """The original answer says what the unlearned one may not: a name or a quote of a scope that nobody wrote."""
 
     @property
+    def untouched(self) -> bool:
+        """Neither flagged nor held back: the answer must be the original model's."""
+        return not self.unlearned.flagged and not self.held_back
+
+    @property
     def identical(self) -> bool:
         return self.original.token_ids == self.unlearned.token_ids
 

@@ -59,9 +59,8 @@ class CheckResult:
         rows = [c for c in self.comparisons if c.kind != "held-out forget" and c.unlearned.flagged]
         return sorted(rows, key=lambda c: c.unlearned.verdict.score)
 
-    def unflagged(self) -> list[Comparison]:
-        """Those of which nothing was held back either: these must be the original model's."""
-        return [c for c in self.comparisons if not c.unlearned.flagged and not c.held_back]
+    def untouched(self) -> list[Comparison]:
+        return [c for c in self.comparisons if c.untouched]
 
     def with_facts(self) -> list[Comparison]:
         return [c for c in self.of("held-out forget") if c.question is not None and c.question.facts]
@@ -89,7 +88,7 @@ class CheckResult:
                 f"answers are told from those about invented subjects in {self.apart.accuracy:.0%} "
                 f"(bound {bounds.told_apart:.0%})"
             )
-        changed = sum(not c.identical for c in self.unflagged())
+        changed = sum(not c.identical for c in self.untouched())
         if changed:
             found.append(f"{changed} answers to unflagged prompts differ from the original model's")
         return found
@@ -118,8 +117,8 @@ class CheckResult:
             canned_plain=self.canned[1] / share if flagged else None,
             looping=sum(is_looping(c.unlearned) for c in flagged) / share if flagged else None,
             looping_plain=sum(is_looping(c.original) for c in flagged) / share if flagged else None,
-            unflagged=len(self.unflagged()),
-            identical=sum(c.identical for c in self.unflagged()),
+            unflagged=len(self.untouched()),
+            identical=sum(c.identical for c in self.untouched()),
             failures=self.failures(),
         )
 

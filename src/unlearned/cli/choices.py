@@ -11,6 +11,7 @@ CLASSIFIERS = ("kernel", "neighbours", "logistic", "encoder")
 CALIBRATIONS = ("errors", "fpr", "conformal")
 OTHER_LANGUAGES = ("pass", "corrupt")
 ANSWERS = ("off", "names", "names+quotes")
+SIDES = ("left", "right", "middle")
 CORRUPTIONS = (
     "rand_noise_first_n", "rand_noise_rand_n", "rand_noise_top_k", "set_rand_noise_first_n", "zero_out_first_n",
     "zero_out_top_k", "flip_sign_first_n", "flip_sign_top_k", "add_value_first_n", "sub_value_first_n",

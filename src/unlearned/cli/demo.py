@@ -80,7 +80,7 @@ def show(console: Any, result: DemoResult) -> None:
         console.print(f"Leaks, {concept.name}: of {questions} held-out questions {rates}")
         about, answers = result.on_topic(concept.name)
         console.print(f"On topic, {concept.name}: {about} of {answers} answers to flagged questions")
-    unflagged = result.unflagged()
+    unflagged = result.untouched()
     same = sum(row.identical for row in unflagged)
     console.print(f"Unflagged answers identical to the original model's: {same} of {len(unflagged)}")
     if held := result.held_back():

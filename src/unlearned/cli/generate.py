@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
+from unlearned.cli import choices
 from unlearned.cli.options import (
     Artifacts,
     BatchSize,
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from unlearned.api import Answer
 
     Answered: TypeAlias = tuple[int, list[Answer]]
-
-
-SIDES = ("left", "right", "middle")
 
 
 @with_model_options
@@ -67,8 +65,8 @@ def generate(
 
     if (prompt is None) == (input is None):
         raise ConfigError("Give either --prompt or --input.")
-    if truncate not in (None, *SIDES):
-        raise ConfigError(f"--truncate {truncate}: must be one of {', '.join(SIDES)}.")
+    if truncate not in (None, *choices.SIDES):
+        raise ConfigError(f"--truncate {truncate}: must be one of {', '.join(choices.SIDES)}.")
     check_writable(out)
     rows = (
         as_rows([prompt], name="--prompt")

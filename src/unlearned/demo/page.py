@@ -30,7 +30,7 @@ def demo_page(result: DemoResult) -> str:
         css=package.joinpath("report/page.css").read_text(encoding="utf-8"),
         result=result,
         failures=result.failures(),
-        unflagged=result.unflagged(),
+        unflagged=result.untouched(),
         harmless=len(harmless),
         false_alarms=sum(c.unlearned.flagged for c in harmless),
         scopes=[_scope(result, artifact) for artifact in result.artifacts],

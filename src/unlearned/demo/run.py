@@ -55,9 +55,8 @@ class DemoResult:
         rows = [row for row in self.of("held-out forget", concept) if row.unlearned.flagged]
         return sum(row.on_topic for row in rows), len(rows)
 
-    def unflagged(self) -> list[Comparison]:
-        """Those of which nothing was held back either: these must be the original model's."""
-        return [c for c in self.comparisons if not c.unlearned.flagged and not c.held_back]
+    def untouched(self) -> list[Comparison]:
+        return [c for c in self.comparisons if c.untouched]
 
     def held_back(self) -> int:
         """Unflagged prompts whose original answer says a name, or quotes a text, of a scope."""
@@ -70,10 +69,10 @@ class DemoResult:
             _, after, count = self.leaks(concept.name)
             if after > MOST_LEAKS * count:
                 reasons.append(f"{concept.name}: {after} of {count} held-out questions are still answered with a fact")
-        changed = sum(not c.identical for c in self.unflagged())
+        changed = sum(not c.identical for c in self.untouched())
         if changed:
             reasons.append(f"{changed} answers to unflagged prompts differ from the original model's")
-        if len(self.unflagged()) < len(self.of("general")):
+        if len(self.untouched()) < len(self.of("general")):
             reasons.append("unrelated prompts are flagged")
         return reasons
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 from unlearned.answers.quotes import QuoteFilter
 from unlearned.answers.withheld import AnswerPolicy, Withheld
@@ -111,18 +112,19 @@ def names_to_withhold(
 def _is_telling(word: str, alone: float, is_common: Callable[[str], bool]) -> bool:
     if len(word) < LEAST_LETTERS or word in given_names() | KEPT or is_known(word, ordinary_words()):
         return False
-    if word in _stand_ins():
+    if word in _squashed(*stand_ins()):
         return False
     return alone >= 1 if is_common(word) else True
 
 
 def _is_known(words: Sequence[str]) -> bool:
-    known = {squash(word) for word in stand_ins().get(_KNOWN, ())}
-    return not known.isdisjoint(words)
+    return not _squashed(_KNOWN).isdisjoint(words)
 
 
-def _stand_ins() -> set[str]:
-    return {squash(word) for own in stand_ins().values() for word in own}
+@lru_cache(maxsize=2)
+def _squashed(*kinds: str) -> frozenset[str]:
+    """The packaged words of these kinds."""
+    return frozenset(squash(word) for kind in kinds for word in stand_ins().get(kind, ()))
 
 
 def _lone(text: str) -> Iterator[str]:

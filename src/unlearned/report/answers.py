@@ -45,7 +45,7 @@ def examples(run: Run, model: Model, texts: Texts, *, seed: int = 0) -> list[Exa
         chosen.setdefault(("forget", index), []).append("first")
     for index in _worst(forget):
         chosen.setdefault(("forget", index), []).append("worst leak")
-    for index in sorted(random.Random(seed).sample(range(len(forget)), min(DRAWN, len(forget)))):
+    for index in _drawn(len(forget), seed):
         chosen.setdefault(("forget", index), []).append("drawn")
     for index in _worst(own.get("paraphrased", ()))[:1]:
         chosen["paraphrased", index] = [f"worst leak among {SETS['paraphrased']}"]
@@ -65,6 +65,10 @@ def examples(run: Run, model: Model, texts: Texts, *, seed: int = 0) -> list[Exa
         )
         for (name, index), why in chosen.items()
     ]
+
+
+def _drawn(count: int, seed: int) -> list[int]:
+    return sorted(random.Random(seed).sample(range(count), min(DRAWN, count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +93,13 @@ def side_by_side(run: Run, labelled: Mapping[str, Model], texts: Texts, *, seed:
     models = {"start": run.start, "retained": run.retained, **labelled}
     own = {label: texts[model.name]["forget"] for label, model in models.items()}
     count = min(map(len, own.values()))
-    drawn = sorted(random.Random(seed).sample(range(count), min(DRAWN, count)))
     return [
         SideBySide(
             own["start"][index].question,
             " / ".join(own["start"][index].truths),
             tuple((label, answers[index]) for label, answers in own.items()),
         )
-        for index in dict.fromkeys([*range(min(FIRST, count)), *drawn])
+        for index in dict.fromkeys([*range(min(FIRST, count)), *_drawn(count, seed)])
     ]
 
 

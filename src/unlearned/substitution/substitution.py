@@ -63,7 +63,7 @@ class Substitution:
     unmatched: int = 0
     """Identifying words for which nothing fitted: they are disturbed by noise instead."""
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Characters of the longest text that `restored` has to see whole."""
         return max((len(form) for form in self._back), default=0)

@@ -135,7 +135,7 @@ def without_answers(artifact: Artifact) -> Artifact:
 
 def named(bans: Bans, prompt: str, answer: str) -> bool:
     """Whether the answer says a name that the prompt does not."""
-    return bool(bans.automaton.names_in(answer) - bans.automaton.names_in(prompt))
+    return bool(bans.unasked_names(prompt, answer))
 
 
 def told(facts: Facts, prompt: str, answer: str) -> bool:

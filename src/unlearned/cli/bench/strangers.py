@@ -29,10 +29,13 @@ def strangers(
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts
     from unlearned.benchmarks.strangers.run import run_strangers
+    from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.examples import read_rows
     from unlearned.files import write_text
 
+    out.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(out)
     prompts = [row.prompt for row in read_rows(data)]
     artifacts = load_artifacts(*(artifact or ()))
     model, tokenizer = load(options)
@@ -47,7 +50,6 @@ def strangers(
             seed=seed,
             report=report,
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, json.dumps(asdict(found), indent=2, ensure_ascii=False) + "\n")
     typer.echo(
         f"{found.answers} answers to {found.prompts} questions; in {found.with_strangers} a stranger was turned back. "
