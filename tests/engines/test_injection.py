@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from model_hooks import hooks
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import InjectionError, UnsupportedModelError
@@ -118,10 +119,6 @@ def expected(model: Toy, first: Sequence[int] = (1, 2), second: Sequence[int] = 
     return vectors
 
 
-def hooks(model: nn.Module) -> int:
-    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
-
-
 @pytest.fixture(autouse=True)
 def no_gradients() -> Any:
     torch.manual_seed(0)
@@ -189,7 +186,7 @@ def test_the_vectors_reach_their_positions_however_the_ids_are_looked_up(kind: t
         found = model(input_ids=IDS)
     assert torch.equal(found, expected(model))
     assert injection.injections == 1
-    assert hooks(model) == 0
+    assert not hooks(model)
 
 
 def test_a_square_batch_is_not_taken_for_its_transpose() -> None:
@@ -466,7 +463,7 @@ def test_a_model_that_was_never_called_is_an_error() -> None:
     model = Toy()
     with pytest.raises(InjectionError, match="never reached the model"), armed(model):
         pass
-    assert hooks(model) == 0
+    assert not hooks(model)
 
 
 def test_an_embedding_that_is_not_called_is_an_error() -> None:
@@ -474,7 +471,7 @@ def test_an_embedding_that_is_not_called_is_an_error() -> None:
     reason = "LooksUpElsewhere did not look up its corrupted tokens in Embedding"
     with pytest.raises(InjectionError, match=reason), armed(model):
         model(input_ids=IDS)
-    assert hooks(model) == 0
+    assert not hooks(model)
 
 
 def test_an_embedding_that_is_not_called_is_an_error_at_the_next_step_already() -> None:
@@ -490,14 +487,14 @@ def test_other_tokens_than_the_prompts_are_an_error() -> None:
     model = Toy()
     with pytest.raises(InjectionError, match="other tokens than the prompt's"), armed(model):
         model(input_ids=IDS + 1)
-    assert hooks(model) == 0
+    assert not hooks(model)
 
 
 def test_rows_that_are_no_multiple_of_the_batch_are_an_error() -> None:
     model = Toy()
     with pytest.raises(InjectionError, match="A forward of 3 rows cannot be matched with 2 prompts"), armed(model):
         model(input_ids=IDS[[0, 1, 1]])
-    assert hooks(model) == 0
+    assert not hooks(model)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"inputs_embeds": torch.zeros(2, 4, WIDTH)}, {"input_ids": IDS[0]}])
@@ -505,7 +502,7 @@ def test_a_first_call_without_a_batch_of_ids_is_an_error(arguments: dict[str, An
     model = Toy()
     with pytest.raises(InjectionError, match="called without input_ids"), armed(model):
         model(**arguments)
-    assert hooks(model) == 0
+    assert not hooks(model)
 
 
 # Rule 7: nothing left, nobody disturbed
@@ -515,7 +512,7 @@ def test_an_error_of_the_caller_passes_through_and_leaves_nothing() -> None:
     model = Toy()
     with pytest.raises(ZeroDivisionError), armed(model):
         1 / int(0 * model(input_ids=IDS).sum())
-    assert hooks(model) == 0
+    assert not hooks(model)
     assert torch.equal(model(input_ids=IDS), model.table(IDS))
 
 
@@ -534,7 +531,7 @@ def test_a_hook_that_cannot_be_registered_leaves_the_other_one_not_behind(monkey
     monkeypatch.setattr(model.table, "register_forward_hook", fail)
     with pytest.raises(MemoryError), armed(model):
         raise AssertionError("not reached")
-    assert hooks(model) == 0
+    assert not hooks(model)
 
 
 def test_foreign_hooks_stay_also_those_registered_meanwhile() -> None:
@@ -575,6 +572,7 @@ def test_two_threads_with_two_corruptions_on_one_model_answer_as_one_after_the_o
     tiny_model: Any, tiny_tokenizer: Any
 ) -> None:
     engine = TransformersEngine(tiny_model, tiny_tokenizer)
+    before = hooks(tiny_model)
     ids = engine.tokenize("Who is Harry Potter?", chat=False).token_ids
 
     def prompt(seed: int) -> PromptInput:
@@ -601,7 +599,7 @@ def test_two_threads_with_two_corruptions_on_one_model_answer_as_one_after_the_o
             for (answers, scores), (expected_answers, expected_scores) in zip(found, alone, strict=True):
                 assert answers == expected_answers
                 assert torch.equal(scores, expected_scores)
-    assert hooks(tiny_model) == 0
+    assert hooks(tiny_model) == before
 
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft 0.21 with transformers 5.23
@@ -623,4 +621,4 @@ def test_lora_on_the_embedding_itself_is_reached() -> None:
     with EmbeddingInjection(wrapped, ids, [prompt], [0], SUBSTITUTE):
         found = run(wrapped)
     torch.testing.assert_close(found, wanted)  # LoRA starts at zero
-    assert hooks(wrapped) == 0
+    assert not hooks(wrapped)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from learn_rows import FORGET_ROWS, KNOWN, RETAIN_ROWS, fit_on_bag_of_words
 
+from model_hooks import hooks
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact
 from unlearned.classify.neighbours import NeighboursClassifier
@@ -102,10 +103,11 @@ def test_fitting_leaves_the_model_as_it_was(knowing_model: Any, tiny_tokenizer: 
     model = copy.deepcopy(knowing_model)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     flags = (model.training, tiny_tokenizer.padding_side, model.generation_config.to_dict())
+    hooked = hooks(model)
     _fit(model, tiny_tokenizer)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert (model.training, tiny_tokenizer.padding_side, model.generation_config.to_dict()) == flags
-    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert hooks(model) == hooked
 
 
 def test_the_same_seed_gives_the_same_artifact(

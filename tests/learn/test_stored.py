@@ -13,6 +13,7 @@ from learn_rows import KNOWN
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from model_hooks import hooks
 from tiny_llama import tiny_llama
 from unlearned.artifact import Artifact
 from unlearned.corrupt.corruption import Corruption
@@ -142,11 +143,12 @@ def test_a_direction_is_the_same_every_time_and_leaves_the_model_as_it_was(
     engine: TransformersEngine, probe: Probe, std: float
 ) -> None:
     before = {name: value.clone() for name, value in engine.model.state_dict().items()}
+    hooked = hooks(engine.model)
     first, second = (adversarial_direction(engine, probe, ANSWERS, std) for _ in range(2))
     assert np.array_equal(first, second)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in engine.model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in engine.model.state_dict().items())
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in engine.model.modules())
+    assert hooks(engine.model) == hooked
 
 
 def test_a_single_step_is_the_gradient_averaged_over_tokens_then_examples(
