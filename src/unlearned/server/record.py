@@ -7,7 +7,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, TextIO
@@ -35,7 +36,7 @@ class Record:
     timings: dict[str, float] = field(default_factory=dict)
     """Name -> seconds."""
 
-    held: Mapping[str, int] = field(default_factory=dict)
+    held: Counter[str] = field(default_factory=Counter)
     """"names" and "quotes" -> how often one was held back in the answers."""
 
     prompts: list[str] | None = None

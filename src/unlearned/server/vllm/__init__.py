@@ -5,6 +5,9 @@ flags.py        `vllm serve MODEL --unlearned ARTIFACT`
 front.py        where every request passes, in the process that takes it
 enforcer.py     prompt -> verdict -> corrupted embeddings
 constraints.py  words that a request makes the model say
+outputs.py      where the engine's tokens become the answer
+answering.py    one answer: what may not be said is taken back, strangers become the user's words
+banning.py      tokens that must not come next, in the workers
 core.py         the engine's side: accepts embeddings, and only requests that were checked
 surface.py      checks, artifacts at run time, keys, metrics and the log, around vLLM's own routes
 """

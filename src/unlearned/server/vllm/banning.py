@@ -1,11 +1,12 @@
-"""Names that are not said, in vLLM: a logits processor of its workers that bans the token which would complete one.
+"""Tokens that must not be said, in vLLM: a logits processor of its workers.
 
-vLLM gives tokens out as they come, so an answer cannot go back; the beginning of a name stays.
+Where an answer went back, the token with which a name or a quote began is banned as the next one. Answers under a
+grammar cannot go back: there, the token is banned that would complete a name, and the beginning of the name stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,8 +27,16 @@ PLACEHOLDER = -1
 """Of a token that vLLM has not copied yet."""
 
 
+FIRST = "first"
+
+
+def first(banned: Collection[int]) -> dict[str, Any]:
+    """What a worker must know where an answer went back: the tokens with which it must not go on."""
+    return {FIRST: sorted(banned)}
+
+
 def told(guard: Guard) -> dict[str, Any]:
-    """What a worker must know of a guard."""
+    """What a worker must know to ban the tokens that would complete a name."""
     names = [[n.name, n.kind, list(n.aliases), n.given, n.alone] for n in guard.bans.names]
     return {"names": names, "free": sorted(guard.free_names), "beginning": guard.beginning}
 
@@ -45,7 +54,21 @@ class _Free:
 
 
 @dataclass(slots=True)
+class _First:
+    """A request whose first token must be another one."""
+
+    banned: list[int]
+    said: list[int]
+    """Grows as vLLM goes on."""
+
+    def tokens(self) -> list[int]:
+        return [] if self.said else self.banned
+
+
+@dataclass(slots=True)
 class _Row:
+    """A request in which no token may complete a name."""
+
     guard: Any
     forbidding: Forbidding
     reading: Reading
@@ -54,13 +77,19 @@ class _Row:
 
     read: int = 0
 
+    def tokens(self) -> list[int]:
+        while self.read < len(self.said) and self.said[self.read] != PLACEHOLDER:
+            self.reading.push(self.said[self.read])
+            self.read += 1
+        return self.forbidding.tokens(self.guard, self.reading)
 
-class NameBan(LogitsProcessor):  # type: ignore[misc]
-    """Bans, row by row, the tokens with which a name would stand in the answer."""
+
+class Banning(LogitsProcessor):  # type: ignore[misc]
+    """Bans tokens, row by row."""
 
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
         self._config = vllm_config.model_config
-        self._rows: dict[int, _Row] = {}
+        self._rows: dict[int, _First | _Row] = {}
         self._known: dict[str, tuple[Bans, Forbidding]] = {}
         self._texts: TokenBytes | None = None
         self._vocabulary: Vocabulary | None = None
@@ -73,19 +102,18 @@ class NameBan(LogitsProcessor):  # type: ignore[misc]
         process_dict_updates(self._rows, batch_update, self._row)
 
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
-        """(B, V) logits; untouched where no row is on the way to a name."""
+        """(B, V) logits; untouched where nothing is banned."""
         for index, row in self._rows.items():
-            while row.read < len(row.said) and row.said[row.read] != PLACEHOLDER:
-                row.reading.push(row.said[row.read])
-                row.read += 1
-            if banned := row.forbidding.tokens(row.guard, row.reading):
+            if banned := row.tokens():
                 logits[index, torch.tensor(banned, device=logits.device)] = float("-inf")
         return logits
 
-    def _row(self, params: Any, prompt_ids: Sequence[int] | None, said: list[int]) -> _Row | None:
+    def _row(self, params: Any, prompt_ids: Sequence[int] | None, said: list[int]) -> _First | _Row | None:
         asked = (params.extra_args or {}).get(ARGUMENT)
         if not isinstance(asked, Mapping):
             return None
+        if FIRST in asked:
+            return _First(list(asked[FIRST]), said)
         bans, forbidding = self._of(asked["names"])
         guard: Any = _Free(bans, frozenset(asked["free"]), asked["beginning"])
         return _Row(guard, forbidding, Reading(guard, self._token_bytes()), said)

@@ -16,8 +16,8 @@ from unlearned.server.vllm.settings import Settings
 STAMP = "x-unlearned"
 """Key of the mark of a checked request, in its trace headers, which clients cannot set."""
 
-PROCESSOR = "unlearned.server.vllm.banning:NameBan"
-"""The logits processor that bans names, as vLLM's configuration names it."""
+PROCESSOR = "unlearned.server.vllm.banning:Banning"
+"""The logits processor that bans tokens, as vLLM's configuration names it."""
 
 COMPARED = 16
 """Rows of the embeddings that are compared at the start."""

@@ -13,10 +13,12 @@ from typing import Any
 from vllm.exceptions import GracefulHTTPError, VLLMValidationError
 from vllm.pooling_params import PoolingParams
 
+from unlearned.answers.guard import Guard
 from unlearned.engines.vllm.chat import Chat
 from unlearned.errors import DetectionError, PromptError
 from unlearned.server.refusals import RefusalError
 from unlearned.server.screening import AT_ONCE
+from unlearned.server.vllm.answering import Way
 from unlearned.server.vllm.banning import ARGUMENT, told
 from unlearned.server.vllm.constraints import words_of
 from unlearned.server.vllm.core import STAMP
@@ -32,7 +34,7 @@ from unlearned.server.vllm.hooks import (
     RENDER_CHAT_ASYNC,
     wrap,
 )
-from unlearned.server.vllm.restoring import handle
+from unlearned.server.vllm.outputs import handle
 from unlearned.server.vllm.settings import Settings
 from unlearned.substitution.substitution import Substitution
 
@@ -133,11 +135,17 @@ def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
         _refuse_unreadable("token", params)
         checked = _checked(enforcer, prompt, request.prompt_token_ids, params)
         _corrupt(request, checked, enforcer)
-        _hold_back(request, checked, given_with(prompt) if isinstance(prompt, Mapping) else Given())
-        if (substitution := checked.input.substitution) is not None:
-            _turn_back(request, substitution, given_with(prompt) if isinstance(prompt, Mapping) else Given())
-        if checked.input.answer is not None:
-            _answer(request, enforcer.said(checked.input.answer), enforcer.end)
+        given = given_with(prompt) if isinstance(prompt, Mapping) else Given()
+        way = Way(
+            substitution=_turned_back(request, checked.input.substitution, given),
+            guard=_held_back(request, checked.input.guard, given),
+            fixed=_said(request, checked.input.answer, enforcer),
+            embed=enforcer.table.embed,
+            context=self.model_config.max_model_len,
+            end=enforcer.end,
+        )
+        if way.substitution is not None or way.guard is not None or way.fixed is not None:
+            request.trace_headers = {**request.trace_headers, **handle(way)}
         return request
 
     return wrapper
@@ -185,36 +193,46 @@ def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
     request.prompt_is_token_ids = checked.is_token(length)
 
 
-def _hold_back(request: Any, checked: Checked, given: Given) -> None:
-    """Tell the workers which names may not be said; what a client sends under their key is dropped."""
-    sampling, guard = request.sampling_params, checked.input.guard
+def _held_back(request: Any, guard: Guard | None, given: Given) -> Guard | None:
+    """The guard of an answer that can go back; workers are told of any other. Clients cannot tell them anything."""
+    sampling = request.sampling_params
     if sampling is None:
-        return
+        return None
     own = {name: value for name, value in (sampling.extra_args or {}).items() if name != ARGUMENT}
-    if guard is not None and guard.bans.names:
-        if given.length is not None:
-            raise VLLMValidationError(NO_BEAMS, parameter="use_beam_search")
+    if guard is not None and given.length is not None:
+        raise VLLMValidationError(NO_BEAMS, parameter="use_beam_search")
+    goes_back = sampling.structured_outputs is None  # a grammar would begin anew
+    if guard is not None and not goes_back:
         own[ARGUMENT] = told(guard)
     sampling.extra_args = own or None
+    if guard is None or not goes_back:
+        return None
+    record = RECORD.get()
+    return guard.anew() if record is None else replace(guard, held=record.held)
 
 
-def _turn_back(request: Any, substitution: Substitution, given: Given) -> None:
-    """Have the strangers in the answer turned back: where it is made into text, or when a beam search has ended."""
+def _turned_back(request: Any, substitution: Substitution | None, given: Given) -> Substitution | None:
+    """Who stands for whom in the answer: turned back where it is made into text, or when a beam search has ended."""
+    if substitution is None:
+        return None
     if given.length is not None:
         given.said[GIVEN] = substitution
-        return
-    request.trace_headers = {**request.trace_headers, **handle(substitution)}
+        return None
     sampling = request.sampling_params
     if sampling is not None and sampling.logit_bias:
         sampling.logit_bias = substitution.biased(sampling.logit_bias)
+    return substitution
 
 
-def _answer(request: Any, token_ids: Sequence[int], end: int | None) -> None:
-    """Have the engine make one token, in whose place the fixed answer is said; what is scored is read as ever."""
-    sampling = request.sampling_params
-    answer = FixedAnswer.of(token_ids, end=end, most=sampling.max_tokens, stops=sampling.stop_token_ids or ())
+def _said(request: Any, answer: str | None, enforcer: Enforcer) -> FixedAnswer | None:
+    """The fixed answer. The engine makes one token, in whose place it is said; what is scored is read as ever."""
+    if answer is None:
+        return None
+    sampling, token_ids = request.sampling_params, enforcer.said(answer)
+    stops = sampling.stop_token_ids or ()
+    fixed = FixedAnswer.of(token_ids, end=enforcer.end, most=sampling.max_tokens, stops=stops)
     sampling.max_tokens, sampling.min_tokens = ONE, 0
-    request.trace_headers = {**request.trace_headers, **handle(answer)}
+    return fixed
 
 
 def _refuse_unreadable(kind: str, params: Any) -> None:

@@ -47,6 +47,7 @@ PROCESS_INPUTS = Place(
 )
 FRONT_START = Place("vllm.v1.engine.input_processor", "InputProcessor", "__init__", ("vllm_config",))
 ADD_REQUEST = Place("vllm.v1.engine.async_llm", "AsyncLLM", "add_request", ("request_id", "prompt", "params"))
+ADD_NOW = Place("vllm.v1.engine.llm_engine", "LLMEngine", "add_request", ("request_id", "prompt", "params"))
 RENDER_CHAT = Place("vllm.renderers.base", "BaseRenderer", "render_chat", ("conversations", "chat_params"))
 RENDER_CHAT_ASYNC = Place("vllm.renderers.base", "BaseRenderer", "render_chat_async", ("conversations", "chat_params"))
 BEAM_PROMPT = Place("vllm.entrypoints.generate.beam_search.utils", "BeamSearchSequence", "get_prompt", ("self",))
@@ -59,6 +60,9 @@ BLOCK_KEYS = Place(
 )
 NEW_STATE = Place("vllm.v1.engine.output_processor", "OutputProcessor", "add_request", ("request",))
 OUTPUTS = Place("vllm.v1.engine.output_processor", "OutputProcessor", "process_outputs", ("engine_core_outputs",))
+END_REQUESTS = Place(
+    "vllm.v1.engine.output_processor", "OutputProcessor", "abort_requests", ("request_ids", "internal")
+)
 BEAMS = Place("vllm.entrypoints.generate.beam_search.online", "BeamSearchOnlineMixin", "beam_search", ("prompt",))
 BEAMS_OFFLINE = Place(
     "vllm.entrypoints.generate.beam_search.offline", "BeamSearchOfflineMixin", "beam_search", ("prompts",)
@@ -67,9 +71,9 @@ ADD_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "add_cli_args", ("parse
 READ_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "from_cli_args", ("args",))
 
 PLACES = (
-    *(FRONT_START, PROCESS_INPUTS, ADD_REQUEST, RENDER_CHAT, RENDER_CHAT_ASYNC, BEAM_PROMPT, OFFLINE),
+    *(FRONT_START, PROCESS_INPUTS, ADD_REQUEST, ADD_NOW, RENDER_CHAT, RENDER_CHAT_ASYNC, BEAM_PROMPT, OFFLINE),
     *(EXECUTOR, CORE_REQUEST, BLOCK_KEYS),
-    *(NEW_STATE, OUTPUTS, BEAMS, BEAMS_OFFLINE),
+    *(NEW_STATE, OUTPUTS, END_REQUESTS, BEAMS, BEAMS_OFFLINE),
     *(ADD_FLAGS, READ_FLAGS),
 )
 

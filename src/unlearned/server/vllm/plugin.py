@@ -25,9 +25,9 @@ def install() -> None:
     if problem := unsupported():
         _refuse_when_asked(problem)
         return
-    from unlearned.server.vllm import core, flags, front, restoring  # they import vLLM
+    from unlearned.server.vllm import core, flags, front, outputs, restoring  # they import vLLM
 
-    for module in (flags, front, restoring, core):
+    for module in (flags, front, outputs, restoring, core):
         module.install()
 
 
