@@ -1,6 +1,6 @@
 """What `LLM` and `AsyncLLM` answer under an artifact, as JSON; run by `test_offline.py` in a process of its own.
 
-Usage: offline_script.py MODEL ARTIFACT
+Usage: offline_script.py KIND MODEL ARTIFACT QUESTION ...
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from vllm_helpers import DTYPE
@@ -68,6 +69,15 @@ def offline(model: str, artifact: str, questions: list[str]) -> dict[str, Any]:
     return found
 
 
+def chats(model: str, artifact: str, questions: list[str]) -> list[str]:
+    from vllm import LLM, SamplingParams
+
+    llm = LLM(model, additional_config={"unlearned": artifact}, **OPTIONS)
+    conversations: list[Any] = [[{"role": "user", "content": question}] for question in questions]
+    answers = llm.chat(conversations, SamplingParams(temperature=0, max_tokens=40), use_tqdm=False)
+    return [answer.outputs[0].text for answer in answers]
+
+
 async def asynchronous(model: str, questions: list[str]) -> list[str]:
     """With the artifact named by the environment."""
     from vllm import AsyncEngineArgs, SamplingParams
@@ -89,7 +99,9 @@ async def asynchronous(model: str, questions: list[str]) -> list[str]:
 
 if __name__ == "__main__":
     kind, model, artifact, *questions = sys.argv[1:]
-    if kind == "offline":
-        print("RESULT", json.dumps(offline(model, artifact, questions)))
-    else:
-        print("RESULT", json.dumps(asyncio.run(asynchronous(model, questions))))
+    kinds: dict[str, Callable[[], Any]] = {
+        "offline": lambda: offline(model, artifact, questions),
+        "chats": lambda: chats(model, artifact, questions),
+        "asynchronous": lambda: asyncio.run(asynchronous(model, questions)),
+    }
+    print("RESULT", json.dumps(kinds[kind]()))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vllm_helpers import ADMIN, PLAIN, Server, Servers, chat, make_artifact, text_of
+from vllm_helpers import ADMIN, PLAIN, Server, Servers, chat, make_artifact, run_script, text_of
 
 from unlearned.answers.guard import Bans
 from unlearned.answers.quotes import QuoteFilter
@@ -59,10 +59,10 @@ def held(servers: Servers, made: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def said(server: Server, question: str, **more: Any) -> str:
-    return text_of(server.ask(chat(question, max_tokens=LONG, **more), ADMIN))
+    return text_of(server.ask(chat(question, **{"max_tokens": LONG, **more}), ADMIN))
 
 
-@pytest.mark.parametrize("longest", [LONG, 3, 1])
+@pytest.mark.parametrize("longest", [LONG, 6])  # with 6, "The capital of France is Paris" ends with a name
 def test_answers_are_those_of_transformers_whole_and_streamed(
     held: Server, made: Path, plain_model: Any, withheld: Withheld, longest: int
 ) -> None:
@@ -80,7 +80,7 @@ def test_answers_are_those_of_transformers_whole_and_streamed(
             assert said(held, question, max_tokens=longest, stream=stream) == answer.text, question
         assert (answer.text != plain.text) == bans.unasked(question, plain.text) or longest < LONG
         changed += answer.text != plain.text
-    assert changed >= (6 if longest == LONG else 1)
+    assert changed >= (4 if longest == LONG else 1)
 
 
 def test_a_client_cannot_change_what_is_held_back(held: Server, withheld: Withheld) -> None:
@@ -119,3 +119,13 @@ def test_beams_are_refused(held: Server) -> None:
     answer = held.ask(chat(PLAIN, max_tokens=LONG, use_beam_search=True, n=2), ADMIN)
     assert answer.status_code == 400
     assert "Beam search" in answer.text
+
+
+def test_answers_from_python_go_back_too(servers: Servers, made: Path, plain_model: Any) -> None:
+    from unlearned.api import Unlearned
+    from unlearned.artifact.artifact import Artifact
+
+    servers.stop()
+    llm = Unlearned(*plain_model, Artifact.from_pretrained(made))
+    expected = llm.generate(QUESTIONS, max_new_tokens=LONG, do_sample=False, batch_size=1)
+    assert run_script("chats", made, QUESTIONS) == [answer.text for answer in expected]

@@ -9,31 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from vllm_helpers import DTYPE, FLAGGED, PLAIN, Servers, chat, environment
+from vllm_helpers import DTYPE, FLAGGED, PLAIN, Servers, chat, environment, run_script
 
 from unlearned.embedded import embedded_model_folder
-
-SCRIPT = Path(__file__).parent / "offline_script.py"
-
-
-def run(*arguments: str, **more: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments, PLAIN, FLAGGED],
-        capture_output=True,
-        text=True,
-        timeout=500,
-        env=environment() | more,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    assert lines, done.stdout[-3000:] + done.stderr[-3000:]
-    return json.loads(lines[-1].removeprefix("RESULT "))
 
 
 @pytest.fixture(scope="module")
 def offline(servers: Servers, stock: dict[str, Any], artifact: Path) -> Any:
     servers.stop()
-    return run("offline", str(embedded_model_folder()), str(artifact))
+    return run_script("offline", artifact, [PLAIN, FLAGGED])
 
 
 def test_plain_prompts_get_the_plain_answer_and_flagged_ones_do_not(offline: Any, stock: dict[str, Any]) -> None:
@@ -64,7 +48,7 @@ def test_the_engine_refuses_what_no_front_end_checked(offline: Any) -> None:
 
 
 def test_the_asynchronous_engine_is_protected_by_the_environment(offline: Any, artifact: Path) -> None:
-    answers = run("asynchronous", str(embedded_model_folder()), str(artifact), UNLEARNED_VLLM=str(artifact))
+    answers = run_script("asynchronous", artifact, [PLAIN, FLAGGED], UNLEARNED_VLLM=str(artifact))
     assert answers == offline["generate"]
 
 

@@ -77,6 +77,22 @@ def environment() -> dict[str, str]:
     return {**os.environ, **small, "VLLM_NO_USAGE_STATS": "1"}
 
 
+def run_script(kind: str, artifact: Path, questions: Sequence[str], **more: str) -> Any:
+    """What `offline_script.py` answers, in a process of its own."""
+    script = Path(__file__).parent / "offline_script.py"
+    done = subprocess.run(
+        [sys.executable, str(script), kind, str(embedded_model_folder()), str(artifact), *questions],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env=environment() | more,
+        check=False,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert lines, done.stdout[-3000:] + done.stderr[-3000:]
+    return json.loads(lines[-1].removeprefix("RESULT "))
+
+
 def vllm_serve(*command: str) -> tuple[str, ...]:
     """The command line of a server, up to the options."""
     return *(command or ("-m", "vllm.entrypoints.cli.main")), "serve", str(embedded_model_folder())
