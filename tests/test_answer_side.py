@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from unlearned.answers.quotes import QuoteFilter, runs, words
-from unlearned.answers.withheld import Withheld
+from unlearned.answers.withheld import DEFAULT, AnswerPolicy, Withheld
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.lexicon import ScopeName
+from unlearned.classify.windows import clauses
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings
@@ -40,9 +41,10 @@ def plain(embedded: Any) -> list[Any]:
 def view(embedded: Any, make_scope: Callable[..., Any], make_artifact: Callable[..., Artifact]) -> Any:
     """What is held back -> the model under an artifact that flags nothing here, but for what is said about."""
 
-    def make(*names: str, quotes: QuoteFilter | None = None, **more: Any) -> Unlearned:
+    def make(*names: str, quotes: QuoteFilter | None = None, policy: AnswerPolicy = DEFAULT, **more: Any) -> Unlearned:
         record = base_model_record(TransformersEngine(*embedded))
-        held = Withheld(names=tuple(ScopeName(name=name, kind="work", given=False) for name in names), quotes=quotes)
+        own = tuple(ScopeName(name=name, kind="work", given=False) for name in names)
+        held = Withheld(names=own, quotes=quotes, policy=policy)
         scope = make_scope(withheld=held, **more)
         return Unlearned(*embedded, replace(make_artifact(scope), base_model=record))
 
@@ -121,6 +123,42 @@ def test_no_more_than_the_stated_number_of_words_of_a_text_come_out(view: Any, p
     (free,) = llm.generate([f"{OTHER} Such as: {text}"], **GREEDY)
     (own,) = Unlearned(llm.engine.model, llm.engine.tokenizer).generate([f"{OTHER} Such as: {text}"], **GREEDY)
     assert free.text == own.text
+
+
+def test_a_clause_that_tells_of_a_scope_is_begun_anew_and_then_left_out(view: Any, plain: Any) -> None:
+    told = plain[0].text.split(".")[0] + "."  # "The capital of France is Paris."
+    scope = {"forget": [told], "retain": [CAPITAL, OTHER, plain[1].text], "threshold": 0.9}
+    llm = view(policy="names+quotes+content", **scope)
+    answer, other = llm.generate([CAPITAL, OTHER], batch_size=1, **GREEDY)
+    assert not answer.flagged
+    assert other.token_ids == plain[1].token_ids
+    assert told not in answer.text
+    content = llm.artifacts[0].unlearner().bans.content
+    before = ""
+    for start, end in clauses(answer.text, 0, len(answer.text)):
+        clause = answer.text[start:end]
+        assert not content.in_scope(clause, asked=CAPITAL, before=before)
+        before = clause
+    assert "".join(llm.stream(CAPITAL, max_new_tokens=LENGTH)) == answer.text
+    pieces = rows_of(llm, CAPITAL)
+    assert "".join(piece.text for piece in pieces) == answer.text
+    assert pieces[-1].finish_reason in ("stop", "length")
+
+
+def test_content_is_read_as_the_model_says_it_where_the_user_asked_about_the_scope(view: Any, embedded: Any) -> None:
+    """The answer is about a stranger: that the user's word comes back makes it no content of the scope."""
+    question, engine = "Who is Harry Potter?", TransformersEngine(*embedded)
+    substituting = {
+        "forget": [question, "Harry Potter is a wizard."],
+        "corruption": Corruption(
+            function="entity_substitution", strength=0.0, embedding_std=base_model_record(engine).embedding_std
+        ),
+        "enrolled": name_table(b"s" * 32, "harry-potter", [Row(question)], [], engine.bank),
+    }
+    (free,) = view(**substituting).generate([question], **GREEDY)
+    (read,) = view(policy="names+quotes+content", **substituting).generate([question], **GREEDY)
+    assert free.flagged
+    assert read.text == free.text
 
 
 def test_samples_and_beams_do_not_say_it_either(view: Any) -> None:

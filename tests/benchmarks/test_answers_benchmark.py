@@ -32,4 +32,6 @@ def test_names_and_facts_count_unless_the_prompt_holds_them() -> None:
     assert not named(BANS, "Name a wizard.", "Merlin")
     assert told(FACTS, "Name a witch.", "Miss granger")
     assert not told(FACTS, "Is it Granger?", "Granger")
-    assert "| guarded | hp | 0/4 | 1/4 | 2/9 |" in as_markdown([AnswersRow("guarded", "hp", 4, 0, 1, 2, 9)])
+    assert "| guarded | hp | 0/4 | 1/4 | 2/9 | 31.5 |" in as_markdown(
+        [AnswersRow("guarded", "hp", 4, 0, 1, 2, 9, 31.5)]
+    )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from unlearned.answers.automaton import Automaton
+from unlearned.answers.content import ContentReader
 from unlearned.answers.quotes import QuoteFilter, runs, words
 from unlearned.answers.spellings import spellings
 from unlearned.answers.withheld import Withheld
@@ -16,15 +17,20 @@ from unlearned.stages import Prompt, Verdict
 PRIMED = 200
 """Characters of a prompt that its answer may go on from within a name."""
 
+ASKED = 400
+"""Characters of the last message to which the clauses of its answer may refer."""
+
 
 class Bans:
-    """The names and quotes of all scopes in force; made once, whatever is asked.
+    """The names, quotes and content of all scopes in force; made once, whatever is asked.
 
     Args:
         withheld: of each scope.
+        content: reads clauses for the scopes of which no content may be told; None = there are none.
     """
 
-    def __init__(self, withheld: Sequence[Withheld]) -> None:
+    def __init__(self, withheld: Sequence[Withheld], content: ContentReader | None = None) -> None:
+        self.content = content
         names = list(dict.fromkeys(name for one in withheld for name in one.held_names))
         self.names = tuple(names)
         self.automaton = Automaton(
@@ -33,7 +39,7 @@ class Bans:
         self.quotes: tuple[QuoteFilter, ...] = tuple(own for one in withheld if (own := one.held_quotes) is not None)
 
     def __bool__(self) -> bool:
-        return bool(len(self.automaton) or self.quotes)
+        return bool(len(self.automaton) or self.quotes or self.content)
 
     @cached_property
     def longest_quote(self) -> int:
@@ -73,8 +79,11 @@ class Guard:
     beginning: str = ""
     """The end of the prompt, where the answer goes on from it without anything between."""
 
+    asked: str = ""
+    """The end of the last message; empty where something is flagged, for then the answer is about a stranger."""
+
     held: Counter[str] = field(default_factory=Counter)
-    """How often "names" and "quotes" were held back, for administrators."""
+    """How often "names", "quotes" and "content" were held back, for administrators."""
 
     @classmethod
     def of(cls, bans: Bans, prompt: Prompt, verdict: Verdict) -> Guard | None:
@@ -98,6 +107,7 @@ class Guard:
             tuple(text for text in said if text),
             tuple(flagged),
             prompt.text[-PRIMED:] if goes_on else "",
+            "" if verdict.in_scope else _last_message(prompt)[-ASKED:],
         )
 
     def anew(self) -> Guard:
@@ -133,3 +143,8 @@ class Guard:
         """Whether the last words complete a run that may not be said."""
         length = self.bans.quoted(last)
         return bool(length) and last[-length:] not in self._free_runs
+
+
+def _last_message(prompt: Prompt) -> str:
+    own = [segment for segment in prompt.segments if segment.role == "user"] or list(prompt.segments)
+    return prompt.text[own[-1].start : own[-1].end] if own else ""

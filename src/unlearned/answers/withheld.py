@@ -12,7 +12,7 @@ from unlearned.answers.quotes import QuoteFilter
 from unlearned.classify.lexicon import Lexicon, ScopeName
 from unlearned.errors import ConfigError
 
-AnswerPolicy = Literal["off", "names", "names+quotes"]
+AnswerPolicy = Literal["off", "names", "names+quotes", "names+quotes+content"]
 """What is held back in answers."""
 
 POLICIES: tuple[AnswerPolicy, ...] = get_args(AnswerPolicy)
@@ -33,6 +33,8 @@ class Withheld:
     @property
     def holds(self) -> AnswerPolicy:
         """The policy as far as there is something that it could hold back."""
+        if self.reads_content:
+            return self.policy
         if self.policy == "off" or not (self.names or self.held_quotes):
             return "off"
         return "names+quotes" if self.held_quotes is not None else "names"
@@ -43,7 +45,12 @@ class Withheld:
 
     @property
     def held_quotes(self) -> QuoteFilter | None:
-        return self.quotes if self.policy == "names+quotes" else None
+        return self.quotes if self.policy.startswith("names+quotes") else None
+
+    @property
+    def reads_content(self) -> bool:
+        """Clauses of answers are read as prompts are."""
+        return self.policy == "names+quotes+content"
 
     def arrays(self, secret: bytes) -> dict[str, npt.NDArray[Any]]:
         """As they are saved. The names are sealed with the secret, which stands beside them."""

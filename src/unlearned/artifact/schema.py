@@ -181,7 +181,7 @@ class QuotesRecord(Record):
 class AnswersRecord(Record):
     """What is held back in answers; see `answers.withheld.Withheld`."""
 
-    policy: Literal["off", "names", "names+quotes"]
+    policy: Literal["off", "names", "names+quotes", "names+quotes+content"]
     names: int = Field(ge=0)
     """Sealed with the secret."""
 

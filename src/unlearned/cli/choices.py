@@ -10,7 +10,7 @@ from unlearned.errors import ConfigError, UnknownNameError
 CLASSIFIERS = ("kernel", "neighbours", "logistic", "encoder")
 CALIBRATIONS = ("errors", "fpr", "conformal")
 OTHER_LANGUAGES = ("pass", "corrupt")
-ANSWERS = ("off", "names", "names+quotes")
+ANSWERS = ("off", "names", "names+quotes", "names+quotes+content")
 SIDES = ("left", "right", "middle")
 CORRUPTIONS = (
     "rand_noise_first_n", "rand_noise_rand_n", "rand_noise_top_k", "set_rand_noise_first_n", "zero_out_first_n",

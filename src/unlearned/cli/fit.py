@@ -148,7 +148,7 @@ def fit(
     answers: Annotated[
         str,
         typer.Option(
-            help="What may not be said unasked, whatever the prompt: off, names or names+quotes.",
+            help="What may not be said unasked, whatever the prompt: off, names, names+quotes or names+quotes+content.",
             callback=one_of("policy", choices.ANSWERS),
             rich_help_panel=DETECTOR,
         ),

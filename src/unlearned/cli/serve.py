@@ -45,8 +45,8 @@ def serve(
     answers: Annotated[
         list[str] | None,
         typer.Option(
-            help="What may not be said unasked: off, names or names+quotes, or SCOPE=one of them; can be given again. "
-            "Default: what the artifact was fitted with."
+            help="What may not be said unasked: off, names, names+quotes or names+quotes+content, or SCOPE=one of "
+            "them; can be given again. Default: what the artifact was fitted with."
         ),
     ] = None,
     served_model_name: Annotated[

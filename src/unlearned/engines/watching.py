@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unlearned.answers.automaton import START, Found, State
+from unlearned.answers.clauses import Clauses
 from unlearned.answers.folding import IGNORED, LETTERS, sign
 from unlearned.answers.guard import Guard
 from unlearned.answers.quotes import is_within
@@ -34,6 +35,9 @@ BEFORE = -1
 
 MOST_HELD = 24
 """Tokens beyond the longest answer by which it becomes certain what its last ones are."""
+
+MOST_ANEW = 2
+"""Times that a clause in scope is begun anew, before the answer ends in front of it."""
 
 MOST_BACKS = 64
 """Times that one answer goes back, before it ends where it is clean."""
@@ -85,7 +89,11 @@ class Hit:
     """Of the token with which it began."""
 
     kind: str
-    """"names" or "quotes"."""
+    """"names", "quotes" or "content"."""
+
+
+def _content(first: int | None) -> Hit | None:
+    return None if first is None else Hit(first, "content")
 
 
 class Watch:
@@ -107,6 +115,8 @@ class Watch:
         self._restorer: Restorer[int] | None = None
         if substitution is not None:
             self._restorer = Restorer(substitution, texts.tokenizer)
+        content = guard.bans.content
+        self._clauses = None if content is None else Clauses(content, guard.asked, texts)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._state: State = START
         self._where: list[int] = []  # token of each symbol
@@ -120,6 +130,11 @@ class Watch:
 
     def push(self, token_id: int) -> Hit | None:
         """Read the next token."""
+        if (hit := self._words_of(token_id)) is not None or self._clauses is None:
+            return hit
+        return _content(self._clauses.push(token_id))
+
+    def _words_of(self, token_id: int) -> Hit | None:
         place, self.count = self.count, self.count + 1
         if self._restorer is None:
             return self._token(token_id, place)
@@ -136,7 +151,9 @@ class Watch:
                     return hit
         if (hit := self._name(self._automaton.end(self._state))) is not None:
             return hit
-        return self._word_ended()
+        if (hit := self._word_ended()) is not None or self._clauses is None:
+            return hit
+        return _content(self._clauses.finish())
 
     @property
     def certain(self) -> int:
@@ -146,7 +163,7 @@ class Watch:
             certain = min(certain, max(0, self._where[-length]))
         if self._word and self.bans.quotes:
             certain = min(certain, self._word_at)
-        return certain
+        return certain if self._clauses is None else min(certain, self._clauses.first)
 
     def _chunk(self, token_ids: Sequence[int], sources: Sequence[int], restored: bool) -> Hit | None:
         first = sources[0]
@@ -227,6 +244,7 @@ class Guarded(Generic[T]):
         self._substitution, self._texts = substitution, texts
         self._watch = Watch(guard, substitution, texts)
         self._given = 0
+        self._anew: dict[int, int] = {}  # place -> how often a clause was begun anew there
 
     @property
     def token_ids(self) -> list[int]:
@@ -278,6 +296,9 @@ class Guarded(Generic[T]):
         self.banned.setdefault(hit.place, set()).add(self.tokens[hit.place][0])
         del self.tokens[hit.place :]
         self.ended = self.backs > MOST_BACKS
+        if hit.kind == "content":
+            self._anew[hit.place] = self._anew.get(hit.place, 0) + 1
+            self.ended |= self._anew[hit.place] > MOST_ANEW
         self._watch = Watch(self.guard, self._substitution, self._texts)
         for token_id, _ in self.tokens:
             self._watch.push(token_id)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from unlearned.answers.content import ContentReader
 from unlearned.answers.guard import Bans, Guard
 from unlearned.answers.withheld import Withheld
 from unlearned.classify.borders import detect_in_conversations
@@ -103,7 +104,9 @@ class ECO:
     @cached_property
     def bans(self) -> Bans:
         """What the scopes hold back in answers, together."""
-        return Bans([scope.withheld for scope in self.scopes if scope.withheld is not None])
+        told = [(scope, scope.withheld) for scope in self.scopes if scope.withheld is not None]
+        reading = [scope for scope, withheld in told if withheld.reads_content]
+        return Bans([withheld for _, withheld in told], ContentReader(reading) if reading else None)
 
     def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """prompt -> classify -> select tokens -> corrupt. The engine generates from what this returns."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from unlearned.answers.guard import Bans
-from unlearned.api import Unlearned
+from unlearned.api import Answer, Unlearned
 from unlearned.check.facts import Facts, holds
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.examples import evenly
 from unlearned.learn.fit import FitConfig, fit
 from unlearned.progress import Progress
+from unlearned.server.answer_policies import AnswerPolicies
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -38,7 +40,8 @@ class AnswersRow:
     """One model on one scope's prompts, all answers counted."""
 
     model: str
-    """original, unlearned (its prompts are checked), or guarded (its answers are, too)."""
+    """original, unlearned (its prompts are checked), guarded (names and quotes are held back in its answers, too), or
+    content (its answers' clauses are read as well)."""
 
     scope: str
     answers: int
@@ -52,6 +55,8 @@ class AnswersRow:
     """Of the answers to general prompts, those that are not the original model's, token for token."""
 
     general: int
+    tokens_per_second: float
+    """Of the answers to the general prompts, made in batches; to be compared within one run."""
 
 
 def indirect_prompts() -> list[Indirect]:
@@ -69,6 +74,7 @@ def measure_answers(
     general: int = 100,
     samples: int = 0,
     max_new_tokens: int = 96,
+    content: bool = False,
     on_progress: Progress | None = None,
 ) -> list[AnswersRow]:
     """Fit the demo's scopes, and let the original, the unlearned and the guarded model answer.
@@ -81,6 +87,7 @@ def measure_answers(
         general: general prompts at most.
         samples: answers at temperature 1 to each prompt; 0 = one greedy answer.
         max_new_tokens: of every answer.
+        content: let a model answer as well whose clauses are read.
         on_progress: called with (phase, done, total).
     """
     report = on_progress or (lambda phase, done, total: None)
@@ -88,7 +95,7 @@ def measure_answers(
     original = Unlearned(model, tokenizer)
     asked_generally = evenly(general_prompts(), general)
     settings: dict[str, Any] = {"max_new_tokens": max_new_tokens, "do_sample": False}
-    plain = original.generate(asked_generally, **settings)
+    plain, plain_speed = _timed(original, asked_generally, settings)
     for scope in scopes:
         data = Concept(scope)
         artifact = fit(
@@ -101,6 +108,7 @@ def measure_answers(
             "original": original,
             "unlearned": Unlearned(model, tokenizer, without_answers(artifact)),
             "guarded": Unlearned(model, tokenizer, artifact),
+            **({"content": Unlearned(model, tokenizer, reading_content(artifact))} if content else {}),
         }
         for done, (name, view) in enumerate(views.items()):
             report(f"answers, {scope}", done, len(views))
@@ -112,7 +120,7 @@ def measure_answers(
                 for n, prompt in enumerate(asked)
                 for answer in view.generate([prompt], **{**settings, **_seeded(n, sampling)})
             ]
-            said = plain if view is original else view.generate(asked_generally, **settings)
+            said, speed = (plain, plain_speed) if view is original else _timed(view, asked_generally, settings)
             rows.append(
                 AnswersRow(
                     model=name,
@@ -122,6 +130,7 @@ def measure_answers(
                     told=sum(told(facts, prompt, text) for prompt, text in found),
                     changed=sum(one.token_ids != other.token_ids for one, other in zip(plain, said, strict=True)),
                     general=len(plain),
+                    tokens_per_second=round(speed, 2),
                 )
             )
         report(f"answers, {scope}", len(views), len(views))
@@ -131,6 +140,20 @@ def measure_answers(
 def without_answers(artifact: Artifact) -> Artifact:
     """The same artifact with nothing held back in answers."""
     return replace(artifact, scopes=tuple(replace(scope, withheld=None) for scope in artifact.scopes))
+
+
+def reading_content(artifact: Artifact) -> Artifact:
+    """The same artifact, under which the clauses of answers are read."""
+    (read,) = AnswerPolicies.read(["names+quotes+content"]).applied([artifact])
+    return read
+
+
+def _timed(view: Unlearned, prompts: Sequence[str], settings: dict[str, Any]) -> tuple[list[Answer], float]:
+    """Answers, and tokens per second."""
+    view.generate(prompts[:1], **settings)  # what is loaded on first use
+    start = time.perf_counter()
+    answers = view.generate(prompts, **settings)
+    return answers, sum(len(answer.token_ids) for answer in answers) / (time.perf_counter() - start)
 
 
 def named(bans: Bans, prompt: str, answer: str) -> bool:
@@ -155,12 +178,12 @@ def _seeded(seed: int, sampling: dict[str, Any]) -> dict[str, Any]:
 def as_markdown(rows: Sequence[AnswersRow]) -> str:
     """The rows as a table."""
     lines = [
-        "| model | scope | answers with a name | with a fact | general answers changed |",
-        "|---|---|---|---|---|",
+        "| model | scope | answers with a name | with a fact | general answers changed | their tokens per second |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row.model} | {row.scope} | {row.named}/{row.answers} | {row.told}/{row.answers} | "
-        f"{row.changed}/{row.general} |"
+        f"{row.changed}/{row.general} | {row.tokens_per_second} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"

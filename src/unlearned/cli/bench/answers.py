@@ -24,6 +24,7 @@ def answers(
     general: Annotated[int, typer.Option(min=1, help="Most general prompts, whose answers should not change.")] = 100,
     samples: Annotated[int, typer.Option(min=0, help="Answers at temperature 1 to each; 0 = one greedy answer.")] = 0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 96,
+    content: Annotated[bool, typer.Option("--content", help="Also with the policy names+quotes+content.")] = False,
 ) -> None:
     """Prompts that lead to a scope without naming it: names and facts said, and general answers that changed."""
     import json
@@ -49,6 +50,7 @@ def answers(
             general=general,
             samples=samples,
             max_new_tokens=max_new_tokens,
+            content=content,
             on_progress=report,
         )
     if out is not None:

@@ -18,7 +18,7 @@ from unlearned.artifact.fingerprint import check_base_model, embeddings_record
 from unlearned.engines.reader import TokenReader
 from unlearned.engines.vllm.chat import Chat
 from unlearned.engines.vllm.table import EmbeddingTable
-from unlearned.errors import ArtifactMismatchError, UnlearnedError
+from unlearned.errors import ArtifactMismatchError, ConfigError, UnlearnedError
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
@@ -152,6 +152,11 @@ class Enforcer:
             if artifact not in self._known:
                 self._check_model(own)
         unlearner = combined(self._config.answers.applied(enforced))
+        if reading := [scope.name for scope in unlearner.scopes if scope.withheld and scope.withheld.reads_content]:
+            raise ConfigError(
+                f"The scope {reading[0]!r} wants the content of answers read, which vLLM cannot do. Serve it on "
+                f"transformers, or with --unlearned-answers {reading[0]}=names+quotes."
+            )
         self._known = tuple(artifacts)
         return unlearner
 

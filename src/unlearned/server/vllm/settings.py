@@ -80,8 +80,8 @@ class Settings:
     """Write prompts into the log."""
 
     answers: str | None = None
-    """What may not be said unasked: off, names or names+quotes, or SCOPE=one of them, separated by commas. Default: what
-    the artifact was fitted with."""
+    """What may not be said unasked: off, names or names+quotes, or SCOPE=one of them, separated by commas. Default:
+    what the artifact was fitted with."""
 
     def __post_init__(self) -> None:
         AnswerPolicies.read(self.answer_policies)  # refused before a model is loaded
