@@ -92,6 +92,7 @@ def refused(*options: str, **more: str) -> str:
         (["--unlearned", "ARTIFACT", "--host", "0.0.0.0"], "there is no key"),
         (["--unlearned", "ARTIFACT", "--enable-lora"], "cannot combine LoRA"),
         (["--unlearned", "ARTIFACT", "--skip-tokenizer-init"], "Without a tokenizer"),
+        (["--unlearned", "ARTIFACT", "--unlearned-answers", "names+quotes+content"], "the content of answers read"),
     ],
 )
 def test_what_cannot_be_protected_does_not_start(
