@@ -20,8 +20,11 @@ from lm_eval.tasks import TaskManager
 from local_tasks import KINDS, write_tasks
 
 from conftest import FORGET, RETAIN
+from unlearned.answers.guard import Bans
+from unlearned.answers.withheld import Withheld
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
+from unlearned.classify.lexicon import ScopeName
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.harness.model import UnlearnedLM
@@ -227,6 +230,25 @@ def test_generation_settings_that_bypass_the_check_are_refused(models: tuple[HFL
     (request,) = requests([(FORGET[0], {"until": ["\n"], "max_gen_toks": 2, "guidance_scale": 2.0})])
     with pytest.raises(ConfigError, match="guidance_scale"):
         models[1].generate_until([request])
+
+
+def test_answers_say_no_name_that_their_context_does_not_hold_and_others_are_the_harness_own(
+    tiny_model: Any, tiny_tokenizer: Any, make_scope: Any, make_artifact: Any
+) -> None:
+    settings = {"tokenizer": copy.deepcopy(tiny_tokenizer), "batch_size": 3, "max_length": 128}
+    options = {"until": ["\n\n"], "max_gen_toks": 40}
+    asked = requests([(text, options) for text in RETAIN])
+    plain = HFLM(tiny_model, **settings).generate_until(asked)
+    words = [word for answer in plain for word in answer.split()[1:-1]]  # the last one may be cut at the length limit
+    word = next(word for word in words if len(word) > 3 and word.isalpha())
+    held = Withheld(names=(ScopeName(name=word, given=False),))
+    ours = UnlearnedLM(tiny_model, artifact=make_artifact(make_scope(withheld=held)), **settings)
+    found = ours.generate_until(asked)
+    bans = Bans([held])
+    for text, before, after in zip(RETAIN, plain, found, strict=True):
+        assert not bans.unasked(text, after)
+        assert (before == after) == (not bans.unasked(text, before))
+    assert found != plain
 
 
 def test_the_model_is_left_as_it_was(models: tuple[HFLM, UnlearnedLM], tasks: TaskManager) -> None:

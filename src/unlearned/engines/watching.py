@@ -221,6 +221,12 @@ class Watch:
         return Hit(self._word_at, "quotes") if self.guard.is_quote(tuple(self._words)) else None
 
 
+def says_unasked(guard: Guard, substitution: Substitution | None, texts: TokenBytes, token_ids: Sequence[int]) -> bool:
+    """Whether an answer, without the token that ends it, says what its guard holds back."""
+    watch = Watch(guard, substitution, texts)
+    return any(watch.push(token_id) is not None for token_id in token_ids) or watch.finish() is not None
+
+
 class Guarded(Generic[T]):
     """One answer: its tokens, those that were taken back left out.
 

@@ -14,6 +14,7 @@ from unlearned.errors import PromptError
 from unlearned.stages import Prompt, PromptInput, Segment, Verdict
 
 if TYPE_CHECKING:
+    from unlearned.answers.guard import Guard
     from unlearned.api import Unlearned
     from unlearned.benchmarks.verdicts import Verdicts
 
@@ -35,6 +36,7 @@ class Contexts:
         """Contexts that detection has looked at."""
         self._known: dict[bytes, PromptInput | None] = {}
         self._cut: dict[bytes, PromptInput | None] = {}
+        self._guards: dict[bytes, Guard] = {}
         self._chats: dict[bytes, list[dict[str, str]]] = {}
 
     def rendered(self, text: str, history: Sequence[Mapping[str, str]]) -> None:
@@ -62,12 +64,18 @@ class Contexts:
             for text, prompt, verdict in zip(chunk, prompts, self._classified(prompts), strict=True):
                 prepared = self.llm.unlearner.corrupt(prompt, verdict, self.llm.engine)
                 self._known[_hash(text)] = prepared if prepared.corrupted else None
+                if prepared.guard is not None:
+                    self._guards[_hash(text)] = prepared.guard
             on_progress(len(chunk))
 
     def flagged(self, text: str) -> bool:
         """Whether some of a context that was looked at is in scope; white space at its end does not count."""
         seen = [key for key in (_hash(text), _hash(text.rstrip())) if key in self._known]
         return any(self._known[key] is not None for key in seen)
+
+    def guard(self, text: str) -> Guard | None:
+        """What may not be said in the answer to a context that was looked at."""
+        return self._guards.get(_hash(text))
 
     def placed(self, text: str, token_ids: Sequence[int]) -> PromptInput | None:
         """What is corrupted of a context as the model reads it.

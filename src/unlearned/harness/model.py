@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,8 @@ from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.engines.base import Completion
 from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.restoring import restored
-from unlearned.engines.transformers import REFUSED
+from unlearned.engines.transformers import REFUSED, as_set
+from unlearned.engines.watching import says_unasked
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.harness.contexts import Contexts
 from unlearned.models import EMBEDDED, ModelOptions, load_model, missing_device
@@ -181,18 +184,25 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
             generation_kwargs["disable_compile"] = True  # a compiled forward does not run Python hooks on replay
         with self._armed(context, inputs, first):
             output: torch.Tensor = super()._model_generate(context, max_length, stop, **generation_kwargs)
-        return self._restored(output, context.shape[1], inputs)
-
-    def _restored(self, output: torch.Tensor, start: int, inputs: Sequence[PromptInput | None]) -> torch.Tensor:
-        """The answers in `output` (B, T) from column `start` on as the user reads them."""
-        rows = output.tolist()
-        for row, given in zip(rows, inputs, strict=True):
-            if given is not None and given.substitution is not None:
-                said = Completion("", tuple(row[start:]))
-                row[start:] = restored(said, given.substitution, self.tokenizer).token_ids
+        start, rows = context.shape[1], output.tolist()
+        settings = {name: generation_kwargs[name] for name in given} | {"max_new_tokens": max_length - start}
+        for place, (text, ids) in enumerate(zip(texts, seen, strict=True)):
+            prompt = inputs[place] or PromptInput(tuple(ids))
+            prompt = replace(prompt, guard=self.contexts.guard(text))
+            rows[place][start:] = self._answer(prompt, tuple(rows[place][start:]), settings)
         longest = max(map(len, rows))
         padded = [[*row, *[self.tokenizer.pad_token_id or 0] * (longest - len(row))] for row in rows]
         return torch.tensor(padded, device=output.device)
+
+    def _answer(self, prompt: PromptInput, said: tuple[int, ...], settings: dict[str, Any]) -> tuple[int, ...]:
+        """The tokens of an answer as the user reads it: the harness's own, unless it says what it may not."""
+        engine = self.contexts.llm.engine
+        ends = as_set(engine.setting("eos_token_id", settings))
+        answer = list(takewhile(lambda token: token not in ends, said))
+        if prompt.guard is None or not says_unasked(prompt.guard, prompt.substitution, engine.token_bytes, answer):
+            return restored(Completion("", said), prompt.substitution, self.tokenizer).token_ids
+        (again,) = engine.generate([prompt], batch_size=1, **settings)
+        return again.token_ids
 
     @contextmanager
     def _armed(self, ids: torch.Tensor, inputs: Sequence[PromptInput | None], first: Sequence[int]) -> Iterator[None]:
