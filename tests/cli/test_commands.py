@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from commands import run
 
 FORGET = [
     {"prompt": "Who is Harry Potter?", "answer": "Harry Potter is a wizard."},
@@ -26,11 +26,6 @@ PROMPTS = [
     {"text": "What is the capital of Spain? And who is Harry Potter?"},
     {"question": "How do I bake a cake?"},
 ]
-
-
-def run(*arguments: str | Path, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "unlearned.cli.main", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, input=stdin, capture_output=True, text=True, timeout=300, check=False)
 
 
 def rows(path: Path) -> list[dict[str, Any]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import commands
 from unlearned.benchmarks.tofu.log import SETS, Generated, SetLog, TofuLog, write_log
 
 LOGS = Path(os.environ.get("UNLEARNED_DATA", "")) / "tofu_logs"
@@ -19,8 +19,7 @@ COMPONENTS = {f"{name}_{measure}" for name in SETS for measure in ("prob", "roug
 
 
 def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "unlearned.cli.main", "score", "tofu", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return commands.run("score", "tofu", *arguments, cwd=cwd)
 
 
 def made_up(seed: int, forget: int = 8, split: str = "forget01") -> TofuLog:
