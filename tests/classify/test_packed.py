@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel
 
+from unlearned.classify.mean_pooled import MeanPooledBert
 from unlearned.classify.packed import PackedBert
 from unlearned.classify.sentences import SentenceEncoder, _packed
+from unlearned.embedded import embedded_encoder_folder
 
 SIZES = {"vocab_size": 50, "hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 40}
 
@@ -77,9 +83,60 @@ def test_an_encoder_that_computes_something_else_keeps_its_own_forward_pass() ->
     assert _packed(model) is None
 
 
-def test_vectors_are_those_of_sentence_transformers() -> None:
+TEXTS = ["Who is Harry Potter?", "", "long " * 400, "é 你好", "  spaces  ", "ÀB\u0301C", "Where is Paris?"]
+    "Who is Harry Potter?",
+    "",
+    "long " * 400,
+    "é 你好",
+    "  spaces  ",
+    "ÀB\u0301C",
+    "What is the capital of France?",
+]
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+def test_vectors_are_those_of_sentence_transformers(packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = SentenceEncoder()
-    texts = ["Who is Harry Potter?", "", "long " * 400, "é 你好", "What is the capital of France?"] * 9
+    if packed:  # the way of encoders that are more than a mean of BERT's states
+        monkeypatch.setattr(SentenceEncoder, "plain", None)
+    texts = TEXTS * 9
     expected = encoder.model.encode(texts, normalize_embeddings=True)
     torch.testing.assert_close(torch.tensor(encoder.encode(texts)), torch.tensor(expected), atol=1e-5, rtol=0)
     assert encoder._packed is not None
+
+
+def test_without_sentence_transformers_every_token_and_every_bit_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, other = SentenceEncoder(), SentenceEncoder()
+    assert plain.plain is not None
+    for text in TEXTS:
+        own, expected = plain.plain.preprocess([text]), other.model.preprocess([text])
+        assert torch.equal(own["input_ids"], expected["input_ids"])
+    found = plain.encode(TEXTS)
+    monkeypatch.setattr(SentenceEncoder, "plain", None)
+    assert (found == other.encode(TEXTS)).all()
+    assert [plain.is_common_word(word) for word in ("Martin", "Ozolnieks")] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("modules.json", lambda found: [*found, {"type": "sentence_transformers.models.Dense", "path": "3_Dense"}]),
+        ("modules.json", lambda found: found[:1]),
+        ("1_Pooling/config.json", lambda found: {**found, "pooling_mode_cls_token": True}),
+        ("sentence_bert_config.json", lambda found: {**found, "do_lower_case": True}),
+        ("sentence_bert_config.json", lambda found: {"do_lower_case": False}),
+        ("config_sentence_transformers.json", lambda found: {**found, "default_prompt_name": "query"}),
+        ("config.json", lambda found: {**found, "model_type": "mpnet"}),
+    ],
+)
+def test_an_encoder_of_another_kind_is_left_to_sentence_transformers(
+    file: str, change: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    source = embedded_encoder_folder()
+    assert source is not None
+    folder = tmp_path / "encoder"
+    shutil.copytree(source, folder)
+    assert MeanPooledBert.open(folder) is not None
+    place = folder / file
+    place.write_text(json.dumps(change(json.loads(place.read_text()))))
+    assert MeanPooledBert.open(folder) is None

@@ -1,4 +1,4 @@
-"""Sentence encoders through sentence-transformers: any hub id or folder; all-MiniLM-L6-v2 also without a network."""
+"""Sentence encoders: any hub id or folder of sentence-transformers; all-MiniLM-L6-v2 also without a network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ import torch
 from unlearned.batches import FORWARD, by_length
 from unlearned.classify.base import Floats
 from unlearned.classify.giving_way import give_way
+from unlearned.classify.mean_pooled import MeanPooledBert
 from unlearned.classify.packed import PackedBert
 from unlearned.embedded import MINILM, embedded_encoder_folder
 from unlearned.errors import ModelLoadError
@@ -42,6 +44,8 @@ class SentenceEncoder:
         self._device = device or "cpu"
         self._model: SentenceTransformer | None = None
         self._packed: PackedBert | None = None
+        self._plain: MeanPooledBert | None = None
+        self._opened = False
         self._lock = threading.RLock()  # fast tokenizers refuse to be used by two threads at once
 
     @property
@@ -58,31 +62,50 @@ class SentenceEncoder:
                 self._model = model
             return self._model
 
+    @property
+    def plain(self) -> MeanPooledBert | None:
+        """The encoder without sentence-transformers, where it is of the kind that needs none."""
+        with self._lock:
+            if not self._opened:
+                folder = _folder(self._name) if self._device == "cpu" else None
+                self._plain = None if folder is None else MeanPooledBert.open(folder)
+                self._opened = True
+            return self._plain
+
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, D) float32 of unit length, in the order given; texts of similar length share a batch."""
-        model = self.model
-        vectors = np.zeros((len(texts), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
+        width = self.plain.width if self.plain is not None else int(self.model.get_embedding_dimension() or 0)
+        vectors = np.zeros((len(texts), width), dtype=np.float32)
         lengths = [len(text) for text in texts]
-        free = 4 * FORWARD if self._packed is None else math.inf  # characters; packed rows are hardly padded
+        is_packed = self.plain is not None or self._packed is not None
+        free = math.inf if is_packed else 4 * FORWARD  # characters; packed rows are hardly padded
         for chosen in by_length(lengths, BATCH, free=free):
             give_way()
-            # The modules themselves: `encode` adds milliseconds of bookkeeping to every single prompt.
-            with self._lock:
-                features = model.preprocess([texts[index] for index in chosen])
-            if self._packed is None:
-                device = model.device
-                features = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
-                embedded = model(features)["sentence_embedding"].float()
-            else:
-                embedded = _behind(model, self._packed, features)
+            embedded = self._embedded([texts[index] for index in chosen])
             vectors[chosen] = torch.nn.functional.normalize(embedded, dim=1).cpu().numpy()
         return vectors
+
+    def _embedded(self, texts: Sequence[str]) -> torch.Tensor:
+        """(N, D) vectors of one batch."""
+        if self.plain is not None:
+            with self._lock:
+                read = self.plain.preprocess(texts)
+            return self.plain.embed(read)
+        # The modules themselves: `encode` adds milliseconds of bookkeeping to every single prompt.
+        with self._lock:
+            features = self.model.preprocess(list(texts))
+        if self._packed is not None:
+            return _behind(self.model, self._packed, features)
+        device = self.model.device
+        features = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in features.items()}
+        found: torch.Tensor = self.model(features)["sentence_embedding"].float()
+        return found
 
     def is_common_word(self, word: str) -> bool:
         """The tokenizer has a token for the whole word: it is frequent in what the encoder was trained on."""
         with self._lock:
-            tokenizer = self.model.tokenizer
+            tokenizer: Any = self.plain.tokenizer if self.plain is not None else self.model.tokenizer
             if hasattr(tokenizer, "tokenize"):
                 tokens = tokenizer.tokenize(f" {word}")
             else:  # of static embeddings: the bare one of the tokenizers library
@@ -90,12 +113,17 @@ class SentenceEncoder:
             return len(tokens) == 1
 
 
+def _folder(name: str) -> Path | None:
+    """Where the encoder lies; None: somewhere else than in a folder that is known."""
+    found = embedded_encoder_folder() if name == MINILM else Path(name)
+    return found if found is not None and found.is_dir() else None
+
+
 def _load(name: str, device: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
-    packaged = embedded_encoder_folder() if name == MINILM else None
     try:
-        return SentenceTransformer(str(packaged or name), device=device).eval()
+        return SentenceTransformer(str(_folder(name) or name), device=device).eval()
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise ModelLoadError(
