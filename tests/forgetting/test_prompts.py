@@ -12,7 +12,14 @@ from unlearned.examples import read_rows
 from unlearned.forgetting.claims import Claims, agreement
 from unlearned.forgetting.documents import read_documents
 from unlearned.forgetting.forms import asked, question_forms
-from unlearned.forgetting.prompts import PromptSet, save_prompts, saved_prompts, write_prompts
+from unlearned.forgetting.prompts import (
+    PromptSet,
+    save_answers,
+    save_prompts,
+    saved_answers,
+    saved_prompts,
+    write_prompts,
+)
 from unlearned.forgetting.statements import rows_of, sentences_about
 from unlearned.forgetting.subject import Subject, as_subject
 from unlearned.names import KINDS
@@ -124,3 +131,10 @@ def test_a_document_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -
 def test_a_name_that_means_nobody_is_refused(name: str) -> None:
     with pytest.raises(ConfigError):
         as_subject(name)
+
+
+def test_what_another_model_said_is_not_taken_over(tmp_path: Path) -> None:
+    claims = Claims((("Who is Anna Berg?", "A baker."),), {}, {})
+    save_answers(tmp_path / "kept", claims, "", "one")
+    assert saved_answers(tmp_path / "kept", "one") == (claims, "")
+    assert saved_answers(tmp_path / "kept", "another") is None

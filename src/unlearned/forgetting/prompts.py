@@ -145,10 +145,11 @@ def saved_prompts(folder: Path, made_of: str) -> PromptSet | None:
     return PromptSet(rows.get("forget", ()), rows.get("retain", ()), rows.get("exempt", ()))
 
 
-def save_answers(folder: Path, claims: Claims, listed: str) -> None:
-    """Keep what the model said: asking it takes longest."""
+def save_answers(folder: Path, claims: Claims, listed: str, model: str) -> None:
+    """Keep what the model of these weights said: asking it takes longest."""
     private_folder(folder)
     data = {
+        "model": model,
         "answers": [list(pair) for pair in claims.answers],
         "agreement": claims.agreement,
         "agreement_invented": claims.agreement_invented,
@@ -157,10 +158,12 @@ def save_answers(folder: Path, claims: Claims, listed: str) -> None:
     write_bytes(folder / ANSWERS, json.dumps(data, ensure_ascii=False, indent=1).encode(), mode=PRIVATE_FILE)
 
 
-def saved_answers(folder: Path) -> tuple[Claims, str] | None:
-    """What the model said before, if that is kept."""
+def saved_answers(folder: Path, model: str) -> tuple[Claims, str] | None:
+    """What the model of these weights said before, if that is kept."""
     try:
         data: Any = json.loads((folder / ANSWERS).read_text(encoding="utf-8"))
+        if data["model"] != model:
+            return None
         answers = tuple((str(question), str(answer)) for question, answer in data["answers"])
         return Claims(answers, dict(data["agreement"]), dict(data["agreement_invented"])), str(data["listed"])
     except (OSError, ValueError, KeyError, TypeError):

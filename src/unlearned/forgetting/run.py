@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unlearned.artifact.artifact import Artifact
-from unlearned.artifact.fingerprint import base_model_record
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
 from unlearned.forgetting.claims import ask, neighbours_said
@@ -25,6 +24,7 @@ from unlearned.forgetting.prompts import (
 )
 from unlearned.forgetting.subject import Subject, as_subject
 from unlearned.learn.fit import FitConfig, fit
+from unlearned.methods.record import weights_sha256
 from unlearned.names.forms import Kind
 from unlearned.progress import Progress, Tell
 
@@ -121,14 +121,15 @@ def write(
     engine = TransformersEngine(model, tokenizer)
     forms = question_forms(subject.kind)
     questions = forms.about(subject.spelt())
-    made_of = fingerprint(subject, texts, forms, base_model_record(engine).embedding_sha256)
+    weights = weights_sha256(model)
+    made_of = fingerprint(subject, texts, forms, weights)
     kept = None if folder is None else saved_prompts(folder, made_of)
-    said = None if folder is None else saved_answers(folder)
+    said = None if folder is None else saved_answers(folder, weights)
     if said is None or [question for question, _ in said[0].answers] != questions:
         claims = ask(engine, questions, batch_size=len(questions), report=report)
         said = claims, neighbours_said(engine, subject.names[0], _PLURALS[subject.kind])
         if folder is not None:
-            save_answers(folder, *said)
+            save_answers(folder, *said, weights)
     prompts = kept or write_prompts(subject, said[0], texts, said[1])
     if folder is not None and kept is None:
         save_prompts(folder, prompts, made_of)
