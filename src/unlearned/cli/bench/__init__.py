@@ -17,6 +17,7 @@ from unlearned.cli.bench.probes import probes
 from unlearned.cli.bench.sentiment import sentiment
 from unlearned.cli.bench.shown import merge
 from unlearned.cli.bench.strangers import strangers
+from unlearned.cli.bench.subjects import subjects
 from unlearned.cli.bench.tofu import tofu, verify
 
 bench = typer.Typer(help="Run a benchmark.", no_args_is_help=True)
@@ -33,6 +34,7 @@ for command in (
     index,
     strength,
     strangers,
+    subjects,
     tofu,
     verify,
     merge,

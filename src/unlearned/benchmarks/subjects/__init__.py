@@ -1,0 +1,1 @@
+"""From a name alone: which questions about ten subjects that most models know does `forget` find?"""
