@@ -52,6 +52,10 @@ class Prompt:
     templated: bool = False
     """Whether a chat template stands around the messages, with all special tokens spelled out in `text`."""
 
+    owner: str = ""
+    """Who asks. What detection has worked out for a text is used again for the same owner only, so that the time of an
+    answer tells nobody what others have asked."""
+
     def __repr__(self) -> str:
         return f"Prompt({self.text!r}, {len(self.token_ids)} tokens, {len(self.segments)} segments)"
 

@@ -79,7 +79,7 @@ def _reading(prompt: Prompt, segments: Sequence[Segment], reach: int, *, cut: bo
     if len(text) > start:
         kept.append(Segment(start, len(text)))
     none = np.zeros(0, dtype=np.bool_)
-    return Prompt(text, (), np.zeros((0, 2), dtype=np.int64), none, tuple(kept)), places
+    return Prompt(text, (), np.zeros((0, 2), dtype=np.int64), none, tuple(kept), owner=prompt.owner), places
 
 
 def _after(words: str, reach: int) -> int:

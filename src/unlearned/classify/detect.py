@@ -14,16 +14,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats
+from unlearned.classify.base import Features, Floats, TextEncoder
 from unlearned.classify.decoding import readings
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.garbled import ungarbled
+from unlearned.classify.kept import VECTORS
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.lexicon import CERTAIN, Lexicon, Said
 from unlearned.classify.reading import Reading, as_written, unquoted
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Scope
+from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
 from unlearned.names.edges import grown, grown_to_matches
@@ -140,11 +142,12 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     lexicons = [scope.lexicon for scope in scopes if scope.lexicon]
     looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index, lexicons)]
     # A later batch looks at some texts once more; none of them is encoded twice.
-    encoders = {id(encoder): RememberingEncoder(encoder) for encoder in (scope.classifier.encoder for scope in scopes)}
-    whole = _judged(looks, scopes, encoders)
+    encoders = {id(encoder): _remembering(encoder) for encoder in (scope.classifier.encoder for scope in scopes)}
+    owners = [prompt.owner for prompt in prompts]
+    whole = _judged(looks, scopes, encoders, owners)
     suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other look reaches a threshold
     cut = {n: parts for n in suspicious if (parts := _parts(looks[n]))}
-    parted = _judged([part for parts in cut.values() for part in parts], scopes, encoders)
+    parted = _judged([part for parts in cut.values() for part in parts], scopes, encoders, owners)
     claims: list[list[Claim]] = [[] for _ in scopes]
     first = 0
     for n in suspicious:
@@ -154,7 +157,7 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
             first = columns.stop
         for s in range(len(scopes)):
             claims[s] += judged.best(s, columns)
-    further = _judged(_following(prompts, whole, claims, scopes), scopes, encoders)
+    further = _judged(_following(prompts, whole, claims, scopes), scopes, encoders, owners)
     highest = np.zeros(len(prompts))
     flagged: list[list[Span]] = [[] for _ in prompts]
     for judged in (whole, parted, further):
@@ -256,7 +259,17 @@ def _failed(scope: Scope, error: Exception) -> DetectionError:
     return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
 
 
-def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[int, RememberingEncoder]) -> Judged:
+def _remembering(encoder: TextEncoder) -> RememberingEncoder:
+    """Encodes no text twice: of this call, nor, where a text's vector depends on it alone, of those before."""
+    return RememberingEncoder(encoder, kept=VECTORS if isinstance(encoder, SentenceEncoder) else None)
+
+
+def _judged(
+    looks: Sequence[Look],
+    scopes: Sequence[Scope],
+    encoders: Mapping[int, RememberingEncoder],
+    owners: Sequence[str],
+) -> Judged:
     """Score every look under every scope, short texts less.
 
     Raises:
@@ -278,6 +291,9 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[in
     said = [[scope.lexicon.said(text) for text in texts] for scope in scopes]
     read = [text for own in said for one in own for text in (one.text, one.less) if text is not None]
     distinct = {text: n for n, text in enumerate(dict.fromkeys([*read, *alone]))}
+    whose = _whose(looks, texts, said, owners)
+    for remembering in encoders.values():
+        remembering.owners |= whose
     features: dict[int, Features] = {}  # scopes that share an encoder share all that is worked out from a text
     for row, scope in enumerate(scopes):
         encoder = scope.classifier.encoder
@@ -311,6 +327,26 @@ def _judged(looks: Sequence[Look], scopes: Sequence[Scope], encoders: Mapping[in
         except Exception as error:
             raise _failed(scope, error) from error
     return judged
+
+
+def _whose(
+    looks: Sequence[Look], texts: Sequence[str], said: Sequence[Sequence[Said]], owners: Sequence[str]
+) -> dict[str, str]:
+    """Text that is encoded -> who asks it; empty where nobody is known."""
+    if not any(owners):
+        return {}
+    asked: dict[str, str] = {}
+    for look in looks:
+        for text in (look.text, look.follow_up):
+            if text is not None:
+                asked.setdefault(text, owners[look.prompt])
+    found = dict(asked)
+    for own in said:
+        for text, one in zip(texts, own, strict=True):
+            for variant in (one.text, one.less):
+                if variant is not None:
+                    found.setdefault(variant, asked[text])
+    return found
 
 
 def _with_names(

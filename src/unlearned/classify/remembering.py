@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unlearned.classify.base import Floats, TextEncoder
+from unlearned.classify.kept import KeptVectors
 
 
 class RememberingEncoder:
@@ -15,11 +16,16 @@ class RememberingEncoder:
     Args:
         inner: the encoder that is asked for new texts.
         most: vectors that are kept; when more would be, all are dropped first. None = all.
+        kept: vectors of earlier requests, where the encoder may use them.
     """
 
-    def __init__(self, inner: TextEncoder, most: int | None = None) -> None:
+    def __init__(self, inner: TextEncoder, most: int | None = None, kept: KeptVectors | None = None) -> None:
         self.inner = inner
         self.most = most
+        self.kept = kept
+        self.owners: dict[str, str] = {}
+        """Text -> whose it is, for the kept ones."""
+
         self.known: dict[str, Floats] = {}
 
     @property
@@ -35,5 +41,6 @@ class RememberingEncoder:
             self.known.clear()
             new = list(dict.fromkeys(texts))
         if new:
-            self.known |= dict(zip(new, self.inner.encode(new), strict=True))
+            made = self.inner.encode(new) if self.kept is None else self.kept.encode(self.inner, new, self.owners)
+            self.known |= dict(zip(new, made, strict=True))
         return np.stack([self.known[text] for text in texts])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from unlearned.classify.kept import VECTORS
 from unlearned.extras import require
 
 DETECTION = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -32,6 +33,8 @@ class Metrics:
         self.queue = make("Gauge", "queue_depth", "Rows that wait for the engine.")
         self.artifacts = make("Gauge", "artifacts", "Artifacts that are enforced.")
         self.problems = make("Gauge", "artifact_problems", "Artifacts that cannot be used.")
+        self.kept = make("Gauge", "kept_vectors_bytes", "Vectors of texts that were checked before.")
+        self.looked_up = make("Gauge", "vectors", "Texts that detection needed a vector of.", ("from",))
         self.unread = make(
             "Counter",
             "unread_prompts_total",
@@ -44,5 +47,9 @@ class Metrics:
         self.queue.set(queue_depth())
         self.artifacts.set(artifacts)
         self.problems.set(problems)
+        counts = VECTORS.counts()
+        self.kept.set(counts.size)
+        self.looked_up.labels("kept").set(counts.found)
+        self.looked_up.labels("encoder").set(counts.encoded)
         exposition: bytes = self._client.generate_latest(self.registry)
         return exposition

@@ -163,7 +163,7 @@ def _detection_error(error: BaseException) -> DetectionError:
 
 
 def _key(prompt: Prompt, enforced: Enforced) -> bytes:
-    digest = hashlib.sha256(enforced.digest.encode())
+    digest = hashlib.sha256(f"{enforced.digest}\0{prompt.owner}\0".encode("utf-8", "surrogatepass"))
     for segment in prompt.segments:
         digest.update(f"\0{segment.role}:{segment.start}:{segment.end}".encode())
     digest.update(b"\0\0" + prompt.text.encode("utf-8", "surrogatepass"))

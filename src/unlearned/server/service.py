@@ -106,7 +106,8 @@ class Service:
     async def _check(
         self, read: Callable[[], Sequence[Prompt]], record: Record, will_be_late: Callable[[], None]
     ) -> Checked:
-        prompts = tuple(await asyncio.to_thread(read))
+        owner = record.key or ""
+        prompts = tuple(replace(prompt, owner=owner) for prompt in await asyncio.to_thread(read))
         if sum(len(prompt.text) for prompt in prompts) > SHORT:
             will_be_late()
         record.prompt_tokens = sum(len(prompt.token_ids) for prompt in prompts)

@@ -15,18 +15,20 @@ import torch
 
 from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
+from unlearned.classify.kept import VECTORS
 from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import background_prompts
 from unlearned.learn.fit import FitConfig, fit
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, text_only
+from unlearned.stages import Prompt, messages_only, text_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 NEW_TOKENS = 64
+TURNS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,9 @@ def measure_speed(
         report("detection", 0, 1)
         ratios.append(_detection(llm, encoder, clean + flagged, batch, repeats))
         report("detection", 1, 1)
+    report("detection, a chat", 0, 1)
+    ratios.append(_turns(llm, background_prompts(), repeats))
+    report("detection, a chat", 1, 1)
     fits = [_fit(model, tokenizer, count, report) for count in (40, 400)]
     return {
         "machine": f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {sys.platform}",
@@ -162,6 +167,7 @@ def _detection(llm: Unlearned, encoder: SentenceEncoder, texts: Sequence[str], b
             encoder.model(feature)
 
     def ours() -> float:
+        VECTORS.clear()  # texts that nobody has asked before
         return 1000 * _seconds(lambda: [unlearner.classify(group) for group in groups]) / len(texts)
 
     def theirs() -> float:
@@ -169,6 +175,26 @@ def _detection(llm: Unlearned, encoder: SentenceEncoder, texts: Sequence[str], b
 
     name = "detection, one prompt" if batch == 1 else f"detection, batches of {batch}"
     return _paired(name, "the encoder's forward pass alone", "<= 1.3", "ms/prompt", ours, theirs, 3 * repeats)
+
+
+def _turns(llm: Unlearned, texts: Sequence[str], repeats: int) -> Ratio:
+    """Milliseconds to check a conversation with its newest message: of its twentieth turn against its first."""
+    roles = ("user", "assistant")
+    messages = [(roles[n % 2], f"{texts[n % len(texts)]} ({n})") for n in range(2 * TURNS - 1)]
+
+    def turn(number: int) -> float:
+        prompt = messages_only(messages[: 2 * number - 1])
+        return 1000 * _seconds(lambda: llm.unlearner.classify([prompt]))
+
+    def first() -> float:
+        VECTORS.clear()
+        return turn(1)
+
+    def last() -> float:
+        VECTORS.clear()
+        return [turn(number) for number in range(1, TURNS + 1)][-1]
+
+    return _paired(f"detection, turn {TURNS} of a chat", "turn 1 of it", "<= 1.5", "ms", last, first, 3 * repeats)
 
 
 def _paired(

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from unlearned.answers.guard import Guard
@@ -217,11 +217,13 @@ class Enforcer:
         """The prompt's words and these: a question may begin in the one and end in the other."""
         prompt = self._read(token_ids, given)
         said = [(segment.role, prompt.text[segment.start : segment.end]) for segment in prompt.segments]
-        return messages_only([*said, ("user", words)])
+        return replace(messages_only([*said, ("user", words)]), owner=prompt.owner)
 
     def _read(self, token_ids: Sequence[int], given: Given) -> Prompt:
         ids = token_ids if given.length is None else token_ids[: given.length]
-        return self.reader.read(ids, given.chat.split if given.chat is not None else None)
+        prompt = self.reader.read(ids, given.chat.split if given.chat is not None else None)
+        record = RECORD.get()
+        return prompt if record is None or record.key is None else replace(prompt, owner=record.key)
 
     def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced) -> Checked:
         if not verdict.in_scope:
