@@ -44,7 +44,8 @@ class MeanPooledBert:
             return None
         from transformers import AutoTokenizer, BertModel
 
-        model = BertModel.from_pretrained(folder, dtype=torch.float32).eval()
+        model: Any = BertModel.from_pretrained(folder, dtype=torch.float32)
+        model.eval()
         if not PackedBert.takes(model):
             return None
         return cls(AutoTokenizer.from_pretrained(folder), PackedBert(model), int(model.config.hidden_size), longest)
