@@ -99,8 +99,8 @@ wheels: $(READY)
 	rm -f $(WHEELS)/unlearned-*.whl
 
 lint: $(READY)
-	$(BIN)/ruff check src tests locks
-	$(BIN)/ruff format --check src tests locks
+	$(BIN)/ruff check src tests locks docs
+	$(BIN)/ruff format --check src tests locks docs
 	$(BIN)/mypy
 
 check: lint test

@@ -1,7 +1,7 @@
 """Pages of the site that lie elsewhere in the repository, and links that hold in both places.
 
-README, CONTRIBUTING, SECURITY, CHANGELOG and the benchmarks' cards are read where they are. Links are written as they hold
-in the repository; here they become links between pages. A link to another file of the repository becomes its name.
+README, CONTRIBUTING, SECURITY, CHANGELOG and the benchmarks' cards are read where they are. Links are written as they
+hold in the repository; here they become links between pages. A link to another file of the repository becomes its name.
 """
 
 from __future__ import annotations

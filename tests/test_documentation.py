@@ -65,7 +65,7 @@ def test_every_public_name_has_a_summary_and_an_example_that_parses(name: str) -
     summary, blank = text.splitlines()[:2]
     assert summary.endswith((".", ":")), summary
     assert not blank
-    assert "Example:" in text
+    assert "Examples:" in text
     source = "\n".join(re.findall(r"^\s*(?:>>>|\.\.\.) ?(.*)$", text, re.MULTILINE))
     assert source
     ast.parse(source)
