@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import commands
+
 ROOT = Path(__file__).parent.parent
 ELSEWHERE = {
     "README.md": "index.md",
@@ -32,12 +34,15 @@ def on_files(files: Any, config: Any) -> Any:
 
     for path, page in ELSEWHERE.items():
         files.append(File.generated(config, page, abs_src_path=str(ROOT / path)))
+    files.append(File.generated(config, "reference/commands.md", content=commands.page()))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Turn links of the repository into links of the site."""
     at = page.file.src_uri
+    if at == "reference/commands.md":
+        return markdown
     source = next((path for path, name in ELSEWHERE.items() if name == at), f"docs/{at}")
 
     def turned(link: re.Match[str]) -> str:
