@@ -10,8 +10,8 @@ from pathlib import Path
 CLI = Path(__file__).parent.parent / "src" / "unlearned" / "cli"
 INTRO = """# Command line
 
-Every command and option, as `unlearned COMMAND --help` shows them. A default of `True` is turned off by `--no-...`, such
-as `--no-fluency`. Commands that load a model also take the [options of models](#options-of-models).
+Every command and option, as `unlearned COMMAND --help` shows them. A default of `True` is turned off by `--no-...`,
+such as `--no-fluency`. Commands that load a model also take the [options of models](#options-of-models).
 """
 
 
