@@ -85,6 +85,7 @@ def test_the_notebook_has_no_outputs_of_some_machine() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # it fits: half a minute on a quiet machine, and more on a busy one
 def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.symlink(ROOT / "examples", tmp_path / "examples", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
