@@ -94,3 +94,7 @@ def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         if kind == "code":
             exec(compile(source, "quickstart.ipynb", "exec"), space)
     assert (tmp_path / "artifacts" / "hp" / "unlearner.json").is_file()
+
+
+def test_the_citation_is_of_this_release() -> None:
+    assert f"\nversion: {unlearned.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
