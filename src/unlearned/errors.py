@@ -4,7 +4,18 @@ from __future__ import annotations
 
 
 class UnlearnedError(Exception):
-    """Base of all errors of this package; catching it catches them all."""
+    """Base of all errors of this package; catching it catches them all.
+
+    Each error also inherits the built-in error that it refines, such as `ValueError` or `OSError`. Its message says
+    what was found, and what to do next.
+
+    Examples:
+        >>> from unlearned import UnlearnedError, load
+        >>> try:
+        ...     load("artifacts/no-such-folder")
+        ... except UnlearnedError as error:
+        ...     print(error)
+    """
 
 
 class ConfigError(UnlearnedError, ValueError):

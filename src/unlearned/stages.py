@@ -101,7 +101,15 @@ class Exempted:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision for one prompt."""
+    """The decision for one prompt.
+
+    Examples:
+        >>> [verdict] = llm.classify(["Who is Harry Potter?"])
+        >>> verdict.in_scope, verdict.scope
+        (True, 'harry-potter')
+        >>> for span in verdict.spans:
+        ...     print(span.start, span.end, span.scope, round(span.score, 2))
+    """
 
     spans: tuple[Span, ...] = ()
     """What is in scope, by start; empty for a prompt that passes untouched."""
@@ -121,11 +129,12 @@ class Verdict:
 
     @property
     def in_scope(self) -> bool:
+        """Whether something of the prompt is in a scope."""
         return bool(self.spans)
 
     @property
     def flagged(self) -> bool:
-        """The same, as answers call it."""
+        """The same as `in_scope`, under the name that answers use."""
         return self.in_scope
 
     @property

@@ -64,7 +64,15 @@ SAME_ENCODER = 0.02  # largest difference of a coordinate; other devices and pre
 class Artifact:
     """One or more forget scopes that were fitted together, with the record of how.
 
-    Make one with `fit`, or read one with `Artifact.from_pretrained`.
+    Make one with `fit` or `forget`, or read one with `load` or `Artifact.from_pretrained`.
+
+    Examples:
+        >>> artifact = Artifact.from_pretrained("artifacts/hp")
+        >>> artifact.name
+        'harry-potter'
+        >>> artifact.doubts()  # what speaks against using it
+        {'harry-potter': []}
+        >>> artifact.save_pretrained("artifacts/copy")
     """
 
     scopes: tuple[ForgetScope, ...]
@@ -132,6 +140,9 @@ class Artifact:
         Args:
             folder: where.
             keep_previous: keep an older artifact as `NAME.previous`, in place of the one before it.
+
+        Returns:
+            The folder.
 
         Raises:
             ArtifactError: the place is taken by something that is no artifact.
@@ -316,11 +327,23 @@ def _exemptions(arrays: Mapping[str, npt.NDArray[Any]]) -> Exemptions:
 
 
 def load(*paths: str | Path, trusted_keys: str | Path | None = None) -> tuple[Artifact, ...]:
-    """Read several artifacts, to be used together: `Unlearned(model, tokenizer, load(a, b))`.
+    """Read artifacts that are to be used together.
 
     Args:
         paths: folders or hub ids.
-        trusted_keys: file of public keys; each artifact must be signed by one of them.
+        trusted_keys: file of public keys; each artifact must be signed by one of them. None = no signature is needed.
+
+    Returns:
+        The artifacts, in the order of the paths.
+
+    Raises:
+        ArtifactIntegrityError: a file is missing, truncated or altered; or it is not signed by a trusted key.
+        ArtifactVersionError: written by another version of the format.
+        ArtifactSchemaError: `unlearner.json` has unknown, missing or ill-typed fields.
+
+    Examples:
+        >>> from unlearned import Unlearned, load, load_model
+        >>> llm = Unlearned(*load_model("embedded"), load("artifacts/hp", "artifacts/star-wars"))
     """
     trusted = None if trusted_keys is None else read_trusted(Path(trusted_keys))
     return tuple(Artifact.from_pretrained(path, trusted=trusted) for path in paths)

@@ -73,10 +73,12 @@ def forget(
 ) -> Artifact:
     """Learn to forget whom or what a name stands for: write the prompts, then `fit` on them.
 
+    The prompts come from the model's own answers about the subject, and from documents if there are any.
+
     Args:
         names: one name in full, or several of one subject: "Hogwarts", "Harry Potter".
         model: the original model; asked what it says about the subject, and only run.
-        tokenizer: its tokenizer.
+        tokenizer: the model's tokenizer.
         kind: person, work, place, organisation or product.
         aliases: nicknames and the like, of the first name.
         about: who is meant, where several have the name: "dentist in Villach".
@@ -89,10 +91,19 @@ def forget(
         on_progress: called with (phase, done, total).
         on_found: called with a line that says whether the model knows the subject.
 
+    Returns:
+        An artifact of one scope.
+
     Raises:
         ConfigError: a name is empty, one letter, or a common word without `about`.
         DataError: a document is no text.
         FitError: the model answers nothing, or documents were given and none of them names the subject.
+
+    Examples:
+        >>> from unlearned import forget, load_model
+        >>> model, tokenizer = load_model("embedded")
+        >>> artifact = forget("Thomas A. Edison", model=model, tokenizer=tokenizer, scope="request-4711")
+        >>> artifact.save_pretrained("artifacts/edison")
     """
     subject = as_subject(names, kind=kind, aliases=aliases, about=about, not_about=not_about)
     written = write(

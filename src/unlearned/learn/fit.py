@@ -39,7 +39,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FitConfig(ClassifierConfig, StrengthConfig):
-    """How to learn an artifact: the classifier's part, and the strength's."""
+    """How to learn an artifact: the classifier's part, and the strength's.
+
+    Raises:
+        ConfigError: a setting is out of range, or two of them contradict each other.
+
+    Examples:
+        >>> FitConfig(calibration="fpr", max_fpr=0.001)  # fewer false alarms
+        >>> FitConfig(corruption="rand_noise_first_n")  # noise in place of strangers
+        >>> FitConfig(max_examples=16, seed=0)  # quicker, and the same every time; a known seed is no secret
+    """
 
     seed: int | None = None
     """Makes the artifact's secret, and with it the noise, reproducible; None = a new secret each time."""
@@ -60,22 +69,44 @@ def fit(
     config: FitConfig | None = None,
     on_progress: Progress | None = None,
 ) -> Artifact:
-    """Learn to forget one scope: `fit_detector`, then `add_strength`.
+    """Learn to forget one scope.
+
+    First the classifier and its threshold are fitted (`fit_detector`). Then the corruption and its strength are
+    learned on the model (`add_strength`), which is only run.
 
     Args:
-        model: the original model; only run.
-        tokenizer: its tokenizer.
-        forget: prompts about what is to be forgotten, with answers where there are any.
-        retain: close prompts that must stay; without any, the packaged background prompts are the only negatives.
-        scope: name of the scope.
-        exempt: "not this one" examples, such as prompts about another person of the same name: a passage that is
-            about as near to one of them as to any forget prompt passes.
+        model: the original model; its weights do not change.
+        tokenizer: the model's tokenizer.
+        forget: prompts about what is to be forgotten, with answers where there are any; forty or more are good. A list
+            of texts, rows or dictionaries, or a file as `Path`.
+        retain: close prompts that must stay, in the same forms. Without any, the packaged general prompts are the only
+            negative examples.
+        scope: name of the scope; the artifact holds it in plain letters.
+        exempt: "not this one" examples, such as prompts about another person of the same name. A passage passes if it
+            is about as near to one of them as to any forget prompt.
         config: everything else.
         on_progress: called with (phase, done, total).
 
+    Returns:
+        An artifact of one scope.
+
     Raises:
+        ConfigError: `scope` is empty.
         DataError: a row is bad, or a prompt is in both sets.
-        FitError: nothing to learn from, or the objective is not finite.
+        FitError: there is nothing to learn from, or the objective is not finite.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from unlearned import fit, load_model
+        >>> model, tokenizer = load_model("embedded")
+        >>> artifact = fit(
+        ...     model,
+        ...     tokenizer,
+        ...     forget=Path("examples/harry-potter.forget.jsonl"),
+        ...     retain=Path("examples/harry-potter.retain.jsonl"),
+        ...     scope="harry-potter",
+        ... )
+        >>> artifact.save_pretrained("artifacts/hp")
     """
     config = config or FitConfig()
     unfinished = Unfinished(config.checkpoints, _fingerprint(forget, retain, exempt, scope, config))
