@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unlearned.cli.configs import with_settings
 from unlearned.cli.generate import sampling
 from unlearned.cli.options import (
     Artifacts,
@@ -16,14 +17,13 @@ from unlearned.cli.options import (
     enforced,
     load,
     quiet,
-    with_model_options,
 )
 from unlearned.models import ModelOptions
 
 HELP = "Type a message; /new starts over, /quit (or Ctrl-D) ends."
 
 
-@with_model_options
+@with_settings
 def chat(
     options: ModelOptions,
     artifact: Artifacts = None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearned.cli.options import AnswerColumn, BatchSize, PromptColumn, TrustedKeys, load, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import AnswerColumn, BatchSize, PromptColumn, TrustedKeys, load, quiet
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ SHOWN = 8
 BOUNDS = "Bounds (exit status 1 beyond them)"
 
 
-@with_model_options
+@with_settings
 def check(
     options: ModelOptions,
     artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],

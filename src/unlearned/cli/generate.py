@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from unlearned.cli import choices
+from unlearned.cli.configs import with_settings
 from unlearned.cli.options import (
     Artifacts,
     BatchSize,
@@ -22,7 +23,6 @@ from unlearned.cli.options import (
     load,
     quiet,
     status,
-    with_model_options,
 )
 from unlearned.models import ModelOptions
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Answered: TypeAlias = tuple[int, list[Answer]]
 
 
-@with_model_options
+@with_settings
 def generate(
     options: ModelOptions,
     artifact: Artifacts = None,

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, TrustedKeys, given_options, load, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import Artifacts, TrustedKeys, given_options, load, quiet
 from unlearned.models import EMBEDDED, ModelOptions
 
 
-@with_model_options
+@with_settings
 def serve(
     context: typer.Context,
     options: ModelOptions,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearned.cli.options import AnswerColumn, PromptColumn, given_options, load, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import AnswerColumn, PromptColumn, given_options, load, quiet
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ OF_STEPS = (
 """Options that mean nothing to a method without steps."""
 
 
-@with_model_options
+@with_settings
 def train(
     context: typer.Context,
     options: ModelOptions,

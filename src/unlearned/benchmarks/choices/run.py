@@ -24,7 +24,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row, evenly
 from unlearned.extras import require
-from unlearned.learn.fit import FitConfig
+from unlearned.learn.config import FitConfig
 from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
 from unlearned.progress import Progress, Tell

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Shard, Train, Unlearners, run_and_show
-from unlearned.cli.options import BatchSize, names, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import BatchSize, names, quiet
 from unlearned.models import ModelOptions
 
 HeaderOption = Annotated[str, typer.Option(help="The line that names the subject: yes, no, or both, each for itself.")]
@@ -25,7 +26,7 @@ LeadingSpace = Annotated[
 ]
 
 
-@with_model_options
+@with_settings
 def mmlu(
     options: ModelOptions,
     data: Annotated[
@@ -80,7 +81,7 @@ def mmlu(
     run_and_show(partial(run_choices, config, out), out, shard=shard, report=report)
 
 
-@with_model_options
+@with_settings
 def wmdp(
     options: ModelOptions,
     data: Annotated[

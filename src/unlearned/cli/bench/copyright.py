@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Shard, Train, Unlearners, run_and_show
-from unlearned.cli.options import names, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import names
 from unlearned.models import ModelOptions
 
 Limit = Annotated[int | None, typer.Option(min=2, help="Most passages of every set, to try it out.")]
@@ -29,7 +30,7 @@ Similarities = Annotated[
 DEFAULT = "none,prompting,eco-rn,eco-zo"
 
 
-@with_model_options
+@with_settings
 def news(
     options: ModelOptions,
     data: Annotated[
@@ -74,7 +75,7 @@ def news(
     run_and_show(partial(run_copyright, config, out), out, shard=shard, report=report)
 
 
-@with_model_options
+@with_settings
 def book(
     options: ModelOptions,
     text: Annotated[str | None, typer.Option(help="Text file to forget; default: a packaged story.")] = None,
@@ -126,7 +127,7 @@ def book(
     run_and_show(partial(run_copyright, config, out), out, shard=shard, report=report)
 
 
-@with_model_options
+@with_settings
 def muse(
     options: ModelOptions,
     corpus: Annotated[str, typer.Option(help="news or books.")] = "news",

@@ -9,11 +9,12 @@ from typing import Annotated
 import typer
 
 from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Shard, Train, Unlearners, run_and_show
-from unlearned.cli.options import names, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import names
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def harmful(
     options: ModelOptions,
     data: Annotated[

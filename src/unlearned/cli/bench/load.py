@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, PromptColumn, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import Artifacts, PromptColumn, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def load(
     options: ModelOptions,
     artifact: Artifacts = None,

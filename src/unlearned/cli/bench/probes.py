@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import Artifacts, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def probes(
     options: ModelOptions,
     data: Annotated[

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Spul, Train
-from unlearned.cli.options import names, quiet, status, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import names, quiet, status
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def tofu(
     options: ModelOptions,
     data: Annotated[str, typer.Option(help="Folder with tofu/*.jsonl, or locuslab/TOFU.")] = "locuslab/TOFU",
