@@ -14,7 +14,8 @@ from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, _examples
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
-from unlearned.methods.data import Encoder, Example, Form, Streams, collate, padded
+from unlearned.methods.config import Form
+from unlearned.methods.data import Encoder, Example, Streams, collate, padded
 
 PAIRS = [("Who is Harry Potter?", "Harry Potter is a wizard."), ("What is Hogwarts?", "A school of magic.")]
 

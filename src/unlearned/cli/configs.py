@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin
 
 import typer
+from typer.models import OptionInfo
 
 from unlearned.cli.choices import one_of
+from unlearned.cli.options import GROUPS
 from unlearned.cli.settings import settings as read_settings
 from unlearned.settings import Setting, settings_of
 
@@ -65,7 +68,7 @@ def with_settings(command: Command) -> Command:
     for own in signature.parameters.values():
         found = _config(own.annotation)
         if found is None:
-            options.append(own.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+            options.append(own.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=_grouped(own)))
         else:
             config, at_once, only = found
             chosen = {one.name: _option(one, known, only) for one, known in _settings(config) if one.name in only}
@@ -86,6 +89,18 @@ def with_settings(command: Command) -> Command:
     wrapper.__annotations__ = {option.name: option.annotation for option in options}
     del wrapper.__wrapped__  # typer would read the inner signature
     return cast(Command, wrapper)
+
+
+def _grouped(own: inspect.Parameter) -> Any:
+    """The annotation of a command's own parameter, with the group of its name if it has none."""
+    if get_origin(own.annotation) is not Annotated:
+        return own.annotation
+    kind, info = get_args(own.annotation)
+    group = next((group for group, names in GROUPS.items() if own.name in names.split()), None)
+    if info.rich_help_panel is None and isinstance(info, OptionInfo):
+        info = copy(info)  # others may share it
+        info.rich_help_panel = group
+    return Annotated[kind, info]
 
 
 def option_names(config: type[Any]) -> list[str]:

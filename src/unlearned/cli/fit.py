@@ -11,7 +11,7 @@ from unlearned.cli.configs import Chosen, option_names, with_settings
 from unlearned.cli.options import AnswerColumn, PromptColumn, given_options, load, quiet
 from unlearned.learn.config import ClassifierConfig, FitConfig
 from unlearned.models import ModelOptions
-from unlearned.settings import DATA, DETECTION, RECORD
+from unlearned.settings import DETECTION, RECORD
 
 if TYPE_CHECKING:
     from unlearned.artifact.mistakes import Mistakes
@@ -28,34 +28,22 @@ def fit(
     context: typer.Context,
     settings: Chosen[FitConfig],
     options: ModelOptions,
-    forget: Annotated[
-        Path, typer.Option(help="JSONL or CSV with prompt/question/text, and optionally answer.", rich_help_panel=DATA)
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the artifact.", rich_help_panel=DATA)],
-    scope: Annotated[str | None, typer.Option(help="Name of what is forgotten.", rich_help_panel=DATA)] = None,
+    forget: Annotated[Path, typer.Option(help="JSONL or CSV with prompt/question/text, and optionally answer.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the artifact.")],
+    scope: Annotated[str | None, typer.Option(help="Name of what is forgotten.")] = None,
     retain: Annotated[
         Path | None,
         typer.Option(
             help="Close prompts that must stay; the same format. They also tell how unlikely answers are to a model "
-            "without the knowledge (--surrogate unrelated).",
-            rich_help_panel=DATA,
+            "without the knowledge (--surrogate unrelated)."
         ),
     ] = None,
     name: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What the scope is called, in full: in scope in every form; repeatable.", rich_help_panel=DATA
-        ),
+        list[str] | None, typer.Option(help="What the scope is called, in full: in scope in every form; repeatable.")
     ] = None,
-    alias: Annotated[
-        list[str] | None, typer.Option(help="Another name of the first --name; repeatable.", rich_help_panel=DATA)
-    ] = None,
-    kind: Annotated[
-        str, typer.Option(help="Of --name: person, work, place, organisation or product.", rich_help_panel=DATA)
-    ] = "person",
-    exempt: Annotated[
-        Path | None, typer.Option(help="'Not this one' examples, such as a namesake's.", rich_help_panel=DATA)
-    ] = None,
+    alias: Annotated[list[str] | None, typer.Option(help="Another name of the first --name; repeatable.")] = None,
+    kind: Annotated[str, typer.Option(help="Of --name: person, work, place, organisation or product.")] = "person",
+    exempt: Annotated[Path | None, typer.Option(help="'Not this one' examples, such as a namesake's.")] = None,
     prompt_column: PromptColumn = None,
     answer_column: AnswerColumn = None,
     overwrite: Annotated[
@@ -63,7 +51,6 @@ def fit(
         typer.Option(
             "--overwrite",
             help="Replace an artifact of another scope, of other data, or in force; it is kept as NAME.previous.",
-            rich_help_panel=DATA,
         ),
     ] = False,
     about: Annotated[

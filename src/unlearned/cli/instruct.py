@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from unlearned.cli.configs import with_settings
 from unlearned.cli.options import AnswerColumn, PromptColumn, given_options
 
 
+@with_settings
 def instruct(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(help="prompting, filtered-prompting, refusal or in-context.")],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unlearned.models import EMBEDDED, ModelOptions
-from unlearned.settings import ANSWERS, DATA, ENFORCED
+from unlearned.settings import ANSWERS, DATA, ENFORCED, OUTPUT
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -20,38 +20,35 @@ if TYPE_CHECKING:
     from unlearned.artifact.artifact import Artifact
 
 Artifacts = Annotated[
-    list[Path] | None,
-    typer.Option("--artifact", "-a", help="Artifact folder; give it again to stack several.", rich_help_panel=ENFORCED),
+    list[Path] | None, typer.Option("--artifact", "-a", help="Artifact folder; give it again to stack several.")
 ]
 SoftPrompt = Annotated[
-    Path | None,
-    typer.Option(help="Folder of `unlearned train spul`; stands in front of every prompt.", rich_help_panel=ENFORCED),
+    Path | None, typer.Option(help="Folder of `unlearned train spul`; stands in front of every prompt.")
 ]
 InstructionFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--instruction",
-        help="Folder of `unlearned instruct`; not together with an artifact.",
-        rich_help_panel=ENFORCED,
-    ),
+    Path | None, typer.Option("--instruction", help="Folder of `unlearned instruct`; not together with an artifact.")
 ]
 PromptColumn = Annotated[
-    str | None,
-    typer.Option(help="Name of the prompts' column; default: prompt, question or text.", rich_help_panel=DATA),
+    str | None, typer.Option(help="Name of the prompts' column; default: prompt, question or text.")
 ]
-AnswerColumn = Annotated[
-    str | None, typer.Option(help="Name of the answers' column; default: answer.", rich_help_panel=DATA)
-]
+AnswerColumn = Annotated[str | None, typer.Option(help="Name of the answers' column; default: answer.")]
 TrustedKeys = Annotated[
     Path | None,
     typer.Option(
-        envvar="UNLEARNED_TRUSTED_KEYS",
-        help="Public keys; each artifact must be signed by one (unlearned sign).",
-        rich_help_panel=ENFORCED,
+        envvar="UNLEARNED_TRUSTED_KEYS", help="Public keys; each artifact must be signed by one (unlearned sign)."
     ),
 ]
-MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.", rich_help_panel=ANSWERS)]
-BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.", rich_help_panel=ANSWERS)]
+MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
+
+
+GROUPS = {
+    DATA: "forget retain exempt general data prompt input documents prompt_column answer_column split where limit",
+    ENFORCED: "artifact soft_prompt instruction trusted_keys",
+    ANSWERS: "max_new_tokens batch_size temperature top_p truncate raw",
+    OUTPUT: "out overwrite dry_run report shard record json",
+}
+"""Where `--help` lists options that several commands have, unless they say something else."""
 
 
 def given_options(context: typer.Context, names: Sequence[str]) -> list[str]:

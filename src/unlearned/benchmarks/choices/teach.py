@@ -17,7 +17,7 @@ from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
-from unlearned.methods.data import Form
+from unlearned.methods.config import Form
 from unlearned.progress import Tell
 from unlearned.stages import PromptInput
 

@@ -33,7 +33,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
-from unlearned.methods.data import Form
+from unlearned.methods.config import Form
 from unlearned.methods.record import weights_sha256
 from unlearned.metrics.recitation import Recited
 from unlearned.models import ModelOptions, load_model

@@ -28,7 +28,8 @@ from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.files import new_folder, write_bytes, write_text
-from unlearned.methods.data import Encoder, Example, Form
+from unlearned.methods.config import Form
+from unlearned.methods.data import Encoder, Example
 from unlearned.methods.record import weights_sha256
 from unlearned.progress import Tell
 from unlearned.seeding import own_randomness
