@@ -43,7 +43,8 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")
 
 
 GROUPS = {
-    DATA: "forget retain exempt general data prompt input documents prompt_column answer_column split where limit",
+    DATA: "forget retain exempt general data prompt input documents prompt_column answer_column scope name alias "
+    "kind about not_about text",
     ENFORCED: "artifact soft_prompt instruction trusted_keys",
     ANSWERS: "max_new_tokens batch_size temperature top_p truncate raw",
     OUTPUT: "out overwrite dry_run report shard record json",
