@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, _examples
+from unlearned.benchmarks.tofu.finetune import _examples
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.methods.config import Form

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unlearned.models import EMBEDDED, ModelOptions
-from unlearned.settings import ANSWERS, DATA, ENFORCED, OUTPUT
+from unlearned.settings import ANSWERS, DATA, ENFORCED, OUTPUT, SERVER
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -45,8 +45,9 @@ BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")
 GROUPS = {
     DATA: "forget retain exempt general data prompt input documents prompt_column answer_column scope name alias "
     "kind about not_about text",
-    ENFORCED: "artifact soft_prompt instruction trusted_keys",
+    ENFORCED: "artifact artifact_dir soft_prompt instruction trusted_keys on_flag answer answers state audit",
     ANSWERS: "max_new_tokens batch_size temperature top_p truncate raw",
+    SERVER: "engine served_model_name api_key_file admin_key_file",
     OUTPUT: "out overwrite dry_run report shard record json",
 }
 """Where `--help` lists options that several commands have, unless they say something else."""

@@ -12,7 +12,9 @@ from unlearned.cli.options import Artifacts, TrustedKeys, given_options, load, q
 from unlearned.models import EMBEDDED, ModelOptions
 from unlearned.server.config import ServeConfig
 
-SHARED = (*("host", "port", "detection_timeout", "max_check_characters", "rate_limit", "watch_seconds", "log_prompts"),)
+SHARED = (
+    "host", "port", "detection_timeout", "max_check_characters", "rate_limit", "watch_seconds", "log_prompts",
+)  # fmt: skip
 """Settings of both engines."""
 
 

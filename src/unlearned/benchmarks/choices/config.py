@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from unlearned.benchmarks.choices.data import DOMAINS, MMLU, WMDP, ChoicesData, load_mmlu, load_wmdp
 from unlearned.benchmarks.contenders import check_contenders
 from unlearned.benchmarks.settings import check_settings
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
 
