@@ -15,7 +15,8 @@ import pytest
 from serving_helpers import FLAGGED, PLAIN
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.serving.load import LoadConfig, measure_load
+from unlearned.benchmarks.serving.config import LoadConfig
+from unlearned.benchmarks.serving.load import measure_load
 from unlearned.benchmarks.serving.process import ServerProcess
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnlearnedError
