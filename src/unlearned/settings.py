@@ -72,7 +72,7 @@ def setting(
     known = Setting(help=help, flag=flag, min=min, max=max, choices=choices, noun=noun, several=several, group=group)
     if isinstance(default, Mapping):
         return cast(Value, field(default_factory=lambda: dict(default), metadata={KEY: known}))
-    return cast(Value, field(default=default, metadata={KEY: known}))
+    return field(default=default, metadata={KEY: known})
 
 
 def settings_of(config: type[Any]) -> dict[str, Setting]:

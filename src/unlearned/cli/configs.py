@@ -16,7 +16,7 @@ from typer.models import OptionInfo
 from unlearned.cli.choices import one_of
 from unlearned.cli.options import GROUPS
 from unlearned.cli.settings import settings as read_settings
-from unlearned.settings import Setting, settings_of
+from unlearned.settings import KEY, Setting, settings_of
 
 Config = TypeVar("Config")
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -65,6 +65,7 @@ def with_settings(command: Command) -> Command:
     options: list[inspect.Parameter] = []
     made: list[inspect.Parameter] = []
     taken: dict[str, tuple[type[Any], bool, dict[str, str]]] = {}  # parameter -> config, built at once, field -> option
+    instead: dict[str, Any] = {}
     for own in signature.parameters.values():
         found = _config(own.annotation)
         if found is None:
@@ -73,6 +74,7 @@ def with_settings(command: Command) -> Command:
             config, at_once, only = found
             chosen = {one.name: _option(one, known, only) for one, known in _settings(config) if one.name in only}
             taken[own.name] = (config, at_once, {field: option.name for field, option in chosen.items()})
+            instead |= {chosen[field].name: default for field, default in only.defaults.items()}
             made += chosen.values()
     options += made
 
@@ -87,6 +89,8 @@ def with_settings(command: Command) -> Command:
 
     wrapper.__signature__ = signature.replace(parameters=options)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {option.name: option.annotation for option in options}
+    # What was taken from where, for whoever checks it.
+    wrapper.taken, wrapper.instead = taken, instead  # type: ignore[attr-defined]
     del wrapper.__wrapped__  # typer would read the inner signature
     return cast(Command, wrapper)
 
@@ -159,7 +163,7 @@ def _option(one: Field[Any], known: Setting, only: Only) -> inspect.Parameter:
 
 def _value(one: Field[Any], given: Any) -> Any:
     """What the user gave, as the field has it."""
-    known: Setting = one.metadata["setting"]
+    known: Setting = one.metadata[KEY]
     if str(one.type).startswith("Mapping["):
         default = one.default_factory() if one.default_factory is not MISSING else {}
         return {**default, **read_settings(given, f"--{_name(one, known).replace('_', '-')}")}
