@@ -29,6 +29,12 @@ ANSWERS, OUTPUT, SERVER, LIMITS = "Answers", "Output", "Server", "Limits"
 BOUNDS, RECORD = "Bounds (exit status 1 beyond them)", "Record"
 """Groups of options in the help."""
 
+GROUPS = (
+    *(DATA, ENFORCED, MODEL, DETECTION, CORRUPTION, TRAINING, ADAPTER, UNLEARNERS, ANSWERS, SERVER, LIMITS),
+    *(BOUNDS, RECORD, OUTPUT),
+)
+"""In the order in which the help has them."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:

@@ -14,9 +14,9 @@ import typer
 from typer.models import OptionInfo
 
 from unlearned.cli.choices import one_of
-from unlearned.cli.options import GROUPS
+from unlearned.cli.options import GROUP_OF
 from unlearned.cli.settings import settings as read_settings
-from unlearned.settings import KEY, Setting, settings_of
+from unlearned.settings import GROUPS, KEY, Setting, settings_of
 
 Config = TypeVar("Config")
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -59,7 +59,7 @@ def with_settings(command: Command) -> Command:
     """Give a command the options of the configurations among its parameters.
 
     A parameter `Chosen[SomeConfig]` stands for the settings of `SomeConfig`; one `SomeConfig` does, too, and is built
-    before the command is run. In the help the command's own options come first.
+    before the command is run. In the help each group of options has the command's own first.
     """
     signature = inspect.signature(command, eval_str=True)
     options: list[inspect.Parameter] = []
@@ -76,7 +76,7 @@ def with_settings(command: Command) -> Command:
             taken[own.name] = (config, at_once, {field: option.name for field, option in chosen.items()})
             instead |= {chosen[field].name: default for field, default in only.defaults.items()}
             made += chosen.values()
-    options += made
+    options = sorted([*options, *made], key=_place)
 
     @wraps(command)
     def wrapper(**given: Any) -> None:
@@ -100,11 +100,18 @@ def _grouped(own: inspect.Parameter) -> Any:
     if get_origin(own.annotation) is not Annotated:
         return own.annotation
     kind, info = get_args(own.annotation)
-    group = next((group for group, names in GROUPS.items() if own.name in names.split()), None)
+    group = next((group for group, names in GROUP_OF.items() if own.name in names.split()), None)
     if info.rich_help_panel is None and isinstance(info, OptionInfo):
         info = copy(info)  # others may share it
         info.rich_help_panel = group
     return Annotated[kind, info]
+
+
+def _place(option: inspect.Parameter) -> int:
+    """That of its group in the help; first what has none."""
+    info = get_args(option.annotation)[1] if get_origin(option.annotation) is Annotated else None
+    group = getattr(info, "rich_help_panel", None)
+    return GROUPS.index(group) if group in GROUPS else -1
 
 
 def option_names(config: type[Any]) -> list[str]:

@@ -25,6 +25,7 @@ from unlearned.cli.options import (
     status,
 )
 from unlearned.models import ModelOptions
+from unlearned.settings import ANSWERS
 
 if TYPE_CHECKING:
     from unlearned.api import Answer
@@ -46,7 +47,7 @@ def generate(
     max_new_tokens: MaxNewTokens = 128,
     temperature: Annotated[float, typer.Option(min=0, help="0 = greedy.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus sampling.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="For sampling.")] = 0,
+    seed: Annotated[int, typer.Option(help="For sampling.", rich_help_panel=ANSWERS)] = 0,
     batch_size: BatchSize = 16,
     truncate: Annotated[
         str | None,

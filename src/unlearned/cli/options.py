@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unlearned.models import EMBEDDED, ModelOptions
-from unlearned.settings import ANSWERS, DATA, ENFORCED, OUTPUT, SERVER
+from unlearned.settings import ANSWERS, CORRUPTION, DATA, ENFORCED, OUTPUT, SERVER
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -41,16 +41,16 @@ TrustedKeys = Annotated[
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
 
-
-GROUPS = {
+GROUP_OF = {
     DATA: "forget retain exempt general data prompt input documents prompt_column answer_column scope name alias "
-    "kind about not_about text",
+    "kind about not_about text other retain_text where detector shown",
     ENFORCED: "artifact artifact_dir soft_prompt instruction trusted_keys on_flag answer answers state audit",
-    ANSWERS: "max_new_tokens batch_size temperature top_p truncate raw",
+    CORRUPTION: "corruption",
+    ANSWERS: "max_new_tokens batch_size temperature top_p truncate raw system",
     SERVER: "engine served_model_name api_key_file admin_key_file",
     OUTPUT: "out overwrite dry_run report shard record json",
 }
-"""Where `--help` lists options that several commands have, unless they say something else."""
+"""Group -> options that several commands have, which `--help` lists there unless they say something else."""
 
 
 def given_options(context: typer.Context, names: Sequence[str]) -> list[str]:
