@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from importlib import import_module
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 
 import unlearned.cli
 from unlearned.cli import configs
+from unlearned.cli.bench import bench
 from unlearned.cli.configs import Chosen, Only, with_settings
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnknownNameError
@@ -31,7 +34,7 @@ def commands(group: typer.Typer, path: str = "unlearned") -> Iterator[tuple[str,
         yield from commands(inner.typer_instance, f"{path} {inner.name}")
 
 
-COMMANDS = dict(commands(app))
+COMMANDS = dict([*commands(app), *commands(bench, "unlearned bench")])
 
 
 def options_of(command: Callable[..., Any]) -> dict[str, tuple[type[Any], str]]:
@@ -170,3 +173,18 @@ def test_a_command_can_leave_settings_out_and_have_other_defaults() -> None:
     assert small("--words", "w", only=Only("words", count=8)) == Small(words="w", count=8, inner=7)
     with pytest.raises(ValueError, match="No such option"):
         small("--words", "w", "--share", "1", only=Only(without=("share",)))
+
+
+def test_benchmarks_are_imported_when_one_is_asked_for() -> None:
+    code = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from unlearned.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "assert 'unlearned.cli.bench' not in sys.modules\n"
+        "done = CliRunner().invoke(app, ['bench', '--help'])\n"
+        "assert done.exit_code == 0 and 'tofu' in done.output and 'mmlu' in done.output, done.output\n"
+        "assert CliRunner().invoke(app, ['bench', 'tofuu']).exit_code == 2\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
