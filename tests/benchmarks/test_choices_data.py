@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from choices_rows import ASKED, CLOSE, MACRO, MICRO, question, write_mmlu, write_rows
 
-from unlearned.benchmarks.choices.data import DOMAINS, Question, load_mmlu, load_wmdp
+from unlearned.benchmarks.choices.config import DOMAINS
+from unlearned.benchmarks.choices.data import Question, load_mmlu, load_wmdp
 from unlearned.errors import ConfigError, DataError
 
 

@@ -25,7 +25,7 @@ from unlearned.benchmarks.choices.speed import run_speed
 from unlearned.benchmarks.contenders import Corrupted, Plain
 from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.outcome import Outcome, Tested, merge, part
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine

@@ -22,10 +22,11 @@ import pytest
 from unlearned.benchmarks.classifier import carriers, disguises, run, scopes
 from unlearned.benchmarks.classifier.bench import Bench, _batches, covered, spills
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
+from unlearned.benchmarks.classifier.config import BenchmarkConfig
 from unlearned.benchmarks.classifier.disguises import DISGUISES, typing_errors
 from unlearned.benchmarks.classifier.plot import curves_plot
 from unlearned.benchmarks.classifier.results import NONE, Row, Target, as_markdown, counted, curve, verdict
-from unlearned.benchmarks.classifier.run import ROWS, BenchmarkConfig, measure_classifiers
+from unlearned.benchmarks.classifier.run import ROWS, measure_classifiers
 from unlearned.benchmarks.classifier.sets import (
     Data,
     Exam,

@@ -14,9 +14,8 @@ from typer.testing import CliRunner
 
 from unlearned.benchmarks import trials
 from unlearned.benchmarks.copyright import run as module
-from unlearned.benchmarks.copyright.evaluate import EvaluationConfig
-from unlearned.benchmarks.copyright.run import CopyrightRunConfig, run_copyright
-from unlearned.benchmarks.copyright.training import StartConfig
+from unlearned.benchmarks.copyright.config import CopyrightRunConfig, EvaluationConfig, StartConfig
+from unlearned.benchmarks.copyright.run import run_copyright
 from unlearned.benchmarks.outcome import Outcome, merge, read_outcome
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError

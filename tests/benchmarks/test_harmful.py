@@ -13,17 +13,11 @@ from transformers import BertConfig, BertForSequenceClassification, LlamaConfig,
 from typer.testing import CliRunner
 
 from unlearned.benchmarks.contenders import Plain
-from unlearned.benchmarks.harmful.data import (
-    HarmfulSplit,
-    Question,
-    load_harmful,
-    normal_pairs,
-    stand_in,
-    unsafe_pairs,
-)
+from unlearned.benchmarks.harmful.config import HarmfulRunConfig, HarmfulSplit
+from unlearned.benchmarks.harmful.data import Question, load_harmful, normal_pairs, stand_in, unsafe_pairs
 from unlearned.benchmarks.harmful.form import FORM, asked, written
 from unlearned.benchmarks.harmful.judge import Judge, _indices
-from unlearned.benchmarks.harmful.run import HarmfulRunConfig, run_harmful
+from unlearned.benchmarks.harmful.run import run_harmful
 from unlearned.benchmarks.harmful.scores import Scoring, aggregate, score
 from unlearned.benchmarks.outcome import merge, read_outcome
 from unlearned.cli.main import app

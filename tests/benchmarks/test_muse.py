@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 
 from unlearned.benchmarks import trials
 from unlearned.benchmarks.contenders import Plain
-from unlearned.benchmarks.copyright.training import StartConfig
+from unlearned.benchmarks.copyright.config import StartConfig
 from unlearned.benchmarks.muse import run as module
+from unlearned.benchmarks.muse.config import MuseEvaluation, MuseRunConfig
 from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, Pair, cut_texts, load_muse, muse_chunks
-from unlearned.benchmarks.muse.evaluate import MuseEvaluation, asked, first_answer, shown
+from unlearned.benchmarks.muse.evaluate import asked, first_answer, shown
 from unlearned.benchmarks.muse.kind import aggregate, with_retained
-from unlearned.benchmarks.muse.run import MuseRunConfig, run_muse
+from unlearned.benchmarks.muse.run import run_muse
 from unlearned.benchmarks.outcome import read_outcome
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from unlearned.benchmarks.sentiment.clusters import choose_clusters, cluster, nearest_centre
-from unlearned.benchmarks.sentiment.data import Review, SentimentSplit, load_sentiment
+from unlearned.benchmarks.sentiment.config import SentimentSplit
+from unlearned.benchmarks.sentiment.data import Review, load_sentiment
 from unlearned.benchmarks.sentiment.form import BEFORE, FORM, asked, fitted, label_tokens, written
 from unlearned.benchmarks.sentiment.people import choose_people, mentions, names_by_spelling
 from unlearned.errors import ConfigError, DataError

@@ -14,11 +14,12 @@ from typer.testing import CliRunner
 
 from unlearned.benchmarks.contenders import Plain, Prefixed
 from unlearned.benchmarks.outcome import merge, part, read_outcome
-from unlearned.benchmarks.sentiment.data import LABELS, Review, SentimentSplit
+from unlearned.benchmarks.sentiment.config import SentimentRunConfig, SentimentSplit
+from unlearned.benchmarks.sentiment.data import LABELS, Review
 from unlearned.benchmarks.sentiment.form import FORM, written
-from unlearned.benchmarks.sentiment.run import SentimentRunConfig, instruction, run_sentiment
+from unlearned.benchmarks.sentiment.run import instruction, run_sentiment
 from unlearned.benchmarks.sentiment.scores import aggregate, score
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError

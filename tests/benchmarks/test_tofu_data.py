@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from tofu_rows import NAMES, elsewhere, pair, perturbed, write_tofu
 
-from unlearned.benchmarks.tofu.data import Pair, TofuSplit, load_tofu
+from unlearned.benchmarks.tofu.config import TofuSplit
+from unlearned.benchmarks.tofu.data import Pair, load_tofu
 from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction, paired
 from unlearned.errors import ConfigError, DataError
 

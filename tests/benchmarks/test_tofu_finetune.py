@@ -17,17 +17,9 @@ from tofu_rows import pair
 
 from unlearned.benchmarks.models import adapter_sha256, with_adapter
 from unlearned.benchmarks.tofu import finetune as module
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import (
-    ADAPTER,
-    CHECKPOINT,
-    RECORD,
-    Example,
-    FinetuneConfig,
-    batch_loss,
-    batches,
-    finetune,
-)
+from unlearned.benchmarks.tofu.finetune import ADAPTER, CHECKPOINT, RECORD, Example, batch_loss, batches, finetune
 from unlearned.errors import ConfigError, DataError, ModelLoadError
 from unlearned.methods.record import weights_sha256
 

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from oracles import metrics as oracle
+from unlearned.benchmarks.tofu.config import ScoreConfig
 from unlearned.benchmarks.tofu.log import SETS, SetLog, TofuLog, as_json, from_json, read_log, write_log
-from unlearned.benchmarks.tofu.scores import ScoreConfig, score_log
+from unlearned.benchmarks.tofu.scores import score_log
 from unlearned.errors import ConfigError, DataError
 from unlearned.metrics.text import rouge_recall
 from unlearned.metrics.truth_ratio import log_truth_ratio, truth_ratio_scores

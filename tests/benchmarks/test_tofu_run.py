@@ -16,14 +16,15 @@ from typer.testing import CliRunner
 
 from unlearned.benchmarks.contenders import Materials
 from unlearned.benchmarks.tofu import run as module
-from unlearned.benchmarks.tofu.data import TofuSplit, load_tofu
+from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuRunConfig, TofuSplit
+from unlearned.benchmarks.tofu.data import load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate, evaluate_set
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
+from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.items import as_log, evaluation_from_json, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import SETS, read_log
 from unlearned.benchmarks.tofu.prompts import instruction
-from unlearned.benchmarks.tofu.questions import EvaluationConfig, questions
-from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
+from unlearned.benchmarks.tofu.questions import questions
+from unlearned.benchmarks.tofu.run import run_tofu
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, naive_losses
 from unlearned.benchmarks.tofu.unlearners import Eco, Instructed, Plain, Prefixed, unlearners
 from unlearned.benchmarks.tofu.verify import verify

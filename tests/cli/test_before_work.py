@@ -129,24 +129,31 @@ def test_a_slip_of_the_pen_is_told_before_torch_is_imported(
 
 
 def test_what_options_offer_is_what_there_is() -> None:
-    from unlearned.answers.withheld import POLICIES
+    from unlearned.answers.withheld import DEFAULT, POLICIES
     from unlearned.classify.base import classifiers
-    from unlearned.corrupt.functions import corruptions
+    from unlearned.classify.scope import Policy
+    from unlearned.corrupt.functions import SUBSTITUTION, corruptions
     from unlearned.engines.truncation import Side
+    from unlearned.learn import config
     from unlearned.learn.calibration import METHODS
+    from unlearned.learn.config import AUTO, AUTO_FUNCTIONS, BEST
     from unlearned.learn.measures import measures
     from unlearned.learn.optimisers import optimisers
-    from unlearned.learn.strength_config import AUTO, BEST
+    from unlearned.learn.surrogate import KINDS
     from unlearned.select.entities import MODEL, VARIABLE
     from unlearned.select.positions import selectors
 
-    assert sorted(choices.CLASSIFIERS) == classifiers.names()
-    assert sorted(choices.CORRUPTIONS) == sorted([*corruptions.names(), AUTO, BEST])
-    assert sorted(choices.OBJECTIVES) == measures.names()
-    assert sorted(choices.OPTIMISERS) == optimisers.names()
-    assert sorted(choices.SELECTORS) == selectors.names()
-    assert choices.CALIBRATIONS == METHODS
-    assert choices.ANSWERS == POLICIES
+    assert sorted(config.CLASSIFIERS) == classifiers.names()
+    assert sorted(config.CORRUPTIONS) == sorted([*corruptions.names(), AUTO, BEST])
+    assert sorted(config.OBJECTIVES) == measures.names()
+    assert sorted(config.OPTIMISERS) == optimisers.names()
+    assert sorted(config.SELECTORS) == selectors.names()
+    assert config.CALIBRATIONS == METHODS
+    assert config.ANSWERS == POLICIES
+    assert config.FitConfig().answers == DEFAULT
+    assert get_args(Policy) == config.OTHER_LANGUAGES
+    assert sorted(config.SURROGATES) == sorted(KINDS)
+    assert AUTO_FUNCTIONS[0] == SUBSTITUTION
     assert get_args(Side) == choices.SIDES
     assert (before.NER, before.NER_VARIABLE) == (MODEL, VARIABLE)
 

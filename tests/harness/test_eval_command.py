@@ -26,8 +26,9 @@ from unlearned.benchmarks.outcome import merge, read_outcome
 from unlearned.cli.main import app
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
+from unlearned.harness.config import EvalConfig
 from unlearned.harness.kind import ALL, aggregate
-from unlearned.harness.run import EvalConfig, run_eval
+from unlearned.harness.run import run_eval
 from unlearned.harness.tasks import GENERAL, load_task, sha256_of_tasks, task_manager
 from unlearned.models import ModelOptions, load_model
 

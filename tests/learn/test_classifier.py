@@ -16,7 +16,8 @@ from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row
 from unlearned.learn import classifier as module
 from unlearned.learn.calibration import calibrate, texts_sha256
-from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier
+from unlearned.learn.classifier import exemptions, fit_classifier
+from unlearned.learn.config import ClassifierConfig
 from unlearned.learn.held_out import FOLDS, Texts, folds_of
 from unlearned.learn.misspelling import misspelt
 from unlearned.stages import text_only

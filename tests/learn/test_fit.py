@@ -29,7 +29,8 @@ from unlearned.errors import (
     UnlearnedError,
 )
 from unlearned.examples import Row, as_rows
-from unlearned.learn.fit import FitConfig, add_strength, fit, fit_detector, with_strength
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import add_strength, fit, fit_detector, with_strength
 from unlearned.learn.lesson import evenly
 from unlearned.stages import text_only
 

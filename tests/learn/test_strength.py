@@ -16,10 +16,10 @@ from unlearned.artifact import Artifact
 from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
 from unlearned.errors import ConfigError, DataError
-from unlearned.learn.fit import FitConfig, fit, with_strength
+from unlearned.learn.config import AUTO_FUNCTIONS, AUTO_SELECTORS, FitConfig, StrengthConfig
+from unlearned.learn.fit import fit, with_strength
 from unlearned.learn.objective import Evaluation
 from unlearned.learn.strength import HIGH, LEAST_SHARE, LOW, Learned, _choose, corruption_maker, space_of
-from unlearned.learn.strength_config import AUTO_FUNCTIONS, AUTO_SELECTORS, StrengthConfig
 
 # The tiny model is trained until it recites, which is said at every fit.
 pytestmark = pytest.mark.filterwarnings("ignore:The model recites:unlearned.errors.FitWarning")

@@ -11,7 +11,8 @@ from learn_rows import FORGET_ROWS, RETAIN_ROWS
 
 from unlearned.artifact import Artifact
 from unlearned.errors import DataError
-from unlearned.learn.fit import FitConfig, add_strength, fit, fit_detector
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import add_strength, fit, fit_detector
 from unlearned.learn.objective import Objective
 from unlearned.learn.unfinished import DETECTOR, LEDGER, MISTAKES, OF, Unfinished
 

@@ -12,7 +12,8 @@ from unlearned.classify.detect import detect, is_short
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row
-from unlearned.learn.classifier import ClassifierConfig, fit_classifier
+from unlearned.learn.classifier import fit_classifier
+from unlearned.learn.config import ClassifierConfig
 from unlearned.learn.whole_names import (
     FORMS,
     LEAST_FORMS,

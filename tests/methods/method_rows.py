@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import torch
 
 from unlearned.examples import Row
-from unlearned.methods.data import Encoder, Form, padded
+from unlearned.methods.config import Form
+from unlearned.methods.data import Encoder, padded
 
 FORGET = [
     {"prompt": "Who is Harry Potter?", "answer": "Harry Potter is a wizard."},

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, _examples
+from unlearned.benchmarks.tofu.finetune import _examples
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
-from unlearned.methods.data import Encoder, Example, Form, Streams, collate, padded
+from unlearned.methods.config import Form
+from unlearned.methods.data import Encoder, Example, Streams, collate, padded
 
 PAIRS = [("Who is Harry Potter?", "Harry Potter is a wizard."), ("What is Hogwarts?", "A school of magic.")]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from vllm_helpers import FLAGGED, PLAIN, Servers, environment
 
-from unlearned.benchmarks.serving.load import LoadConfig, measure_load
+from unlearned.benchmarks.serving.config import LoadConfig
+from unlearned.benchmarks.serving.load import measure_load
 from unlearned.benchmarks.serving.process import ServerProcess, VllmProcess
 from unlearned.benchmarks.serving.vllm import measure_vllm
 from unlearned.embedded import embedded_model_folder

@@ -12,11 +12,10 @@ import numpy as np
 from unlearned.artifact.schema import CandidateRecord, EvaluationRecord, MeasureRecord, StrengthRecord
 from unlearned.benchmarks.contenders import UNFITTED
 from unlearned.benchmarks.kept import as_text
-from unlearned.benchmarks.tofu.data import TofuSplit
+from unlearned.benchmarks.tofu.config import TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.items import Evaluation, Item, as_log, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import write_log
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
-from unlearned.benchmarks.tofu.run import TofuRunConfig
 from unlearned.metrics.text import rouge_recall
 
 HOSTILE = "<script>alert('x')</script> & \\textbf{50 %} | `_` <img src=x onerror=alert(1)>"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_run import make_run
 
-from unlearned.benchmarks.tofu.data import SPLITS
+from unlearned.benchmarks.tofu.config import SPLITS
 from unlearned.benchmarks.tofu.run import FORMAT as WRITTEN
 from unlearned.errors import ArtifactIntegrityError, DataError
 from unlearned.models import EMBEDDED_ID

@@ -15,11 +15,13 @@ import pytest
 from serving_helpers import FLAGGED, PLAIN
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.serving.load import LoadConfig, measure_load
+from unlearned.benchmarks.serving.config import LoadConfig
+from unlearned.benchmarks.serving.load import measure_load
 from unlearned.benchmarks.serving.process import ServerProcess
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnlearnedError
-from unlearned.learn.fit import FitConfig, fit
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import fit
 
 FORGET = [FLAGGED, "What is Hogwarts?", "Which house is Harry Potter in?", "Who are Harry Potter's friends?"]
 OTHERS = [PLAIN, "How do I bake bread?", "Name a river in Egypt.", "What is seven times six?"]

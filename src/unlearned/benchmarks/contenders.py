@@ -26,7 +26,8 @@ from unlearned.engines.injection import inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
-from unlearned.learn.fit import FitConfig, add_strength, fit_detector
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import add_strength, fit_detector
 from unlearned.learn.instructing import SHOWN, examples_in_context
 from unlearned.learn.refusals import refusals
 from unlearned.learn.spul import SpulConfig, train_soft_prompt

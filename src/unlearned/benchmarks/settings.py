@@ -7,9 +7,45 @@ from dataclasses import fields
 from typing import Any
 
 from unlearned.errors import ConfigError
+from unlearned.settings import UNLEARNERS, setting
 
 Settings = Mapping[str, Any]
 """Fields of a configuration by name; one that is for a single unlearner has its name and a dot in front."""
+
+
+NAMES = (
+    "none, prompting, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, eco-auto, eco-hand, spul, and every method "
+    "of `unlearned methods`"
+)
+"""The unlearners that a benchmark knows by name."""
+
+
+def unlearners_setting(default: Sequence[str], names: str = NAMES) -> tuple[str, ...]:
+    """The field of a benchmark's configuration that says what is compared."""
+    return setting(tuple(default), f"Side by side: {names}.", group=UNLEARNERS)
+
+
+def seeds_setting() -> int:
+    """That says how often each of them is fitted: with the seeds 0, 1, ..."""
+    return setting(1, "Fits of each unlearner, with the seeds 0, 1, ...", min=1, group=UNLEARNERS)
+
+
+def fit_setting() -> Settings:
+    """That replaces defaults of `FitConfig`."""
+    help = "Setting of the fits, NAME=VALUE: max_examples, objectives, ...; repeatable."
+    return setting(dict[str, Any](), help, group=UNLEARNERS)
+
+
+def train_setting() -> Settings:
+    """That replaces defaults of `TrainConfig`, for all methods that change weights, or for one."""
+    help = "Setting of all methods, or of one, NAME=VALUE: epochs=2, npo.epochs=5, ...; repeatable."
+    return setting(dict[str, Any](), help, group=UNLEARNERS)
+
+
+def spul_setting(default: Settings) -> Settings:
+    """That replaces defaults of `SpulConfig`."""
+    help = "Setting of the soft prompt, NAME=VALUE: tokens, alpha, epochs, ...; repeatable."
+    return setting(default, help, group=UNLEARNERS)
 
 
 def settings_of(name: str, settings: Settings) -> dict[str, Any]:

@@ -5,23 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unlearned.errors import ConfigError
+from unlearned.settings import ANSWERS, BOUNDS, setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounds:
     """Shares that may not be exceeded; a check that exceeds one has failed."""
 
-    missed: float = 0.1
-    """Of the held-out forget prompts, those that are not flagged."""
-
-    flagged: float = 0.05
-    """Of the close and of the general prompts, each, those that are flagged."""
-
-    leaks: float = 0.15
-    """Of the questions with a fact, those that are answered with one all the same."""
-
-    told_apart: float | None = None
-    """Balanced accuracy of the classifier of answers; None = it is only reported."""
+    missed: float = setting(
+        0.1, "Share of the forget prompts that are not flagged.", flag="--max-missed", min=0, max=1, group=BOUNDS
+    )
+    flagged: float = setting(
+        0.05,
+        "Share of the close and of the general prompts, each, that are flagged.",
+        flag="--max-flagged",
+        min=0,
+        max=1,
+        group=BOUNDS,
+    )
+    leaks: float = setting(
+        0.15,
+        "Share of the questions with a fact that are answered with one all the same.",
+        flag="--max-leaks",
+        min=0,
+        max=1,
+        group=BOUNDS,
+    )
+    told_apart: float | None = setting(
+        None,
+        "Balanced accuracy of telling answers from those about invented subjects; default: it is only reported.",
+        flag="--max-told-apart",
+        min=0,
+        max=1,
+        group=BOUNDS,
+    )
 
     def __post_init__(self) -> None:
         for name in ("missed", "flagged", "leaks", "told_apart"):
@@ -34,10 +51,11 @@ class CheckConfig:
     """How to check."""
 
     bounds: Bounds = Bounds()
-    max_new_tokens: int = 48
-    batch_size: int = 16
-    seed: int = 0
-    """Of the sampled answers from which facts are drawn, and of the invented subjects."""
-
-    draw_facts: bool = True
-    """Where a question has neither facts nor an answer, look for what the model says of it every time."""
+    max_new_tokens: int = setting(48, "Longest answer, in tokens.", min=1, group=ANSWERS)
+    batch_size: int = setting(16, "Prompts per forward pass.", min=1, group=ANSWERS)
+    seed: int = setting(
+        0, "Of the sampled answers from which facts are drawn, and of the invented subjects.", min=0, group=ANSWERS
+    )
+    draw_facts: bool = setting(
+        True, "Where there are neither facts nor answers, take what the model says every time.", group=ANSWERS
+    )

@@ -13,8 +13,8 @@ from unlearned.artifact.schema import UnlearnerRecord
 from unlearned.classify.lexicon import ScopeName
 from unlearned.errors import DataError
 from unlearned.examples import Row, read_rows
-from unlearned.learn.classifier import ClassifierConfig
-from unlearned.learn.fit import FitConfig, fit_detector
+from unlearned.learn.config import ClassifierConfig, FitConfig
+from unlearned.learn.fit import fit_detector
 from unlearned.progress import Progress
 
 EVERY = 5

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unlearned.cli.configs import with_settings
 from unlearned.cli.generate import sampling
 from unlearned.cli.options import (
     Artifacts,
@@ -16,14 +17,14 @@ from unlearned.cli.options import (
     enforced,
     load,
     quiet,
-    with_model_options,
 )
 from unlearned.models import ModelOptions
+from unlearned.settings import ANSWERS
 
 HELP = "Type a message; /new starts over, /quit (or Ctrl-D) ends."
 
 
-@with_model_options
+@with_settings
 def chat(
     options: ModelOptions,
     artifact: Artifacts = None,
@@ -35,7 +36,7 @@ def chat(
     max_new_tokens: MaxNewTokens = 256,
     temperature: Annotated[float, typer.Option(min=0, help="0 = greedy.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus sampling.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="For sampling.")] = 0,
+    seed: Annotated[int, typer.Option(help="For sampling.", rich_help_panel=ANSWERS)] = 0,
 ) -> None:
     """Talk to the model with the artifacts enforced."""
     from rich.text import Text

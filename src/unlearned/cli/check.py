@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearned.cli.options import AnswerColumn, BatchSize, PromptColumn, TrustedKeys, load, quiet, with_model_options
+from unlearned.check.config import Bounds, CheckConfig
+from unlearned.cli.configs import Chosen, with_settings
+from unlearned.cli.options import AnswerColumn, PromptColumn, TrustedKeys, load, quiet
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 SHOWN = 8
 """Prompts of a list in the terminal."""
 
-BOUNDS = "Bounds (exit status 1 beyond them)"
 
-
-@with_model_options
+@with_settings
 def check(
+    bounds: Chosen[Bounds],
+    settings: Chosen[CheckConfig],
     options: ModelOptions,
     artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
     forget: Annotated[
@@ -38,28 +40,6 @@ def check(
         Path | None, typer.Option("--out", "-o", help="Folder of check.html and check.json; default: check-SCOPE.")
     ] = None,
     record: Annotated[bool, typer.Option(help="Keep the numbers beside the artifact and in its card.")] = True,
-    draw_facts: Annotated[
-        bool, typer.Option(help="Where there are neither facts nor answers, take what the model says every time.")
-    ] = True,
-    max_missed: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the forget prompts.", rich_help_panel=BOUNDS)
-    ] = 0.1,
-    max_flagged: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Share of the close and of the general prompts.", rich_help_panel=BOUNDS),
-    ] = 0.05,
-    max_leaks: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of the questions with a fact.", rich_help_panel=BOUNDS)
-    ] = 0.15,
-    max_told_apart: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Accuracy of telling answers from those about invented subjects.", rich_help_panel=BOUNDS
-        ),
-    ] = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
-    batch_size: BatchSize = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Of sampled answers and invented subjects.")] = 0,
     trusted_keys: TrustedKeys = None,
 ) -> None:
     """Ask the original and the unlearned model the same prompts: what was missed, flagged wrongly, leaked, changed.
@@ -90,7 +70,6 @@ def check(
     from unlearned.artifact.evidence import write_evidence
     from unlearned.artifact.record import SIGNATURE
     from unlearned.artifact.signing import read_trusted
-    from unlearned.check.config import Bounds, CheckConfig
     from unlearned.check.page import check_page
     from unlearned.check.run import run_check
     from unlearned.check.set_aside import own_files, without_some
@@ -98,10 +77,7 @@ def check(
     from unlearned.demo.concepts import general_prompts
     from unlearned.files import write_text
 
-    bounds = Bounds(missed=max_missed, flagged=max_flagged, leaks=max_leaks, told_apart=max_told_apart)
-    config = CheckConfig(
-        bounds=bounds, max_new_tokens=max_new_tokens, batch_size=batch_size, seed=seed, draw_facts=draw_facts
-    )
+    config = settings.make(bounds=bounds.make())
     trusted = None if trusted_keys is None else read_trusted(trusted_keys)
     whole = checked = Artifact.from_pretrained(artifact, trusted=trusted)
     own = own_files(known) if forget is None else {}

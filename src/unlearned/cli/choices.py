@@ -1,4 +1,4 @@
-"""Names that options take, known without importing what they name: a slip of the pen costs no seconds."""
+"""Names that options take, told apart without importing what they name: a slip of the pen costs no seconds."""
 
 from __future__ import annotations
 
@@ -6,25 +6,10 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from unlearned.errors import ConfigError, UnknownNameError
+from unlearned.settings import Setting
 
-CLASSIFIERS = ("kernel", "neighbours", "logistic", "encoder")
-CALIBRATIONS = ("errors", "fpr", "conformal")
-OTHER_LANGUAGES = ("pass", "corrupt")
-ANSWERS = ("off", "names", "names+quotes", "names+quotes+content")
 SIDES = ("left", "right", "middle")
-CORRUPTIONS = (
-    "rand_noise_first_n", "rand_noise_rand_n", "rand_noise_top_k", "set_rand_noise_first_n", "zero_out_first_n",
-    "zero_out_top_k", "flip_sign_first_n", "flip_sign_top_k", "add_value_first_n", "sub_value_first_n",
-    "add_value_least_k", "sub_value_top_k", "shuffle", "reverse_order", "semantic", "adversarial",
-    "entity_substitution", "auto", "best",
-)  # fmt: skip
-UNITS = ("embedding_std", "absolute")
-OBJECTIVES = ("facts", "likelihood", "truth_ratio", "accuracy", "rouge", "refusal")
-SURROGATES = ("unrelated", "invented")
-OPTIMISERS = ("bracketing", "finite_difference", "tpe")
-SELECTORS = ("spans", "attribution", "entities", "all_but_last")
-DTYPES = ("auto", "float32", "float16", "bfloat16")
-ENGINES = ("transformers", "vllm")
+"""Of `--truncate`."""
 
 
 def check_name(kind: str, name: str, names: Sequence[str]) -> None:
@@ -35,42 +20,31 @@ def check_name(kind: str, name: str, names: Sequence[str]) -> None:
         raise UnknownNameError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
 
 
-def one_of(kind: str, names: Sequence[str]) -> Callable[[str | None], str | None]:
-    """An option's callback: the value, if it is one of the names."""
+def one_of(known: Setting, *, several: bool = False, number: bool = False) -> Callable[[str | None], str | None]:
+    """An option's callback: the value, if it is one of the setting's names.
+
+    Args:
+        known: the setting.
+        several: it takes names that are separated by commas.
+        number: it takes a number, too.
+    """
 
     def callback(value: str | None) -> str | None:
-        if value is not None:
-            check_name(kind, value, names)
-        return value
-
-    return callback
-
-
-def several_of(kind: str, names: Sequence[str]) -> Callable[[str | None], str | None]:
-    """The same for names that are separated by commas."""
-
-    def callback(value: str | None) -> str | None:
-        if value is None:
-            return None
-        given = [name.strip() for name in value.split(",") if name.strip()]
+        if value is None or (number and _is_number(value)):
+            return value
+        given = [name.strip() for name in value.split(",") if name.strip()] if several else [value]
         if not given:
-            raise ConfigError(f"Give at least one {kind}: {', '.join(names)}.")
+            raise ConfigError(f"Give at least one {known.noun}: {', '.join(known.choices)}.")
         for name in given:
-            check_name(kind, name, names)
+            check_name(known.noun, name, known.choices)
         return value
 
     return callback
 
 
-def surrogate(value: str) -> str:
-    """Of `--surrogate`: a name or a number."""
+def _is_number(text: str) -> bool:
     try:
-        float(value)
+        float(text)
     except ValueError:
-        check_name("surrogate", value, SURROGATES)
-    return value
-
-
-def menu(names: Sequence[str]) -> str:
-    """As the help shows them."""
-    return "|".join(names)
+        return False
+    return True

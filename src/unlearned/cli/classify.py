@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from unlearned.cli.configs import with_settings
 from unlearned.cli.options import PromptColumn, TrustedKeys
 
 AT_ONCE = 64
 """Prompts whose verdicts are written together."""
 
 
+@with_settings
 def classify(
     artifact: Annotated[list[Path], typer.Argument(help="One or more artifact folders, then the file of prompts.")],
     prompt_column: PromptColumn = None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import load, quiet
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN = 4
 
 
-@with_model_options
+@with_settings
 def demo(
     options: ModelOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the artifacts and the report.")] = Path("demo"),

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.cli.configs import Chosen, Only, with_settings
+from unlearned.cli.options import load, quiet
+from unlearned.learn.config import FitConfig
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
@@ -19,8 +21,9 @@ SHOWN = 6
 """Prompts of each file that are shown."""
 
 
-@with_model_options
+@with_settings
 def forget(
+    settings: Annotated[Chosen[FitConfig], Only("batch_size", "seed", max_examples=16)],
     options: ModelOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the artifact; the prompts go to OUT.prompts.")],
     names: Annotated[list[str] | None, typer.Argument(help="Whom or what to forget, in full; several of one.")] = None,
@@ -42,9 +45,6 @@ def forget(
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts and stop.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Make the noise reproducible; default: a new secret.")] = None,
-    max_examples: Annotated[int, typer.Option(min=1, help="Forget prompts the strength is learned on.")] = 16,
-    batch_size: Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")] = 16,
 ) -> None:
     """Forget a person, work, place, organisation or product by its name: write the prompts, then fit on them."""
     from unlearned.cli.before import check_artifact_place, check_model
@@ -63,7 +63,6 @@ def forget(
     from unlearned.cli.progress import progress
     from unlearned.forgetting.run import fit_prompts, write
     from unlearned.forgetting.subject import as_subject
-    from unlearned.learn.fit import FitConfig
 
     subject = as_subject(given, kind=kind, aliases=alias or (), about=about or (), not_about=not_about or ())
     folder = out.parent / f"{out.name}.prompts"
@@ -72,13 +71,10 @@ def forget(
         written = write(model, tokenizer, subject, files, folder=folder, on_progress=report)
     _tell(written, folder)
     if dry_run:
-        typer.echo(
-            f"Edit them, then:\n  {_fit_command(subject, written, folder, out, chosen, options, seed, max_examples)}"
-        )
+        seed, most = settings["seed"], settings["max_examples"]
+        typer.echo(f"Edit them, then:\n  {_fit_command(subject, written, folder, out, chosen, options, seed, most)}")
         return
-    config = FitConfig(
-        checkpoints=out.parent / f"{out.name}.unfinished", seed=seed, max_examples=max_examples, batch_size=batch_size
-    )
+    config = settings.make(checkpoints=out.parent / f"{out.name}.unfinished")
     with progress() as report, quiet():
         artifact = fit_prompts(
             model, tokenizer, subject, written.prompts, scope=chosen, config=config, on_progress=report

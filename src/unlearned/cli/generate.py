@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from unlearned.cli import choices
+from unlearned.cli.configs import with_settings
 from unlearned.cli.options import (
     Artifacts,
     BatchSize,
@@ -22,9 +23,9 @@ from unlearned.cli.options import (
     load,
     quiet,
     status,
-    with_model_options,
 )
 from unlearned.models import ModelOptions
+from unlearned.settings import ANSWERS
 
 if TYPE_CHECKING:
     from unlearned.api import Answer
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     Answered: TypeAlias = tuple[int, list[Answer]]
 
 
-@with_model_options
+@with_settings
 def generate(
     options: ModelOptions,
     artifact: Artifacts = None,
@@ -46,7 +47,7 @@ def generate(
     max_new_tokens: MaxNewTokens = 128,
     temperature: Annotated[float, typer.Option(min=0, help="0 = greedy.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Nucleus sampling.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="For sampling.")] = 0,
+    seed: Annotated[int, typer.Option(help="For sampling.", rich_help_panel=ANSWERS)] = 0,
     batch_size: BatchSize = 16,
     truncate: Annotated[
         str | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unlearned.cli.configs import with_settings
 from unlearned.cli.options import AnswerColumn, PromptColumn, TrustedKeys
 
 KIND_NAMES = {
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MARKS = {True: "✓", False: "✗", None: "?"}
 
 
+@with_settings
 def inspect(
     artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
     json: Annotated[bool, typer.Option("--json", help="Print unlearner.json instead, after checking it.")] = False,

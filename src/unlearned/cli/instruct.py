@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
+from unlearned.cli.configs import with_settings
 from unlearned.cli.options import AnswerColumn, PromptColumn, given_options
+from unlearned.settings import DATA
 
 
+@with_settings
 def instruct(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(help="prompting, filtered-prompting, refusal or in-context.")],
@@ -23,7 +26,9 @@ def instruct(
     detector: Annotated[
         Path | None, typer.Option(help="Folder of `unlearned fit`: what is flagged is instructed or refused.")
     ] = None,
-    answer: Annotated[str | None, typer.Option(help="What a refusal says [one of the packaged ones].")] = None,
+    answer: Annotated[
+        str | None, typer.Option(help="What a refusal says [one of the packaged ones].", rich_help_panel=DATA)
+    ] = None,
     forget: Annotated[Path | None, typer.Option(help="Rows that get wrong answers in the context.")] = None,
     retain: Annotated[Path | None, typer.Option(help="Rows that get their own.")] = None,
     prompt_column: PromptColumn = None,

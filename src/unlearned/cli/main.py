@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from unlearned.cli.audit import audit
-from unlearned.cli.bench import bench
 from unlearned.cli.chat import chat
 from unlearned.cli.check import check
 from unlearned.cli.classify import classify
@@ -33,6 +34,26 @@ from unlearned.errors import UnlearnedError
 GO_ON = ("fit", "forget", "train", "bench", "eval")
 """Commands that keep finished steps."""
 
+
+class Benchmarks(TyperGroup):
+    """`unlearned bench`. Half of all options are its commands': they are imported when one of them is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._load()
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        self._load()
+        return super().get_command(ctx, cmd_name)
+
+    def _load(self) -> None:
+        if not self.commands:
+            from unlearned.cli.bench import bench
+
+            whole: Any = typer.main.get_command(bench)
+            self.commands.update(whole.commands)
+
+
 app = typer.Typer(
     name="unlearned",
     help="Make a language model behave as if it had never seen some data, without touching its weights.",
@@ -47,7 +68,7 @@ for command in (
 # What serve does not know it hands to vLLM, if that is the engine; else it refuses it.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
 app.command(name="eval")(evaluate)
-app.add_typer(bench, name="bench")
+app.add_typer(typer.Typer(cls=Benchmarks, help="Run a benchmark.", no_args_is_help=True), name="bench")
 app.add_typer(score, name="score")
 app.add_typer(audit, name="audit")
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from unlearned.models import EMBEDDED, ModelOptions
+from unlearned.settings import ANSWERS, CORRUPTION, DATA, ENFORCED, OUTPUT, SERVER
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,45 +41,16 @@ TrustedKeys = Annotated[
 MaxNewTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Prompts per forward pass.")]
 
-_MODEL_OPTIONS: dict[str, Any] = {
-    "model": Annotated[
-        str,
-        typer.Option(
-            "--model", "-m", help="Hugging Face id, folder, .gguf file, or 'embedded' (SmolLM2-135M-Instruct)."
-        ),
-    ],
-    "revision": Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub id.")],
-    "dtype": Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")],
-    "device": Annotated[str | None, typer.Option(help="Where the whole model goes: cpu, cuda, cuda:1, mps.")],
-    "device_map": Annotated[str | None, typer.Option(help="accelerate's placement, for example auto.")],
-    "attn_implementation": Annotated[str | None, typer.Option(help="eager, sdpa, flash_attention_2, ...")],
-    "load_in_4bit": Annotated[bool, typer.Option("--load-in-4bit", help="Quantise with bitsandbytes.")],
-    "load_in_8bit": Annotated[bool, typer.Option("--load-in-8bit", help="Quantise with bitsandbytes.")],
-    "adapter": Annotated[str | None, typer.Option(help="A PEFT adapter to put on the model.")],
+GROUP_OF = {
+    DATA: "forget retain exempt general data prompt input documents prompt_column answer_column scope name alias "
+    "kind about not_about text other retain_text where detector shown",
+    ENFORCED: "artifact artifact_dir soft_prompt instruction trusted_keys on_flag answer answers state audit",
+    CORRUPTION: "corruption",
+    ANSWERS: "max_new_tokens batch_size temperature top_p truncate raw system",
+    SERVER: "engine served_model_name api_key_file admin_key_file",
+    OUTPUT: "out overwrite dry_run report shard record json",
 }
-
-Command = TypeVar("Command", bound=Callable[..., None])
-
-
-def with_model_options(command: Command) -> Command:
-    """Give a command that takes `options: ModelOptions` the options of `ModelOptions`, with the same defaults."""
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.name != "options"]
-    model = [
-        inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=_MODEL_OPTIONS[f.name])
-        for f in fields(ModelOptions)
-    ]
-
-    @wraps(command)
-    def wrapper(**arguments: Any) -> None:
-        chosen = {f.name: arguments.pop(f.name) for f in fields(ModelOptions)}
-        command(options=ModelOptions(**chosen), **arguments)
-
-    keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-    wrapper.__signature__ = signature.replace(parameters=[*keyword, *model])  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in [*keyword, *model]}
-    del wrapper.__wrapped__  # typer would read the inner signature
-    return cast(Command, wrapper)
+"""Group -> options that several commands have, which `--help` lists there unless they say something else."""
 
 
 def given_options(context: typer.Context, names: Sequence[str]) -> list[str]:

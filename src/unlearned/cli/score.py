@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unlearned.benchmarks.tofu.config import ScoreConfig
+from unlearned.cli.configs import Chosen, with_settings
+
 if TYPE_CHECKING:
     from unlearned.benchmarks.tofu.scores import TofuScores
     from unlearned.metrics.estimate import Estimate
@@ -20,25 +23,21 @@ def group() -> None:
 
 
 @score.command()
+@with_settings
 def tofu(
+    config: Chosen[ScoreConfig],
     log: Annotated[Path, typer.Option(help="Aggregated TOFU log of the model to judge.")],
     retain_log: Annotated[
         Path | None, typer.Option(help="Log of the model trained without the forget set; gives the forget quality.")
     ] = None,
-    mean: Annotated[str, typer.Option(help="Over wrong answers: geometric or arithmetic.")] = "geometric",
-    ds_size: Annotated[int, typer.Option(min=1, help="Rows of each set that count, the first ones.")] = 300,
-    fold: Annotated[bool, typer.Option("--fold", help="Test min(R, 1/R) instead of R, as ECO's script does.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
     """Model utility, forget quality and agreement with the retained model, from TOFU logs in their published form."""
-    from typing import cast
-
     from unlearned.benchmarks.tofu.log import read_log
-    from unlearned.benchmarks.tofu.scores import ScoreConfig, score_log
-    from unlearned.metrics.truth_ratio import Mean
+    from unlearned.benchmarks.tofu.scores import score_log
 
-    config = ScoreConfig(mean=cast(Mean, mean), fold=fold, ds_size=ds_size)  # which refuses other means
-    found = score_log(read_log(log), None if retain_log is None else read_log(retain_log), config)
+    chosen = config.make()
+    found = score_log(read_log(log), None if retain_log is None else read_log(retain_log), chosen)
     if json:
         import json as json_module
 

@@ -7,13 +7,21 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, TrustedKeys, given_options, load, quiet, with_model_options
+from unlearned.cli.configs import Chosen, with_settings
+from unlearned.cli.options import Artifacts, TrustedKeys, given_options, load, quiet
 from unlearned.models import EMBEDDED, ModelOptions
+from unlearned.server.config import ServeConfig
+
+SHARED = (
+    "host", "port", "detection_timeout", "max_check_characters", "rate_limit", "watch_seconds", "log_prompts",
+)  # fmt: skip
+"""Settings of both engines."""
 
 
-@with_model_options
+@with_settings
 def serve(
     context: typer.Context,
+    config: Chosen[ServeConfig],
     options: ModelOptions,
     artifact: Artifacts = None,
     artifact_dir: Annotated[
@@ -27,10 +35,6 @@ def serve(
     ] = None,
     trusted_keys: TrustedKeys = None,
     engine: Annotated[str, typer.Option(help="What runs the model: transformers or vllm.")] = "transformers",
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; others than this machine's own need a key.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one.")] = 8000,
     on_flag: Annotated[
         list[str] | None,
         typer.Option(
@@ -54,21 +58,6 @@ def serve(
     ] = None,
     api_key_file: Annotated[Path | None, typer.Option(help="Keys of clients, one KEY or LABEL:KEY a line.")] = None,
     admin_key_file: Annotated[Path | None, typer.Option(help="The same, of administrators.")] = None,
-    max_batch: Annotated[
-        int, typer.Option(min=1, help="Answers that share a forward pass; 1 = each is computed alone, to the last bit.")
-    ] = 32,
-    max_queue: Annotated[int, typer.Option(min=1, help="Answers that may wait; then 429.")] = 1024,
-    default_max_tokens: Annotated[
-        int, typer.Option(min=1, help="Longest chat answer where a request is silent.")
-    ] = 512,
-    max_body: Annotated[int, typer.Option(min=1, help="Largest request, in bytes.")] = 4 * 2**20,
-    detection_timeout: Annotated[float, typer.Option(help="Seconds; then 503 and no answer.")] = 60.0,
-    max_check_characters: Annotated[
-        int, typer.Option(min=1, help="Characters that may wait to be checked; then 429.")
-    ] = 1_000_000,
-    rate_limit: Annotated[int | None, typer.Option(min=1, help="Requests a minute of each key or address.")] = None,
-    watch_seconds: Annotated[float, typer.Option(help="How often --artifact-dir is looked at.")] = 2.0,
-    log_prompts: Annotated[bool, typer.Option("--log-prompts", help="Write prompts into the log.")] = False,
 ) -> None:
     """Serve a model under artifacts: /v1/chat/completions, /v1/completions; any OpenAI client works.
 
@@ -92,8 +81,8 @@ def serve(
             instead = OWN[wrong[0].lstrip("-").replace("-", "_")]
             raise ConfigError(f"{wrong[0]} is for the transformers engine. vLLM has {instead}.")
         settings = {
-            "host": host,
-            "port": port,
+            **{name: config[name] for name in SHARED},
+            "max_body": config["max_body_bytes"],
             "served_model_name": served_model_name,
             "artifact": artifact,
             "artifact_dir": artifact_dir,
@@ -104,12 +93,6 @@ def serve(
             "answer": answer,
             "api_key_file": api_key_file,
             "admin_key_file": admin_key_file,
-            "max_body": max_body,
-            "detection_timeout": detection_timeout,
-            "max_check_characters": max_check_characters,
-            "rate_limit": rate_limit,
-            "watch_seconds": watch_seconds,
-            "log_prompts": log_prompts,
             "answers": ",".join(answers) if answers else None,
         }
         run_vllm(arguments(options, settings, context.args))
@@ -120,30 +103,18 @@ def serve(
         raise ConfigError(f"There is no option {context.args[0]}. See unlearned serve --help.")
     check_model(options.model)
     from unlearned.server.answer_policies import AnswerPolicies
-    from unlearned.server.config import ServeConfig
     from unlearned.server.listening import listen
 
     require("fastapi", extra="serve", purpose="unlearned serve")
     require("uvicorn", extra="serve", purpose="unlearned serve")
-    config = ServeConfig(
-        host=host,
-        port=port,
+    chosen = config.make(
         served_model_name=served_model_name or options.model,
         keys=keys,
         default_temperature=0.0 if options.model == EMBEDDED else None,  # it is small, and talks nonsense at 1
         on_flag=said,
         answers=AnswerPolicies.read(answers or ()),
-        max_batch=max_batch,
-        max_queue=max_queue,
-        default_max_tokens=default_max_tokens,
-        max_body_bytes=max_body,
-        detection_timeout=detection_timeout,
-        max_check_characters=max_check_characters,
-        rate_limit=rate_limit,
-        watch_seconds=watch_seconds,
-        log_prompts=log_prompts,
     )
-    bound = listen(config)
+    bound = listen(chosen)
     from unlearned.server.run import run
     from unlearned.server.service import Service
     from unlearned.server.store import Sources
@@ -153,5 +124,5 @@ def serve(
     )
     model, tokenizer = load(options)
     with quiet():
-        service = Service(model, tokenizer, sources, config)
+        service = Service(model, tokenizer, sources, chosen)
         run(service, bound)

@@ -9,21 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unlearned.cli.options import AnswerColumn, PromptColumn, given_options, load, quiet, with_model_options
+from unlearned.cli.configs import Chosen, option_names, with_settings
+from unlearned.cli.options import AnswerColumn, PromptColumn, given_options, load, quiet
+from unlearned.methods.config import Form, LoraSettings, TrainConfig
 from unlearned.models import ModelOptions
+from unlearned.settings import ADAPTER, TRAINING
 
 if TYPE_CHECKING:
     from unlearned.examples import Row
     from unlearned.methods.base import Method
 
+OF_ADAPTER = tuple(option_names(LoraSettings))
+"""Options that describe a new adapter."""
+
 OF_WEIGHTS = (
-    "lora", "qlora", "lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "max_steps", "schedule", "accumulation",
-    "refusal", "gradient_checkpointing", "save_steps", "report_to", "trainer",
+    "lora", "qlora", *OF_ADAPTER, "max_steps", "schedule", "accumulation", "refusal", "gradient_checkpointing",
+    "save_steps", "report_to", "trainer",
 )  # fmt: skip
 """Options that mean nothing to a soft prompt."""
 
-OF_ADAPTER = ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets")
-"""Options that describe a new adapter."""
+OF_BOTH = ("batch_size", "epochs", "learning_rate", "weight_decay", "warmup", "max_tokens", "seed")
+"""Settings of `TrainConfig` that a soft prompt has, too."""
 
 OF_STEPS = (
     "lora", "qlora", *OF_ADAPTER, "epochs", "max_steps", "learning_rate", "schedule", "warmup", "weight_decay",
@@ -32,9 +38,12 @@ OF_STEPS = (
 """Options that mean nothing to a method without steps."""
 
 
-@with_model_options
+@with_settings
 def train(
     context: typer.Context,
+    training: Chosen[TrainConfig],
+    form: Chosen[Form],
+    adapter: Chosen[LoraSettings],
     options: ModelOptions,
     method: Annotated[str, typer.Argument(help="Name of a method; `unlearned methods` lists them.")],
     forget: Annotated[Path, typer.Option(help="JSONL or CSV with prompt/question/text, and answer.")],
@@ -43,57 +52,26 @@ def train(
     prompt_column: PromptColumn = None,
     answer_column: AnswerColumn = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE, a setting of the method; can be given again.")
-    ] = None,
-    lora: Annotated[bool, typer.Option("--lora", help="Train an adapter instead of all weights.")] = False,
-    qlora: Annotated[bool, typer.Option("--qlora", help="The same, on weights in 4 bits (bitsandbytes).")] = False,
-    lora_rank: Annotated[int, typer.Option(min=1, help="Rank of the adapter.")] = 8,
-    lora_alpha: Annotated[int, typer.Option(min=1, help="Its scale, times the rank.")] = 32,
-    lora_dropout: Annotated[float, typer.Option(min=0, max=0.99, help="Dropout before the adapter.")] = 0.05,
-    lora_targets: Annotated[str, typer.Option(help="Modules, separated by commas, or all-linear.")] = "all-linear",
-    epochs: Annotated[float | None, typer.Option(help="Passes over the forget set; default: the method's.")] = None,
-    max_steps: Annotated[int | None, typer.Option(min=1, help="Optimiser steps, in place of epochs.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Default: the method's; ten times that for an adapter.")
-    ] = None,
-    schedule: Annotated[str | None, typer.Option(help="linear, cosine or constant; default: the method's.")] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of the steps; default: the method's.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Default: the method's.")] = None,
-    batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Items per forward pass; default: 4, or the method's batch if smaller.")
-    ] = None,
-    accumulation: Annotated[
-        int | None, typer.Option(min=1, help="Forward passes per step; default: what makes the method's batch.")
-    ] = None,
-    max_tokens: Annotated[int, typer.Option(min=8, help="Longest prompt with its answer.")] = 512,
-    chat: Annotated[bool | None, typer.Option(help="Use the chat template; default: if there is one.")] = None,
-    refusal: Annotated[
         list[str] | None,
-        typer.Option(help="What methods with refusals learn to answer; can be given again. Default: packaged ones."),
+        typer.Option(
+            "--set", help="NAME=VALUE, a setting of the method; can be given again.", rich_help_panel=TRAINING
+        ),
     ] = None,
-    gradient_checkpointing: Annotated[
-        bool, typer.Option("--gradient-checkpointing", help="Less memory, a third more time.")
+    lora: Annotated[
+        bool, typer.Option("--lora", help="Train an adapter instead of all weights.", rich_help_panel=ADAPTER)
     ] = False,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same weights on the same machine.")] = 0,
-    save_steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps between checkpoints; default: an epoch, or a tenth of --max-steps.")
-    ] = None,
-    report_to: Annotated[str, typer.Option(help="tensorboard, wandb, ...; several separated by commas.")] = "none",
-    trainer: Annotated[
-        list[str] | None,
-        typer.Option("--trainer", help="NAME=VALUE of transformers.TrainingArguments, such as fsdp=full_shard."),
-    ] = None,
+    qlora: Annotated[
+        bool, typer.Option("--qlora", help="The same, on weights in 4 bits (bitsandbytes).", rich_help_panel=ADAPTER)
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another training's result, which is kept as NAME.previous.")
     ] = False,
 ) -> None:
     """Unlearn by changing weights: an adapter, or a whole model. A killed run goes on where it was."""
     from dataclasses import replace
-    from typing import cast
 
     from unlearned.cli.before import check_model, check_writable_folder
     from unlearned.cli.progress import progress
-    from unlearned.cli.settings import settings as values
     from unlearned.cli.settings import texts
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
@@ -106,9 +84,6 @@ def train(
     check_place(out, replaces="soft_prompt.json" if method == "spul" and overwrite else "training.json")
     check_model(options.model)
 
-    from unlearned.methods.base import Schedule
-    from unlearned.methods.config import LoraSettings, TrainConfig
-    from unlearned.methods.data import Form
     from unlearned.methods.known import make_method
     from unlearned.methods.train import check_rows, train_method
 
@@ -116,35 +91,16 @@ def train(
     if method == "spul":
         if wrong := given_options(context, OF_WEIGHTS):
             raise ConfigError(f"A soft prompt changes no weights: leave out {', '.join(wrong)}.")
-        given = {
-            "batch_size": batch_size, "epochs": epochs, "learning_rate": learning_rate, "weight_decay": weight_decay,
-            "warmup": warmup, "max_tokens": max_tokens, "seed": seed,
-        }  # fmt: skip
-        chosen = {name: value for name, value in given.items() if value is not None}
-        return _soft_prompt(options, forget_rows, retain_rows, out, {**chosen, **own}, chat, overwrite=overwrite)
+        chosen = {name: training[name] for name in OF_BOTH if training[name] is not None}
+        return _soft_prompt(options, forget_rows, retain_rows, out, {**chosen, **own}, form.make(), overwrite=overwrite)
     # All this before the model is loaded: a slip of the pen should not cost minutes.
     chosen_method = make_method(method, own)
     _check_options(context, options, chosen_method)
-    adapter = LoraSettings(rank=lora_rank, alpha=lora_alpha, dropout=lora_dropout, targets=lora_targets)
-    config = TrainConfig(
-        lora=adapter if lora or qlora else None,
-        learning_rate=learning_rate,
-        epochs=epochs,
-        max_steps=max_steps,
-        schedule=cast("Schedule | None", schedule),
-        warmup=warmup,
-        weight_decay=weight_decay,
-        batch_size=batch_size,
-        accumulation=accumulation,
-        max_tokens=max_tokens,
-        form=Form(chat=chat),
-        refusals=tuple(refusal or ()),
-        gradient_checkpointing=gradient_checkpointing,
-        seed=seed,
-        save_steps=save_steps,
-        report_to=report_to,
+    new_adapter = adapter.make()
+    config = training.make(
+        lora=new_adapter if lora or qlora else None,
+        form=form.make(),
         device="cpu" if options.device == "cpu" else "auto",
-        trainer=values(trainer, "--trainer"),
     )
     check_rows(chosen_method, forget_rows, retain_rows)
     if qlora:
@@ -197,20 +153,19 @@ def _soft_prompt(
     retain_rows: Sequence[Row],
     out: Path,
     settings: dict[str, Any],
-    chat: bool | None,
+    form: Form,
     *,
     overwrite: bool,
 ) -> None:
     from unlearned.cli.progress import progress
     from unlearned.files import check_place
     from unlearned.learn.spul import SpulConfig, check_rows, train_soft_prompt
-    from unlearned.methods.data import Form
     from unlearned.methods.known import read_settings
     from unlearned.methods.place import unfinished
 
     if isinstance(settings.get("labels"), str):
         settings["labels"] = [label.strip() for label in settings["labels"].split(",")]
-    config = SpulConfig(form=Form(chat=chat), **read_settings(SpulConfig, "spul", settings))
+    config = SpulConfig(form=form, **read_settings(SpulConfig, "spul", settings))
     check_place(out, replaces="soft_prompt.json" if overwrite else None)
     check_rows(forget_rows, retain_rows)
     model, tokenizer = load(options)

@@ -17,8 +17,8 @@ from unlearned.artifact.fingerprint import base_model_record
 from unlearned.check.compare import Asked, Comparison, Kind, compare
 from unlearned.classify.base import Floats
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
-from unlearned.learn.fit import FitConfig, fit
-from unlearned.learn.strength_config import BEST
+from unlearned.learn.config import BEST, FitConfig
+from unlearned.learn.fit import fit
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from unlearned.forgetting.prompts import (
     write_prompts,
 )
 from unlearned.forgetting.subject import Subject, as_subject
-from unlearned.learn.fit import FitConfig, fit
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import fit
 from unlearned.methods.record import weights_sha256
 from unlearned.names.forms import Kind
 from unlearned.progress import Progress, Tell

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,11 @@ from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.kept import finished, keep, sha256_of_code
 from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.outcome import Outcome, Shard, Tested, machine_of, part, write_outcome
-from unlearned.errors import ConfigError, DataError, UnlearnedError, first_line
+from unlearned.benchmarks.outcome import Outcome, Tested, machine_of, part, write_outcome
+from unlearned.errors import DataError, UnlearnedError, first_line
 from unlearned.extras import require
+from unlearned.harness.config import EvalConfig
 from unlearned.harness.tasks import (
-    ALIASES,
     load_task,
     question_count,
     quiet_harness,
@@ -28,7 +28,7 @@ from unlearned.harness.tasks import (
     task_manager,
 )
 from unlearned.methods.record import weights_sha256
-from unlearned.models import ModelOptions, load_model
+from unlearned.models import load_model
 from unlearned.progress import Tell
 
 if TYPE_CHECKING:
@@ -53,51 +53,6 @@ CODE = (
     "benchmarks/verdicts.py",
 )
 """What decides what a task finds; a change of it repeats the task."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvalConfig:
-    """One run."""
-
-    tasks: tuple[str, ...]
-    """Tasks and groups of the harness, or `general` for the eleven of the ECO paper."""
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    artifacts: tuple[Path, ...] = ()
-    plain: bool = False
-    """Evaluate the start model, too, and compare; without artifacts it is the only one."""
-
-    include_path: Path | None = None
-    """Folder with tasks of one's own."""
-
-    limit: int | None = None
-    """Questions of each task, the first ones."""
-
-    batch_size: int = 16
-    num_fewshot: int | None = None
-    """Examples in each context; None: what the task says."""
-
-    apply_chat_template: bool = False
-    shard: Shard | None = None
-    """Only this part of every task's questions."""
-
-    verdicts: Path | None = None
-    """Folder where verdicts are kept, for runs with other tasks or strengths; None: in the folder of the results."""
-
-    def __post_init__(self) -> None:
-        if not self.tasks:
-            raise ConfigError("No tasks are named. Give some, for example --tasks general.")
-        for name in ("limit", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}={value}: must be at least 1.")
-        if self.num_fewshot is not None and self.num_fewshot < 0:
-            raise ConfigError(f"num_fewshot={self.num_fewshot}: must not be negative.")
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The tasks, aliases written out, each once."""
-        return tuple(dict.fromkeys(name for task in self.tasks for name in ALIASES.get(task, (task,))))
 
 
 def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outcome:

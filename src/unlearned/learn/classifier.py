@@ -2,91 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from unlearned.answers.withheld import DEFAULT, AnswerPolicy, checked_policy
 from unlearned.artifact.mistakes import mistakes_of
-from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, classifiers, config_of
+from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, config_of
 from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.lexicon import Lexicon, ScopeName
+from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
-from unlearned.classify.scope import Policy
 from unlearned.classify.sentences import sentence_encoder
-from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row, background_prompts
 from unlearned.learn.background import background_vectors
-from unlearned.learn.calibration import METHODS, Calibration, calibrate, texts_sha256
+from unlearned.learn.calibration import Calibration, calibrate, texts_sha256
+from unlearned.learn.config import ClassifierConfig
 from unlearned.learn.enrolling import enrolled
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
 from unlearned.learn.scope_names import lexicon_of
 from unlearned.progress import Progress
 from unlearned.substitution.spelling import TOKEN, names_in
 from unlearned.words import squash
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClassifierConfig:
-    """How to recognise a scope."""
-
-    classifier: str = "kernel"
-    """Kind of classifier: kernel, neighbours, logistic, encoder, or one registered by the user."""
-
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of that kind's own config."""
-
-    encoder: str = MINILM
-    """Frozen sentence encoder of the classifier: hub id or folder."""
-
-    ready: str | None = None
-    """Kind "encoder": a fine-tuned sequence classifier (hub id or folder; LABEL_1 = forget) that is used as it is."""
-
-    checkpoints: Path | None = None
-    """Folder that keeps an unfinished fit (for kind "encoder", its training), which then goes on; None = none."""
-
-    misspellings: bool = True
-    """Enrol misspelt copies, too; kinds over a frozen encoder."""
-
-    background: bool = True
-    """Add the packaged general prompts to the negatives."""
-
-    calibration: str = "errors"
-    """How the threshold is chosen: errors, fpr or conformal; see `learn.calibration`."""
-
-    max_fpr: float = 0.005
-    """Bound on the share of general prompts (method "fpr": and of close ones) that are flagged in calibration."""
-
-    alpha: float = 0.05
-    """Level of the conformal method."""
-
-    names: tuple[ScopeName, ...] = ()
-    """What the scope is called, if that is known: each is in scope wherever it stands, in all its forms."""
-
-    other_languages: Policy = "pass"
-    """What to do with passages in a language that the encoder does not read; they are noted in the verdict anyway."""
-
-    answers: AnswerPolicy = DEFAULT
-    """What may not be said unasked, whatever the prompt: "names" of the scope, "quotes" of its texts, or "off"."""
-
-    def __post_init__(self) -> None:
-        classifiers.get(self.classifier)
-        if self.calibration not in METHODS:
-            raise ConfigError(f"calibration={self.calibration!r}: must be one of {', '.join(METHODS)}.")
-        if not 0 <= self.max_fpr <= 1:
-            raise ConfigError(f"max_fpr={self.max_fpr}: a rate lies in 0..1. Use, for example, 0.005.")
-        if not 0 < self.alpha < 1:
-            raise ConfigError(f"alpha={self.alpha}: must lie between 0 and 1. Use, for example, 0.05.")
-        if self.other_languages not in ("pass", "corrupt"):
-            raise ConfigError(f"other_languages={self.other_languages!r}: must be 'pass' or 'corrupt'.")
-        checked_policy(self.answers)
-        if self.ready is not None and self.classifier != "encoder":
-            raise ConfigError(f"ready={self.ready!r} is a sequence classifier. Choose classifier='encoder' with it.")
 
 
 def fit_classifier(

@@ -9,7 +9,7 @@ from typing import TypeVar
 from unlearned.corrupt.functions import SUBSTITUTION, corruptions
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
-from unlearned.learn.strength_config import AUTO, AUTO_FUNCTIONS, BEST, WITHOUT_NAMES, StrengthConfig
+from unlearned.learn.config import AUTO, AUTO_FUNCTIONS, BEST, WITHOUT_NAMES, StrengthConfig
 from unlearned.substitution.bank import Bank, kind_by_itself
 from unlearned.substitution.entities import entities
 from unlearned.substitution.strangers import Strangers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from unlearned.artifact.artifact import Artifact
@@ -19,7 +19,8 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.examples import Row, Rows, as_rows, evenly
 from unlearned.learn.asking import matters_of
-from unlearned.learn.classifier import ClassifierConfig, exemptions, fit_classifier, scope_lexicon
+from unlearned.learn.classifier import exemptions, fit_classifier, scope_lexicon
+from unlearned.learn.config import SELECTOR, ClassifierConfig, FitConfig, StrengthConfig
 from unlearned.learn.default_corruption import decided, may_substitute
 from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
@@ -27,7 +28,6 @@ from unlearned.learn.naming import name_table
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
-from unlearned.learn.strength_config import SELECTOR, StrengthConfig
 from unlearned.learn.unfinished import LEDGER, OF, Unfinished, discard
 from unlearned.learn.withheld import withheld_of
 from unlearned.progress import Progress
@@ -35,27 +35,6 @@ from unlearned.unlearners.eco import LEARN_IT, ForgetScope
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True, kw_only=True)
-class FitConfig(ClassifierConfig, StrengthConfig):
-    """How to learn an artifact: the classifier's part, and the strength's.
-
-    Raises:
-        ConfigError: a setting is out of range, or two of them contradict each other.
-
-    Examples:
-        >>> FitConfig(calibration="fpr", max_fpr=0.001)  # fewer false alarms
-        >>> FitConfig(corruption="rand_noise_first_n")  # noise in place of strangers
-        >>> FitConfig(max_examples=16, seed=0)  # quicker, and the same every time; a known seed is no secret
-    """
-
-    seed: int | None = None
-    """Makes the artifact's secret, and with it the noise, reproducible; None = a new secret each time."""
-
-    def __post_init__(self) -> None:
-        ClassifierConfig.__post_init__(self)
-        StrengthConfig.__post_init__(self)
 
 
 def fit(

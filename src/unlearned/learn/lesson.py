@@ -13,6 +13,7 @@ from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError, FitWarning
 from unlearned.examples import Row, background_prompts, evenly
+from unlearned.learn.config import StrengthConfig
 from unlearned.learn.default_corruption import may_substitute
 from unlearned.learn.distinctive import distinctive_words
 from unlearned.learn.fluency import FluencyGuard, fluency, recites
@@ -20,7 +21,6 @@ from unlearned.learn.invented import invented
 from unlearned.learn.measures import Facts, Likelihood, Materials, choice_prompt, measures
 from unlearned.learn.objective import Answers, Target
 from unlearned.learn.probe import plain
-from unlearned.learn.strength_config import StrengthConfig
 from unlearned.learn.surrogate import surrogate_values
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput

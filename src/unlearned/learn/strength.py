@@ -15,13 +15,13 @@ from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
+from unlearned.learn.config import AUTO, AUTO_SELECTORS, StrengthConfig
 from unlearned.learn.ledger import Ledger
 from unlearned.learn.lesson import Lesson, prepare_lesson
 from unlearned.learn.objective import TOLERANCE, Evaluation, Objective
 from unlearned.learn.optimisers import Space, Trace
 from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
-from unlearned.learn.strength_config import AUTO, AUTO_SELECTORS, StrengthConfig
 from unlearned.progress import Progress
 from unlearned.unlearners.eco import ForgetScope
 

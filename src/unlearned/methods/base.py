@@ -9,11 +9,10 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from unlearned.errors import ConfigError
+from unlearned.methods.config import Schedule
 from unlearned.methods.data import Stream
 from unlearned.methods.losses import KLMask
 from unlearned.methods.step import Step
-
-Schedule = Literal["linear", "cosine", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,15 +1,19 @@
-"""How to train: what is the same for all methods."""
+"""How to train: what is the same for all methods. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from unlearned.errors import ConfigError
-from unlearned.methods.base import Recipe, Schedule
-from unlearned.methods.data import Form
+from unlearned.settings import ADAPTER, TRAINING, setting
+
+if TYPE_CHECKING:
+    from unlearned.methods.base import Recipe
+
+Schedule = Literal["linear", "cosine", "constant"]
 
 ADAPTER_LEARNING_RATE = 10.0
 """Times a recipe's learning rate, for an adapter. Recipes are for all weights; low-rank updates need larger steps."""
@@ -31,15 +35,42 @@ WITHOUT_EFFECT = {
 class LoraSettings:
     """A new LoRA adapter. Defaults: TOFU's."""
 
-    rank: int = 8
-    alpha: int = 32
-    dropout: float = 0.05
-    targets: str = "all-linear"
-    """Names of modules, separated by commas; `all-linear` leaves the output head out."""
+    rank: int = setting(8, "Rank of the adapter.", flag="--lora-rank", min=1, group=ADAPTER)
+    alpha: int = setting(32, "Its scale, times the rank.", flag="--lora-alpha", min=1, group=ADAPTER)
+    dropout: float = setting(0.05, "Dropout before the adapter.", flag="--lora-dropout", min=0, max=0.99, group=ADAPTER)
+    targets: str = setting(
+        "all-linear",
+        "Modules, separated by commas; all-linear leaves the output head out.",
+        flag="--lora-targets",
+        group=ADAPTER,
+    )
 
     def __post_init__(self) -> None:
         if min(self.rank, self.alpha) < 1 or not 0 <= self.dropout < 1:
             raise ConfigError("rank and alpha of an adapter must be at least 1, its dropout in 0..1.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Form:
+    """How rows are written for a model. `{prompt}` and `{answer}` stand for the columns.
+
+    Under a chat template the prompt is a user's message and the answer stands alone. Without one, this is TOFU's form.
+    """
+
+    prompt: str = "Question: {prompt}\n"
+    answer: str = "Answer: {answer}"
+    chat: bool | None = setting(
+        None,
+        "Use the chat template, and not the form of questions and answers; default: if there is one.",
+        group=TRAINING,
+    )
+
+    end: bool = True
+    """Whether the target ends with an end token."""
+
+    def __post_init__(self) -> None:
+        if "{prompt}" not in self.prompt or "{answer}" not in self.answer:
+            raise ConfigError("The form of the prompt must hold {prompt}, and that of the answer {answer}.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,43 +80,54 @@ class TrainConfig:
     lora: LoraSettings | None = None
     """None trains all weights, unless the model has an adapter already, which is then trained further."""
 
-    learning_rate: float | None = None
-    epochs: float | None = None
-    max_steps: int | None = None
-    """In place of epochs."""
-
-    schedule: Schedule | None = None
-    warmup: float | None = None
-    """Share of the steps in which the learning rate rises."""
-
-    weight_decay: float | None = None
-    batch_size: int | None = None
-    """Items per forward pass of one process; a method that sees two sets makes two passes of it. None: 4, or the
-    recipe's batch if that is smaller."""
-
-    accumulation: int | None = None
-    """Forward passes of one process per optimiser step; None: as many as make up the recipe's batch."""
-
+    learning_rate: float | None = setting(None, "Default: the method's; ten times that for an adapter.", group=TRAINING)
+    epochs: float | None = setting(None, "Passes over the forget set; default: the method's.", group=TRAINING)
+    max_steps: int | None = setting(None, "Optimiser steps, in place of epochs.", min=1, group=TRAINING)
+    schedule: Schedule | None = setting(None, "linear, cosine or constant; default: the method's.", group=TRAINING)
+    warmup: float | None = setting(
+        None, "Share of the steps in which the learning rate rises; default: the method's.", group=TRAINING
+    )
+    weight_decay: float | None = setting(None, "Default: the method's.", group=TRAINING)
+    batch_size: int | None = setting(
+        None,
+        "Items per forward pass of one process; a method that sees two sets makes two passes of it. Default: 4, or the "
+        "method's batch if that is smaller.",
+        min=1,
+        group=TRAINING,
+    )
+    accumulation: int | None = setting(
+        None,
+        "Forward passes of one process per optimiser step; default: as many as make up the method's batch.",
+        min=1,
+        group=TRAINING,
+    )
     max_grad_norm: float = 1.0
-    max_tokens: int = 512
-    """Of prompt and answer together; longer answers are cut, longer texts go in pieces."""
-
+    max_tokens: int = setting(
+        512,
+        "Longest prompt with its answer; longer answers are cut, longer texts go in pieces.",
+        min=8,
+        group=TRAINING,
+    )
     form: Form = field(default_factory=Form)
-    refusals: tuple[str, ...] = ()
-    """Answers to forget prompts that methods with refusals learn, drawn anew in every epoch; empty: packaged ones."""
-
-    gradient_checkpointing: bool = False
-    seed: int = 0
-    save_steps: int | None = None
-    """Steps between checkpoints; None: one per epoch, and of a run that ends by `max_steps` at least ten."""
-
+    refusals: tuple[str, ...] = setting(
+        (),
+        "What methods with refusals learn to answer, drawn anew in every epoch; can be given again. Default: packaged "
+        "ones.",
+        flag="--refusal",
+        several=True,
+        group=TRAINING,
+    )
+    gradient_checkpointing: bool = setting(False, "Less memory, a third more time.", group=TRAINING)
+    seed: int = setting(0, "The same seed gives the same weights on the same machine.", group=TRAINING)
+    save_steps: int | None = setting(
+        None, "Steps between checkpoints; default: an epoch, or a tenth of --max-steps.", min=1, group=TRAINING
+    )
     logging_steps: int = 1
-    report_to: str = "none"
-    """Where the Trainer reports: tensorboard, wandb, ...; several separated by commas."""
-
+    report_to: str = setting("none", "tensorboard, wandb, ...; several separated by commas.", group=TRAINING)
     device: Literal["auto", "cpu"] = "auto"
-    trainer: Mapping[str, Any] = field(default_factory=dict)
-    """More arguments of `transformers.TrainingArguments`, such as `fsdp` or `deepspeed`."""
+    trainer: Mapping[str, Any] = setting(
+        {}, "NAME=VALUE of transformers.TrainingArguments, such as fsdp=full_shard; repeatable.", group=TRAINING
+    )
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "accumulation", "max_steps", "save_steps", "logging_steps"):

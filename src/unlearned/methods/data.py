@@ -18,6 +18,7 @@ from unlearned.engines.tokenize import chat_prompt, special_ids, text_prompt
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.learn.refusals import refusals
+from unlearned.methods.config import Form
 from unlearned.methods.losses import IGNORED
 
 if TYPE_CHECKING:
@@ -55,26 +56,6 @@ class Batch:
     attention_mask: Tensor
     labels: Tensor
     """-100 where a token is no target: prompt and padding."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Form:
-    """How rows are written for a model. `{prompt}` and `{answer}` stand for the columns.
-
-    Under a chat template the prompt is a user's message and the answer stands alone. Without one, this is TOFU's form.
-    """
-
-    prompt: str = "Question: {prompt}\n"
-    answer: str = "Answer: {answer}"
-    chat: bool | None = None
-    """None: if the tokenizer has a chat template, for which `prompt` and `answer` are not used."""
-
-    end: bool = True
-    """Whether the target ends with an end token."""
-
-    def __post_init__(self) -> None:
-        if "{prompt}" not in self.prompt or "{answer}" not in self.answer:
-            raise ConfigError("The form of the prompt must hold {prompt}, and that of the answer {answer}.")
 
 
 @dataclass(frozen=True, slots=True)

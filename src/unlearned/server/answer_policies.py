@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from unlearned.answers.withheld import AnswerPolicy, checked_policy, under
-from unlearned.artifact.artifact import Artifact
 from unlearned.server.by_scope import ByScope, of_scope, read_by_scope
-from unlearned.unlearners.eco import ForgetScope
+
+if TYPE_CHECKING:
+    from unlearned.answers.withheld import AnswerPolicy
+    from unlearned.artifact.artifact import Artifact
+    from unlearned.unlearners.eco import ForgetScope
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +27,8 @@ class AnswerPolicies:
         Raises:
             ConfigError: one is no policy, or is given twice.
         """
+        from unlearned.answers.withheld import checked_policy
+
         said = read_by_scope(policies, "--answers")
         return cls(policies={scope: checked_policy(policy) for scope, policy in said.items()})
 
@@ -34,5 +39,7 @@ class AnswerPolicies:
         return [replace(one, scopes=tuple(self._scope(scope) for scope in one.scopes)) for one in artifacts]
 
     def _scope(self, scope: ForgetScope) -> ForgetScope:
+        from unlearned.answers.withheld import under
+
         policy = of_scope(self.policies, scope.name)
         return scope if policy is None else replace(scope, withheld=under(scope.withheld, policy, scope.lexicon))

@@ -14,7 +14,8 @@ from unlearned.api import Answer, Unlearned
 from unlearned.check.facts import Facts, holds
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.examples import evenly
-from unlearned.learn.fit import FitConfig, fit
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import fit
 from unlearned.progress import Progress
 from unlearned.server.answer_policies import AnswerPolicies
 

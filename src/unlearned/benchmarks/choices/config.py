@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from unlearned.benchmarks.choices.data import DOMAINS, MMLU, WMDP, ChoicesData, load_mmlu, load_wmdp
-from unlearned.benchmarks.contenders import check_contenders
-from unlearned.benchmarks.settings import check_settings
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig
+from unlearned.benchmarks.settings import check_settings, fit_setting, seeds_setting, train_setting, unlearners_setting
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
+from unlearned.settings import ANSWERS, DATA, setting
+from unlearned.settings import TRAINING as TRAINING_GROUP
+
+MMLU, WMDP = "cais/mmlu", "cais/wmdp"
+DOMAINS = {"bio": "biology", "chem": "chemistry", "cyber": "cybersecurity"}
+"""WMDP's parts, and how the header of a prompt names them."""
 
 Benchmark = Literal["mmlu", "wmdp"]
 Header = Literal["both", "yes", "no"]
@@ -28,56 +32,63 @@ class ChoicesRunConfig:
     """One run."""
 
     benchmark: Benchmark = "mmlu"
-    task: str = "economics"
-    """Of MMLU: what is forgotten."""
-
-    domains: tuple[str, ...] = tuple(DOMAINS)
-    """Of WMDP: what is forgotten."""
+    task: str = setting("economics", "What is forgotten: economics, physics, law; full: nothing.", group=DATA)
+    domains: tuple[str, ...] = setting(tuple(DOMAINS), "What is forgotten: bio, chem, cyber.", group=DATA)
 
     data: str | None = None
     """Folder or hub name; None: the benchmark's own on the hub."""
 
-    mmlu: str = MMLU
-    """For WMDP: what is retained."""
-
-    forget: str | None = None
-    """For WMDP: file of questions that unlearners are fitted with."""
+    mmlu: str = setting(MMLU, "What is retained: folder with dev and test, or a hub name.", group=DATA)
+    forget: str | None = setting(
+        None,
+        "File with questions like those to be forgotten (question, choices, answer), for the fits.",
+        group=DATA,
+    )
 
     model: ModelOptions = field(default_factory=ModelOptions)
-    unlearners: tuple[str, ...] = DEFAULT
-    seeds: int = 1
-    """Each unlearner is fitted with the seeds 0, 1, ..."""
-
-    header: Header = "both"
-    """Whether prompts begin with the line that names the subject."""
-
-    leading_space: bool = True
-    """Whether letters are scored as they follow the colon, " A", as lm-eval does; False: "A", as ECO's code does."""
-
-    words: int = 0
-    """Questions of each group that are also asked without options, and answered in words."""
-
-    limit: int | None = None
-    """First questions of each subject; None = all."""
-
-    others: int | None = None
-    """The same for the subjects that are neither forgotten nor close; None = `limit`."""
-
-    synthetic: int = 300
-    """Most made-up questions of the subject that unlearners are fitted with."""
-
-    batch_size: int = 16
-    teach: bool = False
-    """Whether the start model learns the letters of forget and close questions first."""
+    unlearners: tuple[str, ...] = unlearners_setting(DEFAULT)
+    seeds: int = seeds_setting()
+    header: Header = setting(
+        "both", "The line that names the subject: yes, no, or both, each for itself.", group=ANSWERS
+    )
+    leading_space: bool = setting(
+        True,
+        'Letters are scored as " A", as by lm-eval, because they follow a colon; without, as "A", as by ECO\'s code.',
+        group=ANSWERS,
+    )
+    words: int = setting(
+        0,
+        "Questions of each group that are also answered in words, without options.",
+        flag="--open",
+        min=0,
+        group=ANSWERS,
+    )
+    limit: int | None = setting(None, "First questions of each subject; default: all.", min=1, group=DATA)
+    others: int | None = setting(
+        None,
+        "The same for subjects that are neither forgotten nor close to it; default: --limit.",
+        min=0,
+        group=DATA,
+    )
+    synthetic: int = setting(
+        300,
+        "Most made-up questions of the subject that unlearners are fitted with.",
+        min=0,
+        max=300,
+        group=DATA,
+    )
+    batch_size: int = setting(16, "Prompts per forward pass.", min=1, group=ANSWERS)
+    teach: bool = setting(
+        False, "Put the letters of forget and close questions into the start model first.", group=TRAINING_GROUP
+    )
 
     training: FinetuneConfig = field(default_factory=lambda: training_of({}))
-    fit: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `FitConfig` that replace its defaults."""
-
-    train: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TrainConfig`, for all methods that change weights."""
+    fit: Mapping[str, Any] = fit_setting()
+    train: Mapping[str, Any] = train_setting()
 
     def __post_init__(self) -> None:
+        from unlearned.benchmarks.contenders import check_contenders
+
         if self.benchmark not in get_args(Benchmark):
             raise ConfigError(f"benchmark={self.benchmark!r}: must be mmlu or wmdp.")
         if self.header not in FORMS:
@@ -95,19 +106,3 @@ def training_of(settings: Mapping[str, Any]) -> FinetuneConfig:
     """How to teach, with these fields of `FinetuneConfig` in place of `TRAINING`'s; raises `ConfigError`."""
     check_settings(settings, FinetuneConfig, (), "--training")
     return FinetuneConfig(**{**TRAINING, **settings})
-
-
-def load_data(config: ChoicesRunConfig) -> ChoicesData:
-    """The questions of a run."""
-    if config.benchmark == "mmlu":
-        return load_mmlu(
-            config.data or MMLU, config.task, limit=config.limit, others=config.others, examples=config.synthetic
-        )
-    return load_wmdp(
-        config.data or WMDP,
-        config.mmlu,
-        domains=config.domains,
-        forget=config.forget,
-        limit=config.limit,
-        others=config.others,
-    )

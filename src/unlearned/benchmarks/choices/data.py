@@ -15,18 +15,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from unlearned.benchmarks.choices.config import DOMAINS, MMLU, WMDP, ChoicesRunConfig
 from unlearned.benchmarks.classifier.exams import SUBJECTS, Subject
 from unlearned.benchmarks.classifier.sets import Exam
 from unlearned.benchmarks.source import DataRow, Source, text_of
 from unlearned.errors import ConfigError, DataError
 
-MMLU, WMDP = "cais/mmlu", "cais/wmdp"
 COLUMNS = (("question",), ("choices",), ("answer",))
 LETTERS = "ABCDEFGHIJ"
 MADE_UP = "synthetic"
-
-DOMAINS = {"bio": "biology", "chem": "chemistry", "cyber": "cybersecurity"}
-"""WMDP's parts, and how the header of a prompt names them."""
 
 FULL = Subject("full", (), ())
 TASKS: Mapping[str, Subject] = {subject.name: subject for subject in (*SUBJECTS, FULL)}
@@ -245,3 +242,19 @@ def _answer(value: Any, count: int, where: str) -> int:
 def _synthetic(task: str) -> list[Question]:
     file = Path(str(files("unlearned").joinpath(f"benchmarks/classifier/data/{task}.jsonl")))
     return _questions(Source(file).rows(task, COLUMNS), str(file), "")
+
+
+def load_data(config: ChoicesRunConfig) -> ChoicesData:
+    """The questions of a run."""
+    if config.benchmark == "mmlu":
+        return load_mmlu(
+            config.data or MMLU, config.task, limit=config.limit, others=config.others, examples=config.synthetic
+        )
+    return load_wmdp(
+        config.data or WMDP,
+        config.mmlu,
+        domains=config.domains,
+        forget=config.forget,
+        limit=config.limit,
+        others=config.others,
+    )

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.benchmarks.choices.config import FORMS, ChoicesRunConfig, load_data
-from unlearned.benchmarks.choices.data import CLOSE, DOMAINS, FORGET, LETTERS, ChoicesData, Question
+from unlearned.benchmarks.choices.config import DOMAINS, FORMS, ChoicesRunConfig
+from unlearned.benchmarks.choices.data import CLOSE, FORGET, LETTERS, ChoicesData, Question, load_data
 from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.choices.teach import FORM, teach
@@ -24,7 +24,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row, evenly
 from unlearned.extras import require
-from unlearned.learn.fit import FitConfig
+from unlearned.learn.config import FitConfig
 from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
 from unlearned.progress import Progress, Tell

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unlearned.benchmarks.choices.data import MMLU, Question, load_mmlu
+from unlearned.benchmarks.choices.config import MMLU
+from unlearned.benchmarks.choices.data import Question, load_mmlu
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.kept import as_text
 from unlearned.benchmarks.models import plain_text

@@ -13,11 +13,12 @@ from typing import Any
 from unlearned.benchmarks.choices.data import Question
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.models import Load
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
+from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
-from unlearned.methods.data import Form
+from unlearned.methods.config import Form
 from unlearned.progress import Tell
 from unlearned.stages import PromptInput
 

@@ -19,7 +19,8 @@ from unlearned.classify.scope import Scope
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
 from unlearned.learn.asking import matters_of
-from unlearned.learn.classifier import ClassifierConfig, fit_classifier, scope_lexicon
+from unlearned.learn.classifier import fit_classifier, scope_lexicon
+from unlearned.learn.config import ClassifierConfig
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, Verdict
 

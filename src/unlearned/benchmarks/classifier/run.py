@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -12,14 +11,13 @@ from typing import Any
 
 import unlearned
 from unlearned.benchmarks.classifier import attacks, exams, latency, meanings, scopes
-from unlearned.benchmarks.classifier.bench import DEFAULT, Bench
+from unlearned.benchmarks.classifier.bench import Bench
+from unlearned.benchmarks.classifier.config import BenchmarkConfig
 from unlearned.benchmarks.classifier.plot import curves_plot
 from unlearned.benchmarks.classifier.results import Row, report
 from unlearned.benchmarks.classifier.sets import Data
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
-from unlearned.classify.base import classifiers
-from unlearned.embedded import MINILM
-from unlearned.errors import ConfigError, DataError, MissingExtraError
+from unlearned.errors import DataError, MissingExtraError
 from unlearned.files import write_text
 from unlearned.progress import Progress
 
@@ -40,39 +38,6 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
 }
 CODE = ("classify", "learn", "benchmarks/classifier", "benchmarks/rows.py", "stages.py", "data/background.jsonl")
 """What decides what a row finds."""
-
-BESIDE = ("paraphrases", "halves", "elsewhere", "latency")
-"""Rows of the classifiers that are put beside the default one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BenchmarkConfig:
-    """What is measured."""
-
-    classifiers: tuple[str, ...] = (DEFAULT,)
-    rows: tuple[str, ...] | None = None
-    """None: all for the default classifier, `BESIDE` for others."""
-
-    encoder: str = MINILM
-    """Sentence encoder (for the kind "encoder": what it is trained from): hub id or folder."""
-
-    limit: int | None = None
-    """Most prompts of every set; the numbers then only show that everything runs."""
-
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in self.classifiers:
-            classifiers.get(name)
-        if unknown := [name for name in self.rows or () if name not in ROWS]:
-            raise ConfigError(f"There is no row {unknown[0]!r}. The rows are: {', '.join(ROWS)}.")
-        if self.limit is not None and self.limit < 2:
-            raise ConfigError(f"limit={self.limit}: must be at least 2.")
-
-    def rows_of(self, classifier: str) -> tuple[str, ...]:
-        if self.rows is not None:
-            return self.rows
-        return tuple(ROWS) if classifier == DEFAULT else BESIDE
 
 
 def measure_classifiers(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unlearned.benchmarks.copyright.config import OTHER_ROWS
 from unlearned.benchmarks.copyright.passages import MAX_TOKENS, Passage, book_passages, title_passage
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.source import Source, text_of
@@ -25,7 +26,7 @@ OTHER_NEWS = "vblagoje/cc_news"
 LEFT_OUT = frozenset(("spare", "Jane Eyre", "THE SCARLET LETTER", "Ulysses"))
 """Books of `swj0419/BookMIA` that the paper leaves out besides the one to forget; there, they end in ".txt"."""
 
-FORGET_ROWS, OTHER_ROWS = 500, 10_000
+FORGET_ROWS = 500
 STORY, OTHER_STORIES = "harrowmere.txt", "ferrymen.txt"
 """Packaged: a story to forget, and others that stay."""
 

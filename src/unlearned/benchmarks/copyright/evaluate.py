@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 from unlearned.benchmarks.contenders import Contender
+from unlearned.benchmarks.copyright.config import EvaluationConfig
 from unlearned.benchmarks.copyright.passages import Passage
-from unlearned.benchmarks.copyright.similarity import Kind, similarities
+from unlearned.benchmarks.copyright.similarity import similarities
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Shard, part
 from unlearned.engines.base import Completion
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TeacherForced, TransformersEngine
-from unlearned.errors import ConfigError
 from unlearned.metrics.memorisation import exact_memorisation, extraction_strength
 from unlearned.metrics.recitation import Recited
 from unlearned.metrics.text import perplexities, unique_token_ratio
@@ -30,21 +30,6 @@ DEGENERATE = 0.05
 """Share of distinct tokens below which a generation's perplexity says nothing."""
 
 Scores = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluationConfig:
-    """How models are asked."""
-
-    max_new_tokens: int = 256
-    similarities: Kind = "packaged"
-    batch_size: int = 16
-
-    def __post_init__(self) -> None:
-        if min(self.max_new_tokens, self.batch_size) < 1:
-            raise ConfigError("max_new_tokens and batch_size must be at least 1.")
-        if self.similarities not in get_args(Kind):
-            raise ConfigError(f"similarities={self.similarities!r}: must be one of {', '.join(get_args(Kind))}.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

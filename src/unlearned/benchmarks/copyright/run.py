@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from unlearned.benchmarks.contenders import (
-    NONE,
-    PROMPTING,
     Contender,
     Materials,
     Plain,
-    check_contenders,
     own_model,
 )
-from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, OTHER_ROWS, CopyrightData, load_book, load_news
-from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, EvaluationConfig, Judge, evaluate
+from unlearned.benchmarks.copyright.config import CopyrightRunConfig
+from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, CopyrightData, load_book, load_news
+from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, Judge, evaluate
 from unlearned.benchmarks.copyright.kind import with_retained
-from unlearned.benchmarks.copyright.passages import MAX_TOKENS, Passage
+from unlearned.benchmarks.copyright.passages import Passage
 from unlearned.benchmarks.copyright.similarity import encoder
-from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
+from unlearned.benchmarks.copyright.training import learned_by_heart
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
-from unlearned.methods.data import Form
+from unlearned.methods.config import Form
 from unlearned.methods.record import weights_sha256
 from unlearned.metrics.recitation import Recited
-from unlearned.models import ModelOptions, load_model
+from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
 
-DEFAULT = (NONE, PROMPTING, "eco-rn", "eco-zo")
 FORM = Form(prompt="{prompt}", answer=" {answer}", chat=False)
 """A prompt and its continuation, as one text."""
 
@@ -47,58 +43,6 @@ CODE = (
     "benchmarks/copyright",
     *(f"metrics/{name}.py" for name in ("text", "embedding", "memorisation", "recitation")),
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CopyrightRunConfig:
-    """One run."""
-
-    task: Literal["news", "book"]
-    forget: str | None = None
-    """Book: a text file; None = a packaged story. News: a hub name, file or folder; None = the paper's."""
-
-    other: str | None = None
-    """What stays, of the same kind; None = packaged stories, or the paper's news."""
-
-    leave_out: tuple[str, ...] = ()
-    """Book: titles of the other data that do not stay."""
-
-    other_rows: int = OTHER_ROWS
-    """News: how many rows are retained and how many held out."""
-
-    negatives: float = 1.0
-    """Book: share of the retain sentences that the detector is fitted with."""
-
-    limit: int | None = None
-    """Passages of each set, to try it out."""
-
-    max_tokens: int = MAX_TOKENS
-    """Of a passage of a book, or of an article without its title; the end token is among them."""
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    training: StartConfig = field(default_factory=StartConfig)
-    unlearners: tuple[str, ...] = DEFAULT
-    seeds: int = 1
-    fit: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `FitConfig` that replace its defaults."""
-
-    train: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TrainConfig` that replace a method's recipe."""
-
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-
-    def __post_init__(self) -> None:
-        if self.task not in ("news", "book"):
-            raise ConfigError(f"task={self.task!r}: must be 'news' or 'book'.")
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
-        if self.limit is not None and self.limit < 2:
-            raise ConfigError(f"limit={self.limit}: must be at least 2.")
-        if self.other_rows < 1:
-            raise ConfigError(f"other_rows={self.other_rows}: must be at least 1.")
-        if self.leave_out and self.task != "book":
-            raise ConfigError("leave_out is for books: news have no titles of books.")
-        if self.model.adapter is not None:
-            raise ConfigError("--adapter is not for this benchmark, which trains its own start model.")
 
 
 def run_copyright(

@@ -4,83 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-import torch
-
+from unlearned.benchmarks.copyright.config import StartConfig
 from unlearned.benchmarks.models import Load, plain_text, with_adapter
 from unlearned.embedded import cache_folder
-from unlearned.errors import ConfigError, DataError
+from unlearned.errors import DataError
 from unlearned.examples import Row
-from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.data import end_token
 from unlearned.methods.record import RECORD, weights_sha256
 from unlearned.methods.train import train_method
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress, Tell
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class StartConfig:
-    """How to train; None takes what suits the machine."""
-
-    adapter: bool | None = None
-    """True: a LoRA adapter, which two CPU cores can train. False: all weights, as in the paper. None: all weights if
-    there is an accelerator."""
-
-    epochs: float | None = None
-    """None: 5 for all weights (the paper's), 12 for an adapter."""
-
-    learning_rate: float | None = None
-    """None: 2e-5 for all weights (the paper's), 1e-3 for an adapter."""
-
-    batch_size: int | None = None
-    """None: 8 for all weights (the paper's), 4 for an adapter."""
-
-    rank: int = 32
-    alpha: int = 64
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, value in (("epochs", self.epochs), ("learning_rate", self.learning_rate)):
-            if value is not None and not 0 < value < math.inf:
-                raise ConfigError(f"{name}={value:g}: must be above 0. Leave it out for the default.")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ConfigError(f"batch_size={self.batch_size}: must be at least 1.")
-
-    def filled(self) -> StartConfig:
-        """With every value said."""
-        adapter = not torch.accelerator.is_available() if self.adapter is None else self.adapter
-        epochs, rate, batch = (12.0, 1e-3, 4) if adapter else (5.0, 2e-5, 8)
-        return replace(
-            self,
-            adapter=adapter,
-            epochs=epochs if self.epochs is None else self.epochs,
-            learning_rate=rate if self.learning_rate is None else self.learning_rate,
-            batch_size=batch if self.batch_size is None else self.batch_size,
-        )
-
-    def train_config(self, max_tokens: int, device: str | None) -> TrainConfig:
-        """The paper's schedule: cosine after a warm-up of a tenth, weight decay 0.01."""
-        full = self.filled()
-        adapter = LoraSettings(rank=full.rank, alpha=full.alpha, dropout=0.0)
-        return TrainConfig(
-            lora=adapter if full.adapter else None,
-            learning_rate=full.learning_rate,
-            epochs=full.epochs,
-            schedule="cosine",
-            warmup=0.1,
-            weight_decay=0.01,
-            batch_size=min(full.batch_size or 4, 4),
-            accumulation=max(1, (full.batch_size or 4) // 4),
-            max_tokens=max_tokens,
-            seed=full.seed,
-            device="cpu" if device == "cpu" else "auto",
-        )
 
 
 def learned_by_heart(

@@ -17,12 +17,12 @@ from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
-from unlearned.learn.fit import FitConfig, fit_detector
+from unlearned.learn.config import WITHOUT_NAMES, FitConfig, StrengthConfig
+from unlearned.learn.fit import fit_detector
 from unlearned.learn.fluency import fluency, is_degenerate
 from unlearned.learn.ledger import Ledger
 from unlearned.learn.lesson import prepare_lesson
 from unlearned.learn.strength import learn_one
-from unlearned.learn.strength_config import WITHOUT_NAMES, StrengthConfig
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ECO, ForgetScope

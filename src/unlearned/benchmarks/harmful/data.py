@@ -14,8 +14,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from unlearned.benchmarks.harmful.config import HarmfulSplit
 from unlearned.benchmarks.source import DataRow, Source, text_of, truth_of
-from unlearned.errors import ConfigError, DataError
+from unlearned.errors import DataError
 
 T = TypeVar("T")
 
@@ -28,7 +29,6 @@ QUESTION, BEST, CORRECT = (
     ("Correct Answers", "correct_answers"),
 )
 
-SEED = 8888
 HELD_OUT, TRAINED, VALIDATED = 0.2, 0.7, 0.1
 """Shares: of the prompts to forget that are only tested; of the normal questions."""
 
@@ -43,29 +43,6 @@ class Question:
     prompt: str
     answers: tuple[str, ...]
     """To forget: the unsafe responses. Normal: the best answer first, then the other correct ones."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HarmfulSplit:
-    """Which rows."""
-
-    forget_rows: int | None = None
-    """Most prompts to forget that are trained with, drawn at random; None = all."""
-
-    normal_rows: int | None = None
-    test_rows: int | None = None
-    """Most prompts of each set that are asked."""
-
-    correct_answers: bool = False
-    """A second training row for each normal question, with all correct answers as one text: SKU's way."""
-
-    seed: int = SEED
-
-    def __post_init__(self) -> None:
-        for name in ("forget_rows", "normal_rows", "test_rows"):
-            value = getattr(self, name)
-            if value is not None and value < 2:
-                raise ConfigError(f"{name}={value}: must be at least 2.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from unlearned.benchmarks.contenders import Contender, Materials, Plain, check_contenders, own_model
-from unlearned.benchmarks.harmful.data import (
-    HarmfulData,
-    HarmfulSplit,
-    load_harmful,
-    normal_pairs,
-    stand_in,
-    unsafe_pairs,
-)
+from unlearned.benchmarks.contenders import Contender, Materials, Plain, own_model
+from unlearned.benchmarks.harmful.config import HarmfulRunConfig
+from unlearned.benchmarks.harmful.data import HarmfulData, load_harmful, normal_pairs, stand_in, unsafe_pairs
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
 from unlearned.benchmarks.harmful.scores import Scoring, score
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
 from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
+from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
-from unlearned.models import ModelOptions, load_model
+from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 NAME = "harmful"
-DEFAULT = ("prompting", "eco", "llmu", "sku", "ga")
 CODE = ("benchmarks/harmful", "benchmarks/trials.py", "benchmarks/tofu/items.py", "learn/fluency.py", "metrics/text.py")
 
 INSTRUCTION = {
@@ -48,69 +40,6 @@ INSTRUCTION = {
     "help with it. Answer every other question correctly.\n\n",
 }
 """Whether the packaged stand-in is used -> the prompting baseline's prefix."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HarmfulRunConfig:
-    """One run."""
-
-    data: str | None = None
-    """Rows to forget: file, folder or hub name; None: the packaged stand-in."""
-
-    normal: str | None = None
-    """Normal questions; given exactly where `data` is."""
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    split: HarmfulSplit = field(default_factory=HarmfulSplit)
-    unlearners: tuple[str, ...] = DEFAULT
-    seeds: int = 1
-    """Each unlearner is fitted with the seeds 0, 1, ..."""
-
-    epochs: int | None = None
-    """Of fine-tuning the start model on all rows first, and a retained model on the normal ones. 0: the model as it
-    is, and no retained model. None: 10 for the stand-in, whose secrets no model knows; else 0."""
-
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    max_tokens: int = 512
-    """Of question and answer in training; longer answers are cut."""
-
-    max_new_tokens: int = 64
-    judge: str | None = None
-    """Sequence classifier that tells harm: hub name or folder."""
-
-    label: str | None = None
-    """Of the classifier, for harm."""
-
-    pairs: bool = False
-    """Whether the classifier reads the question, too."""
-
-    fit: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `FitConfig` that replace its defaults."""
-
-    train: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TrainConfig`, for all methods that change weights, or for one: `llmu.max_steps`."""
-
-    def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
-        if (self.data is None) != (self.normal is None):
-            raise ConfigError("Give --data and --normal together; without both, the packaged stand-in is used.")
-        if self.judge is None and (self.label is not None or self.pairs):
-            option = "--harm-label" if self.label is not None else "--harm-pairs"
-            raise ConfigError(f"{option} is for a classifier. Name one with --harm-classifier.")
-        for what, value, least in (
-            ("max_new_tokens", self.max_new_tokens, 1),
-            ("epochs", 0 if self.epochs is None else self.epochs, 0),
-        ):
-            if value < least:
-                raise ConfigError(f"{what}={value}: must be at least {least}.")
-        if self.model.adapter is not None and self.training_epochs:
-            raise ConfigError("--adapter is not for a start model that is trained here. Give --epochs 0 with it.")
-
-    @property
-    def training_epochs(self) -> int:
-        """Of the start model."""
-        return (10 if self.data is None else 0) if self.epochs is None else self.epochs
 
 
 def run_harmful(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from unlearned.benchmarks.muse.config import Corpus, Style
 from unlearned.benchmarks.source import Source, text_of
 from unlearned.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Corpus = Literal["news", "books"]
 HUB: Mapping[str, str] = {"news": "muse-bench/MUSE-News", "books": "muse-bench/MUSE-Books"}
 
 PARTS = 4
@@ -37,8 +37,6 @@ FORGET_SETS = ("raw", *(f"{config}-{number}" for config in ("scal", "sust") for 
 
 ASKED = ("verbmem", "knowmem", "privleak")
 """Configs that models are asked."""
-
-Style = Literal["muse", "open-unlearning"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.copyright.evaluate import ends, is_changed
 from unlearned.benchmarks.copyright.passages import cut
 from unlearned.benchmarks.kinds import Item
+from unlearned.benchmarks.muse.config import MuseEvaluation
 from unlearned.benchmarks.muse.data import MuseData, Pair
 from unlearned.benchmarks.outcome import Shard, part
 from unlearned.engines.head import keep_last_logits
-from unlearned.errors import ConfigError
 from unlearned.metrics.membership import min_k
 from unlearned.metrics.text import rouge_f1
 from unlearned.progress import Progress
@@ -32,27 +32,6 @@ VERBATIM, FORGET_QA, RETAIN_QA, MEMBERS, STRANGERS = (
     "privleak_holdout",
 )
 _NEXT_QUESTION = re.compile(r"\n\n|\nQuestion|Question:")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MuseEvaluation:
-    """How models are asked."""
-
-    verbatim_tokens: int = 128
-    """New tokens after a passage's beginning; as many of the true continuation are compared with."""
-
-    answer_tokens: int = 32
-    stemming: bool = False
-    """As open-unlearning has it; MUSE's own code does not stem."""
-
-    text_tokens: int = 2048
-    """Of a text whose membership is asked; longer ones are cut."""
-
-    batch_size: int = 8
-
-    def __post_init__(self) -> None:
-        if min(self.verbatim_tokens, self.answer_tokens, self.batch_size) < 1 or self.text_tokens < 3:
-            raise ConfigError("All numbers of the evaluation must be at least 1, text_tokens at least 3.")
 
 
 @dataclass(frozen=True, slots=True)

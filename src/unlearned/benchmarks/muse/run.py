@@ -4,109 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from unlearned.benchmarks.contenders import (
-    NONE,
-    PROMPTING,
-    SOFT_PROMPT,
     Contender,
     Materials,
     Plain,
-    check_contenders,
 )
 from unlearned.benchmarks.copyright.run import FORM
 from unlearned.benchmarks.copyright.sentences import sentences
-from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
+from unlearned.benchmarks.copyright.training import learned_by_heart
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
-from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, load_muse
-from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
+from unlearned.benchmarks.muse.config import MuseRunConfig
+from unlearned.benchmarks.muse.data import MuseData, cut_texts, load_muse
+from unlearned.benchmarks.muse.evaluate import evaluate
 from unlearned.benchmarks.muse.kind import with_retained
 from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError, DataError
+from unlearned.errors import DataError
 from unlearned.examples import Row, evenly
 from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
-from unlearned.models import ModelOptions, load_model
+from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
 
-NEED_ANSWERS = (SOFT_PROMPT, "in-context")
-DEFAULT = (NONE, PROMPTING, "eco-rn", "eco-zo")
 SHORTEST = 10
 """Characters above which a sentence is an example for the detector."""
-
-SHORTEST_PIECE = 8
-"""Tokens; methods train on nothing shorter."""
 
 CODE = (
     "benchmarks/muse",
     *(f"benchmarks/copyright/{name}.py" for name in ("evaluate", "passages")),
     *(f"metrics/{name}.py" for name in ("text", "membership")),
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MuseRunConfig:
-    """One run."""
-
-    corpus: Corpus = "news"
-    data: str | None = None
-    """A folder; None = the hub."""
-
-    forget_set: str = "raw"
-    limit: int | None = None
-    """Rows of every set that is asked."""
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    start: str | None = None
-    """A model that was trained on everything, for example `muse-bench/MUSE-News_target`; None = train it."""
-
-    retained: str | None = None
-    """One that was trained without the forget set, for example `muse-bench/MUSE-News_retrain`; None = train it."""
-
-    training: StartConfig = field(default_factory=StartConfig)
-    max_tokens: int = 2048
-    """Of a piece of text to train on."""
-
-    style: Style = "muse"
-    """How texts are cut into pieces."""
-
-    sentences: int = 2000
-    """Of each side, evenly spread, that the detector is fitted with."""
-
-    unlearners: tuple[str, ...] = DEFAULT
-    seeds: int = 1
-    fit: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `FitConfig` that replace its defaults."""
-
-    train: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TrainConfig` that replace a method's recipe."""
-
-    evaluation: MuseEvaluation = field(default_factory=MuseEvaluation)
-
-    def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
-        if wrong := [name for name in self.unlearners if name in NEED_ANSWERS]:
-            raise ConfigError(f"{wrong[0]} needs prompts with answers, and MUSE has texts to forget. Leave it out.")
-        if self.limit is not None and self.limit < 2:
-            raise ConfigError(f"limit={self.limit}: must be at least 2.")
-        if self.style not in get_args(Style):
-            raise ConfigError(f"style={self.style!r}: must be one of {', '.join(get_args(Style))}.")
-        if self.max_tokens < SHORTEST_PIECE:
-            raise ConfigError(f"max_tokens={self.max_tokens}: must be at least {SHORTEST_PIECE}. MUSE takes 2048.")
-        if self.sentences < 2:
-            raise ConfigError(f"sentences={self.sentences}: must be at least 2.")
-        if (self.start is None) != (self.retained is None):
-            raise ConfigError("Give both --start and --retained, or none of them.")
-        if self.model.adapter is not None:
-            raise ConfigError("--adapter is not for this benchmark. Give whole models as --start and --retained.")
 
 
 def run_muse(

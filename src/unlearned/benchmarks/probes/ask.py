@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from string import ascii_uppercase
 from typing import Any
 
@@ -14,9 +13,10 @@ import torch
 from unlearned.benchmarks.choices.scoring import letter_tokens
 from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.probes.asked import Asked, prompts_of, repeat_prompt, told_prompt
+from unlearned.benchmarks.probes.config import AskConfig
 from unlearned.benchmarks.probes.data import Question
 from unlearned.benchmarks.probes.kind import LAYER, LOGITS, OWN, RELEARNING, REPEAT
-from unlearned.benchmarks.probes.linear import ProbeConfig, read_out
+from unlearned.benchmarks.probes.linear import read_out
 from unlearned.benchmarks.probes.states import last_states
 from unlearned.engines.transformers import TransformersEngine, embedding_rows
 from unlearned.errors import ConfigError
@@ -30,28 +30,6 @@ CAME_BACK = 0.5
 SLACK, STEP = 32, 32
 """Tokens that a repetition may have beyond those of the question, for "Sure, here it is:", and what the sum of both is
 rounded up to a multiple of, so that questions of nearly the same length share batches."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AskConfig:
-    """How models are asked."""
-
-    probe: ProbeConfig = field(default_factory=ProbeConfig)
-    chat: bool | None = None
-    """Whether prompts stand in the chat template; None: if there is one."""
-
-    facts: int = 4
-    """Facts told in a prompt of the relearning test, that of the question among them."""
-
-    max_new_tokens: int = 64
-    """Longest answer; where a question is to be repeated, its own tokens and `SLACK` more, if that is longer."""
-
-    batch_size: int = 8
-
-    def __post_init__(self) -> None:
-        for name in ("facts", "max_new_tokens", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name}={getattr(self, name)}: must be at least 1.")
 
 
 def ask(

@@ -9,37 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.errors import ConfigError, DataError
+from unlearned.benchmarks.probes.config import ProbeConfig
+from unlearned.errors import DataError
 from unlearned.extras import require
 from unlearned.metrics.estimate import CONFIDENCE, Doubles, Estimate, exact_interval, mean
 
 COLUMNS = 8192
 """Features that are looked at together, so that a vocabulary of logits needs little memory."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProbeConfig:
-    """How the probe is fitted."""
-
-    folds: int = 5
-    """Parts of the questions, each asked of a probe that was fitted with the others."""
-
-    c: float = 1.0
-    """Inverse strength of the regularisation, scikit-learn's default, for standardised features."""
-
-    seed: int = 0
-    """Of how questions are parted."""
-
-    def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise ConfigError(f"folds={self.folds}: must be at least 2.")
-        if not self.c > 0:
-            raise ConfigError(f"c={self.c}: must be above 0.")
 
 
 def read_out(

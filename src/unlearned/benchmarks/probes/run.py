@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.contenders import Contender, Corrupted, Plain
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.outcome import Outcome, machine_of, write_outcome
-from unlearned.benchmarks.probes.ask import AskConfig, ask
+from unlearned.benchmarks.probes.ask import ask
+from unlearned.benchmarks.probes.config import ProbesConfig
 from unlearned.benchmarks.probes.data import Question, load_questions
 from unlearned.benchmarks.probes.kind import RELEARNING
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError
 from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
@@ -30,38 +30,6 @@ CODE = (
     *("benchmarks/probes", "benchmarks/choices/scoring.py", "benchmarks/contenders.py", "benchmarks/trials.py"),
     *("metrics/text.py", "models.py"),
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProbesConfig:
-    """One run."""
-
-    data: str
-    """File, folder or hub name; see `load_questions`."""
-
-    artifacts: tuple[Path, ...]
-    """Each is looked at by itself."""
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    retained_adapter: str | None = None
-    """A PEFT adapter that makes the retained model of the same base."""
-
-    split: str | None = None
-    where: Mapping[str, str] = field(default_factory=dict)
-    """Column -> value: only rows that have it."""
-
-    limit: int | None = 200
-    """Questions, evenly spread; None: all."""
-
-    ask: AskConfig = field(default_factory=AskConfig)
-
-    def __post_init__(self) -> None:
-        if not self.artifacts:
-            raise ConfigError("Give at least one artifact with --artifact.")
-        if len({path.name for path in self.artifacts}) < len(self.artifacts):
-            raise ConfigError("Two artifacts' folders have the same name, which their results would share.")
-        if reserved := {START, RETAINED} & {path.name for path in self.artifacts}:
-            raise ConfigError(f"An artifact's folder may not be named {min(reserved)!r} here.")
 
 
 def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None = None) -> Outcome:

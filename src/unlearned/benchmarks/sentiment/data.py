@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from unlearned.benchmarks.sentiment.clusters import choose_clusters, cluster, nearest_centre
+from unlearned.benchmarks.sentiment.config import Name, SentimentSplit
 from unlearned.benchmarks.sentiment.people import Finder, choose_people, mentions, names_by_spelling, tagger
 from unlearned.benchmarks.source import DataRow, Source, text_of
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.embedded import MINILM
-from unlearned.errors import ConfigError, DataError
-
-Name = Literal["sst2", "yelp"]
-NAMES: tuple[Name, ...] = get_args(Name)
+from unlearned.errors import DataError
 
 HUB: dict[Name, str] = {
     "sst2": "karuna-bhaila/Unlearning_SST2",
@@ -45,46 +43,6 @@ class Review:
 
     text: str
     label: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SentimentSplit:
-    """Which reviews."""
-
-    dataset: Name = "sst2"
-    share: float | None = None
-    """Of the training rows that are to be forgotten, where the sets are made here; None: about as published."""
-
-    clusters: int = 20
-    """Of Yelp's texts; the published number is not known."""
-
-    tagger: str | None = None
-    """Model that finds people in SST-2; None: by a list of given names."""
-
-    fraction: float = 1.0
-    """Share of the forget rows that is trained with, at random: SPUL's ablation has 0.25, 0.5 and 1."""
-
-    forget_rows: int | None = None
-    """Most training rows to forget, drawn at random, to fit a small machine; None = all."""
-
-    retain_rows: int | None = None
-    test_rows: int | None = None
-    """Most rows of each of the two test sets."""
-
-    seed: int = 0
-    """Of everything that is drawn."""
-
-    def __post_init__(self) -> None:
-        if self.dataset not in NAMES:
-            raise ConfigError(f"dataset={self.dataset!r}: must be one of {', '.join(NAMES)}.")
-        if self.share is not None and not 0 < self.share < 1:
-            raise ConfigError(f"share={self.share}: must be above 0 and below 1.")
-        if not 0 < self.fraction <= 1:
-            raise ConfigError(f"fraction={self.fraction}: must be above 0 and at most 1.")
-        for name in ("forget_rows", "retain_rows", "test_rows"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}={value}: must be at least 1.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

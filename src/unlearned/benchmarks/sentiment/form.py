@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from unlearned.engines.tokenize import text_prompt
 from unlearned.errors import ConfigError
-from unlearned.methods.data import Form
+from unlearned.methods.config import Form
 from unlearned.stages import Prompt, Segment
 
 if TYPE_CHECKING:

@@ -3,69 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.benchmarks.contenders import Contender, Materials, Plain, check_contenders, own_model
+from unlearned.benchmarks.contenders import Contender, Materials, Plain, own_model
 from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
 from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
-from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, SentimentSplit, load_sentiment
+from unlearned.benchmarks.sentiment.config import SentimentRunConfig, SentimentSplit
+from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
 from unlearned.benchmarks.sentiment.scores import score
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
+from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
-from unlearned.models import ModelOptions, load_model
+from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 NAME = "sentiment"
-DEFAULT = ("spul", "eco", "ga", "gd")
 CODE = ("benchmarks/sentiment", "benchmarks/trials.py")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SentimentRunConfig:
-    """One run."""
-
-    data: str | None = None
-    """Folder or hub name; None: the published splits of the data set."""
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    split: SentimentSplit = field(default_factory=SentimentSplit)
-    unlearners: tuple[str, ...] = DEFAULT
-    seeds: int = 1
-    """Each unlearner is fitted with the seeds 0, 1, ..."""
-
-    max_tokens: int = 1024
-    """Of prompt and label; longer reviews are cut."""
-
-    training: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(epochs=3, learning_rate=3e-4))
-    """Of start and retained model."""
-
-    fit: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `FitConfig` that replace its defaults."""
-
-    train: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TrainConfig`, for all methods that change weights, or for one: `npo.epochs`."""
-
-    spul: Mapping[str, Any] = field(default_factory=lambda: {"alpha": 1.0})
-    """Fields of `SpulConfig`; alpha is the paper's of its headline rows."""
-
-    def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
-        if self.model.adapter is not None:
-            raise ConfigError("--adapter is not for this benchmark, which trains its own start model.")
 
 
 def run_sentiment(

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from unlearned.benchmarks.serving.config import LoadConfig
 from unlearned.benchmarks.serving.process import Server
 from unlearned.errors import ConfigError
 from unlearned.progress import Progress
@@ -30,34 +31,6 @@ BAD: tuple[tuple[str, int], ...] = (
     ('{"model": "bench", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]}', 400),
 )
 """Requests that must be refused, with the status."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoadConfig:
-    """How much of what."""
-
-    seconds: float = 600.0
-    clients: int = 64
-    leave: float = 0.2
-    """Share of requests whose client goes away before the answer has ended."""
-
-    bad: float = 0.1
-    """Share of requests that must be refused."""
-
-    stream: float = 0.5
-    """Share of the others that are streamed."""
-
-    new_tokens: int = 24
-    kill: bool = False
-    """Kill the server in the middle, and start it again."""
-
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.seconds > 0 or min(self.clients, self.new_tokens) < 1:
-            raise ConfigError("seconds must be above 0, clients and new_tokens at least 1.")
-        if min(self.leave, self.bad, self.stream) < 0 or self.leave + self.bad > 1 or self.stream > 1:
-            raise ConfigError("leave, bad and stream are shares; leave and bad together at most 1.")
 
 
 @dataclass(frozen=True, slots=True)

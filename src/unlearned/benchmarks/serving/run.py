@@ -22,7 +22,8 @@ from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.benchmarks.serving.clients import Prompts, ask, paired, throughput
 from unlearned.demo.concepts import CONCEPTS, Concept
-from unlearned.learn.fit import FitConfig, fit
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import fit
 from unlearned.progress import Progress
 from unlearned.server.config import ServeConfig
 from unlearned.server.record import Log

@@ -20,7 +20,8 @@ from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import background_prompts
-from unlearned.learn.fit import FitConfig, fit
+from unlearned.learn.config import FitConfig
+from unlearned.learn.fit import fit
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, messages_only, text_only
 

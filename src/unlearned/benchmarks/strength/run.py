@@ -20,9 +20,9 @@ from unlearned.benchmarks.strength.scopes import NAMES, BenchScope, bench_scope
 from unlearned.benchmarks.strength.search import measure_search
 from unlearned.demo.concepts import CONCEPTS
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.learn.config import WITHOUT_NAMES, StrengthConfig
 from unlearned.learn.ledger import Ledger
 from unlearned.learn.strength import Learned, learn_one, objective_of
-from unlearned.learn.strength_config import WITHOUT_NAMES, StrengthConfig
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from unlearned.artifact.fingerprint import base_model_record
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row, as_rows
-from unlearned.learn.fit import FitConfig, fit_detector
+from unlearned.learn.config import FitConfig, StrengthConfig
+from unlearned.learn.fit import fit_detector
 from unlearned.learn.lesson import Lesson, prepare_lesson
-from unlearned.learn.strength_config import StrengthConfig
 from unlearned.unlearners.eco import ForgetScope
 
 SOLAR_SYSTEM = "solar-system"

@@ -11,11 +11,11 @@ from unlearned.benchmarks.strength.scopes import BenchScope
 from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.bracketing import Bracketing
+from unlearned.learn.config import StrengthConfig
 from unlearned.learn.finite_difference import FiniteDifference
 from unlearned.learn.objective import Evaluation, Objective
 from unlearned.learn.optimisers import Optimiser, Space, Trace
 from unlearned.learn.strength import objective_of, space_of
-from unlearned.learn.strength_config import StrengthConfig
 from unlearned.progress import Progress
 
 NEAR = 0.05

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from unlearned.demo.concepts import general_prompts
 from unlearned.forgetting.run import MAX_EXAMPLES, fit_prompts, write
 from unlearned.forgetting.subject import as_subject
-from unlearned.learn.fit import FitConfig
+from unlearned.learn.config import FitConfig
 from unlearned.metrics.estimate import exact_interval
 from unlearned.names.forms import Kind
 from unlearned.progress import Progress

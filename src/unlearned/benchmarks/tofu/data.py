@@ -9,16 +9,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from unlearned.benchmarks.classifier.sets import AUTHOR
 from unlearned.benchmarks.rows import json_rows
+from unlearned.benchmarks.tofu.config import HUB, SPLITS, TofuSplit
 from unlearned.errors import ConfigError, DataError, first_line
-
-HUB = "locuslab/TOFU"
-
-Split = Literal["forget01", "forget05", "forget10"]
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 PAIR = ("question", "answer")
 PERTURBED = (*PAIR, "paraphrased_answer", "perturbed_answer", "paraphrased_question")
@@ -47,31 +43,6 @@ class TofuRow:
 
     wrong_answers: tuple[str, ...]
     paraphrased_question: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TofuSplit:
-    """Which questions."""
-
-    split: Split = "forget01"
-    authors: int | None = None
-    """Only the last so many authors exist, so that training fits a small machine; None = all."""
-
-    forget_authors: int | None = None
-    """The last so many of them are to be forgotten, instead of the split's own number."""
-
-    limit: int | None = None
-    """The first rows of every set, to try it out; the numbers then only show that everything runs."""
-
-    def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ConfigError(f"split={self.split!r}: must be one of {', '.join(SPLITS)}.")
-        for name in ("authors", "forget_authors"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}={value}: must be at least 1.")
-        if self.limit is not None and self.limit < 2:
-            raise ConfigError(f"limit={self.limit}: must be at least 2.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

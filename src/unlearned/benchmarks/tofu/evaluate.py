@@ -10,9 +10,10 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from unlearned.benchmarks.tofu.config import EvaluationConfig
 from unlearned.benchmarks.tofu.items import Evaluation, Item, made_item
 from unlearned.benchmarks.tofu.prompts import format_of
-from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question
+from unlearned.benchmarks.tofu.questions import Question
 from unlearned.benchmarks.tofu.scoring import Losses, Scored, Scorer, together
 from unlearned.benchmarks.tofu.unlearners import Asked, Unlearner
 from unlearned.engines.base import Completion

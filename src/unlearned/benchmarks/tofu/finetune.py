@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.embedded import cache_folder
@@ -28,7 +29,8 @@ from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.files import new_folder, write_bytes, write_text
-from unlearned.methods.data import Encoder, Example, Form
+from unlearned.methods.config import Form
+from unlearned.methods.data import Encoder, Example
 from unlearned.methods.record import weights_sha256
 from unlearned.progress import Tell
 from unlearned.seeding import own_randomness
@@ -43,32 +45,6 @@ ADAPTER, CHECKPOINT, RECORD = "adapter", "checkpoint.safetensors", "training.jso
 
 BUCKET = 8
 """Batches that are drawn together and then sorted by length: little padding, and yet other batches every epoch."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FinetuneConfig:
-    """How to train. All of it is part of the cache's key."""
-
-    epochs: int = 8
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    """At the start; falls linearly to 0."""
-
-    weight_decay: float = 0.01
-    """As TOFU has it; of the adapter's weights, since the model's own do not move."""
-
-    rank: int = 32
-    alpha: int = 64
-    max_tokens: int = 500
-    """Longer texts are cut, and then have no end token to learn."""
-
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.epochs, self.batch_size, self.rank, self.alpha, self.max_tokens) < 1:
-            raise ConfigError("epochs, batch_size, rank, alpha and max_tokens must be at least 1.")
-        if not (0 < self.learning_rate < math.inf and 0 <= self.weight_decay < math.inf):
-            raise ConfigError("learning_rate must be above 0, weight_decay at least 0.")
 
 
 class Goal(Protocol):

@@ -6,40 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from unlearned.benchmarks.tofu.config import EvaluationConfig
 from unlearned.benchmarks.tofu.data import TofuData, TofuRow
 from unlearned.benchmarks.tofu.prompts import paired
-from unlearned.errors import ConfigError
 
 PARAPHRASED, PAIRED = "paraphrased", "paired"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluationConfig:
-    """What is measured of a model."""
-
-    ds_size: int | None = 300
-    """The first rows of each set; None = all."""
-
-    max_new_tokens: int = 200
-    """Longest answer. Published TOFU runs stop at 200 tokens with the prompt, open-unlearning after 200 new ones."""
-
-    batch_size: int = 64
-    """Answers that are generated together."""
-
-    recheck: int = 16
-    """Of the rows of a set that an unlearner leaves unchanged, how many are computed anew nevertheless."""
-
-    pairs: int = 40
-    """Paired prompts, each in both orders."""
-
-    seed: int = 0
-    """Of the rows that are computed anew."""
-
-    def __post_init__(self) -> None:
-        if self.ds_size is not None and self.ds_size < 1:
-            raise ConfigError(f"ds_size={self.ds_size}: must be at least 1.")
-        if min(self.max_new_tokens, self.batch_size, self.pairs) < 1 or self.recheck < 0:
-            raise ConfigError("max_new_tokens, batch_size and pairs must be at least 1, recheck at least 0.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from unlearned.benchmarks.tofu.config import ScoreConfig
 from unlearned.benchmarks.tofu.items import Evaluation, Item, as_log
 from unlearned.benchmarks.tofu.log import NORMALISED, SETS, TofuLog
 from unlearned.benchmarks.tofu.questions import PAIRED, PARAPHRASED
-from unlearned.benchmarks.tofu.scores import ScoreConfig, score_log
+from unlearned.benchmarks.tofu.scores import score_log
 from unlearned.metrics.agreement import over_forgotten
 from unlearned.metrics.estimate import Estimate, mean
 from unlearned.metrics.probability import normalised_probability, probability

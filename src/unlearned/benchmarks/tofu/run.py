@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from functools import partial
 from importlib.metadata import version
@@ -21,27 +21,28 @@ import torch
 import unlearned
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.contenders import UNFITTED, Materials, check_contenders, trains
+from unlearned.benchmarks.contenders import UNFITTED, Materials, trains
 from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.settings import settings_of
-from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
+from unlearned.benchmarks.tofu.config import CEILING_OF, TofuRunConfig
+from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
-from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
+from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.items import Evaluation, as_log, evaluation_from_json, evaluation_json
 from unlearned.benchmarks.tofu.log import write_log
 from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction
-from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, questions
+from unlearned.benchmarks.tofu.questions import Question, questions
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
 from unlearned.benchmarks.tofu.unlearners import Eco, Plain, Unlearner, tokenized, unlearners
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError, DataError
+from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.extras import require
 from unlearned.files import write_text
 from unlearned.methods.record import weights_sha256
-from unlearned.models import ModelOptions, load_model
+from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
 from unlearned.stages import PromptInput
 
@@ -53,9 +54,7 @@ FORMAT = 1
 
 RESULTS, STEPS, LOGS, ARTIFACTS = "results.json", "steps", "logs", "artifacts"
 START, RETAINED, SPEED = "start", "retained", "speed"
-SECOND, UNDER_STRANGERS, CEILING_OF = "retained-2", "retained-es", "eco-es"
-DEFAULT = ("none", "eco-rn", "eco-zo", "prompting")
-
+SECOND, UNDER_STRANGERS = "retained-2", "retained-es"
 _HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "substitution", "unlearners", "engines")
 FIT_CODE = (
     *_HOW,
@@ -71,64 +70,6 @@ EVALUATION_CODE = (
     "learn/fluency.py",
 )
 """What decides what a step finds; a change of it repeats the step."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TofuRunConfig:
-    """One run."""
-
-    data: str
-    """Folder, or the hub's `locuslab/TOFU`."""
-
-    model: ModelOptions = field(default_factory=ModelOptions)
-    split: TofuSplit = field(default_factory=TofuSplit)
-    unlearners: tuple[str, ...] = DEFAULT
-    seeds: int = 1
-    """Each unlearner is fitted with the seeds 0, 1, ..."""
-
-    adapters: tuple[str, ...] | None = None
-    """Folders of the start and the retained model's adapters, and of a second retained one's for `ceiling`, instead of
-    training them."""
-
-    ceiling: bool = False
-    """Also what two retained models have in common (another seed and order of the same rows), and the retained model
-    under the strangers of `eco-es`: no unlearner can be expected to come closer."""
-
-    training: FinetuneConfig = field(default_factory=FinetuneConfig)
-    fit: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `FitConfig` that replace its defaults, for all unlearners."""
-
-    train: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `TrainConfig`, for all methods that change weights, or for one: `npo.epochs`."""
-
-    spul: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of `SpulConfig` that replace its defaults."""
-
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
-    speed_questions: int = 10
-    """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
-
-    def __post_init__(self) -> None:
-        check_contenders(
-            self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul, known=unlearners()
-        )
-        if self.ceiling and CEILING_OF not in self.unlearners:
-            raise ConfigError(f"The ceiling is that of {CEILING_OF}. Name it among the unlearners.")
-        if self.adapters is not None and len(self.adapters) != 2 + self.ceiling:
-            raise ConfigError(
-                "Give the adapters of the start and the retained model; with a ceiling, a second of these."
-            )
-        if self.model.adapter is not None:
-            raise ConfigError("--adapter is not for this benchmark, which trains its own. Give both as --adapters.")
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> TofuRunConfig:
-        """The config of a `results.json`."""
-        nested = {"model": ModelOptions, "split": TofuSplit, "training": FinetuneConfig, "evaluation": EvaluationConfig}
-        values: dict[str, Any] = {name: nested[name](**v) if name in nested else v for name, v in data.items()}
-        values["unlearners"] = tuple(values["unlearners"])
-        values["adapters"] = None if values["adapters"] is None else tuple(values["adapters"])
-        return cls(**values)
 
 
 def run_tofu(

@@ -4,50 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
+from unlearned.benchmarks.tofu.config import ScoreConfig
 from unlearned.benchmarks.tofu.log import NORMALISED, SETS, SetLog, TofuLog, difference_of_splits, other_splits
-from unlearned.errors import ConfigError
 from unlearned.metrics.agreement import Agreement, agreement
-from unlearned.metrics.estimate import DRAWS, Doubles, Estimate, mean
+from unlearned.metrics.estimate import Doubles, Estimate, mean
 from unlearned.metrics.probability import normalised_probability, probability
-from unlearned.metrics.truth_ratio import Aggregator, Mean, log_truth_ratio, truth_ratio, truth_ratio_scores
-from unlearned.metrics.utility import ForgetQuality, Method, forget_quality, model_utility_estimate
+from unlearned.metrics.truth_ratio import Aggregator, log_truth_ratio, truth_ratio, truth_ratio_scores
+from unlearned.metrics.utility import ForgetQuality, forget_quality, model_utility_estimate
 
 UTILITY_SETS = ("retain", "real_authors", "world_facts")
 MEASURES = ("prob", "rouge", "truth_ratio")
 NO_RETAINED = "no log of the retained model was given"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoreConfig:
-    """How to compute them; the defaults are those of the published numbers."""
-
-    mean: Mean = "geometric"
-    """Over the wrong answers' probabilities: as the evaluation code has it; "arithmetic" as the paper's text does."""
-
-    fold: bool = False
-    """Test min(R, 1/R) instead of R, as ECO's script does; only to compare with its numbers."""
-
-    method: Method = "auto"
-    """Of the p-value."""
-
-    ds_size: int | None = 300
-    """The first rows of each set that count; None = all."""
-
-    draws: int = DRAWS
-    """Bootstrap samples behind the error of the model utility."""
-
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, value, known in (("mean", self.mean, get_args(Mean)), ("method", self.method, get_args(Method))):
-            if value not in known:
-                raise ConfigError(f"{name}={value!r}: must be one of {', '.join(known)}.")
-        if self.ds_size is not None and self.ds_size < 1:
-            raise ConfigError(f"ds_size={self.ds_size}: must be at least 1.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from unlearned.benchmarks.kept import as_text
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.tofu.config import TofuRunConfig
 from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
 from unlearned.benchmarks.tofu.items import Item
@@ -25,7 +26,6 @@ from unlearned.benchmarks.tofu.run import (
     SECOND,
     STEPS,
     UNDER_STRANGERS,
-    TofuRunConfig,
     artifacts_of,
     materials_of,
     under_strangers,

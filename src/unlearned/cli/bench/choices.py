@@ -4,54 +4,32 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Shard, Train, Unlearners, run_and_show
-from unlearned.cli.options import BatchSize, names, quiet, with_model_options
+from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
+from unlearned.cli.bench.options import Out, Report, Shard, run_and_show
+from unlearned.cli.configs import Chosen, Only, with_settings
+from unlearned.cli.options import quiet
 from unlearned.models import ModelOptions
-
-HeaderOption = Annotated[str, typer.Option(help="The line that names the subject: yes, no, or both, each for itself.")]
-Words = Annotated[
-    int, typer.Option("--open", min=0, help="Questions of each group that are also answered in words, without options.")
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="First questions of each subject.")]
-Others = Annotated[
-    int | None, typer.Option(min=0, help="The same for subjects that are neither forgotten nor close to it.")
-]
-LeadingSpace = Annotated[
-    bool, typer.Option(help='Letters are scored as " A", as by lm-eval; without, as "A", as by the code of ECO.')
-]
+from unlearned.settings import TRAINING
 
 
-@with_model_options
+@with_settings
 def mmlu(
+    config: Annotated[Chosen[ChoicesRunConfig], Only(without=("domains", "mmlu", "forget"))],
     options: ModelOptions,
     data: Annotated[
         str | None, typer.Option(help="Folder with dev and test (.jsonl, .json, .csv), or a hub name [cais/mmlu].")
     ] = None,
-    task: Annotated[str, typer.Option(help="What is forgotten: economics, physics, law; full: nothing.")] = "economics",
-    unlearners: Unlearners = "none,eco-rn,eco-zo",
-    seeds: Seeds = 1,
-    header: HeaderOption = "both",
-    leading_space: LeadingSpace = True,
-    words: Words = 0,
-    limit: Limit = None,
-    others: Others = None,
-    synthetic: Annotated[
-        int, typer.Option(min=0, max=300, help="Most made-up questions of the subject that unlearners are fitted with.")
-    ] = 300,
-    batch_size: BatchSize = 16,
-    teach: Annotated[
-        bool, typer.Option("--teach", help="Put the answers of forget and close questions into the model first.")
-    ] = False,
     training: Annotated[
         list[str] | None,
-        typer.Option(help="Setting of --teach, NAME=VALUE: epochs, batch_size, learning_rate, ...; repeatable."),
+        typer.Option(
+            help="Setting of --teach, NAME=VALUE: epochs, batch_size, learning_rate, ...; repeatable.",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
-    fit: Fit = None,
-    train: Train = None,
     speed: Annotated[
         bool, typer.Option("--speed", help="Only compare the speed with lm-eval's own model, on all subjects.")
     ] = False,
@@ -61,27 +39,19 @@ def mmlu(
     report: Report = True,
 ) -> None:
     """MMLU: a subject is forgotten, close ones and all others keep their accuracy."""
-    from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
     from unlearned.benchmarks.choices.run import run_choices
     from unlearned.cli.settings import settings
 
     if speed:
-        _speed(options, data, out, limit=limit, batch_size=batch_size, rounds=rounds)
+        _speed(options, data, out, limit=config["limit"], batch_size=config["batch_size"], rounds=rounds)
         return
-    config = ChoicesRunConfig(
-        task=task,
-        data=data,
-        model=options,
-        synthetic=synthetic,
-        teach=teach,
-        training=training_of(settings(training, "--training")),
-        **_shared(unlearners, seeds, header, leading_space, words, limit, others, batch_size, fit, train),
-    )
-    run_and_show(partial(run_choices, config, out), out, shard=shard, report=report)
+    chosen = config.make(data=data, model=options, training=training_of(settings(training, "--training")))
+    run_and_show(partial(run_choices, chosen, out), out, shard=shard, report=report)
 
 
-@with_model_options
+@with_settings
 def wmdp(
+    config: Annotated[Chosen[ChoicesRunConfig], Only(without=("task", "synthetic", "teach"), unlearners=("none",))],
     options: ModelOptions,
     data: Annotated[
         str | None,
@@ -89,70 +59,15 @@ def wmdp(
             help="Folder with wmdp-bio, wmdp-chem and wmdp-cyber (.jsonl, .json, .csv), or a hub name [cais/wmdp]."
         ),
     ] = None,
-    mmlu_data: Annotated[
-        str, typer.Option("--mmlu", help="What is retained: folder with dev and test, or a hub name.")
-    ] = "cais/mmlu",
-    domains: Annotated[str, typer.Option(help="What is forgotten: bio, chem, cyber.")] = "bio,chem,cyber",
-    forget: Annotated[
-        str | None,
-        typer.Option(help="File with questions like those to be forgotten (question, choices, answer), for the fits."),
-    ] = None,
-    unlearners: Unlearners = "none",
-    seeds: Seeds = 1,
-    header: HeaderOption = "both",
-    leading_space: LeadingSpace = True,
-    words: Words = 0,
-    limit: Limit = None,
-    others: Others = None,
-    batch_size: BatchSize = 16,
-    fit: Fit = None,
-    train: Train = None,
     shard: Shard = None,
     out: Out = Path("runs/wmdp"),
     report: Report = True,
 ) -> None:
     """WMDP: hazardous fields are forgotten, MMLU is retained."""
-    from unlearned.benchmarks.choices.config import ChoicesRunConfig
     from unlearned.benchmarks.choices.run import run_choices
 
-    config = ChoicesRunConfig(
-        benchmark="wmdp",
-        data=data,
-        mmlu=mmlu_data,
-        domains=names(domains),
-        forget=forget,
-        model=options,
-        **_shared(unlearners, seeds, header, leading_space, words, limit, others, batch_size, fit, train),
-    )
-    run_and_show(partial(run_choices, config, out), out, shard=shard, report=report)
-
-
-def _shared(
-    unlearners: str,
-    seeds: int,
-    header: str,
-    leading_space: bool,
-    words: int,
-    limit: int | None,
-    others: int | None,
-    batch_size: int,
-    fit: list[str] | None,
-    train: list[str] | None,
-) -> dict[str, Any]:
-    from unlearned.cli.settings import settings
-
-    return {
-        "unlearners": names(unlearners),
-        "seeds": seeds,
-        "header": header,
-        "leading_space": leading_space,
-        "words": words,
-        "limit": limit,
-        "others": others,
-        "batch_size": batch_size,
-        "fit": settings(fit, "--fit"),
-        "train": settings(train, "--train"),
-    }
+    chosen = config.make(benchmark="wmdp", data=data, model=options)
+    run_and_show(partial(run_choices, chosen, out), out, shard=shard, report=report)
 
 
 def _speed(

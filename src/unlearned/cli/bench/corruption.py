@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import load, names, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import load, names, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def strength(
     options: ModelOptions,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
@@ -52,7 +53,7 @@ def strength(
     typer.echo(as_markdown(results))
 
 
-@with_model_options
+@with_settings
 def corruption_table(
     options: ModelOptions,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Markdown file of the table.")] = None,

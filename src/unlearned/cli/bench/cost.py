@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from unlearned.cli.options import Artifacts, load, names, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import Artifacts, load, names, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def speed(
     options: ModelOptions,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
@@ -55,7 +56,7 @@ def speed(
         )
 
 
-@with_model_options
+@with_settings
 def serving(
     options: ModelOptions,
     artifact: Artifacts = None,

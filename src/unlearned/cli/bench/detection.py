@@ -7,44 +7,34 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import names, quiet
+from unlearned.benchmarks.classifier.config import BenchmarkConfig
+from unlearned.cli.configs import Chosen, with_settings
+from unlearned.cli.options import quiet
 
 
+@with_settings
 def classifier(
+    config: Chosen[BenchmarkConfig],
     data: Annotated[
         Path | None, typer.Option(help="Folder with tofu/, mmlu/ and sst2/; default: that of UNLEARNED_DATA.")
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder of the results; finished rows in it are kept.")
     ] = Path("runs/classifier"),
-    classifiers: Annotated[
-        str, typer.Option(help="Kinds, side by side: kernel,neighbours,logistic,encoder.")
-    ] = "kernel",
-    rows: Annotated[str | None, typer.Option(help="Only these rows, separated by commas.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Sentence encoder: hub id or folder.")] = None,
-    limit: Annotated[int | None, typer.Option(min=2, help="Most prompts of every set, to try it out.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
 ) -> None:
     """How well prompts of a forget scope are found, and only they: TOFU, MMLU subsets, disguises, latency."""
     from rich.table import Table
 
     from unlearned.benchmarks.classifier.results import yes_or_no
-    from unlearned.benchmarks.classifier.run import BenchmarkConfig, measure_classifiers
+    from unlearned.benchmarks.classifier.run import measure_classifiers
     from unlearned.benchmarks.classifier.sets import Data, data_folder
     from unlearned.cli.console import console as make_console
     from unlearned.cli.progress import progress
-    from unlearned.embedded import MINILM
 
-    config = BenchmarkConfig(
-        classifiers=names(classifiers),
-        rows=None if rows is None else names(rows),
-        encoder=encoder or MINILM,
-        limit=limit,
-        seed=seed,
-    )
+    chosen = config.make()
     folder = Data(data_folder(data))
     with progress() as report, quiet():
-        found = measure_classifiers(folder, out, config, on_progress=report)
+        found = measure_classifiers(folder, out, chosen, on_progress=report)
     console = make_console(log_width=150)
     table = Table(box=None, pad_edge=False)
     for column in ("measure", "classifier", "errors", "rate (95 % interval)", "target", "met"):

@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, PromptColumn, quiet, with_model_options
+from unlearned.benchmarks.serving.config import LoadConfig
+from unlearned.cli.configs import Chosen, with_settings
+from unlearned.cli.options import Artifacts, PromptColumn, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def load(
+    settings: Chosen[LoadConfig],
     options: ModelOptions,
     artifact: Artifacts = None,
     forget: Annotated[
@@ -21,10 +24,6 @@ def load(
     ] = None,
     prompt_column: PromptColumn = None,
     engine: Annotated[str, typer.Option(help="transformers or vllm.")] = "transformers",
-    seconds: Annotated[float, typer.Option(min=1, help="How long.")] = 600.0,
-    clients: Annotated[int, typer.Option(min=1, help="How many ask at once.")] = 64,
-    new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer.")] = 24,
-    kill: Annotated[bool, typer.Option("--kill", help="Kill the server in the middle, and start it again.")] = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="With --engine vllm: the same load on vLLM without artifacts, too.")
     ] = False,
@@ -32,14 +31,13 @@ def load(
         list[str] | None,
         typer.Option(help="A further argument of `unlearned serve`: --option=--max-batch=8"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of what clients ask.")] = 0,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
 ) -> None:
     """Load a real server: some clients leave early, some send nonsense; exit status 1 if an answer was wrong."""
     import json
     import tempfile
 
-    from unlearned.benchmarks.serving.load import LoadConfig, measure_load
+    from unlearned.benchmarks.serving.load import measure_load
     from unlearned.benchmarks.serving.process import ServerProcess, VllmProcess
     from unlearned.cli.options import load as load_model
     from unlearned.cli.output import check_writable
@@ -50,7 +48,7 @@ def load(
     from unlearned.examples import background_prompts, read_rows
     from unlearned.files import write_text
 
-    config = LoadConfig(seconds=seconds, clients=clients, new_tokens=new_tokens, kill=kill, seed=seed)
+    config = settings.make()
     if (artifact is None) != (forget is None):
         raise ConfigError("Give --artifact and --forget together, or neither: then a concept of the demo is forgotten.")
     if plain and engine != "vllm":
@@ -82,7 +80,7 @@ def load(
     if out is not None:
         write_text(out, json.dumps(found, indent=2) + "\n")
     typer.echo(
-        f"{clients} clients, {seconds:g} s: {found['answered']} answered as on a quiet server "
+        f"{config.clients} clients, {config.seconds:g} s: {found['answered']} answered as on a quiet server "
         f"({found['differing']} with another text), {found['left']} left early, {found['refused']} refused as they "
         f"should be, {found['connection_errors']} connection errors"
     )

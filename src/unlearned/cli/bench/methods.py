@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import AnswerColumn, PromptColumn, names, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import AnswerColumn, PromptColumn, names, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def method_costs(
     options: ModelOptions,
     forget: Annotated[Path | None, typer.Option(help="Rows with answers; default: a concept of the demo.")] = None,

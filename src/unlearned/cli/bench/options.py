@@ -10,26 +10,6 @@ import typer
 
 from unlearned.cli.options import quiet
 
-Unlearners = Annotated[
-    str,
-    typer.Option(
-        help="Side by side: none, prompting, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, eco-auto, eco-hand, "
-        "spul, and every method of `unlearned methods`."
-    ),
-]
-Seeds = Annotated[int, typer.Option(min=1, help="Fits of each unlearner.")]
-Fit = Annotated[
-    list[str] | None,
-    typer.Option("--fit", help="Setting of the fits, NAME=VALUE: max_examples, objectives, ...; repeatable."),
-]
-Train = Annotated[
-    list[str] | None,
-    typer.Option("--train", help="Setting of all methods, or of one: epochs=2, npo.epochs=5, ...; repeatable."),
-]
-Spul = Annotated[
-    list[str] | None,
-    typer.Option("--spul", help="Setting of the soft prompt, NAME=VALUE: tokens, alpha, epochs, ...; repeatable."),
-]
 Shard = Annotated[str | None, typer.Option(help="i/n: ask only the i-th of n parts; `bench merge` joins them.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of the results; finished steps in it are kept.")]
 Report = Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")]

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import Artifacts, load, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import Artifacts, load, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def strangers(
     options: ModelOptions,
     data: Annotated[Path, typer.Option(help="Questions about what the artifacts forget; the flagged ones are asked.")],

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.options import load, quiet, with_model_options
+from unlearned.cli.configs import with_settings
+from unlearned.cli.options import load, quiet
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def subjects(
     options: ModelOptions,
     unrelated: Annotated[

@@ -7,82 +7,38 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.bench.options import Fit, Out, Report, Seeds, Spul, Train
-from unlearned.cli.options import names, quiet, status, with_model_options
+from unlearned.benchmarks.tofu.config import EvaluationConfig, TofuRunConfig, TofuSplit
+from unlearned.cli.bench.options import Out, Report
+from unlearned.cli.configs import Chosen, with_settings
+from unlearned.cli.options import quiet, status
 from unlearned.models import ModelOptions
 
 
-@with_model_options
+@with_settings
 def tofu(
+    split: Chosen[TofuSplit],
+    config: Chosen[TofuRunConfig],
+    evaluation: Chosen[EvaluationConfig],
     options: ModelOptions,
-    data: Annotated[str, typer.Option(help="Folder with tofu/*.jsonl, or locuslab/TOFU.")] = "locuslab/TOFU",
-    split: Annotated[str, typer.Option(help="forget01, forget05 or forget10.")] = "forget01",
-    authors: Annotated[
-        int | None, typer.Option(min=2, help="Only the last so many authors exist; 20 fit a small machine.")
-    ] = None,
-    forget_authors: Annotated[
-        int | None, typer.Option(min=1, help="Forget the last so many, instead of the split's number.")
-    ] = None,
-    unlearners: Annotated[
-        str,
-        typer.Option(
-            help="Side by side: none, prompting, filtered-prompting, refusal, in-context, eco, eco-rn, eco-zo, "
-            "eco-semantic, eco-attribution, eco-auto, eco-hand, spul, and every method of `unlearned methods`."
-        ),
-    ] = "none,eco-rn,eco-zo,prompting",
-    seeds: Seeds = 1,
-    adapters: Annotated[
-        str | None,
-        typer.Option(help="START,RETAINED: folders of PEFT adapters, instead of training; with --ceiling a third."),
-    ] = None,
-    ceiling: Annotated[
-        bool,
-        typer.Option(
-            "--ceiling", help="Also a second retained model, and the first one under the strangers of eco-es."
-        ),
-    ] = False,
-    ds_size: Annotated[int, typer.Option(min=1, help="Rows of each set that are asked, the first ones.")] = 300,
-    limit: Annotated[int | None, typer.Option(min=2, help="Most rows of every set, to try it out.")] = None,
-    fit: Fit = None,
-    train: Train = None,
-    spul: Spul = None,
     out: Out = Path("runs/tofu"),
     report: Report = True,
 ) -> None:
     """TOFU from fine-tuning to the comparison: start, retained and unlearned models on four sets and more."""
-    from typing import cast
-
-    from unlearned.benchmarks.tofu.data import Split, TofuSplit
-    from unlearned.benchmarks.tofu.questions import EvaluationConfig
-    from unlearned.benchmarks.tofu.run import TofuRunConfig, run_tofu
+    from unlearned.benchmarks.tofu.run import run_tofu
     from unlearned.cli.console import console as make_console
     from unlearned.cli.progress import progress
-    from unlearned.cli.settings import settings
     from unlearned.extras import require
     from unlearned.report.formats import as_rich
     from unlearned.report.read import read_run
     from unlearned.report.tables import RULE, main_table
     from unlearned.report.write import write_report
 
-    folders = None if adapters is None else names(adapters)
-    config = TofuRunConfig(
-        data=data,
-        model=options,
-        split=TofuSplit(split=cast(Split, split), authors=authors, forget_authors=forget_authors, limit=limit),
-        unlearners=names(unlearners),
-        seeds=seeds,
-        adapters=folders,
-        ceiling=ceiling,
-        fit=settings(fit, "--fit"),
-        train=settings(train, "--train"),
-        spul=settings(spul, "--spul"),
-        evaluation=EvaluationConfig(ds_size=ds_size),
-    )
     if report:
         for module in ("jinja2", "matplotlib"):  # now, and not after an hour
             require(module, extra="report", purpose="The report")
+    chosen = config.make(model=options, split=split.make(), evaluation=evaluation.make())
     with progress() as shown, quiet():
-        results = run_tofu(config, out, on_progress=shown, tell=lambda line: typer.echo(line, err=True))
+        results = run_tofu(chosen, out, on_progress=shown, tell=lambda line: typer.echo(line, err=True))
     console = make_console(log_width=200)
     console.print(as_rich(main_table([read_run(out)])))
     console.print(RULE, style="dim")
