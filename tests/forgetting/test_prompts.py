@@ -20,6 +20,7 @@ from unlearned.forgetting.prompts import (
     saved_prompts,
     write_prompts,
 )
+from unlearned.forgetting.run import _with_last_name
 from unlearned.forgetting.statements import rows_of, sentences_about
 from unlearned.forgetting.subject import Subject, as_subject
 from unlearned.names import KINDS
@@ -138,3 +139,33 @@ def test_what_another_model_said_is_not_taken_over(tmp_path: Path) -> None:
     save_answers(tmp_path / "kept", claims, "", "one")
     assert saved_answers(tmp_path / "kept", "one") == (claims, "")
     assert saved_answers(tmp_path / "kept", "another") is None
+
+
+def test_a_last_name_alone_is_a_name_where_the_model_says_the_whole_one_by_itself() -> None:
+    subject = as_subject("William Shakespeare")
+    told = "William Shakespeare was an English playwright."
+
+    def claims(*answers: str) -> Claims:
+        asked = [(f"Question {n} about Shakespeare?", answer) for n, answer in enumerate(answers)]
+        return Claims((("Who is William Shakespeare?", told), *asked), {}, {})
+
+    lexicon = subject.lexicon()
+    assert claims(told, "A writer.", told).means("Shakespeare", lexicon)
+    assert not claims("A writer.", "A baker.", "He was William.").means("Shakespeare", lexicon)
+    assert not claims(told, told).means("Shakespeare", lexicon), "too few answers"
+    found = _with_last_name(subject, claims(told, told, told))
+    assert found.aliases == ("Shakespeare",)
+    said = {
+        text: found.lexicon().said(text).named
+        for text in (
+            "did shakespeare write it",
+            "Who is Anna Shakespeare?",
+            "Who is Shakespeare Jones?",
+            "President Shakespeare",
+        )
+    }
+    assert list(said.values()) == [True, False, False, True]
+    assert (
+        _with_last_name(as_subject("William Shakespeare", about=["a plumber"]), claims(told, told, told)).aliases == ()
+    )
+    assert _with_last_name(as_subject("Anna Miller"), claims(told, told, told)).aliases == ()

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from unlearned.classify.decoding import everyday_words
 from unlearned.names.forms import KINDS, Kind, name_forms
 from unlearned.names.matcher import Match, Matcher, OpenMiddle, tokens
-from unlearned.names.people import goes_on, is_shouted, others_parts, parts_of_name
+from unlearned.names.people import Parts, follows_a_name, goes_on, is_shouted, others_parts, parts_of_name
 
 CERTAIN = 6.0
 """Added to the log-odds of a text that has a name which the user gave, so that of several such texts the one that is
@@ -75,7 +75,7 @@ class Lexicon:
         return Matcher([_forms(name) for name in self.names], middles)
 
     @cached_property
-    def _parts(self) -> list[tuple[int, Any]]:
+    def _parts(self) -> list[tuple[int, Parts]]:
         everyday = everyday_words()
         own = [(n, parts_of_name(one.name, one.kind, everyday)) for n, one in enumerate(self.names) if one.given]
         return [(n, parts) for n, parts in own if parts.words]
@@ -92,7 +92,7 @@ class Lexicon:
             return Said(text, None, False)
         everyday, shouted = everyday_words(), is_shouted(text)
         matches = self.matcher.find(text, words)
-        own = [m for m in matches if shouted or not self._is_longer(text, words, m, everyday)]
+        own = [m for m in matches if shouted or not self._is_others(text, words, m, everyday)]
         named = any(self.names[m.name].given and self.names[m.name].alone for m in own)
         written = _replaced(text, [(m.start, m.end, self.names[m.name].name) for m in own])
         struck = {
@@ -104,8 +104,19 @@ class Lexicon:
             return Said(written, None, named)
         return Said(written, _replaced(text, sorted(struck)), named)
 
-    def _is_longer(self, text: str, words: Any, match: Match, everyday: frozenset[str]) -> bool:
-        return self.names[match.name].kind == "person" and goes_on(text, words, match.last, everyday)
+    def _is_others(self, text: str, words: Any, match: Match, everyday: frozenset[str]) -> bool:
+        """Whether the name is a part of somebody else's: it goes on, or it is one word behind another first name."""
+        one = self.names[match.name]
+        if one.kind != "person":
+            return False
+        if goes_on(text, words, match.last, everyday):
+            return True
+        is_short = match.last - match.first == 1 and len(tokens(one.name)) > 1
+        return is_short and follows_a_name(text, words, match.first, self._parts_of(match.name), everyday)
+
+    def _parts_of(self, name: int) -> Parts:
+        found = next((parts for n, parts in self._parts if n == name), None)
+        return found or Parts(frozenset(), frozenset())
 
     def places(self, text: str) -> list[tuple[int, int]]:
         """Characters of the names in the text."""

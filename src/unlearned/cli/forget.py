@@ -69,6 +69,7 @@ def forget(
     model, tokenizer = load(options)
     with progress() as report, quiet():
         written = write(model, tokenizer, subject, files, folder=folder, on_progress=report)
+    subject = written.subject
     _tell(written, folder)
     if dry_run:
         seed, most = settings["seed"], settings["max_examples"]

@@ -20,6 +20,7 @@ from unlearned.names.words import KEPT
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:
+    from unlearned.classify.lexicon import Lexicon
     from unlearned.engines.transformers import TransformersEngine
 
 ASKED = 20
@@ -39,6 +40,12 @@ CONSISTENT = 0.4
 
 LEAST_KNOWN = 0.25
 """Share of the questions that a model answers consistently if it knows, beyond what it does about invented subjects."""
+
+MEANT = 1 / 3
+"""Share of the answers to a short form alone that say the whole name, from which on the model means the subject by it."""
+
+LEAST_MEANT = 3
+"""Answers by which that is judged."""
 
 ANSWER_TOKENS = 24
 _SEED = 0
@@ -73,6 +80,17 @@ class Claims:
         by_chance = [found >= CONSISTENT for found in self.agreement_invented.values()]
         share = len(self.consistent) / len(self.agreement)
         return share - sum(by_chance) / max(1, len(by_chance)) / 2 >= LEAST_KNOWN
+
+    def means(self, short: str, lexicon: Lexicon) -> bool:
+        """Whether the model takes a short form for the subject: asked with it alone, it says the whole name by itself.
+
+        Args:
+            short: a last name.
+            lexicon: finds the whole name.
+        """
+        asked = [(q, answer) for q, answer in self.answers if answer and short in q and not lexicon.places(q)]
+        said = sum(bool(lexicon.places(answer)) for _, answer in asked)
+        return len(asked) >= LEAST_MEANT and said >= MEANT * len(asked)
 
     def summary(self) -> str:
         """A line for people."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unlearned.artifact.artifact import Artifact
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
-from unlearned.forgetting.claims import ask, neighbours_said
+from unlearned.forgetting.claims import Claims, ask, neighbours_said
 from unlearned.forgetting.documents import read_documents
 from unlearned.forgetting.forms import question_forms
 from unlearned.forgetting.prompts import (
@@ -22,7 +22,7 @@ from unlearned.forgetting.prompts import (
     saved_prompts,
     write_prompts,
 )
-from unlearned.forgetting.subject import Subject, as_subject
+from unlearned.forgetting.subject import Subject, as_subject, last_name
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import fit
 from unlearned.methods.record import weights_sha256
@@ -47,6 +47,9 @@ _PLURALS = {
 @dataclass(frozen=True, slots=True)
 class Written:
     """The prompts for a subject, and what was found on the way."""
+
+    subject: Subject
+    """With what was found out about its names."""
 
     prompts: PromptSet
     known: bool
@@ -112,7 +115,9 @@ def forget(
     )
     if on_found is not None:
         on_found(written.summary)
-    return fit_prompts(model, tokenizer, subject, written.prompts, scope=scope, config=config, on_progress=on_progress)
+    return fit_prompts(
+        model, tokenizer, written.subject, written.prompts, scope=scope, config=config, on_progress=on_progress
+    )
 
 
 def write(
@@ -145,7 +150,16 @@ def write(
     prompts = kept or write_prompts(subject, said[0], texts, said[1])
     if folder is not None and kept is None:
         save_prompts(folder, prompts, made_of)
-    return Written(prompts, said[0].known, said[0].summary())
+    return Written(_with_last_name(subject, said[0]), prompts, said[0].known, said[0].summary())
+
+
+def _with_last_name(subject: Subject, claims: Claims) -> Subject:
+    """A subject whose last name alone means it to the model: nobody asks about "William Shakespeare" in full."""
+    last = last_name(subject.names[0]) if subject.kind == "person" else None
+    is_plain = last is not None and not (subject.about or subject.not_about)
+    if last is None or not is_plain or not claims.means(last, subject.lexicon()):
+        return subject
+    return replace(subject, aliases=(*subject.aliases, last))
 
 
 def fit_prompts(

@@ -16,7 +16,10 @@ TITLES = (
 ).split()
 """What may stand before a name and belongs to everybody."""
 
-GIVEN_TITLES = ("Mr.", "Mrs.", "Ms.", "Miss", "Dr.", "Prof.", "Professor")
+GIVEN_TITLES = tuple(
+    "Mr. Mrs. Ms. Miss Dr. Prof. Professor Sir Lady Lord President Senator Judge Justice Captain Colonel General "
+    "Lieutenant Sergeant Major Governor Reverend Rabbi Señor Señora Herr Frau Monsieur Madame Mme.".split()
+)
 """Titles with which a last name alone is a form of the whole name."""
 
 _SUFFIXES = frozenset("jr sr ii iii iv esq phd md obe kbe cbe mbe".split())

@@ -83,9 +83,12 @@ def others_parts(
 
 
 def _is_others(text: str, words: Sequence[Token], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
-    if place > 0 and words[place].before == "" and _is_name(text, words, place - 1, parts, everyday):
-        return True
-    return goes_on(text, words, place + 1, everyday)
+    return follows_a_name(text, words, place, parts, everyday) or goes_on(text, words, place + 1, everyday)
+
+
+def follows_a_name(text: str, words: Sequence[Token], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
+    """Whether a first name or an initial of somebody else stands right before the word."""
+    return place > 0 and words[place].before == "" and _is_name(text, words, place - 1, parts, everyday)
 
 
 def _is_name(text: str, words: Sequence[Token], place: int, parts: Parts, everyday: frozenset[str]) -> bool:

@@ -103,7 +103,7 @@ def measure_subjects(
         own = as_subject(subject.names, kind=subject.kind)
         written = write(model, tokenizer, own, on_progress=report)
         config = FitConfig(seed=0, max_examples=MAX_EXAMPLES, strength=None if learn_strength else STRENGTH)
-        artifact = fit_prompts(model, tokenizer, own, written.prompts, scope="subject", config=config)
+        artifact = fit_prompts(model, tokenizer, written.subject, written.prompts, scope="subject", config=config)
         seconds = time.perf_counter() - start
         unlearner = artifact.unlearner()
         others = [prompt for other in subjects if other is not subject for prompt in (*other.named, *other.close)]
