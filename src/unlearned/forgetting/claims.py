@@ -42,7 +42,7 @@ LEAST_KNOWN = 0.25
 """Share of the questions that a model answers consistently if it knows, beyond what it does about invented subjects."""
 
 MEANT = 1 / 3
-"""Share of the answers to a short form alone that say the whole name, from which on the model means the subject by it."""
+"""Share of the answers to a short form alone that say the whole name, from which on it means the subject."""
 
 LEAST_MEANT = 3
 """Answers by which that is judged."""
@@ -65,6 +65,9 @@ class Claims:
     agreement_invented: dict[str, float]
     """Of the same questions about an invented subject, by the original question."""
 
+    short: tuple[tuple[str, str], ...] = ()
+    """(question, answer) to some of the questions with the last name alone."""
+
     @property
     def consistent(self) -> list[str]:
         """Questions with answers that agree, and more than they do where the model cannot know."""
@@ -81,16 +84,15 @@ class Claims:
         share = len(self.consistent) / len(self.agreement)
         return share - sum(by_chance) / max(1, len(by_chance)) / 2 >= LEAST_KNOWN
 
-    def means(self, short: str, lexicon: Lexicon) -> bool:
-        """Whether the model takes a short form for the subject: asked with it alone, it says the whole name by itself.
+    def means_by_last_name(self, lexicon: Lexicon) -> bool:
+        """Whether the model takes the last name for the subject: asked with it alone, it says the whole name by itself.
 
         Args:
-            short: a last name.
             lexicon: finds the whole name.
         """
-        asked = [(q, answer) for q, answer in self.answers if answer and short in q and not lexicon.places(q)]
-        said = sum(bool(lexicon.places(answer)) for _, answer in asked)
-        return len(asked) >= LEAST_MEANT and said >= MEANT * len(asked)
+        answers = [answer for _, answer in self.short if answer]
+        said = sum(bool(lexicon.places(answer)) for answer in answers)
+        return len(answers) >= LEAST_MEANT and said >= MEANT * len(answers)
 
     def summary(self) -> str:
         """A line for people."""
@@ -100,8 +102,22 @@ class Claims:
         return f"The model seems not to know it ({found}); nothing to unlearn, only the name is guarded."
 
 
-def ask(engine: TransformersEngine, questions: Sequence[str], *, batch_size: int, report: Progress) -> Claims:
+def ask(
+    engine: TransformersEngine,
+    questions: Sequence[str],
+    *,
+    short: Sequence[str] = (),
+    batch_size: int,
+    report: Progress,
+) -> Claims:
     """Ask a model the questions, some of them again, and the same about an invented subject.
+
+    Args:
+        engine: runs the model.
+        questions: about the subject.
+        short: further ones, with its last name alone.
+        batch_size: prompts per forward pass.
+        report: called with (phase, done, total).
 
     Raises:
         FitError: it answers nothing at all.
@@ -128,6 +144,7 @@ def ask(engine: TransformersEngine, questions: Sequence[str], *, batch_size: int
             q: agreement(asked, [one, *own])
             for q, asked, one, own in zip(controlled, control, firsts_invented, sampled_invented, strict=True)
         },
+        short=tuple(zip(short, _greedy(engine, short, batch_size) if short else (), strict=True)),
     )
 
 

@@ -154,6 +154,7 @@ def save_answers(folder: Path, claims: Claims, listed: str, model: str) -> None:
         "agreement": claims.agreement,
         "agreement_invented": claims.agreement_invented,
         "listed": listed,
+        "short": [list(pair) for pair in claims.short],
     }
     write_bytes(folder / ANSWERS, json.dumps(data, ensure_ascii=False, indent=1).encode(), mode=PRIVATE_FILE)
 
@@ -165,7 +166,8 @@ def saved_answers(folder: Path, model: str) -> tuple[Claims, str] | None:
         if data["model"] != model:
             return None
         answers = tuple((str(question), str(answer)) for question, answer in data["answers"])
-        return Claims(answers, dict(data["agreement"]), dict(data["agreement_invented"])), str(data["listed"])
+        short = tuple((str(question), str(answer)) for question, answer in data["short"])
+        return Claims(answers, dict(data["agreement"]), dict(data["agreement_invented"]), short), str(data["listed"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from unlearned.artifact.artifact import Artifact
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
+from unlearned.examples import evenly
 from unlearned.forgetting.claims import Claims, ask, neighbours_said
 from unlearned.forgetting.documents import read_documents
-from unlearned.forgetting.forms import question_forms
+from unlearned.forgetting.forms import asked, question_forms
 from unlearned.forgetting.prompts import (
     PromptSet,
     fingerprint,
@@ -22,7 +23,7 @@ from unlearned.forgetting.prompts import (
     saved_prompts,
     write_prompts,
 )
-from unlearned.forgetting.subject import Subject, as_subject, last_name
+from unlearned.forgetting.subject import Subject, as_subject
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import fit
 from unlearned.methods.record import weights_sha256
@@ -31,6 +32,9 @@ from unlearned.progress import Progress, Tell
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SHORT = 8
+"""Questions that are asked with the last name alone."""
 
 MAX_EXAMPLES = 16
 """Prompts that the strength is learned on, unless the config says otherwise."""
@@ -138,12 +142,14 @@ def write(
     engine = TransformersEngine(model, tokenizer)
     forms = question_forms(subject.kind)
     questions = forms.about(subject.spelt())
+    last = subject.last_name_alone()
+    short = [] if last is None else [asked(form, last) for form in evenly(list(forms.forms), SHORT)]
     weights = weights_sha256(model)
     made_of = fingerprint(subject, texts, forms, weights)
     kept = None if folder is None else saved_prompts(folder, made_of)
     said = None if folder is None else saved_answers(folder, weights)
     if said is None or [question for question, _ in said[0].answers] != questions:
-        claims = ask(engine, questions, batch_size=len(questions), report=report)
+        claims = ask(engine, questions, short=short, batch_size=len(questions), report=report)
         said = claims, neighbours_said(engine, subject.names[0], _PLURALS[subject.kind])
         if folder is not None:
             save_answers(folder, *said, weights)
@@ -154,10 +160,9 @@ def write(
 
 
 def _with_last_name(subject: Subject, claims: Claims) -> Subject:
-    """A subject whose last name alone means it to the model: nobody asks about "William Shakespeare" in full."""
-    last = last_name(subject.names[0]) if subject.kind == "person" else None
-    is_plain = last is not None and not (subject.about or subject.not_about)
-    if last is None or not is_plain or not claims.means(last, subject.lexicon()):
+    """With its last name as an alias where that means it to the model: few ask about "William Shakespeare" in full."""
+    last = subject.last_name_alone()
+    if last is None or not claims.means_by_last_name(subject.lexicon()):
         return subject
     return replace(subject, aliases=(*subject.aliases, last))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from unlearned.classify.decoding import everyday_words
 from unlearned.classify.lexicon import Lexicon, ScopeName
 from unlearned.errors import ConfigError
-from unlearned.learn.scope_names import checked_name, given_names_of
+from unlearned.learn.scope_names import checked_name, given_names_of, is_ordinary
 from unlearned.names.forms import KINDS, Kind
 from unlearned.names.parts import bare, person_name
 from unlearned.names.people import parts_of_name
@@ -47,6 +47,15 @@ class Subject:
     def lexicon(self) -> Lexicon:
         """Finds the names in a text."""
         return Lexicon(self.scope_names)
+
+    def last_name_alone(self) -> str | None:
+        """A person's last name, where it may mean that person without the rest: it is no common word, nor anybody's."""
+        if self.kind != "person" or self.about or self.not_about:
+            return None
+        parsed = person_name(self.names[0])
+        if len(parsed.units) < 2 or is_ordinary(parsed.last) or parsed.last in self.aliases:
+            return None
+        return parsed.last
 
     def spelt(self) -> list[str]:
         """The names as prompts say them: each, each with who is meant, and the last name where that is plain."""
