@@ -97,6 +97,13 @@ def _names_and_files(
 
 def _tell(written: Written, folder: Path) -> None:
     typer.echo(written.summary)
+    last = written.subject.last_name_alone()
+    if last is not None:
+        typer.echo(
+            f"Questions that say {last!r} alone may pass. If it means nobody else, add --alias {shlex.quote(last)}."
+        )
+    elif written.subject.kind == "person" and written.subject.aliases:
+        typer.echo(f"Also known as: {', '.join(written.subject.aliases)}.")
     for what in ("forget", "retain", "exempt"):
         rows = getattr(written.prompts, what)
         if rows:
