@@ -13,15 +13,15 @@ import pytest
 from copyright_texts import OTHER, TALE
 from typer.testing import CliRunner
 
-from unlearned.benchmarks import trials
-from unlearned.benchmarks.contenders import Plain
+from unlearned.benchmarks import runner
 from unlearned.benchmarks.copyright.training import StartConfig
 from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, Pair, cut_texts, load_muse, muse_chunks
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, asked, first_answer, shown
 from unlearned.benchmarks.muse.kind import aggregate, with_retained
 from unlearned.benchmarks.muse.run import MuseRunConfig, run_muse
-from unlearned.benchmarks.outcome import read_outcome
+from unlearned.benchmarks.results import read_results
+from unlearned.benchmarks.systems import Plain
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
@@ -216,7 +216,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
         monkeypatch.setattr(f"{where}.sentence_encoder", lambda name: bag_of_words)
     monkeypatch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     monkeypatch.setattr("unlearned.learn.classifier.background_prompts", lambda: ["What is the weather like?", "Sing."])
-    monkeypatch.setattr(trials, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
+    monkeypatch.setattr(runner, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 def test_a_whole_run(place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any) -> None:
@@ -234,7 +234,7 @@ def test_a_whole_run(place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenize
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run_muse(config, tmp_path / "run", cache=place / "cache")
-    models = {model.unlearner or model.name: model.items for model in read_outcome(tmp_path / "run").models}
+    models = {model.unlearner or model.name: model.items for model in read_results(tmp_path / "run").models}
     assert list(models) == ["start", "retained", "none", "prompting", "eco-hand", "ga"]
     start = {item["id"]: item for item in models["start"]}
     assert {item["set"] for item in models["start"]} == {
@@ -279,9 +279,9 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = module.evaluate
 
-    def evaluate(contender: Any, *arguments: Any, **more: Any) -> Any:
-        names.append(contender.name)
-        return original(contender, *arguments, **more)
+    def evaluate(system: Any, *arguments: Any, **more: Any) -> Any:
+        names.append(system.name)
+        return original(system, *arguments, **more)
 
     monkeypatch.setattr(module, "evaluate", evaluate)
     return names
@@ -297,7 +297,7 @@ def run_named(place: Path, out: Path, retained: Path, **changes: Any) -> dict[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run_muse(config, out)
-    return {model.name: list(model.items) for model in read_outcome(out).models}
+    return {model.name: list(model.items) for model in read_results(out).models}
 
 
 def test_a_retained_model_with_other_weights_in_the_same_place_is_asked_anew(

@@ -14,7 +14,7 @@ import torch
 from tofu_rows import write_tofu
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.contenders import Materials
+from unlearned.benchmarks.systems import FitInputs
 from unlearned.benchmarks.tofu import run as module
 from unlearned.benchmarks.tofu.data import TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate, evaluate_set
@@ -385,7 +385,7 @@ def test_strengths_are_learned_from_questions_only(
 
 
 def make(name: str, model: Any, tokenizer: Any, data: Any, folder: Path) -> Any:
-    materials = Materials(
+    materials = FitInputs(
         model=model,
         tokenizer=tokenizer,
         forget=[pair.question for pair in data.forget_pairs],

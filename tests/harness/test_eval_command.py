@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from conftest import FORGET, RETAIN
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.outcome import merge, read_outcome
+from unlearned.benchmarks.results import merge, read_results
 from unlearned.cli.main import app
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
@@ -78,7 +78,7 @@ def test_the_start_model_has_the_harness_own_numbers_and_unflagged_questions_kee
     for item in eco.items:
         assert item["unchanged"] == 1 - item["flagged"]
     assert {item["flagged"] for item in eco.items} == {0.0, 1.0}
-    assert read_outcome(tmp_path / "out").models == (start, eco)
+    assert read_results(tmp_path / "out").models == (start, eco)
 
 
 def test_a_group_is_one_set_and_its_tasks_stand_below_it(model: ModelOptions, tasks: Path, tmp_path: Path) -> None:

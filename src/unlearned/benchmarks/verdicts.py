@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 
-from unlearned.benchmarks.kept import sha256_of_code
+from unlearned.benchmarks.step_cache import sha256_of_code
 from unlearned.errors import DataError
 from unlearned.progress import Progress
 from unlearned.stages import Exempted, Prompt, Span, Verdict

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
-from unlearned.benchmarks.kept import finished, keep, sha256_of_code
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.outcome import Outcome, Shard, Tested, machine_of, part, write_outcome
+from unlearned.benchmarks.results import ModelResults, Results, Shard, machine_of, part, write_results
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.step_cache import finished, keep, sha256_of_code
 from unlearned.errors import ConfigError, DataError, UnlearnedError, first_line
 from unlearned.extras import require
 from unlearned.harness.tasks import (
@@ -100,7 +100,7 @@ class EvalConfig:
         return tuple(dict.fromkeys(name for task in self.tasks for name in ALIASES.get(task, (task,))))
 
 
-def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outcome:
+def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Results:
     """Evaluate, and write the outcome into the folder `out`; finished tasks in it are kept.
 
     Args:
@@ -161,8 +161,10 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
             items += kept["items"]
             harness[f"{name}: {task}"] = kept["results"]
         seconds = {"evaluation": round(time.perf_counter() - began, 1)}
-        tested.append(Tested(name=name, unlearner=name if enforced else None, items=tuple(items), seconds=seconds))
-    outcome = Outcome(
+        tested.append(
+            ModelResults(name=name, unlearner=name if enforced else None, items=tuple(items), seconds=seconds)
+        )
+    outcome = Results(
         kind="eval",
         config=_as_json(config),
         shard=config.shard,
@@ -171,7 +173,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
         machine=machine_of(model),
         extra={"lm_eval": version("lm_eval"), "results": harness},
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
@@ -240,7 +242,7 @@ def _item(lm: UnlearnedLM, name: str, task: str, first: int, sample: Mapping[str
     }
 
 
-def _compared(tested: list[Tested]) -> tuple[Tested, ...]:
+def _compared(tested: list[ModelResults]) -> tuple[ModelResults, ...]:
     """With whether each question's responses are the start model's, where both were asked."""
     if len(tested) < 2:
         return tuple(tested)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from unlearned.benchmarks.choices.data import DOMAINS, MMLU, WMDP, ChoicesData, load_mmlu, load_wmdp
-from unlearned.benchmarks.contenders import check_contenders
 from unlearned.benchmarks.settings import check_settings
+from unlearned.benchmarks.systems import check_systems
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
@@ -82,7 +82,7 @@ class ChoicesRunConfig:
             raise ConfigError(f"benchmark={self.benchmark!r}: must be mmlu or wmdp.")
         if self.header not in FORMS:
             raise ConfigError(f"header={self.header!r}: must be both, yes or no.")
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.batch_size < 1 or min(self.words, self.synthetic) < 0:
             raise ConfigError("batch_size must be at least 1, words and synthetic at least 0.")
         if self.teach and not self.leading_space:

@@ -14,8 +14,8 @@ from typing import Any
 
 from unlearned.benchmarks.choices.data import LETTERS, Question
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
-from unlearned.benchmarks.contenders import Contender
-from unlearned.benchmarks.kinds import Item
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import System
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
 
@@ -60,13 +60,13 @@ class Examiner:
         self.start: Mapping[tuple[str, int], Item] | None = None
         """(set, index) -> item of the start model."""
 
-    def __call__(self, model: Contender, report: Progress) -> list[dict[str, Any]]:
+    def __call__(self, model: System, report: Progress) -> list[dict[str, Any]]:
         """The items of one model."""
         widest = max(len(question.choices) for own in self.asked for _, question in own.questions)
         scorer = LetterScorer(model.engine, widest, leading_space=self._leading_space)
         return [item for own in self.asked for item in self._set(model, scorer, own, report)]
 
-    def _set(self, model: Contender, scorer: LetterScorer, own: Asked, report: Progress) -> list[dict[str, Any]]:
+    def _set(self, model: System, scorer: LetterScorer, own: Asked, report: Progress) -> list[dict[str, Any]]:
         texts = [question.prompt(header=own.header) for _, question in own.questions]
         prompts = [model.engine.tokenize(text, chat=False) for text in texts]
         inputs = model.prepare(prompts)

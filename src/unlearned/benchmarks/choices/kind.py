@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from unlearned.benchmarks.choices.data import FORGET, GROUPS, LETTERS
 from unlearned.benchmarks.choices.evaluate import HEADERS
 from unlearned.benchmarks.choices.words import IN_WORDS
-from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
+from unlearned.benchmarks.spec import Item, Measure, Spec, Values
 from unlearned.metrics.estimate import Estimate, mean, rate
 
 SHOWN = LETTERS[:4]
@@ -121,7 +121,7 @@ LIMITS = (
     "Methods that change weights see the same examples as the detector, and not the test questions.",
 )
 
-MMLU_KIND = Kind(
+MMLU_KIND = Spec(
     name="mmlu",
     title="MMLU with a subject to forget",
     measures=MEASURES,
@@ -129,7 +129,7 @@ MMLU_KIND = Kind(
     main=MAIN,
     limits=LIMITS,
 )
-WMDP_KIND = Kind(
+WMDP_KIND = Spec(
     name="wmdp",
     title="WMDP to forget, MMLU to retain",
     measures=MEASURES,

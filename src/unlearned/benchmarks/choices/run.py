@@ -16,10 +16,10 @@ from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.choices.teach import FORM, teach
 from unlearned.benchmarks.choices.words import answered
-from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, Plain
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
-from unlearned.benchmarks.trials import START, Trials
+from unlearned.benchmarks.results import Results, Shard, config_json, machine_of, part, write_results
+from unlearned.benchmarks.runner import START, Trials
+from unlearned.benchmarks.systems import ECO, UNFITTED, FitInputs, Plain, System
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row, evenly
@@ -48,7 +48,7 @@ def run_choices(
     cache: Path | None = None,
     on_progress: Progress | None = None,
     tell: Tell | None = None,
-) -> Outcome:
+) -> Results:
     """Run, and write the outcome, the artifacts, the verdicts and the finished steps into the folder `out`.
 
     Args:
@@ -86,7 +86,7 @@ def run_choices(
     start = fresh()
     examine = Examiner(asked, batch_size=config.batch_size, leading_space=config.leading_space)
 
-    def evaluate(model: Contender, phase: Progress) -> list[dict[str, Any]]:
+    def evaluate(model: System, phase: Progress) -> list[dict[str, Any]]:
         items = examine(model, phase)
         for group, own in data.sets.items():
             chosen = part(own[: config.words], shard)
@@ -107,7 +107,7 @@ def run_choices(
     materials = _materials(config, data, start, fresh)
     detected = _texts(data.forget_examples), _texts(data.retain_examples)
     models += trials.compared(config.unlearners, config.seeds, materials, detected)
-    outcome = Outcome(
+    outcome = Results(
         kind=config.benchmark,
         config=config_json(config),
         shard=shard,
@@ -116,7 +116,7 @@ def run_choices(
         machine=machine_of(start[0]),
         extra={"asked": {name: len(own) for name, own in data.sets.items()}},
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
@@ -133,9 +133,9 @@ def _materials(
     data: ChoicesData,
     start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
     fresh: Load,
-) -> Materials:
+) -> FitInputs:
     longest = config.training.max_tokens
-    return Materials(
+    return FitInputs(
         model=start[0],
         tokenizer=start[1],
         forget=_with_letters(config, start, data.forget_examples),

@@ -16,7 +16,7 @@ from unlearned.benchmarks.classifier.bench import DEFAULT, Bench
 from unlearned.benchmarks.classifier.plot import curves_plot
 from unlearned.benchmarks.classifier.results import Row, report
 from unlearned.benchmarks.classifier.sets import Data
-from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
+from unlearned.benchmarks.step_cache import as_text, finished, keep, sha256_of_code
 from unlearned.classify.base import classifiers
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError, DataError, MissingExtraError

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT
-from unlearned.benchmarks.kinds import Item, Kind, Measure
+from unlearned.benchmarks.spec import Item, Measure, Spec
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, mean
 from unlearned.metrics.text import SIMILARITIES
 
@@ -127,7 +127,7 @@ def with_retained(items: Sequence[Item], retained: Sequence[Item]) -> tuple[Item
 
 
 NEWS, BOOK = (
-    Kind(
+    Spec(
         name=name,
         title=title,
         measures=MEASURES,

@@ -10,25 +10,25 @@ from typing import Any, Literal
 
 import numpy as np
 
-from unlearned.benchmarks.contenders import (
-    NONE,
-    PROMPTING,
-    Contender,
-    Materials,
-    Plain,
-    check_contenders,
-    own_model,
-)
 from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, OTHER_ROWS, CopyrightData, load_book, load_news
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, EvaluationConfig, Judge, evaluate
 from unlearned.benchmarks.copyright.kind import with_retained
 from unlearned.benchmarks.copyright.passages import MAX_TOKENS, Passage
 from unlearned.benchmarks.copyright.similarity import encoder
 from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
-from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
-from unlearned.benchmarks.trials import RETAINED, START, Trials
+from unlearned.benchmarks.results import ModelResults, Results, Shard, config_json, machine_of, write_results
+from unlearned.benchmarks.runner import RETAINED, START, Trials
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import (
+    NONE,
+    PROMPTING,
+    FitInputs,
+    Plain,
+    System,
+    check_systems,
+    own_model,
+)
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
@@ -90,7 +90,7 @@ class CopyrightRunConfig:
     def __post_init__(self) -> None:
         if self.task not in ("news", "book"):
             raise ConfigError(f"task={self.task!r}: must be 'news' or 'book'.")
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.other_rows < 1:
@@ -109,7 +109,7 @@ def run_copyright(
     cache: Path | None = None,
     on_progress: Progress | None = None,
     tell: Tell | None = None,
-) -> Outcome:
+) -> Results:
     """Run, and write the results, `artifacts/` and `steps/` into the folder `out`.
 
     Args:
@@ -142,8 +142,8 @@ def run_copyright(
     sets = {FORGET: data.forget, HELD_OUT: data.held_out}
     known: list[Item] = []
 
-    def ask(contender: Contender, phases: Progress) -> list[Item]:
-        return evaluate(contender, sets, judge, shard=shard, start=known, report=phases)
+    def ask(system: System, phases: Progress) -> list[Item]:
+        return evaluate(system, sets, judge, shard=shard, start=known, report=phases)
 
     decides = {
         "data": dict(data.sha256),
@@ -165,7 +165,7 @@ def run_copyright(
     materials = materials_of(config, data, start, load)
     detected = data.in_scope, data.out_of_scope
     tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
-    outcome = Outcome(
+    outcome = Results(
         kind=config.task,
         config=config_json(config),
         shard=shard,
@@ -177,7 +177,7 @@ def run_copyright(
             "fitted on": {"in scope": len(data.in_scope), "out of scope": len(data.out_of_scope)},
         },
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
@@ -204,14 +204,14 @@ def load_data(config: CopyrightRunConfig, load: Load) -> CopyrightData:
     )
 
 
-def materials_of(config: CopyrightRunConfig, data: CopyrightData, start: Any, load: Load) -> Materials:
+def materials_of(config: CopyrightRunConfig, data: CopyrightData, start: Any, load: Load) -> FitInputs:
     """What unlearners are made of.
 
     What trains sees the forget passages and as many retain passages, drawn with replacement as the paper's baselines
     draw theirs. It learns continuations, not prompts.
     """
     long_enough = 2 * config.max_tokens  # a prompt and its continuation are tokenised apart
-    return Materials(
+    return FitInputs(
         model=start[0],
         tokenizer=start[1],
         forget=data.in_scope,
@@ -237,5 +237,5 @@ def _row(passage: Passage) -> Row:
     return Row(passage.prompt, passage.reference)
 
 
-def _compared(model: Tested, retained: Tested) -> Tested:
+def _compared(model: ModelResults, retained: ModelResults) -> ModelResults:
     return replace(model, items=with_retained(model.items, retained.items))

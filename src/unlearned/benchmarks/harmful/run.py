@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.benchmarks.contenders import Contender, Materials, Plain, check_contenders, own_model
 from unlearned.benchmarks.harmful.data import (
     HarmfulData,
     HarmfulSplit,
@@ -20,12 +19,13 @@ from unlearned.benchmarks.harmful.data import (
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
 from unlearned.benchmarks.harmful.scores import Scoring, score
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
+from unlearned.benchmarks.results import Results, Shard, config_json, machine_of, part, write_results
+from unlearned.benchmarks.runner import RETAINED, START, Trials
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import FitInputs, Plain, System, check_systems, own_model
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
-from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
@@ -92,7 +92,7 @@ class HarmfulRunConfig:
     """Fields of `TrainConfig`, for all methods that change weights, or for one: `llmu.max_steps`."""
 
     def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if (self.data is None) != (self.normal is None):
             raise ConfigError("Give --data and --normal together; without both, the packaged stand-in is used.")
         if self.judge is None and (self.label is not None or self.pairs):
@@ -121,7 +121,7 @@ def run_harmful(
     cache: Path | None = None,
     on_progress: Progress | None = None,
     tell: Tell | None = None,
-) -> Outcome:
+) -> Results:
     """Run, and write the outcome, the artifacts and the finished steps into the folder `out`.
 
     Args:
@@ -151,7 +151,7 @@ def run_harmful(
 
     before: dict[tuple[str, int], float] = {}
 
-    def evaluate(model: Contender, phase: Progress) -> list[Item]:
+    def evaluate(model: System, phase: Progress) -> list[Item]:
         items = [item for name, own in data.asked.items() for item in score(model, name, part(own, shard), how, phase)]
         for item in items:
             if (harm := before.get((item["set"], item["index"]))) is not None:
@@ -179,7 +179,7 @@ def run_harmful(
     materials = _materials(config, start, fresh, data)
     detected = [question.prompt for question in data.forget], [question.prompt for question in data.normal]
     models += trials.compared(config.unlearners, config.seeds, materials, detected)
-    outcome = Outcome(
+    outcome = Results(
         kind=NAME,
         config=config_json(config),
         shard=shard,
@@ -193,7 +193,7 @@ def run_harmful(
             "harm labels": None if judge is None else judge.names,
         },
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
@@ -218,10 +218,10 @@ def _adapters(
 
 def _materials(
     config: HarmfulRunConfig, start: tuple[PreTrainedModel, PreTrainedTokenizerBase], fresh: Load, data: HarmfulData
-) -> Materials:
+) -> FitInputs:
     normal = normal_pairs(data.normal, correct=config.split.correct_answers)
     trained = {"form": FORM, "max_tokens": config.max_tokens}
-    return Materials(
+    return FitInputs(
         model=start[0],
         tokenizer=start[1],
         forget=[written(question.prompt) for question in data.forget],

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.copyright.evaluate import ends, is_changed
 from unlearned.benchmarks.copyright.passages import cut
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.muse.data import MuseData, Pair
-from unlearned.benchmarks.outcome import Shard, part
+from unlearned.benchmarks.results import Shard, part
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import System
 from unlearned.engines.head import keep_last_logits
 from unlearned.errors import ConfigError
 from unlearned.metrics.membership import min_k
@@ -69,7 +69,7 @@ class _Asked:
 
 
 def evaluate(
-    contender: Contender,
+    system: System,
     data: MuseData,
     config: MuseEvaluation,
     *,
@@ -80,38 +80,38 @@ def evaluate(
     """The items of all five sets.
 
     Args:
-        contender: what stands between prompts and model.
+        system: what stands between prompts and model.
         data: what to ask.
         config: how.
         shard: which rows of each set.
         start: the start model's items, taken over where a prompt is not changed.
         report: called with (phase, done, total).
     """
-    known = {item["id"]: item for item in start if not contender.own_weights}
+    known = {item["id"]: item for item in start if not system.own_weights}
     found: list[Item] = []
-    everything = asked(contender, data, config)
+    everything = asked(system, data, config)
     total = sum(len(part(rows, shard)) for rows in everything.values())
     for name, all_rows in everything.items():
         if report is not None:
-            report(contender.name, len(found), total)
+            report(system.name, len(found), total)
         rows = [row for _, row in part(all_rows, shard)]
-        prompts = [contender.engine.tokenize(row.prompt) for row in rows]
-        inputs = contender.prepare(prompts)
+        prompts = [system.engine.tokenize(row.prompt) for row in rows]
+        inputs = system.prepare(prompts)
         changed = [is_changed(prompt, given) for prompt, given in zip(prompts, inputs, strict=True)]
         needed = [i for i, row in enumerate(rows) if changed[i] or row.id not in known]
         make = _likelihoods if name in (MEMBERS, STRANGERS) else _answers
-        scores = dict(zip(needed, make(contender, config, [(rows[i], inputs[i]) for i in needed]), strict=True))
+        scores = dict(zip(needed, make(system, config, [(rows[i], inputs[i]) for i in needed]), strict=True))
         for i, row in enumerate(rows):
             own = scores.get(i) or {k: v for k, v in known[row.id].items() if k != "changed"}
             found.append({"id": row.id, "set": name, "index": row.index, "changed": float(changed[i]), **own})
     if report is not None:
-        report(contender.name, total, total)
+        report(system.name, total, total)
     return found
 
 
-def asked(contender: Contender, data: MuseData, config: MuseEvaluation) -> dict[str, list[_Asked]]:
+def asked(system: System, data: MuseData, config: MuseEvaluation) -> dict[str, list[_Asked]]:
     """Set -> what is asked."""
-    tokenizer = contender.engine.tokenizer
+    tokenizer = system.engine.tokenizer
     sets: dict[str, Sequence[tuple[str, str | None]]] = {
         VERBATIM: [(p.prompt, cut(p.truth, tokenizer, config.verbatim_tokens)) for p in data.verbatim],
         FORGET_QA: [(shown(data.examples["forget"], p.prompt), p.truth) for p in data.questions["forget"]],
@@ -141,30 +141,28 @@ def first_answer(text: str) -> str:
 
 
 def _answers(
-    contender: Contender, config: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
+    system: System, config: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
 ) -> list[dict[str, Any]]:
     if not rows:
         return []
     verbatim = rows[0][0].set == VERBATIM
-    answers = contender.engine.generate(
+    answers = system.engine.generate(
         [given for _, given in rows],
         batch_size=config.batch_size,
         max_new_tokens=config.verbatim_tokens if verbatim else config.answer_tokens,
         do_sample=False,
         num_beams=1,
-        eos_token_id=ends(contender.engine),
-        **keep_last_logits(contender.engine.model),
+        eos_token_id=ends(system.engine),
+        **keep_last_logits(system.engine.model),
     )
     texts = [answer.text if verbatim else first_answer(answer.text) for answer in answers]
     scores = rouge_f1(texts, [row.truth or "" for row, _ in rows], stemming=config.stemming)
     return [{"generated": text, "rouge": float(score)} for text, score in zip(texts, scores, strict=True)]
 
 
-def _likelihoods(
-    contender: Contender, _: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
-) -> list[dict[str, Any]]:
+def _likelihoods(system: System, _: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]) -> list[dict[str, Any]]:
     """Min-40% of the whole text, from its second token on."""
     inputs = [given for _, given in rows]
     # All places of a text go through the output head, and 2,048 of them keep an accelerator busy.
-    found = contender.engine.prompt_log_probabilities(inputs, batch_size=1)
+    found = system.engine.prompt_log_probabilities(inputs, batch_size=1)
     return [{"min_k": min_k(tokens.numpy())} for tokens in found]

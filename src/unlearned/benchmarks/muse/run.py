@@ -10,25 +10,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-from unlearned.benchmarks.contenders import (
-    NONE,
-    PROMPTING,
-    SOFT_PROMPT,
-    Contender,
-    Materials,
-    Plain,
-    check_contenders,
-)
 from unlearned.benchmarks.copyright.run import FORM
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, load_muse
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
 from unlearned.benchmarks.muse.kind import with_retained
-from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
-from unlearned.benchmarks.trials import RETAINED, START, Trials
+from unlearned.benchmarks.results import ModelResults, Results, Shard, config_json, machine_of, write_results
+from unlearned.benchmarks.runner import RETAINED, START, Trials
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import (
+    NONE,
+    PROMPTING,
+    SOFT_PROMPT,
+    FitInputs,
+    Plain,
+    System,
+    check_systems,
+)
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row, evenly
@@ -92,7 +92,7 @@ class MuseRunConfig:
     evaluation: MuseEvaluation = field(default_factory=MuseEvaluation)
 
     def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if wrong := [name for name in self.unlearners if name in NEED_ANSWERS]:
             raise ConfigError(f"{wrong[0]} needs prompts with answers, and MUSE has texts to forget. Leave it out.")
         if self.limit is not None and self.limit < 2:
@@ -117,7 +117,7 @@ def run_muse(
     cache: Path | None = None,
     on_progress: Progress | None = None,
     tell: Tell | None = None,
-) -> Outcome:
+) -> Results:
     """Run, and write the results, `artifacts/` and `steps/` into the folder `out`.
 
     Args:
@@ -143,8 +143,8 @@ def run_muse(
     engine = TransformersEngine(*start)
     known: list[Item] = []
 
-    def ask(contender: Contender, phases: Progress) -> list[Item]:
-        return evaluate(contender, data, config.evaluation, shard=shard, start=known, report=phases)
+    def ask(system: System, phases: Progress) -> list[Item]:
+        return evaluate(system, data, config.evaluation, shard=shard, start=known, report=phases)
 
     weights = weights_sha256(start[0])
     materials = materials_of(config, data, start, load)
@@ -162,7 +162,7 @@ def run_muse(
     retained = _retained(trials, load_retained)
     detected = materials.forget, materials.retain
     tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
-    outcome = Outcome(
+    outcome = Results(
         kind="muse",
         config=config_json(config),
         shard=shard,
@@ -171,11 +171,11 @@ def run_muse(
         machine=machine_of(engine.model),
         extra={"fitted on": {"in scope": len(materials.forget), "out of scope": len(materials.retain)}},
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
-def _retained(trials: Trials, load: Load) -> Tested:
+def _retained(trials: Trials, load: Load) -> ModelResults:
     """The retained model's items. Its name says little about its weights: a folder can hold others the next time."""
     model = load()
     return trials.tested(
@@ -222,7 +222,7 @@ def models(
     return trained(START, data.train), trained(RETAINED, data.train_retained)
 
 
-def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) -> Materials:
+def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) -> FitInputs:
     """What unlearners are made of: sentences for the detector; texts, which count as a whole, for what trains."""
     _, tokenizer = start
     forget, retain = (_sentences(texts, config.sentences) for texts in (data.forget, data.retain))
@@ -231,7 +231,7 @@ def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) 
         side: [Row(piece) for piece in cut_texts(texts, tokenizer, config.max_tokens, config.style)]
         for side, texts in (("forget", data.forget), ("retain", data.retain))
     }
-    return Materials(
+    return FitInputs(
         model=start[0],
         tokenizer=tokenizer,
         forget=forget,
@@ -247,7 +247,7 @@ def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) 
     )
 
 
-def shown_sha256(materials: Materials) -> str:
+def shown_sha256(materials: FitInputs) -> str:
     """Of the texts that unlearners are made of."""
     pieces = [[row.prompt for row in rows] for rows in (materials.forget_rows, materials.retain_rows)]
     shown = [list(materials.forget), list(materials.retain), *pieces, materials.scope]

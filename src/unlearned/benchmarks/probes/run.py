@@ -12,13 +12,13 @@ from typing import Any
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
-from unlearned.benchmarks.contenders import Contender, Corrupted, Plain
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.outcome import Outcome, machine_of, write_outcome
 from unlearned.benchmarks.probes.ask import AskConfig, ask
 from unlearned.benchmarks.probes.data import Question, load_questions
 from unlearned.benchmarks.probes.kind import RELEARNING
-from unlearned.benchmarks.trials import RETAINED, START, Trials
+from unlearned.benchmarks.results import Results, machine_of, write_results
+from unlearned.benchmarks.runner import RETAINED, START, Trials
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import Corrupted, Plain, System
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.extras import require
@@ -27,7 +27,7 @@ from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress
 
 CODE = (
-    *("benchmarks/probes", "benchmarks/choices/scoring.py", "benchmarks/contenders.py", "benchmarks/trials.py"),
+    *("benchmarks/probes", "benchmarks/choices/scoring.py", "benchmarks/systems.py", "benchmarks/trials.py"),
     *("metrics/text.py", "models.py"),
 )
 
@@ -64,7 +64,7 @@ class ProbesConfig:
             raise ConfigError(f"An artifact's folder may not be named {min(reserved)!r} here.")
 
 
-def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None = None) -> Outcome:
+def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None = None) -> Results:
     """Look into the start model, each artifact and, if there is one, the retained model; write the outcome to `out`.
 
     Raises:
@@ -85,8 +85,8 @@ def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None 
         "ask": asdict(config.ask),
     }
 
-    def evaluate(contender: Contender, phases: Progress) -> list[dict[str, Any]]:
-        return ask(contender, questions, config.ask, phases)
+    def evaluate(system: System, phases: Progress) -> list[dict[str, Any]]:
+        return ask(system, questions, config.ask, phases)
 
     trials = Trials(out, code=CODE, settings=decides, fit={}, shard=None, evaluate=evaluate, report=report)
     tested = [trials.tested(START, lambda: Plain(START, TransformersEngine(model, tokenizer)))]
@@ -95,10 +95,10 @@ def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None 
         settings = {"retained": _sha256_of(_adapter_files(config.retained_adapter))}
         tested.append(trials.tested(RETAINED, partial(_retained, other), settings=settings))
     for path in config.artifacts:
-        make: Callable[[], Contender] = partial(_corrupted, path.name, model, tokenizer, artifacts[path.name])
+        make: Callable[[], System] = partial(_corrupted, path.name, model, tokenizer, artifacts[path.name])
         settings = {"artifact": hashlib.sha256((path / RECORD).read_bytes()).hexdigest()}
         tested.append(trials.tested(path.name, make, unlearner=path.name, settings=settings))
-    outcome = Outcome(
+    outcome = Results(
         kind="probes",
         config={**asdict(config), "artifacts": [str(path) for path in config.artifacts]},
         data={config.data: data},
@@ -106,7 +106,7 @@ def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None 
         machine=machine_of(model),
         extra={"questions": len(questions)},
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
@@ -121,11 +121,11 @@ def _compared(items: Sequence[Item], start: Sequence[Item]) -> tuple[Item, ...]:
     )
 
 
-def _retained(options: ModelOptions) -> Contender:
+def _retained(options: ModelOptions) -> System:
     return Plain(RETAINED, TransformersEngine(*load_model(options)), own_weights=True)
 
 
-def _corrupted(name: str, model: Any, tokenizer: Any, artifact: Artifact) -> Contender:
+def _corrupted(name: str, model: Any, tokenizer: Any, artifact: Artifact) -> System:
     return Corrupted(name, Unlearned(model, tokenizer, artifact))
 
 

@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.benchmarks.contenders import Contender, Materials, Plain, check_contenders, own_model
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
+from unlearned.benchmarks.results import Results, Shard, config_json, machine_of, part, write_results
+from unlearned.benchmarks.runner import RETAINED, START, Trials
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, SentimentSplit, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
 from unlearned.benchmarks.sentiment.scores import score
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import FitInputs, Plain, System, check_systems, own_model
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
-from unlearned.benchmarks.trials import RETAINED, START, Trials
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
@@ -63,7 +63,7 @@ class SentimentRunConfig:
     """Fields of `SpulConfig`; alpha is the paper's of its headline rows."""
 
     def __post_init__(self) -> None:
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
         if self.model.adapter is not None:
             raise ConfigError("--adapter is not for this benchmark, which trains its own start model.")
 
@@ -76,7 +76,7 @@ def run_sentiment(
     cache: Path | None = None,
     on_progress: Progress | None = None,
     tell: Tell | None = None,
-) -> Outcome:
+) -> Results:
     """Run, and write the outcome, the artifacts and the finished steps into the folder `out`.
 
     Args:
@@ -106,7 +106,7 @@ def run_sentiment(
     start = fresh()
     adapters = {START: adapter_sha256(start_adapter), RETAINED: adapter_sha256(retained_adapter)}
 
-    def evaluate(model: Contender, phase: Progress) -> list[Item]:
+    def evaluate(model: System, phase: Progress) -> list[Item]:
         return [item for name, own in sets.items() for item in score(model, name, part(own, shard), phase)]
 
     fit = {"base": weights_sha256(start[0]), "adapter": adapters[START]}
@@ -125,7 +125,7 @@ def run_sentiment(
     materials = _materials(config, start, fresh, data, forget, retain)
     detected = [review.text for review in forget], [review.text for review in retain]
     models += trials.compared(config.unlearners, config.seeds, materials, detected)
-    outcome = Outcome(
+    outcome = Results(
         kind=NAME,
         config=config_json(config),
         shard=shard,
@@ -134,7 +134,7 @@ def run_sentiment(
         machine=machine_of(start[0]),
         extra={"how": dict(data.how), "asked": {name: len(reviews) for name, reviews in sets.items()}},
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
@@ -158,8 +158,8 @@ def _materials(
     data: SentimentData,
     forget: tuple[Review, ...],
     retain: tuple[Review, ...],
-) -> Materials:
-    return Materials(
+) -> FitInputs:
+    return FitInputs(
         model=start[0],
         tokenizer=start[1],
         # With the label, or a strength would be learned on whatever the model says behind it as well.

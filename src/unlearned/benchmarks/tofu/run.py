@@ -21,10 +21,10 @@ import torch
 import unlearned
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.contenders import UNFITTED, Materials, check_contenders, trains
-from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.settings import settings_of
+from unlearned.benchmarks.step_cache import as_text, finished, keep, sha256_of_code
+from unlearned.benchmarks.systems import UNFITTED, FitInputs, check_systems, trains
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
@@ -60,7 +60,7 @@ _HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "substitution", 
 FIT_CODE = (
     *_HOW,
     *("learn", "artifact", "data"),
-    *(f"benchmarks/{name}.py" for name in ("contenders", "tofu/unlearners", "tofu/prompts")),
+    *(f"benchmarks/{name}.py" for name in ("systems", "tofu/unlearners", "tofu/prompts")),
 )
 TRAINED_CODE = ("methods",)
 EVALUATION_CODE = (
@@ -109,9 +109,7 @@ class TofuRunConfig:
     """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
 
     def __post_init__(self) -> None:
-        check_contenders(
-            self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul, known=unlearners()
-        )
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul, known=unlearners())
         if self.ceiling and CEILING_OF not in self.unlearners:
             raise ConfigError(f"The ceiling is that of {CEILING_OF}. Name it among the unlearners.")
         if self.adapters is not None and len(self.adapters) != 2 + self.ceiling:
@@ -355,7 +353,7 @@ def materials_of(
     start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
     fresh: Load,
     name: str,
-) -> Materials:
+) -> FitInputs:
     """What unlearners are made of.
 
     Args:
@@ -365,7 +363,7 @@ def materials_of(
         fresh: gives another one.
         name: of the unlearner that is made.
     """
-    return Materials(
+    return FitInputs(
         model=start[0],
         tokenizer=start[1],
         forget=[pair.question for pair in data.forget_pairs],

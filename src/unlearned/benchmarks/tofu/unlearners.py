@@ -15,12 +15,12 @@ from typing import Protocol
 import numpy as np
 
 from unlearned.api import Unlearned
-from unlearned.benchmarks.contenders import (
+from unlearned.benchmarks.systems import (
     ECO,
     KINDS,
     NONE,
     SOFT_PROMPT,
-    Materials,
+    FitInputs,
     corrupting,
     soft_prompt,
     told,
@@ -173,30 +173,30 @@ def tokenized(engine: TransformersEngine, form: Format, question: str) -> Prompt
     return engine.tokenize(form.question(question), chat=form.chat)
 
 
-Maker = Callable[[Materials, int, Path, Progress], Unlearner]
+Maker = Callable[[FitInputs, int, Path, Progress], Unlearner]
 """(materials, seed, folder, progress) -> unlearner. What was fitted lies in the folder and is taken from there."""
 
 
-def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+def _none(materials: FitInputs, seed: int, folder: Path, report: Progress) -> Unlearner:
     return Plain(NONE, TransformersEngine(materials.model, materials.tokenizer))
 
 
-def _instructed(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+def _instructed(kind: Kind, materials: FitInputs, seed: int, folder: Path, report: Progress) -> Unlearner:
     engine = TransformersEngine(materials.model, materials.tokenizer)
     return Instructed(engine, told(kind, materials, seed, folder, report))
 
 
-def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+def _eco(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> Unlearner:
     artifact = corrupting(name, ECO[name], materials, seed, folder, report)
     return Eco(name, Unlearned(materials.model, materials.tokenizer, artifact))
 
 
-def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+def _method(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> Unlearner:
     load = unlearned_model(name, materials, seed, folder, report)
     return Plain(name, TransformersEngine(*load()), own_weights=True)
 
 
-def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Unlearner:
+def _soft_prompt(materials: FitInputs, seed: int, folder: Path, report: Progress) -> Unlearner:
     engine = TransformersEngine(materials.model, materials.tokenizer)
     return Prefixed(engine, soft_prompt(materials, seed, folder, report))
 

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unlearned.benchmarks.kept import as_text
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.step_cache import as_text
 from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
 from unlearned.benchmarks.tofu.items import Item

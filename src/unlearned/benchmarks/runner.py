@@ -1,4 +1,4 @@
-"""The models of one run, one after the other: start, retained, and every contender. Finished ones are kept.
+"""The models of one run, one after the other: start, retained, and every system. Finished ones are kept.
 
 A step is repeated when something that decides its result has changed: code, data, start model, settings.
 """
@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import unlearned
-from unlearned.benchmarks.contenders import UNFITTED, Contender, Materials, contender, detector, detects, trains
-from unlearned.benchmarks.kept import finished, keep, sha256_of_code
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.outcome import Shard, Tested
+from unlearned.benchmarks.results import ModelResults, Shard
 from unlearned.benchmarks.settings import settings_of
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.step_cache import finished, keep, sha256_of_code
+from unlearned.benchmarks.systems import UNFITTED, FitInputs, System, detector, detects, make_system, trains
 from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.errors import DataError
 from unlearned.examples import Row
@@ -40,9 +40,9 @@ _HOW = (
     "engines",
     "benchmarks/verdicts.py",
 )
-_FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/contenders.py")
+_FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/systems.py")
 
-Evaluate = Callable[[Contender, Progress], Sequence[Item]]
+Evaluate = Callable[[System, Progress], Sequence[Item]]
 
 
 class Trials:
@@ -90,18 +90,18 @@ class Trials:
     def tested(
         self,
         name: str,
-        make: Callable[[], Contender],
+        make: Callable[[], System],
         *,
         unlearner: str | None = None,
         seed: int | None = None,
         settings: Mapping[str, Any] | None = None,
-    ) -> Tested:
+    ) -> ModelResults:
         """One model's items, from disk where they are there.
 
         Args:
             name: of the model.
             make: gives the model; not called for what is there.
-            unlearner: name of a contender.
+            unlearner: name of a system.
             seed: of its fit.
             settings: what else decides its items, as JSON has it.
         """
@@ -116,7 +116,7 @@ class Trials:
             seconds = {"fit": round(fitted - began, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
             kept = {"seconds": seconds, "made_of": made_of(made), "items": [dict(item) for item in items]}
             keep(file, settings, kept)
-        return Tested(
+        return ModelResults(
             name=name,
             unlearner=unlearner,
             seed=seed,
@@ -129,10 +129,10 @@ class Trials:
         self,
         names: Sequence[str],
         seeds: int,
-        materials: Materials,
+        materials: FitInputs,
         detected: tuple[Sequence[str | Row], Sequence[str]],
-    ) -> list[Tested]:
-        """Every contender with every seed: 0, 1, ...; see `unlearned`."""
+    ) -> list[ModelResults]:
+        """Every system with every seed: 0, 1, ...; see `unlearned`."""
         return [
             self.unlearned(name, seed, materials, detected)
             for name in names
@@ -140,12 +140,12 @@ class Trials:
         ]
 
     def unlearned(
-        self, name: str, seed: int, materials: Materials, detected: tuple[Sequence[str | Row], Sequence[str]]
-    ) -> Tested:
-        """Fit one contender and evaluate it.
+        self, name: str, seed: int, materials: FitInputs, detected: tuple[Sequence[str | Row], Sequence[str]]
+    ) -> ModelResults:
+        """Fit one system and evaluate it.
 
         Args:
-            name: of the contender.
+            name: of the system.
             seed: of its fit.
             materials: what it is made of; their prompts are whole, as the model reads them.
             detected: (forget, retain): what the detector is fitted with, which sees the users' words only.
@@ -171,12 +171,12 @@ class Trials:
             folder.mkdir(parents=True)
             keep(folder / "fit.json", fit, {})
 
-        def make() -> Contender:
+        def make() -> System:
             report = self._phases(label)
-            if detects(name):  # the detector first: the contender takes the one that lies there
+            if detects(name):  # the detector first: the system takes the one that lies there
                 forget, retain = detected
                 detector(replace(materials, forget=forget, retain=retain), seed, folder, report)
-            return contender(name, seed, folder, materials, report)
+            return make_system(name, seed, folder, materials, report)
 
         return self.tested(label, make, unlearner=name, seed=seed, settings={"fit": fit, "seed": seed})
 
@@ -184,7 +184,7 @@ class Trials:
         return lambda phase, done, total: self._report(f"{name}: {phase}", done, total)
 
 
-def made_of(model: Contender) -> str:
+def made_of(model: System) -> str:
     """SHA-256 of a model's weights and of what stands in front: shards with others are of another run."""
     return hashlib.sha256(f"{weights_sha256(model.engine.model)} {model.front}".encode()).hexdigest()
 

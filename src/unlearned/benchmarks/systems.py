@@ -58,7 +58,7 @@ ECO: dict[str, dict[str, Any]] = {
     "eco-auto": {"corruption": "auto"},
     "eco-hand": {"corruption": "rand_noise_first_n", "strength": 0.2, "unit": "absolute"},
 }
-"""Contender -> what differs from the defaults of `FitConfig`. `eco-es` puts a stranger's words in place of those that
+"""System -> what differs from the defaults of `FitConfig`. `eco-es` puts a stranger's words in place of those that
 identify the subject, `eco-es0` without noise on the others. The strength by hand is that of a first trial."""
 
 UNFITTED = (NONE, PROMPTING)
@@ -66,8 +66,8 @@ UNFITTED = (NONE, PROMPTING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Materials:
-    """What a contender is made of."""
+class FitInputs:
+    """What a system is made of."""
 
     model: PreTrainedModel
     """The start model."""
@@ -102,7 +102,7 @@ class Materials:
     scope: str = "forget"
 
 
-class Contender(Protocol):
+class System(Protocol):
     """One model under test."""
 
     name: str
@@ -219,11 +219,11 @@ def _scope_text(scope: eco.ForgetScope) -> list[str]:
     return [scope.detector_sha256(), scope.selector, repr(scope.corruption), *arrays, scope.secret.hex()]
 
 
-Maker = Callable[[Materials, int, Path, Progress], Contender]
-"""(materials, seed, folder, progress) -> contender."""
+Maker = Callable[[FitInputs, int, Path, Progress], System]
+"""(materials, seed, folder, progress) -> system."""
 
 
-def contenders() -> Registry[Maker]:
+def systems() -> Registry[Maker]:
     """Everything that can be compared; the methods also of other packages."""
     registry: Registry[Maker] = Registry("unlearner")
     registry.register(NONE, _none)
@@ -237,7 +237,7 @@ def contenders() -> Registry[Maker]:
     return registry
 
 
-def check_contenders(
+def check_systems(
     names: Sequence[str],
     seeds: int,
     *,
@@ -249,18 +249,18 @@ def check_contenders(
     """Raise unless these can be compared.
 
     Args:
-        names: of contenders, each once.
+        names: of systems, each once.
         seeds: at least 1.
         fit: fields of `FitConfig`.
         train: fields of `TrainConfig`, for all methods, or for one of the names: `npo.epochs`.
         spul: fields of `SpulConfig`.
-        known: a benchmark's own contenders, if it has some.
+        known: a benchmark's own systems, if it has some.
 
     Raises:
         UnknownNameError: a name is not known.
         ConfigError: anything else.
     """
-    registry = known or contenders()
+    registry = known or systems()
     for name in names:
         registry.get(name)
     if len(set(names)) < len(names):
@@ -277,9 +277,9 @@ def own_model(name: str, load: Load) -> Plain:
     return Plain(name, TransformersEngine(*load()), own_weights=True)
 
 
-def contender(name: str, seed: int, folder: Path, materials: Materials, report: Progress) -> Contender:
+def make_system(name: str, seed: int, folder: Path, materials: FitInputs, report: Progress) -> System:
     """Fit one, or take it from its folder; raises `UnknownNameError` for a name that is not known."""
-    return contenders().get(name)(materials, seed, folder, report)
+    return systems().get(name)(materials, seed, folder, report)
 
 
 def detects(name: str) -> bool:
@@ -292,8 +292,8 @@ def trains(name: str) -> bool:
     return name == SOFT_PROMPT or name in methods().names()
 
 
-def detector(materials: Materials, seed: int, folder: Path, report: Progress) -> Artifact:
-    """The detector that all contenders of a seed share."""
+def detector(materials: FitInputs, seed: int, folder: Path, report: Progress) -> Artifact:
+    """The detector that all systems of a seed share."""
     place = folder / DETECTOR
     if not (place / "unlearner.json").is_file():
         config = FitConfig(seed=seed, **materials.fit)
@@ -303,7 +303,7 @@ def detector(materials: Materials, seed: int, folder: Path, report: Progress) ->
 
 
 def corrupting(
-    name: str, fields: Mapping[str, Any], materials: Materials, seed: int, folder: Path, report: Progress
+    name: str, fields: Mapping[str, Any], materials: FitInputs, seed: int, folder: Path, report: Progress
 ) -> Artifact:
     """An artifact: the detector, with a strength that was learned with these fields of `FitConfig`."""
     place = folder / name
@@ -320,7 +320,7 @@ def corrupting(
     return Artifact.from_pretrained(place)  # always the one on disk, which others will read
 
 
-def unlearned_model(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Load:
+def unlearned_model(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> Load:
     """Loads what a method made of the start model by its own recipe.
 
     It trains a LoRA adapter. A new adapter is zero, so a method without steps, which only edits, edits all weights.
@@ -336,7 +336,7 @@ def unlearned_model(name: str, materials: Materials, seed: int, folder: Path, re
     return partial(partial(with_adapter, exact=True) if trains_an_adapter else with_weights, materials.fresh, place)
 
 
-def told(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Instruction:
+def told(kind: Kind, materials: FitInputs, seed: int, folder: Path, report: Progress) -> Instruction:
     """An instruction; those that filter share the detector of all others, those with examples are given answers."""
     place = folder / kind
     if not place.is_dir():
@@ -352,7 +352,7 @@ def told(kind: Kind, materials: Materials, seed: int, folder: Path, report: Prog
     return load_instruction(place)
 
 
-def _context(materials: Materials, seed: int) -> str:
+def _context(materials: FitInputs, seed: int) -> str:
     """Examples that fill at most half of what the model reads; fewer of them where they are long."""
     form = materials.train.get("form")
     written = {} if form is None else {"prompt": form.prompt, "answer": form.answer}
@@ -365,7 +365,7 @@ def _context(materials: Materials, seed: int) -> str:
     raise DataError(f"in-context: an example of either side takes more than {room} tokens, half of the model's window.")
 
 
-def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> SPUL:
+def soft_prompt(materials: FitInputs, seed: int, folder: Path, report: Progress) -> SPUL:
     """The soft prompt that was trained in front of the start model."""
     place = folder / SOFT_PROMPT
     if not place.is_dir():
@@ -380,24 +380,24 @@ def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress)
     return SPUL.from_pretrained(place)
 
 
-def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _none(materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     return Plain(NONE, TransformersEngine(materials.model, materials.tokenizer))
 
 
-def _instructed(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _instructed(kind: Kind, materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     engine = TransformersEngine(materials.model, materials.tokenizer)
     return Instructed(engine, told(kind, materials, seed, folder, report), materials.verdicts, report)
 
 
-def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _eco(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     artifact = corrupting(name, ECO[name], materials, seed, folder, report)
     return Corrupted(name, Unlearned(materials.model, materials.tokenizer, artifact), materials.verdicts, report)
 
 
-def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _method(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     return own_model(name, unlearned_model(name, materials, seed, folder, report))
 
 
-def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _soft_prompt(materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     engine = TransformersEngine(materials.model, materials.tokenizer)
     return Prefixed(engine, soft_prompt(materials, seed, folder, report))
