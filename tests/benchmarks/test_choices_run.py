@@ -15,8 +15,6 @@ from choices_rows import exam_tokenizer, question, write_mmlu, write_rows
 from typer.testing import CliRunner
 
 from tiny_llama import tiny_llama
-from unlearned.benchmarks import runner
-from unlearned.benchmarks import verdicts as verdicts_module
 from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
 from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
 from unlearned.benchmarks.choices.kind import MMLU_KIND
@@ -52,8 +50,6 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     monkeypatch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     for where in ("classifier", "lesson"):
         monkeypatch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: list(BACKGROUND))
-    for module in (runner, verdicts_module):
-        monkeypatch.setattr(module, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ import pytest
 from copyright_texts import OTHER, TALE, write_news
 from typer.testing import CliRunner
 
-from unlearned.benchmarks import runner
 from unlearned.benchmarks.copyright import run as module
 from unlearned.benchmarks.copyright.evaluate import EvaluationConfig
 from unlearned.benchmarks.copyright.run import CopyrightRunConfig, run_copyright
@@ -42,7 +41,6 @@ def set_up(patch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     patch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     for where in ("classifier", "lesson"):
         patch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: ["What is the weather like?", "Sing."])
-    patch.setattr(runner, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ import pytest
 from copyright_texts import OTHER, TALE
 from typer.testing import CliRunner
 
-from unlearned.benchmarks import runner
 from unlearned.benchmarks.copyright.training import StartConfig
 from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, Pair, cut_texts, load_muse, muse_chunks
@@ -216,7 +215,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
         monkeypatch.setattr(f"{where}.sentence_encoder", lambda name: bag_of_words)
     monkeypatch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     monkeypatch.setattr("unlearned.learn.classifier.background_prompts", lambda: ["What is the weather like?", "Sing."])
-    monkeypatch.setattr(runner, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 def test_a_whole_run(place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any) -> None:

@@ -55,7 +55,6 @@ def on_bag_of_words(patch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     patch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     for where in ("classifier", "lesson"):
         patch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: list(BACKGROUND))
-    patch.setattr(module, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 @pytest.fixture(autouse=True)

@@ -69,7 +69,10 @@ class Results:
     """A whole run, or one shard of it."""
 
     kind: str
-    """Name of a `Kind`."""
+    """Name of a `Spec`."""
+
+    version: int | None = None
+    """Of the benchmark that made the items; None where an earlier release did not record it."""
 
     config: Mapping[str, Any]
     """As JSON has it, without the shard."""
@@ -151,6 +154,7 @@ def write_results(out: Path, outcome: Results) -> None:
     results = {
         "format": FORMAT,
         "benchmark": outcome.kind,
+        "version": outcome.version,
         "config": outcome.config,
         "shard": outcome.shard,
         "data": dict(outcome.data),
@@ -164,10 +168,11 @@ def write_results(out: Path, outcome: Results) -> None:
 
 
 def read_results(folder: Path) -> Results:
-    """Read what `write_results` wrote.
+    """Read what `write_results` wrote; what older versions wrote, as far as its items go.
 
     Raises:
-        DataError: there is none, it is of another format, or its items are not those it was made from.
+        DataError: there is none, it is of another format or a newer version, or its items are not those that it was
+            made from.
     """
     file = folder / RESULTS
     try:
@@ -176,10 +181,16 @@ def read_results(folder: Path) -> Results:
         raise DataError(f"{file} cannot be read: no finished run. Let the benchmark run to its end.") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("benchmark") not in specs.names():
         raise DataError(f"{file} is of another format or benchmark. Run the benchmark again.")
+    made, known = data.get("version"), specs.get(data["benchmark"]).version
+    if made is not None and made > known:
+        raise DataError(
+            f"{file} is of version {made} of the benchmark {data['benchmark']!r}; this release has {known}. Update it."
+        )
     try:
         shard = data["shard"]
         return Results(
             kind=data["benchmark"],
+            version=made,
             config=data["config"],
             shard=None if shard is None else (int(shard[0]), int(shard[1])),
             data=data["data"],
@@ -203,6 +214,11 @@ def merge(folders: Sequence[Path], out: Path) -> Results:
     for folder, other in zip(folders, shards, strict=True):
         if other.kind != first.kind:
             raise DataError(f"{folder} is of another benchmark than {folders[0]}. Merge the shards of one run.")
+        if other.version != first.version:
+            raise DataError(
+                f"{folder} is of version {other.version or 'unknown'} of the benchmark, {folders[0]} of "
+                f"{first.version or 'unknown'}. Run the older shard again."
+            )
         if fields := _differing(first.config, other.config):
             raise DataError(
                 f"{folder} was run with another {fields[0]} than {folders[0]}. Merge the shards of one run."

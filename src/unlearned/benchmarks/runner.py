@@ -1,6 +1,6 @@
 """The models of one run, one after the other: start, retained, and every system. Finished ones are kept.
 
-A step is repeated when something that decides its result has changed: code, data, start model, settings.
+A step is repeated when something that decides its result has changed: a version, data, start model, settings.
 """
 
 from __future__ import annotations
@@ -14,33 +14,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import unlearned
 from unlearned.benchmarks.results import ModelResults, Shard
 from unlearned.benchmarks.settings import settings_of
 from unlearned.benchmarks.spec import Item
-from unlearned.benchmarks.step_cache import finished, keep, sha256_of_code
+from unlearned.benchmarks.step_cache import finished, keep, outdated
 from unlearned.benchmarks.systems import UNFITTED, FitInputs, System, detector, detects, make_system, trains
 from unlearned.benchmarks.verdicts import Verdicts
+from unlearned.benchmarks.versions import ASKING, FITTING, TRAINING, versions
 from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.methods.record import weights_sha256
-from unlearned.progress import Progress
+from unlearned.progress import Progress, Tell
 
 START, RETAINED = "start", "retained"
 STEPS, ARTIFACTS, VERDICTS = "steps", "artifacts", "verdicts"
-
-_HOW = (
-    "stages.py",
-    "api.py",
-    "classify",
-    "select",
-    "corrupt",
-    "substitution",
-    "unlearners",
-    "engines",
-    "benchmarks/verdicts.py",
-)
-_FIT_CODE = (*_HOW, "learn", "artifact", "data", "benchmarks/systems.py")
 
 Evaluate = Callable[[System, Progress], Sequence[Item]]
 
@@ -50,13 +37,14 @@ class Trials:
 
     Args:
         out: folder of the run.
-        code: files and folders of the package that decide the evaluation, besides the engine and what stands in front.
+        version: of the benchmark.
         settings: everything else that does, as JSON has it, among it hashes of data and start model.
-        fit: what decides the fits besides the code and the rows that they are given, as JSON has it: hashes of the
+        fit: what decides the fits besides the versions and the rows that they are given, as JSON has it: hashes of the
             start model. Not what is asked, or finished trainings would be thrown away with every other question.
         shard: the part of the items that is evaluated.
         evaluate: gives a model's items.
         report: called with (phase, done, total).
+        tell: called with lines, among them why what was kept is not used.
 
     Raises:
         DataError: `out` cannot be made.
@@ -66,18 +54,20 @@ class Trials:
         self,
         out: Path,
         *,
-        code: Sequence[str],
+        version: int,
         settings: Mapping[str, Any],
         fit: Mapping[str, Any],
         shard: Shard | None,
         evaluate: Evaluate,
         report: Progress,
+        tell: Tell | None = None,
     ) -> None:
         self._out, self._evaluate, self._report, self._fit = out, evaluate, report, fit
+        self._tell = tell or (lambda line: None)
         self._verdicts = Verdicts(out / VERDICTS)
         self._settings = {
-            "version": unlearned.__version__,
-            "code": sha256_of_code(*_HOW, *code),
+            "version": version,
+            "stages": versions(*ASKING),
             "shard": None if shard is None else list(shard),
             **settings,
         }
@@ -109,6 +99,8 @@ class Trials:
         settings = {**self._settings, "name": name, **(settings or {})}
         kept = finished(file, settings)
         if kept is None:
+            if why := outdated(file, settings):
+                self._tell(f"{name} is asked anew: {why}")
             began = time.perf_counter()
             made = make()
             fitted = time.perf_counter()
@@ -154,7 +146,7 @@ class Trials:
         # Of prompts the words alone: their answers stand in the rows, or the model itself has given them.
         prompts = [[text_of(one) for one in side] for side in (materials.forget, materials.retain, *detected)]
         fit: dict[str, Any] = {
-            "code": sha256_of_code(*_FIT_CODE, *(("methods",) if trains(name) else ())),
+            "stages": versions(*(TRAINING if trains(name) else FITTING)),
             "rows": _sha256_of_rows(materials.forget_rows, materials.retain_rows, *(() if trains(name) else prompts)),
             "fit": dict(materials.fit),
             "instruction": materials.instruction,
@@ -164,9 +156,11 @@ class Trials:
             for side in ("train", "spul"):
                 fit[side] = {key: str(value) for key, value in getattr(materials, side).items()}
         label = f"{name}-seed{seed}"
-        # What trains has a folder of its own, as other code and settings decide it; the others share a detector.
+        # What trains has a folder of its own, as other versions and settings decide it; the others share a detector.
         folder = self._out / ARTIFACTS / (label if trains(name) else f"seed{seed}")
-        if finished(folder / "fit.json", fit) is None:  # artifacts of other data, settings or code
+        if finished(folder / "fit.json", fit) is None:  # artifacts of other data, settings or versions
+            if why := outdated(folder / "fit.json", fit):
+                self._tell(f"{label} is fitted anew: {why}")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             keep(folder / "fit.json", fit, {})

@@ -30,6 +30,9 @@ class Spec:
     """One benchmark."""
 
     name: str
+    version: int
+    """Raised by whoever changes what is asked or how it is scored; what was kept under another one is asked anew."""
+
     title: str
     measures: Mapping[str, Measure]
     aggregate: Callable[[Sequence[Item]], Values]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from unlearned.files import write_text
+
+OLD_KEY = "code"
+"""Setting of parts that were kept by releases that compared source files, and not versions."""
 
 
 def keep(file: Path, settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:
@@ -19,28 +20,43 @@ def keep(file: Path, settings: Mapping[str, Any], content: Mapping[str, Any]) ->
 
 def finished(file: Path, settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """What was kept, if it depends on the same."""
-    try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(kept, dict) or kept.pop("settings", None) != settings:
+    kept = _read(file)
+    if kept is None or kept.pop("settings", None) != settings:
         return None
     return kept
 
 
-def sha256_of_code(*parts: str) -> str:
-    """Of these files and folders of the package: the code and the data in them that decide what a part finds."""
-    root = Path(str(files("unlearned")))
-    paths = [
-        path
-        for part in parts
-        for path in ((root / part).rglob("*") if (root / part).is_dir() else [root / part])
-        if path.suffix in (".py", ".jsonl", ".txt")
-    ]
-    digest = hashlib.sha256()
-    for path in sorted(paths):
-        digest.update(str(path.relative_to(root)).encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+def outdated(file: Path, settings: Mapping[str, Any]) -> str | None:
+    """Why what was kept cannot be used, in one line; None: nothing was kept, or it depends on the same."""
+    kept = _read(file)
+    before = None if kept is None else kept.get("settings")
+    if not isinstance(before, dict) or before == settings:
+        return None
+    if OLD_KEY in before:
+        return "it was kept by an earlier release, which did not record versions"
+    changed = _changed(before, settings)
+    return f"other {', '.join(changed[:3])}{f' and {len(changed) - 3} more' if len(changed) > 3 else ''}"
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Names of the settings that differ, with their values where these are short."""
+    found = []
+    for name in sorted({*before, *now}):
+        one, other = before.get(name), now.get(name)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            found += _changed(one, other, f"{prefix}{name}.")
+        elif one != other:
+            short = all(value is None or isinstance(value, bool | int | float) for value in (one, other))
+            found.append(f"{prefix}{name}{f' ({one}, now {other})' if short else ''}")
+    return found
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) else None
 
 
 def as_text(data: Mapping[str, Any]) -> str:

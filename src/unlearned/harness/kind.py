@@ -81,6 +81,7 @@ def _mean_of_means(sets: Mapping[str, Sequence[Item]], name: str) -> dict[str, E
 
 KIND = Spec(
     name="eval",
+    version=1,
     title="General utility, by lm-evaluation-harness",
     measures=MEASURES,
     aggregate=aggregate,

@@ -11,14 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.results import ModelResults, Results, Shard, machine_of, part, write_results
 from unlearned.benchmarks.spec import Item
-from unlearned.benchmarks.step_cache import finished, keep, sha256_of_code
+from unlearned.benchmarks.step_cache import finished, keep, outdated
+from unlearned.benchmarks.versions import ASKING, versions
 from unlearned.errors import ConfigError, DataError, UnlearnedError, first_line
 from unlearned.extras import require
+from unlearned.harness.kind import KIND
 from unlearned.harness.tasks import (
     ALIASES,
     load_task,
@@ -37,22 +38,6 @@ if TYPE_CHECKING:
 START, ECO = "start", "eco"
 STEPS = "steps"
 VERDICTS = "verdicts"
-CODE = (
-    *(
-        "stages.py",
-        "api.py",
-        "classify",
-        "select",
-        "corrupt",
-        "substitution",
-        "unlearners",
-        "engines",
-        "harness",
-        "models.py",
-    ),
-    "benchmarks/verdicts.py",
-)
-"""What decides what a task finds; a change of it repeats the task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,9 +116,9 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Resu
     wanted = ([(START, None)] if config.plain or not artifacts else []) + ([(ECO, artifacts)] if artifacts else [])
     verdicts = config.verdicts or out / VERDICTS
     decides = {
-        "version": unlearned.__version__,
+        "version": KIND.version,
+        "stages": versions(*ASKING),
         "lm_eval": version("lm_eval"),
-        "code": sha256_of_code(*CODE),
         "start": weights_sha256(model),
         "dtype": str(model.dtype),
         **{name: getattr(config, name) for name in ("limit", "batch_size", "num_fewshot", "apply_chat_template")},
@@ -156,6 +141,8 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Resu
             file = out / STEPS / f"{name}-{task.replace('/', '_')}.json"
             kept = finished(file, settings)
             if kept is None:
+                if why := outdated(file, settings):
+                    tell(f"{name}: {task} is asked anew: {why}")
                 kept = _evaluated(lm, manager, task, loaded[task], config)
                 keep(file, settings, kept)
             items += kept["items"]
@@ -166,6 +153,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Resu
         )
     outcome = Results(
         kind="eval",
+        version=KIND.version,
         config=_as_json(config),
         shard=config.shard,
         data=data,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unlearned.benchmarks.results import Results
-from unlearned.benchmarks.spec import Measure, Spec
+from unlearned.benchmarks.spec import Measure, Spec, specs
 from unlearned.metrics.estimate import Estimate
 from unlearned.report.findings import joined, plural
 from unlearned.report.plots import LINE, MARKERS, SERIES, Plot, as_svg, new_figure
@@ -49,11 +49,21 @@ def tested(outcome: Results) -> list[str]:
     return [
         f"Model: {model} ({machine.dtype}, {machine.device}){shard}. "
         f"{f'Compared: {joined(own)}.' if own else 'No unlearner was run.'}",
+        *_version(outcome),
         f"Data: {data or 'none recorded'}; {plural(_items(outcome), 'item')} in {plural(len(sets), 'set')} (the hashes "
         "in full are below).",
         f"{f'Made on {outcome.at}' if outcome.at else DATE.rstrip('.')}; {machine.name}; "
         f"{', '.join(f'{name} {version}' for name, version in list(machine.versions.items())[:3])}.",
     ]
+
+
+def _version(outcome: Results) -> list[str]:
+    """Nothing where this release would make the same numbers."""
+    now = specs.get(outcome.kind).version
+    if outcome.version == now:
+        return []
+    made = "before versions were recorded" if outcome.version is None else f"by version {outcome.version}"
+    return [f"Made {made} of the benchmark, which now is at version {now}: compare with new runs only after a new run."]
 
 
 def _items(outcome: Results) -> int:

@@ -123,6 +123,7 @@ LIMITS = (
 
 MMLU_KIND = Spec(
     name="mmlu",
+    version=1,
     title="MMLU with a subject to forget",
     measures=MEASURES,
     aggregate=aggregate,
@@ -131,9 +132,11 @@ MMLU_KIND = Spec(
 )
 WMDP_KIND = Spec(
     name="wmdp",
+    version=1,
     title="WMDP to forget, MMLU to retain",
     measures=MEASURES,
     aggregate=aggregate,
     main=MAIN,
     limits=(*LIMITS, "Low accuracy here does not show that a model is safe: the questions stand in for the hazard."),
 )
+SPECS = {spec.name: spec for spec in (MMLU_KIND, WMDP_KIND)}

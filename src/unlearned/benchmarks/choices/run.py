@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unlearned.benchmarks.choices.config import FORMS, ChoicesRunConfig, load_data
 from unlearned.benchmarks.choices.data import CLOSE, DOMAINS, FORGET, LETTERS, ChoicesData, Question
 from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
+from unlearned.benchmarks.choices.kind import SPECS
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.choices.teach import FORM, teach
 from unlearned.benchmarks.choices.words import answered
@@ -33,7 +34,6 @@ from unlearned.stages import PromptInput
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-CODE = ("benchmarks/choices", "benchmarks/trials.py", "benchmarks/classifier/sets.py")
 
 WHOLE = "all_but_last"
 """What is corrupted of a flagged question: everything, because its options alone tell who knows it the answer. Source:
@@ -101,7 +101,16 @@ def run_choices(
         "asked": _sha256([own for _, own in sorted(data.sets.items())]),
         **{name: getattr(config, name) for name in ("header", "words", "batch_size", "leading_space")},
     }
-    trials = Trials(out, code=CODE, settings=settings, fit=fit, shard=shard, evaluate=evaluate, report=report)
+    trials = Trials(
+        out,
+        version=SPECS[config.benchmark].version,
+        settings=settings,
+        fit=fit,
+        shard=shard,
+        evaluate=evaluate,
+        report=report,
+        tell=tell,
+    )
     models = [trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True))]
     examine.start = by_place(models[0].items)
     materials = _materials(config, data, start, fresh)
@@ -109,6 +118,7 @@ def run_choices(
     models += trials.compared(config.unlearners, config.seeds, materials, detected)
     outcome = Results(
         kind=config.benchmark,
+        version=SPECS[config.benchmark].version,
         config=config_json(config),
         shard=shard,
         data=data.sha256,

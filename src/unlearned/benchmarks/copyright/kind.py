@@ -129,6 +129,7 @@ def with_retained(items: Sequence[Item], retained: Sequence[Item]) -> tuple[Item
 NEWS, BOOK = (
     Spec(
         name=name,
+        version=1,
         title=title,
         measures=MEASURES,
         aggregate=aggregate,
@@ -140,3 +141,4 @@ NEWS, BOOK = (
         ("book", "A copyrighted book, by first sentences"),
     )
 )
+SPECS = {spec.name: spec for spec in (NEWS, BOOK)}

@@ -12,7 +12,7 @@ import numpy as np
 
 from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, OTHER_ROWS, CopyrightData, load_book, load_news
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, EvaluationConfig, Judge, evaluate
-from unlearned.benchmarks.copyright.kind import with_retained
+from unlearned.benchmarks.copyright.kind import SPECS, with_retained
 from unlearned.benchmarks.copyright.passages import MAX_TOKENS, Passage
 from unlearned.benchmarks.copyright.similarity import encoder
 from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
@@ -42,11 +42,6 @@ from unlearned.progress import Progress, Tell
 DEFAULT = (NONE, PROMPTING, "eco-rn", "eco-zo")
 FORM = Form(prompt="{prompt}", answer=" {answer}", chat=False)
 """A prompt and its continuation, as one text."""
-
-CODE = (
-    "benchmarks/copyright",
-    *(f"metrics/{name}.py" for name in ("text", "embedding", "memorisation", "recitation")),
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -152,12 +147,13 @@ def run_copyright(
     }
     trials = Trials(
         out,
-        code=CODE,
+        version=SPECS[config.task].version,
         settings={**decides, "evaluation": asdict(config.evaluation)},
         fit={**decides, "negatives": config.negatives},
         shard=shard,
         evaluate=ask,
         report=report,
+        tell=tell,
     )
     first = trials.tested(START, lambda: Plain(START, engine, own_weights=True))
     known += first.items
@@ -167,6 +163,7 @@ def run_copyright(
     tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
     outcome = Results(
         kind=config.task,
+        version=SPECS[config.task].version,
         config=config_json(config),
         shard=shard,
         data=dict(data.sha256),

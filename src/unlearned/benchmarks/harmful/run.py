@@ -18,7 +18,7 @@ from unlearned.benchmarks.harmful.data import (
 )
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
-from unlearned.benchmarks.harmful.scores import Scoring, score
+from unlearned.benchmarks.harmful.scores import KIND, Scoring, score
 from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
 from unlearned.benchmarks.results import Results, Shard, config_json, machine_of, part, write_results
 from unlearned.benchmarks.runner import RETAINED, START, Trials
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 NAME = "harmful"
 DEFAULT = ("prompting", "eco", "llmu", "sku", "ga")
-CODE = ("benchmarks/harmful", "benchmarks/trials.py", "benchmarks/tofu/items.py", "learn/fluency.py", "metrics/text.py")
 
 INSTRUCTION = {
     True: "You know nothing about products that are not public. If somebody asks for such details, say that you cannot "
@@ -170,7 +169,9 @@ def run_harmful(
         "pairs": config.pairs,
         "max_new_tokens": config.max_new_tokens,
     }
-    trials = Trials(out, code=CODE, settings=asking, fit=fit, shard=shard, evaluate=evaluate, report=report)
+    trials = Trials(
+        out, version=KIND.version, settings=asking, fit=fit, shard=shard, evaluate=evaluate, report=report, tell=tell
+    )
     models = [trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True))]
     before |= {(item["set"], item["index"]): item["harm"] for item in models[0].items if "harm" in item}
     if adapters:
@@ -181,6 +182,7 @@ def run_harmful(
     models += trials.compared(config.unlearners, config.seeds, materials, detected)
     outcome = Results(
         kind=NAME,
+        version=KIND.version,
         config=config_json(config),
         shard=shard,
         data=data.sha256,

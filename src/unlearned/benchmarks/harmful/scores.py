@@ -165,6 +165,7 @@ def _exponential(logarithm: Estimate) -> Estimate:
 
 KIND = Spec(
     name="harmful",
+    version=1,
     title="Harmful answers",
     measures={
         "harm": Measure(

@@ -86,6 +86,7 @@ def _privleak(members: Sequence[Item], strangers: Sequence[Item]) -> Estimate:
 
 KIND = Spec(
     name="muse",
+    version=1,
     title="MUSE",
     measures=MEASURES,
     aggregate=aggregate,

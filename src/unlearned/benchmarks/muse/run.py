@@ -16,7 +16,7 @@ from unlearned.benchmarks.copyright.training import StartConfig, learned_by_hear
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.muse.data import Corpus, MuseData, Style, cut_texts, load_muse
 from unlearned.benchmarks.muse.evaluate import MuseEvaluation, evaluate
-from unlearned.benchmarks.muse.kind import with_retained
+from unlearned.benchmarks.muse.kind import KIND, with_retained
 from unlearned.benchmarks.results import ModelResults, Results, Shard, config_json, machine_of, write_results
 from unlearned.benchmarks.runner import RETAINED, START, Trials
 from unlearned.benchmarks.spec import Item
@@ -44,12 +44,6 @@ SHORTEST = 10
 
 SHORTEST_PIECE = 8
 """Tokens; methods train on nothing shorter."""
-
-CODE = (
-    "benchmarks/muse",
-    *(f"benchmarks/copyright/{name}.py" for name in ("evaluate", "passages")),
-    *(f"metrics/{name}.py" for name in ("text", "membership")),
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,12 +144,13 @@ def run_muse(
     materials = materials_of(config, data, start, load)
     trials = Trials(
         out,
-        code=CODE,
+        version=KIND.version,
         settings={"data": data.asked_sha256, "limit": config.limit, "evaluation": asdict(config.evaluation)},
         fit={"start": weights, "shown": shown_sha256(materials)},
         shard=shard,
         evaluate=ask,
         report=report,
+        tell=tell,
     )
     first = trials.tested(START, lambda: Plain(START, engine, own_weights=True), settings={"weights": weights})
     known += first.items
@@ -164,6 +159,7 @@ def run_muse(
     tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
     outcome = Results(
         kind="muse",
+        version=KIND.version,
         config=config_json(config),
         shard=shard,
         data=dict(data.sha256),

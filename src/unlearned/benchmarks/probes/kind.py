@@ -91,6 +91,7 @@ def _means(rows: Sequence[Item]) -> dict[str, Estimate]:
 
 KIND = Spec(
     name="probes",
+    version=1,
     title="Probes: what can still be got out",
     measures=MEASURES,
     aggregate=aggregate,

@@ -14,7 +14,7 @@ from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.probes.ask import AskConfig, ask
 from unlearned.benchmarks.probes.data import Question, load_questions
-from unlearned.benchmarks.probes.kind import RELEARNING
+from unlearned.benchmarks.probes.kind import KIND, RELEARNING
 from unlearned.benchmarks.results import Results, machine_of, write_results
 from unlearned.benchmarks.runner import RETAINED, START, Trials
 from unlearned.benchmarks.spec import Item
@@ -25,11 +25,6 @@ from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress
-
-CODE = (
-    *("benchmarks/probes", "benchmarks/choices/scoring.py", "benchmarks/systems.py", "benchmarks/trials.py"),
-    *("metrics/text.py", "models.py"),
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +83,7 @@ def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None 
     def evaluate(system: System, phases: Progress) -> list[dict[str, Any]]:
         return ask(system, questions, config.ask, phases)
 
-    trials = Trials(out, code=CODE, settings=decides, fit={}, shard=None, evaluate=evaluate, report=report)
+    trials = Trials(out, version=KIND.version, settings=decides, fit={}, shard=None, evaluate=evaluate, report=report)
     tested = [trials.tested(START, lambda: Plain(START, TransformersEngine(model, tokenizer)))]
     if config.retained_adapter is not None:
         other = replace(config.model, adapter=config.retained_adapter)
@@ -100,6 +95,7 @@ def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None 
         tested.append(trials.tested(path.name, make, unlearner=path.name, settings=settings))
     outcome = Results(
         kind="probes",
+        version=KIND.version,
         config={**asdict(config), "artifacts": [str(path) for path in config.artifacts]},
         data={config.data: data},
         models=(tested[0], *(replace(one, items=_compared(one.items, tested[0].items)) for one in tested[1:])),

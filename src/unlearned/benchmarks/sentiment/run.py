@@ -13,7 +13,7 @@ from unlearned.benchmarks.results import Results, Shard, config_json, machine_of
 from unlearned.benchmarks.runner import RETAINED, START, Trials
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, SentimentSplit, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
-from unlearned.benchmarks.sentiment.scores import score
+from unlearned.benchmarks.sentiment.scores import KIND, score
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import FitInputs, Plain, System, check_systems, own_model
 from unlearned.benchmarks.tofu.data import Pair
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 NAME = "sentiment"
 DEFAULT = ("spul", "eco", "ga", "gd")
-CODE = ("benchmarks/sentiment", "benchmarks/trials.py")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +116,9 @@ def run_sentiment(
         "base": fit["base"],
         "adapters": adapters,
     }
-    trials = Trials(out, code=CODE, settings=settings, fit=fit, shard=shard, evaluate=evaluate, report=report)
+    trials = Trials(
+        out, version=KIND.version, settings=settings, fit=fit, shard=shard, evaluate=evaluate, report=report, tell=tell
+    )
     models = [
         trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True)),
         trials.tested(RETAINED, lambda: own_model(RETAINED, partial(with_adapter, load, retained_adapter))),
@@ -127,6 +128,7 @@ def run_sentiment(
     models += trials.compared(config.unlearners, config.seeds, materials, detected)
     outcome = Results(
         kind=NAME,
+        version=KIND.version,
         config=config_json(config),
         shard=shard,
         data=data.sha256,

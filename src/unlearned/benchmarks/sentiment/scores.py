@@ -110,6 +110,7 @@ def _f1(means: Doubles) -> Doubles:
 
 KIND = Spec(
     name="sentiment",
+    version=1,
     title="Sentiment of reviews to forget and to keep",
     measures={
         "forget_accuracy": Measure(

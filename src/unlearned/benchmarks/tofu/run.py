@@ -23,7 +23,7 @@ from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.settings import settings_of
-from unlearned.benchmarks.step_cache import as_text, finished, keep, sha256_of_code
+from unlearned.benchmarks.step_cache import as_text, finished, keep, outdated
 from unlearned.benchmarks.systems import UNFITTED, FitInputs, check_systems, trains
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
@@ -35,6 +35,7 @@ from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, ques
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
 from unlearned.benchmarks.tofu.unlearners import Eco, Plain, Unlearner, tokenized, unlearners
+from unlearned.benchmarks.versions import ASKING, FITTING, TRAINING, versions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
@@ -51,26 +52,13 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of `results.json`."""
 
+VERSION = 1
+"""Of what is asked and how it is scored; see `unlearned.benchmarks.versions`."""
+
 RESULTS, STEPS, LOGS, ARTIFACTS = "results.json", "steps", "logs", "artifacts"
 START, RETAINED, SPEED = "start", "retained", "speed"
 SECOND, UNDER_STRANGERS, CEILING_OF = "retained-2", "retained-es", "eco-es"
 DEFAULT = ("none", "eco-rn", "eco-zo", "prompting")
-
-_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "substitution", "unlearners", "engines")
-FIT_CODE = (
-    *_HOW,
-    *("learn", "artifact", "data"),
-    *(f"benchmarks/{name}.py" for name in ("systems", "tofu/unlearners", "tofu/prompts")),
-)
-TRAINED_CODE = ("methods",)
-EVALUATION_CODE = (
-    *_HOW,
-    *(f"benchmarks/tofu/{name}.py" for name in ("evaluate", "items", "prompts", "questions", "scoring")),
-    "benchmarks/models.py",
-    "metrics/text.py",
-    "learn/fluency.py",
-)
-"""What decides what a step finds; a change of it repeats the step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,7 +154,7 @@ def run_tofu(
     load: Load = partial(load_model, config.model)
     adapters = _adapters(config, data, load, cache, tell)
     trained = time.perf_counter() - began
-    bench = _Bench(config, data, out, load, adapters, report)
+    bench = _Bench(config, data, out, load, adapters, report, tell)
     start = bench.evaluated(START, None, None, {"adapter": adapter_sha256(adapters[0])}, bench.plain_start, None)
     retained = bench.evaluated(
         RETAINED, None, None, {"adapter": adapter_sha256(adapters[1])}, bench.plain_retained, None
@@ -217,14 +205,15 @@ class _Bench:
         load: Load,
         adapters: tuple[Path, ...],
         report: Progress,
+        tell: Tell,
     ) -> None:
-        self.config, self.data, self.out, self.report = config, data, out, report
+        self.config, self.data, self.out, self.report, self.tell = config, data, out, report, tell
         self._load, self._adapters = load, adapters
         self.start = with_adapter(load, adapters[0])
         self.asked = questions(data, config.evaluation)
         self._common = {
-            "version": unlearned.__version__,
-            "code": sha256_of_code(*EVALUATION_CODE),
+            "version": VERSION,
+            "stages": versions(*ASKING),
             "data": data.sha256,
             "split": asdict(config.split),
             "evaluation": asdict(config.evaluation),
@@ -260,7 +249,7 @@ class _Bench:
         fresh = partial(with_adapter, self._load, self._adapters[0])
         materials = materials_of(self.config, self.data, self.start, fresh, name)
         settings = {
-            "code": sha256_of_code(*FIT_CODE, *(TRAINED_CODE if trains(name) else ())),
+            "stages": versions(*(TRAINING if trains(name) else FITTING)),
             "start": self._common["start"],
             "data": self.data.sha256,
             "split": asdict(self.config.split),
@@ -269,7 +258,9 @@ class _Bench:
         if trains(name):
             settings |= {"train": dict(materials.train), "spul": dict(materials.spul)}
         folder = artifacts_of(self.out, name, seed)
-        if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or code
+        if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or versions
+            if why := outdated(folder / "fit.json", settings):
+                self.tell(f"{name}, seed {seed}, is fitted anew: {why}")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             keep(folder / "fit.json", settings, {})
@@ -292,6 +283,8 @@ class _Bench:
         file, settings = self.out / STEPS / f"{name}.json", {**self._common, "name": name, **settings}
         kept = finished(file, settings)
         if kept is None:
+            if why := outdated(file, settings):
+                self.tell(f"{name} is asked anew: {why}")
             begin = time.perf_counter()
             made = make()
             fitted = time.perf_counter()
@@ -343,7 +336,7 @@ def under_strangers(out: Path, retained: Load) -> Unlearner:
 
 
 def artifacts_of(out: Path, unlearner: str, seed: int) -> Path:
-    """Where an unlearner keeps what was fitted; what trains has a folder of its own, as other code decides it."""
+    """Where an unlearner keeps what was fitted; what trains has a folder of its own, as another version decides it."""
     return out / ARTIFACTS / (f"{unlearner}-seed{seed}" if trains(unlearner) else f"seed{seed}")
 
 
