@@ -1,8 +1,9 @@
 """Which code makes the numbers of which stage and benchmark, and whether it is the code that was recorded.
 
-`python tests/number_code.py` records the code of every stage and benchmark whose version was raised, and names the others
-whose code has changed. If their numbers are the same as before, say so: `python tests/number_code.py --same NAME ...` (or
-`--same all`); if not, raise the version and run it again. Versions: `unlearned.benchmarks.versions`, and each `Spec`.
+`python tests/number_code.py` records the code of every stage and benchmark whose version was raised, and names the
+others whose code has changed. If their numbers are the same as before, say so, `python tests/number_code.py --same NAME
+...` (or `--same all`); if not, raise the version and run it again. Versions: `unlearned.benchmarks.versions`, and each
+`Spec`.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def _is_text(node: Any) -> bool:
 
 @cache
 def imports(file: str) -> frozenset[str]:
-    """Files of the package that this one imports when it runs, anywhere in it; also those that it names to a registry."""
+    """Files of the package that this one imports anywhere when it runs, and those that it names to a registry."""
     tree = ast.parse((SOURCE / file).read_text(encoding="utf-8"))
     found: set[str] = set()
     for node in _running(tree):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import number_code
 import pytest
+
+import number_code
 
 
 def test_code_that_makes_numbers_is_the_recorded_one_or_has_a_new_version_that_is_recorded() -> None:
