@@ -20,6 +20,7 @@ from unlearned.benchmarks.muse.evaluate import MuseEvaluation, asked, first_answ
 from unlearned.benchmarks.muse.kind import aggregate, with_retained
 from unlearned.benchmarks.muse.run import MuseRunConfig, run_muse
 from unlearned.benchmarks.results import read_results
+from unlearned.benchmarks.runner import Work
 from unlearned.benchmarks.systems import Plain
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
@@ -33,6 +34,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::unlearned.errors.FitWarning"),  # a random model knows nothing
 ]
 
+WORK = Work(report=lambda *phase: None, tell=lambda line: None)
 LINES, OTHERS = TALE.splitlines()[1:], OTHER.splitlines()[1:]
 STRANGE = ["A stone lay on a road. Nobody moved it.", "Rain fell on tin roofs.", "Two clocks agreed at noon."]
 
@@ -118,7 +120,7 @@ def test_the_start_model_learns_everything_and_the_retained_model_all_that_stays
     monkeypatch.setattr(module, "learned_by_heart", learn)
     monkeypatch.setattr(module, "load_model", lambda options: (tiny_model, tiny_tokenizer))
     config = MuseRunConfig(style="open-unlearning")
-    module.models(config, data, None, lambda *phase: None, None)
+    module.Muse(config)._trained(data, WORK)
     assert learned == {"start": "\n\n".join([*LINES, *OTHERS]), "retained": "\n\n".join(OTHERS)}
 
 
@@ -138,7 +140,7 @@ def test_a_folder_may_have_all_training_texts_in_one_file(tmp_path: Path) -> Non
     nothing = load_muse("books", str(folder))
     assert nothing.train == ()
     with pytest.raises(DataError, match=r"no train/forget .or train/full."):
-        module.models(MuseRunConfig(), nothing, None, lambda *phase: None, None)
+        module.Muse(MuseRunConfig()).models(nothing, WORK)
     _write(folder / "books" / "train" / "full.jsonl", [{"text": text} for text in (*OTHERS, *LINES)])
     data = load_muse("books", str(folder))
     assert data.train == (*OTHERS, *LINES)
@@ -175,7 +177,8 @@ def test_questions_stand_behind_examples_and_answers_end_before_the_next() -> No
 def test_true_continuations_are_cut(tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any) -> None:
     data = load_muse("books", str(write_muse(tmp_path)))
     plain = Plain("start", TransformersEngine(tiny_model, tiny_tokenizer))
-    rows = asked(plain, data, MuseEvaluation(verbatim_tokens=3))["verbmem"]
+    sets = {"verbmem": list(enumerate(data.verbatim))}
+    rows = asked(plain, sets, data.examples, MuseEvaluation(verbatim_tokens=3))["verbmem"]
     assert [data.verbatim[row.index].truth.startswith(row.truth or "?") for row in rows] == [True] * 3
     assert all(len(tiny_tokenizer(row.truth)["input_ids"]) == 3 for row in rows)
 

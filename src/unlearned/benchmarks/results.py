@@ -108,8 +108,12 @@ def machine_of(model: PreTrainedModel) -> Machine:
 
 def config_json(config: Any) -> dict[str, Any]:
     """A configuration, a dataclass, as JSON has it; what JSON has no word for, as Python writes it."""
-    found: dict[str, Any] = json.loads(json.dumps(asdict(config), default=repr))
+    found: dict[str, Any] = json.loads(json.dumps(asdict(config), default=_text))
     return found
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, Path) else repr(value)
 
 
 def shard_of(text: str | None) -> Shard | None:

@@ -1,6 +1,8 @@
-"""The models of one run, one after the other: start, retained, and every system. Finished ones are kept.
+"""One runner for all benchmarks: load, teach, fit, ask, write down. Finished steps are kept and not repeated.
 
-A step is repeated when something that decides its result has changed: a version, data, start model, settings.
+A benchmark says what is its own: its data, which models it needs, what unlearners are fitted with, what a system is
+asked, and, in its `Spec`, how items become values. A step is repeated when something that decides its result has
+changed: a version, what is asked, the start model, settings.
 """
 
 from __future__ import annotations
@@ -10,41 +12,271 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from unlearned.benchmarks.results import ModelResults, Shard
+from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.results import ModelResults, Results, Shard, config_json, machine_of, part, write_results
 from unlearned.benchmarks.settings import settings_of
-from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.spec import Item, Spec
 from unlearned.benchmarks.step_cache import finished, keep, outdated
-from unlearned.benchmarks.systems import UNFITTED, FitInputs, System, detector, detects, make_system, trains
+from unlearned.benchmarks.systems import (
+    UNFITTED,
+    FitInputs,
+    Plain,
+    System,
+    detector,
+    detects,
+    make_system,
+    own_model,
+    trains,
+)
 from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.benchmarks.versions import ASKING, FITTING, TRAINING, versions
-from unlearned.errors import DataError
+from unlearned.engines.transformers import TransformersEngine
+from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
+from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
 from unlearned.progress import Progress, Tell
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 START, RETAINED = "start", "retained"
 STEPS, ARTIFACTS, VERDICTS = "steps", "artifacts", "verdicts"
 
-Evaluate = Callable[[System, Progress], Sequence[Item]]
+Data = TypeVar("Data")
+Config = TypeVar("Config")
+Config_contra = TypeVar("Config_contra", contravariant=True)
 
 
-class Trials:
-    """Fits and evaluates.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """Where trainings are kept, and who is told about them."""
+
+    cache: Path | None = None
+    """None = beside the embedded model."""
+
+    report: Progress
+    tell: Tell
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Models:
+    """The models that unlearning begins with and is compared with."""
+
+    start: Load
+    """Gives a fresh start model, whose weights may be changed."""
+
+    retained: Load | None = None
+    """Gives a model that never saw what is to be forgotten."""
+
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    """`START`, `RETAINED` -> hash of what it is made of, where the start model's weights do not tell it."""
+
+
+def with_adapters(base: Load, start: Path, retained: Path) -> Models:
+    """Both are the base model with an adapter of its own."""
+    return Models(
+        start=partial(with_adapter, base, start),
+        retained=partial(with_adapter, base, retained),
+        sha256={START: adapter_sha256(start), RETAINED: adapter_sha256(retained)},
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Start:
+    """The start model, which everything that acts on prompts shares."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    engine: TransformersEngine
+    fresh: Load
+    """Gives another one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Other:
+    """A system that is given, and not fitted here."""
+
+    name: str
+    make: Callable[[], System]
+    settings: Mapping[str, Any]
+    """What decides its items, as JSON has it."""
+
+
+class Benchmark(Protocol[Data]):
+    """One benchmark with its settings: all that its folder gives. Subclasses are made with a configuration."""
+
+    spec: Spec
+    """Its name, version, measures, and how items become values."""
+
+    config: Any
+    """A dataclass; it is written down with the results. What it names as `unlearners` is fitted with its `seeds`."""
+
+    shards: bool = True
+    """Whether a part of the rows can be asked alone."""
+
+    def load(self) -> Data:
+        """Read everything that a run needs; raises before anything takes long."""
+        ...
+
+    def sha256(self, data: Data) -> Mapping[str, str]:
+        """File or set -> SHA-256 of what was read; here of what is asked."""
+        return {name: sha256_of(rows) for name, rows in self.rows(data).items()}
+
+    def rows(self, data: Data) -> Mapping[str, Sequence[Any]]:
+        """Set -> what is asked, in an order that shards divide; each row's `repr` says all about it."""
+        ...
+
+    def models(self, data: Data, work: Work) -> Models:
+        """Start and retained model; they are trained here if they have to be."""
+        ...
+
+    def ask(self, system: System, rows: Rows, asking: Asking[Data]) -> Sequence[Item]:
+        """A system's items."""
+        ...
+
+    def fit_inputs(self, data: Data, start: Start) -> FitInputs:
+        """What the systems that `config.unlearners` names are made of."""
+        raise ConfigError(f"{self.spec.title}: nothing is fitted here.")
+
+    def others(self, data: Data, start: Start) -> Sequence[Other]:
+        """Systems that are not fitted here."""
+        return ()
+
+    def decides(self, data: Data) -> Mapping[str, Any]:
+        """What else decides the items of given rows, as JSON has it."""
+        return {}
+
+    def compared(self, models: Sequence[ModelResults]) -> Sequence[ModelResults]:
+        """All models, with what only a comparison tells about their items."""
+        return models
+
+    def about(self, data: Data) -> Mapping[str, Any]:
+        """What else the results say, as JSON has it."""
+        return {}
+
+    def packages(self) -> Sequence[tuple[str, str, str]]:
+        """Optional packages: (module, extra, what needs it)."""
+        return ()
+
+
+class Runs(Protocol[Config_contra]):
+    """Runs one benchmark with any settings; see `run`."""
+
+    def __call__(
+        self,
+        config: Config_contra,
+        out: Path,
+        *,
+        shard: Shard | None = None,
+        cache: Path | None = None,
+        on_progress: Progress | None = None,
+        tell: Tell | None = None,
+    ) -> Results: ...
+
+
+def runs(make: Callable[[Config], Benchmark[Any]]) -> Runs[Config]:
+    """What runs the benchmark that is made with a configuration."""
+
+    def call(config: Config, out: Path, **more: Any) -> Results:
+        return run(make(config), out, **more)
+
+    return call
+
+
+def run(
+    benchmark: Benchmark[Data],
+    out: Path,
+    *,
+    shard: Shard | None = None,
+    cache: Path | None = None,
+    on_progress: Progress | None = None,
+    tell: Tell | None = None,
+) -> Results:
+    """Run, and write the results, the artifacts, the verdicts and the finished steps into the folder `out`.
+
+    Args:
+        benchmark: with its settings.
+        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
+        shard: the part of the rows that is asked; everything is fitted all the same.
+        cache: of the trainings; None = beside the embedded model.
+        on_progress: called with (phase, done, total).
+        tell: called with lines about what takes long, and why kept steps are not used.
+
+    Raises:
+        ConfigError: the settings do not fit together or the data.
+        DataError: the data is not there or not what it should be, or `out` cannot be written.
+        ModelLoadError: there is no such model.
+        MissingExtraError: an optional package is not installed.
+    """
+    work = Work(cache=cache, report=on_progress or (lambda phase, done, total: None), tell=tell or (lambda line: None))
+    for module, extra, purpose in benchmark.packages():  # now, and not after an hour
+        require(module, extra=extra, purpose=purpose)
+    if shard is not None and not benchmark.shards:
+        raise ConfigError(f"{benchmark.spec.title}: a part of the questions cannot be asked alone.")
+    data = benchmark.load()
+    rows = {name: own for name, every in benchmark.rows(data).items() if (own := part(every, shard))}
+    if not rows:
+        raise ConfigError("This shard has no question. Split the run into fewer shards, or ask more.")
+    models = benchmark.models(data, work)
+    model, tokenizer = models.start()
+    start = Start(model, tokenizer, TransformersEngine(model, tokenizer), models.start)
+    before: list[Item] = []
+
+    def ask(system: System, report: Progress) -> Sequence[Item]:
+        asking = Asking(data=data, start=start.engine, before=tuple(before), report=report)
+        return benchmark.ask(system, rows, asking)
+
+    made = {"weights": weights_sha256(model), "adapter": models.sha256.get(START)}
+    decides = {
+        "version": benchmark.spec.version,
+        "start": made,
+        "shard": None if shard is None else list(shard),
+        "rows": sha256_of(rows),
+        "settings": benchmark.decides(data),
+    }
+    steps = Steps(out, decides=decides, fit={"start": made}, ask=ask, work=work)
+    tested = [steps.asked(START, lambda: Plain(START, start.engine, own_weights=True))]
+    before += tested[0].items
+    if models.retained is not None:
+        retained = partial(own_model, RETAINED, models.retained)
+        tested.append(steps.asked(RETAINED, retained, settings={"retained": models.sha256.get(RETAINED)}))
+    tested += [
+        steps.asked(other.name, other.make, unlearner=other.name, settings=other.settings)
+        for other in benchmark.others(data, start)
+    ]
+    if unlearners := getattr(benchmark.config, "unlearners", ()):
+        tested += steps.compared(unlearners, benchmark.config.seeds, benchmark.fit_inputs(data, start))
+    results = Results(
+        kind=benchmark.spec.name,
+        version=benchmark.spec.version,
+        config=config_json(benchmark.config),
+        shard=shard,
+        data=dict(benchmark.sha256(data)),
+        models=tuple(benchmark.compared(tested)),
+        machine=machine_of(model),
+        extra=dict(benchmark.about(data)),
+    )
+    write_results(out, results)
+    return results
+
+
+class Steps:
+    """The models of one run, one after the other; finished ones are kept.
 
     Args:
         out: folder of the run.
-        version: of the benchmark.
-        settings: everything else that does, as JSON has it, among it hashes of data and start model.
-        fit: what decides the fits besides the versions and the rows that they are given, as JSON has it: hashes of the
-            start model. Not what is asked, or finished trainings would be thrown away with every other question.
-        shard: the part of the items that is evaluated.
-        evaluate: gives a model's items.
-        report: called with (phase, done, total).
-        tell: called with lines, among them why what was kept is not used.
+        decides: everything that decides the answers besides the stages, as JSON has it.
+        fit: what decides the fits besides the stages and the rows that they are given: hashes of the start model. Not
+            what is asked, or finished trainings would be thrown away with every other question.
+        ask: gives a system's items.
+        work: who is told what is done, and why what was kept is not used.
 
     Raises:
         DataError: `out` cannot be made.
@@ -54,30 +286,21 @@ class Trials:
         self,
         out: Path,
         *,
-        version: int,
-        settings: Mapping[str, Any],
+        decides: Mapping[str, Any],
         fit: Mapping[str, Any],
-        shard: Shard | None,
-        evaluate: Evaluate,
-        report: Progress,
-        tell: Tell | None = None,
+        ask: Callable[[System, Progress], Sequence[Item]],
+        work: Work,
     ) -> None:
-        self._out, self._evaluate, self._report, self._fit = out, evaluate, report, fit
-        self._tell = tell or (lambda line: None)
+        self._out, self._ask, self._work, self._fit = out, ask, work, fit
         self._verdicts = Verdicts(out / VERDICTS)
-        self._settings = {
-            "version": version,
-            "stages": versions(*ASKING),
-            "shard": None if shard is None else list(shard),
-            **settings,
-        }
+        self._decides = {"stages": versions(*ASKING), **decides}
         try:
             for folder in (STEPS, ARTIFACTS):
                 (out / folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"Cannot make the folder {out}: {error.strerror}.") from error
 
-    def tested(
+    def asked(
         self,
         name: str,
         make: Callable[[], System],
@@ -96,15 +319,15 @@ class Trials:
             settings: what else decides its items, as JSON has it.
         """
         file = self._out / STEPS / f"{name}.json"
-        settings = {**self._settings, "name": name, **(settings or {})}
+        settings = {**self._decides, "name": name, **(settings or {})}
         kept = finished(file, settings)
         if kept is None:
             if why := outdated(file, settings):
-                self._tell(f"{name} is asked anew: {why}")
+                self._work.tell(f"{name} is asked anew: {why}")
             began = time.perf_counter()
             made = make()
             fitted = time.perf_counter()
-            items = self._evaluate(made, self._phases(name))
+            items = self._ask(made, self._phases(name))
             seconds = {"fit": round(fitted - began, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
             kept = {"seconds": seconds, "made_of": made_of(made), "items": [dict(item) for item in items]}
             keep(file, settings, kept)
@@ -117,50 +340,39 @@ class Trials:
             made_of=kept["made_of"],
         )
 
-    def compared(
-        self,
-        names: Sequence[str],
-        seeds: int,
-        materials: FitInputs,
-        detected: tuple[Sequence[str | Row], Sequence[str]],
-    ) -> list[ModelResults]:
-        """Every system with every seed: 0, 1, ...; see `unlearned`."""
-        return [
-            self.unlearned(name, seed, materials, detected)
-            for name in names
-            for seed in range(1 if name in UNFITTED else seeds)
-        ]
+    def compared(self, names: Sequence[str], seeds: int, inputs: FitInputs) -> list[ModelResults]:
+        """Every system with every seed: 0, 1, ...; see `fitted`."""
+        return [self.fitted(name, seed, inputs) for name in names for seed in range(1 if name in UNFITTED else seeds)]
 
-    def unlearned(
-        self, name: str, seed: int, materials: FitInputs, detected: tuple[Sequence[str | Row], Sequence[str]]
-    ) -> ModelResults:
-        """Fit one system and evaluate it.
+    def fitted(self, name: str, seed: int, inputs: FitInputs) -> ModelResults:
+        """Fit one system and ask it.
 
         Args:
             name: of the system.
             seed: of its fit.
-            materials: what it is made of; their prompts are whole, as the model reads them.
-            detected: (forget, retain): what the detector is fitted with, which sees the users' words only.
+            inputs: what it is made of.
         """
-        materials = replace(materials, train=settings_of(name, materials.train), verdicts=self._verdicts)
+        inputs = replace(inputs, train=settings_of(name, inputs.train), verdicts=self._verdicts)
+        forget, retain = inputs.detected or (inputs.forget, inputs.retain)
         # Of prompts the words alone: their answers stand in the rows, or the model itself has given them.
-        prompts = [[text_of(one) for one in side] for side in (materials.forget, materials.retain, *detected)]
+        prompts = [[text_of(one) for one in side] for side in (inputs.forget, inputs.retain, forget, retain)]
         fit: dict[str, Any] = {
             "stages": versions(*(TRAINING if trains(name) else FITTING)),
-            "rows": _sha256_of_rows(materials.forget_rows, materials.retain_rows, *(() if trains(name) else prompts)),
-            "fit": dict(materials.fit),
-            "instruction": materials.instruction,
+            "rows": _sha256_of_rows(inputs.forget_rows, inputs.retain_rows, *(() if trains(name) else prompts)),
+            "fit": dict(inputs.fit),
+            "instruction": inputs.instruction,
+            "scope": inputs.scope,
             **self._fit,
         }
         if trains(name):
             for side in ("train", "spul"):
-                fit[side] = {key: str(value) for key, value in getattr(materials, side).items()}
+                fit[side] = {key: str(value) for key, value in getattr(inputs, side).items()}
         label = f"{name}-seed{seed}"
         # What trains has a folder of its own, as other versions and settings decide it; the others share a detector.
         folder = self._out / ARTIFACTS / (label if trains(name) else f"seed{seed}")
         if finished(folder / "fit.json", fit) is None:  # artifacts of other data, settings or versions
             if why := outdated(folder / "fit.json", fit):
-                self._tell(f"{label} is fitted anew: {why}")
+                self._work.tell(f"{label} is fitted anew: {why}")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             keep(folder / "fit.json", fit, {})
@@ -168,19 +380,23 @@ class Trials:
         def make() -> System:
             report = self._phases(label)
             if detects(name):  # the detector first: the system takes the one that lies there
-                forget, retain = detected
-                detector(replace(materials, forget=forget, retain=retain), seed, folder, report)
-            return make_system(name, seed, folder, materials, report)
+                detector(replace(inputs, forget=forget, retain=retain), seed, folder, report)
+            return make_system(name, seed, folder, inputs, report)
 
-        return self.tested(label, make, unlearner=name, seed=seed, settings={"fit": fit, "seed": seed})
+        return self.asked(label, make, unlearner=name, seed=seed, settings={"fit": fit, "seed": seed})
 
     def _phases(self, name: str) -> Progress:
-        return lambda phase, done, total: self._report(f"{name}: {phase}", done, total)
+        return lambda phase, done, total: self._work.report(f"{name}: {phase}", done, total)
 
 
 def made_of(model: System) -> str:
     """SHA-256 of a model's weights and of what stands in front: shards with others are of another run."""
     return hashlib.sha256(f"{weights_sha256(model.engine.model)} {model.front}".encode()).hexdigest()
+
+
+def sha256_of(values: Any) -> str:
+    """Of values whose `repr` says all about them."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()
 
 
 def text_of(prompt: str | Row) -> str:

@@ -74,7 +74,8 @@ class FitInputs:
 
     tokenizer: PreTrainedTokenizerBase
     forget: Sequence[str | Row]
-    """Prompts for the detector; with answers where strengths are to be learned on other ones than the model's own."""
+    """Prompts, whole as the model reads them; with answers where strengths are to be learned on other ones than its
+    own."""
 
     retain: Sequence[str]
     forget_rows: Sequence[Row]
@@ -98,6 +99,9 @@ class FitInputs:
 
     verdicts: Verdicts | None = None
     """What detectors have found before; None: they find it again."""
+
+    detected: tuple[Sequence[str | Row], Sequence[str]] | None = None
+    """Forget and retain prompts for the detector, which sees the users' words only; None: the prompts above."""
 
     scope: str = "forget"
 

@@ -19,7 +19,7 @@ from unlearned.benchmarks.step_cache import finished, keep, outdated
 from unlearned.benchmarks.versions import ASKING, versions
 from unlearned.errors import ConfigError, DataError, UnlearnedError, first_line
 from unlearned.extras import require
-from unlearned.harness.kind import KIND
+from unlearned.benchmarks.lm_eval import KIND
 from unlearned.harness.tasks import (
     ALIASES,
     load_task,

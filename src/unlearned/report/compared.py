@@ -14,7 +14,7 @@ from unlearned.benchmarks.results import Results
 from unlearned.benchmarks.spec import Measure, Spec, specs
 from unlearned.metrics.estimate import Estimate
 from unlearned.report.findings import joined, plural
-from unlearned.report.plots import LINE, MARKERS, SERIES, Plot, as_svg, new_figure
+from unlearned.plots import LINE, MARKERS, SERIES, Plot, as_svg, new_figure
 
 START, RETAINED = "start", "retained"
 REFERENCES = (START, RETAINED, "retained-2", "retained-es", "none")

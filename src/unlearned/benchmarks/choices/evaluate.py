@@ -7,11 +7,11 @@ compared with the start model's logits bit for bit.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from unlearned.benchmarks.asking import drawn, is_changed
 from unlearned.benchmarks.choices.data import LETTERS, Question
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.spec import Item
@@ -78,7 +78,7 @@ class Examiner:
         for place, ((index, question), given) in enumerate(zip(own.questions, inputs, strict=True)):
             logits = scores.get(place)
             was = None if before is None else before[place]["logits"]
-            changed = _changed(prompts[place], given)
+            changed = is_changed(prompts[place], given)
             found = logits if logits is not None else was
             assert found is not None, "a question is either computed or taken over"
             offered = list(found[: len(question.choices)])
@@ -124,7 +124,8 @@ class Examiner:
         wanted = {n for n, given in enumerate(inputs) if everything or given.corrupted} - reworded
         groups = batches(plain, self._batch_size)
         if not everything:
-            wanted |= self._drawn(groups, wanted | reworded, name)
+            changed = wanted | reworded
+            wanted |= drawn(groups, lambda n: n not in changed, self._recheck, name)
         needed = [group for group in groups if wanted & set(group)]
         shaped = [PromptInput(plain[n]) if n in reworded else given for n, given in enumerate(inputs)]
         others = sorted(reworded)
@@ -142,17 +143,7 @@ class Examiner:
         report(name, total, total)
         return found
 
-    def _drawn(self, groups: Sequence[Sequence[int]], changed: set[int], name: str) -> set[int]:
-        """Unchanged rows of one drawn batch; single rows would pull all other batches after them."""
-        usable = [kept for group in groups if (kept := [n for n in group if n not in changed])]
-        return set(random.Random(name).choice(usable)[: self._recheck]) if usable and self._recheck else set()
-
 
 def by_place(items: Sequence[Item]) -> dict[tuple[str, int], Item]:
     """(set, index) -> item."""
     return {(item["set"], item["index"]): item for item in items}
-
-
-def _changed(prompt: Prompt, given: PromptInput) -> bool:
-    """Whether the model reads anything that the start model would not."""
-    return given.corrupted or given.token_ids != prompt.token_ids

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from unlearned.benchmarks.asking import reuse
 from unlearned.benchmarks.copyright.passages import Passage
 from unlearned.benchmarks.copyright.similarity import Kind, similarities
-from unlearned.benchmarks.results import Shard, part
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import System
 from unlearned.engines.base import Completion
@@ -22,7 +22,7 @@ from unlearned.metrics.memorisation import exact_memorisation, extraction_streng
 from unlearned.metrics.recitation import Recited
 from unlearned.metrics.text import perplexities, unique_token_ratio
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.stages import PromptInput
 
 FORGET, HELD_OUT = "forget", "held-out"
 
@@ -61,10 +61,9 @@ class Judge:
 
 def evaluate(
     system: System,
-    sets: Mapping[str, Sequence[Passage]],
+    sets: Mapping[str, Sequence[tuple[int, Passage]]],
     judge: Judge,
     *,
-    shard: Shard | None = None,
     start: Sequence[Item] = (),
     report: Progress | None = None,
 ) -> list[Item]:
@@ -72,18 +71,15 @@ def evaluate(
 
     Args:
         system: what stands between prompts and model.
-        sets: `FORGET` and `HELD_OUT`.
+        sets: `FORGET` and `HELD_OUT`, each passage with its place.
         judge: how to ask and score.
-        shard: which passages of each set.
         start: the start model's items of the same passages; without any, everything is computed.
         report: called with (phase, done, total).
     """
-    known = {item["id"]: item for item in start if not system.own_weights}
-    rows = [(name, index, passage) for name, all_ in sets.items() for index, passage in part(all_, shard)]
+    rows = [(name, index, passage) for name, own in sets.items() for index, passage in own]
     prompts = [system.engine.tokenize(passage.prompt) for _, _, passage in rows]
-    inputs = system.prepare(prompts)
-    changed = [is_changed(prompt, given) for prompt, given in zip(prompts, inputs, strict=True)]
-    needed = [i for i, row in enumerate(rows) if changed[i] or row[2].id not in known]
+    reused = reuse(system, prompts, [passage.id for _, _, passage in rows], start)
+    inputs, needed = reused.inputs, reused.needed
     if report is not None:
         report(system.name, 0, len(rows))
     asked = [i for i in needed if rows[i][0] == FORGET]
@@ -94,9 +90,9 @@ def evaluate(
     scores |= zip(quiet, _likelihoods(system, judge, rows, inputs, quiet), strict=True)
     found: list[Item] = []
     for i, (name, index, passage) in enumerate(rows):
-        own = scores.get(i) or {k: v for k, v in known[passage.id].items() if k not in ("changed", "flagged")}
+        own = scores.get(i) or reused.scores(i, without=("changed", "flagged"))
         # Both as numbers, so that they can be averaged.
-        flags = {"changed": float(changed[i]), "flagged": float(inputs[i].verdict.in_scope)}
+        flags = {"changed": float(reused.changed[i]), "flagged": float(inputs[i].verdict.in_scope)}
         found.append({"id": passage.id, "set": name, "index": index, **flags, **own})
     if report is not None:
         report(system.name, len(rows), len(rows))
@@ -168,11 +164,6 @@ def _degeneration(judge: Judge, passage: Passage, answer: Completion) -> Scores:
         (tokens,) = judge.start.prompt_log_probabilities([whole])
         expected = float(perplexities([tokens])[0])
     return {"unique": unique, "perplexity": expected}
-
-
-def is_changed(prompt: Prompt, given: PromptInput) -> bool:
-    """Whether the model reads something else than the prompt."""
-    return given.corrupted or given.token_ids != prompt.token_ids
 
 
 def ends(engine: TransformersEngine) -> list[int]:

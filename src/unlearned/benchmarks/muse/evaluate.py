@@ -7,14 +7,14 @@ were learned, which are then read as prompts.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearned.benchmarks.copyright.evaluate import ends, is_changed
+from unlearned.benchmarks.asking import Rows, reuse
+from unlearned.benchmarks.copyright.evaluate import ends
 from unlearned.benchmarks.copyright.passages import cut
-from unlearned.benchmarks.muse.data import MuseData, Pair
-from unlearned.benchmarks.results import Shard, part
+from unlearned.benchmarks.muse.data import Pair
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import System
 from unlearned.engines.head import keep_last_logits
@@ -70,10 +70,10 @@ class _Asked:
 
 def evaluate(
     system: System,
-    data: MuseData,
+    sets: Rows,
+    examples: Mapping[str, Sequence[Pair]],
     config: MuseEvaluation,
     *,
-    shard: Shard | None = None,
     start: Sequence[Item] = (),
     report: Progress | None = None,
 ) -> list[Item]:
@@ -81,48 +81,44 @@ def evaluate(
 
     Args:
         system: what stands between prompts and model.
-        data: what to ask.
+        sets: what to ask.
+        examples: what stands in front of questions of the "forget" and "retain" side.
         config: how.
-        shard: which rows of each set.
         start: the start model's items, taken over where a prompt is not changed.
         report: called with (phase, done, total).
     """
-    known = {item["id"]: item for item in start if not system.own_weights}
     found: list[Item] = []
-    everything = asked(system, data, config)
-    total = sum(len(part(rows, shard)) for rows in everything.values())
-    for name, all_rows in everything.items():
+    total = sum(map(len, sets.values()))
+    for name, rows in asked(system, sets, examples, config).items():
         if report is not None:
             report(system.name, len(found), total)
-        rows = [row for _, row in part(all_rows, shard)]
         prompts = [system.engine.tokenize(row.prompt) for row in rows]
-        inputs = system.prepare(prompts)
-        changed = [is_changed(prompt, given) for prompt, given in zip(prompts, inputs, strict=True)]
-        needed = [i for i, row in enumerate(rows) if changed[i] or row.id not in known]
+        reused = reuse(system, prompts, [row.id for row in rows], start)
         make = _likelihoods if name in (MEMBERS, STRANGERS) else _answers
-        scores = dict(zip(needed, make(system, config, [(rows[i], inputs[i]) for i in needed]), strict=True))
+        needed = [(rows[i], reused.inputs[i]) for i in reused.needed]
+        scores = dict(zip(reused.needed, make(system, config, needed), strict=True))
         for i, row in enumerate(rows):
-            own = scores.get(i) or {k: v for k, v in known[row.id].items() if k != "changed"}
-            found.append({"id": row.id, "set": name, "index": row.index, "changed": float(changed[i]), **own})
+            own = scores.get(i) or reused.scores(i, without=("changed",))
+            found.append({"id": row.id, "set": name, "index": row.index, "changed": float(reused.changed[i]), **own})
     if report is not None:
         report(system.name, total, total)
     return found
 
 
-def asked(system: System, data: MuseData, config: MuseEvaluation) -> dict[str, list[_Asked]]:
+def asked(
+    system: System, sets: Rows, examples: Mapping[str, Sequence[Pair]], config: MuseEvaluation
+) -> dict[str, list[_Asked]]:
     """Set -> what is asked."""
     tokenizer = system.engine.tokenizer
-    sets: dict[str, Sequence[tuple[str, str | None]]] = {
-        VERBATIM: [(p.prompt, cut(p.truth, tokenizer, config.verbatim_tokens)) for p in data.verbatim],
-        FORGET_QA: [(shown(data.examples["forget"], p.prompt), p.truth) for p in data.questions["forget"]],
-        RETAIN_QA: [(shown(data.examples["retain"], p.prompt), p.truth) for p in data.questions["retain"]],
-        MEMBERS: [(cut(text, tokenizer, config.text_tokens), None) for text in data.members],
-        STRANGERS: [(cut(text, tokenizer, config.text_tokens), None) for text in data.strangers],
-    }
-    return {
-        name: [_Asked(name, index, prompt, truth) for index, (prompt, truth) in enumerate(rows)]
-        for name, rows in sets.items()
-    }
+
+    def written(name: str, row: Any) -> tuple[str, str | None]:
+        if name == VERBATIM:
+            return row.prompt, cut(row.truth, tokenizer, config.verbatim_tokens)
+        if name in (FORGET_QA, RETAIN_QA):
+            return shown(examples["forget" if name == FORGET_QA else "retain"], row.prompt), row.truth
+        return cut(row, tokenizer, config.text_tokens), None
+
+    return {name: [_Asked(name, index, *written(name, row)) for index, row in rows] for name, rows in sets.items()}
 
 
 def shown(examples: Sequence[Pair], question: str) -> str:

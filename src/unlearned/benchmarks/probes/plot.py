@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unlearned.benchmarks.probes.kind import LAYER, aggregate
 from unlearned.benchmarks.results import Results
-from unlearned.report.plots import LINE, SERIES, as_file, new_figure
+from unlearned.plots import LINE, SERIES, as_file, new_figure
 
 
 def layers_plot(outcome: Results) -> str:
