@@ -29,7 +29,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "generation": (
         *("engines", "unlearners", "select", "corrupt", "substitution", "answers"),
         *("api.py", "models.py", "batches.py", "seeding.py"),
-        *(f"benchmarks/{name}.py" for name in ("runner", "systems", "models", "settings")),
+        *(f"benchmarks/{name}.py" for name in ("runner", "asking", "systems", "models", "settings")),
     ),
     "fitting": ("learn", "artifact", "checkpoints.py"),
     "training": ("methods",),
@@ -40,14 +40,20 @@ BENCHMARKS = ("benchmarks", "harness", "metrics")
 """Code that counts for every benchmark that can reach it."""
 
 NO_NUMBERS = (
-    *("__init__.py", "errors.py", "extras.py", "files.py", "progress.py", "registry.py"),
+    *("__init__.py", "errors.py", "extras.py", "files.py", "plots.py", "progress.py", "registry.py"),
     *("demo", "check", "report", "forgetting"),
-    *(f"benchmarks/{name}.py" for name in ("__init__", "spec", "results", "step_cache", "versions", "source", "rows")),
+    *(
+        f"benchmarks/{name}.py"
+        for name in ("__init__", "classifier/plot", "spec", "results", "step_cache", "versions", "source", "rows")
+    ),
 )
 """What makes no number, or only reads data whose hash is compared."""
 
 OWN_FORM = {"tofu": "benchmarks/tofu/run.py", "classifier": "benchmarks/classifier/run.py"}
 """Benchmarks whose results have a form of their own, and so no `Spec`."""
+
+ELSEWHERE = {"eval": "harness/run.py"}
+"""Benchmarks whose run does not lie beside their `Spec`."""
 
 SPECS, VERSIONS = "benchmarks/spec.py", "benchmarks/versions.py"
 SPEC = re.compile(r'register\("(\w+)", "unlearned\.([\w.]+):')
@@ -60,8 +66,7 @@ def entries() -> dict[str, list[str]]:
     found = {name: [file] for name, file in OWN_FORM.items()}
     for name, spec in SPEC.findall((SOURCE / SPECS).read_text(encoding="utf-8")):
         file = spec.replace(".", "/") + ".py"
-        run = file.replace(file.rpartition("/")[2], "run.py")
-        found[name] = [run, file]
+        found[name] = [ELSEWHERE.get(name, f"{file.rpartition('/')[0]}/run.py"), file]
     return found
 
 

@@ -22,11 +22,11 @@ from typer.testing import CliRunner
 
 from conftest import FORGET, RETAIN
 from unlearned.artifact.artifact import Artifact
+from unlearned.benchmarks.lm_eval import ALL, aggregate
 from unlearned.benchmarks.results import merge, read_results
 from unlearned.cli.main import app
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
-from unlearned.benchmarks.lm_eval import ALL, aggregate
 from unlearned.harness.run import EvalConfig, run_eval
 from unlearned.harness.tasks import GENERAL, load_task, sha256_of_tasks, task_manager
 from unlearned.models import ModelOptions, load_model

@@ -25,8 +25,8 @@ from unlearned.errors import (
     FitWarning,
 )
 from unlearned.learn import soft_checkpoint
-from unlearned.learn.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
 from unlearned.methods.data import Encoder, Example, Form
+from unlearned.methods.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
 from unlearned.stages import PromptInput
 from unlearned.unlearners.spul import RECORD, SPUL, VECTORS
 

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
+import numpy as np
+
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.instruction import load_instruction, save_instruction
@@ -29,10 +31,10 @@ from unlearned.examples import Row
 from unlearned.learn.fit import FitConfig, add_strength, fit_detector
 from unlearned.learn.instructing import SHOWN, examples_in_context
 from unlearned.learn.refusals import refusals
-from unlearned.learn.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.known import methods
 from unlearned.methods.place import unfinished
+from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.train import train_method
 from unlearned.progress import Progress
 from unlearned.registry import Registry
@@ -130,6 +132,10 @@ class System(Protocol):
         """What the model reads in place of each prompt."""
         ...
 
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        """The prompt as it is worded in what was prepared of it, token for token."""
+        ...
+
 
 class Plain:
     """Nothing stands between: the start model, or one with other weights."""
@@ -141,6 +147,9 @@ class Plain:
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return [PromptInput(prompt.token_ids) for prompt in prompts]
+
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        return prompt
 
 
 class Corrupted:
@@ -168,6 +177,9 @@ class Corrupted:
             return unlearner.prepare(prompts, self.engine)
         verdicts = self._verdicts.classify(unlearner, prompts, self._report)
         return [unlearner.corrupt(prompt, v, self.engine) for prompt, v in zip(prompts, verdicts, strict=True)]
+
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        return prompt
 
 
 class Instructed:
@@ -199,6 +211,9 @@ class Instructed:
         verdicts = self._verdicts.classify(told.detector, prompts, self._report)
         return told.prepared(prompts, verdicts, self.engine)
 
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        return self.instruction.told(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
+
 
 class Prefixed:
     """A soft prompt in front of every prompt."""
@@ -214,6 +229,13 @@ class Prefixed:
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return self._soft.prepare(prompts, self.engine)
+
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        """Behind the soft tokens, which stand for no text."""
+        count = len(given.token_ids) - len(prompt.token_ids)
+        offsets = np.concatenate([np.zeros((count, 2), dtype=np.int64), prompt.offsets])
+        special = np.concatenate([np.ones(count, dtype=np.bool_), prompt.is_special])
+        return Prompt(prompt.text, given.token_ids, offsets, special, prompt.segments)
 
 
 def _scope_text(scope: eco.ForgetScope) -> list[str]:
@@ -248,7 +270,6 @@ def check_systems(
     fit: Settings | None = None,
     train: Settings | None = None,
     spul: Settings | None = None,
-    known: Registry[Any] | None = None,
 ) -> None:
     """Raise unless these can be compared.
 
@@ -258,13 +279,12 @@ def check_systems(
         fit: fields of `FitConfig`.
         train: fields of `TrainConfig`, for all methods, or for one of the names: `npo.epochs`.
         spul: fields of `SpulConfig`.
-        known: a benchmark's own systems, if it has some.
 
     Raises:
         UnknownNameError: a name is not known.
         ConfigError: anything else.
     """
-    registry = known or systems()
+    registry = systems()
     for name in names:
         registry.get(name)
     if len(set(names)) < len(names):

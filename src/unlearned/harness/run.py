@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
+from unlearned.benchmarks.lm_eval import KIND
 from unlearned.benchmarks.results import ModelResults, Results, Shard, machine_of, part, write_results
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.step_cache import finished, keep, outdated
 from unlearned.benchmarks.versions import ASKING, versions
 from unlearned.errors import ConfigError, DataError, UnlearnedError, first_line
 from unlearned.extras import require
-from unlearned.benchmarks.lm_eval import KIND
 from unlearned.harness.tasks import (
     ALIASES,
     load_task,

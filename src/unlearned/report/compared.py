@@ -13,8 +13,8 @@ from pathlib import Path
 from unlearned.benchmarks.results import Results
 from unlearned.benchmarks.spec import Measure, Spec, specs
 from unlearned.metrics.estimate import Estimate
-from unlearned.report.findings import joined, plural
 from unlearned.plots import LINE, MARKERS, SERIES, Plot, as_svg, new_figure
+from unlearned.report.findings import joined, plural
 
 START, RETAINED = "start", "retained"
 REFERENCES = (START, RETAINED, "retained-2", "retained-es", "none")

@@ -24,7 +24,17 @@ from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.settings import settings_of
 from unlearned.benchmarks.step_cache import as_text, finished, keep, outdated
-from unlearned.benchmarks.systems import UNFITTED, FitInputs, check_systems, trains
+from unlearned.benchmarks.systems import (
+    UNFITTED,
+    Corrupted,
+    FitInputs,
+    Plain,
+    System,
+    check_systems,
+    make_system,
+    trains,
+)
+from unlearned.benchmarks.tofu.asked import tokenized
 from unlearned.benchmarks.tofu.data import TofuData, TofuSplit, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
 from unlearned.benchmarks.tofu.finetune import FinetuneConfig, finetune
@@ -34,7 +44,6 @@ from unlearned.benchmarks.tofu.prompts import author_names, format_of, instructi
 from unlearned.benchmarks.tofu.questions import EvaluationConfig, Question, questions
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
-from unlearned.benchmarks.tofu.unlearners import Eco, Plain, Unlearner, tokenized, unlearners
 from unlearned.benchmarks.versions import ASKING, FITTING, TRAINING, versions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
@@ -97,7 +106,7 @@ class TofuRunConfig:
     """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
 
     def __post_init__(self) -> None:
-        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul, known=unlearners())
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
         if self.ceiling and CEILING_OF not in self.unlearners:
             raise ConfigError(f"The ceiling is that of {CEILING_OF}. Name it among the unlearners.")
         if self.adapters is not None and len(self.adapters) != 2 + self.ceiling:
@@ -220,10 +229,10 @@ class _Bench:
             "start": weights_sha256(self.start[0]),
         }
 
-    def plain_start(self) -> Unlearner:
+    def plain_start(self) -> System:
         return Plain(START, TransformersEngine(*self.start), own_weights=True)
 
-    def plain_retained(self) -> Unlearner:
+    def plain_retained(self) -> System:
         return Plain(RETAINED, TransformersEngine(*with_adapter(self._load, self._adapters[1])), own_weights=True)
 
     def ceiling(self, retained: Evaluation) -> list[Tested]:
@@ -231,11 +240,11 @@ class _Bench:
         second, own = {"adapter": adapter_sha256(self._adapters[2])}, {"adapter": adapter_sha256(self._adapters[1])}
         artifact = Artifact.from_pretrained(artifacts_of(self.out, CEILING_OF, 0) / CEILING_OF)
 
-        def plain() -> Unlearner:
+        def plain() -> System:
             return Plain(SECOND, TransformersEngine(*with_adapter(self._load, self._adapters[2])), own_weights=True)
 
-        def under_strangers() -> Unlearner:
-            return Eco(UNDER_STRANGERS, Unlearned(*with_adapter(self._load, self._adapters[1]), artifact))
+        def under_strangers() -> System:
+            return Corrupted(UNDER_STRANGERS, Unlearned(*with_adapter(self._load, self._adapters[1]), artifact))
 
         return [
             self.evaluated(SECOND, None, None, second, plain, None),
@@ -265,8 +274,8 @@ class _Bench:
             folder.mkdir(parents=True)
             keep(folder / "fit.json", settings, {})
 
-        def make() -> Unlearner:
-            return unlearners().get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
+        def make() -> System:
+            return make_system(name, seed, folder, materials, self._phases(f"{name}, seed {seed}"))
 
         return self.evaluated(f"{name}-seed{seed}", name, seed, {"fit": settings, "seed": seed}, make, start)
 
@@ -276,7 +285,7 @@ class _Bench:
         unlearner: str | None,
         seed: int | None,
         settings: Mapping[str, Any],
-        make: Callable[[], Unlearner],
+        make: Callable[[], System],
         start: Evaluation | None,
     ) -> Tested:
         """One evaluation, from disk where it is there."""
@@ -330,9 +339,9 @@ def ceiling_artifact(out: Path) -> Artifact:
     return Artifact.from_pretrained(artifacts_of(out, CEILING_OF, 0) / CEILING_OF)
 
 
-def under_strangers(out: Path, retained: Load) -> Unlearner:
+def under_strangers(out: Path, retained: Load) -> System:
     """The retained model, asked about strangers: what the change of spelling alone makes of it."""
-    return Eco(UNDER_STRANGERS, Unlearned(*retained(), ceiling_artifact(out)))
+    return Corrupted(UNDER_STRANGERS, Unlearned(*retained(), ceiling_artifact(out)))
 
 
 def artifacts_of(out: Path, unlearner: str, seed: int) -> Path:
