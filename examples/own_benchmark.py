@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from unlearned.benchmarks.asking import Asking, Rows
-from unlearned.benchmarks.runner import Benchmark, Models, Start, Work, run
+from unlearned.benchmarks.benchmark import Benchmark, Models, Start, Work
+from unlearned.benchmarks.runner import run
 from unlearned.benchmarks.spec import Item, Measure, Spec, Values, specs
 from unlearned.benchmarks.systems import FitInputs, System
 from unlearned.examples import Row

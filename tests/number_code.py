@@ -29,7 +29,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "generation": (
         *("engines", "unlearners", "select", "corrupt", "substitution", "answers"),
         *("api.py", "models.py", "batches.py", "seeding.py"),
-        *(f"benchmarks/{name}.py" for name in ("runner", "asking", "systems", "models", "settings")),
+        *(f"benchmarks/{name}.py" for name in ("runner", "benchmark", "asking", "systems", "models", "settings")),
     ),
     "fitting": ("learn", "artifact", "checkpoints.py"),
     "training": ("methods",),

@@ -13,6 +13,7 @@ import pytest
 from copyright_texts import OTHER, TALE
 from typer.testing import CliRunner
 
+from unlearned.benchmarks.benchmark import Work
 from unlearned.benchmarks.copyright.training import StartConfig
 from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, Pair, cut_texts, load_muse, muse_chunks
@@ -20,7 +21,6 @@ from unlearned.benchmarks.muse.evaluate import MuseEvaluation, asked, first_answ
 from unlearned.benchmarks.muse.kind import aggregate, with_retained
 from unlearned.benchmarks.muse.run import MuseRunConfig, run_muse
 from unlearned.benchmarks.results import read_results
-from unlearned.benchmarks.runner import Work
 from unlearned.benchmarks.systems import Plain
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine

@@ -1,8 +1,7 @@
 """One runner for all benchmarks: load, teach, fit, ask, write down. Finished steps are kept and not repeated.
 
-A benchmark says what is its own: its data, which models it needs, what unlearners are fitted with, what a system is
-asked, and, in its `Spec`, how items become values. A step is repeated when something that decides its result has
-changed: a version, what is asked, the start model, settings.
+A `Benchmark` says what is its own. A step is repeated when something that decides its result has changed: a version,
+what is asked, the start model, settings.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from unlearned.benchmarks.asking import Asking, Rows
-from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.asking import Asking
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Data, Start, Work, sha256_of
 from unlearned.benchmarks.results import ModelResults, Results, Shard, config_json, machine_of, part, write_results
 from unlearned.benchmarks.settings import settings_of
-from unlearned.benchmarks.spec import Item, Spec
+from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.step_cache import finished, keep, outdated
 from unlearned.benchmarks.systems import (
     UNFITTED,
@@ -43,127 +42,10 @@ from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
 from unlearned.progress import Progress, Tell
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-START, RETAINED = "start", "retained"
 STEPS, ARTIFACTS, VERDICTS = "steps", "artifacts", "verdicts"
 
-Data = TypeVar("Data")
 Config = TypeVar("Config")
 Config_contra = TypeVar("Config_contra", contravariant=True)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """Where trainings are kept, and who is told about them."""
-
-    cache: Path | None = None
-    """None = beside the embedded model."""
-
-    report: Progress
-    tell: Tell
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Models:
-    """The models that unlearning begins with and is compared with."""
-
-    start: Load
-    """Gives a fresh start model, whose weights may be changed."""
-
-    retained: Load | None = None
-    """Gives a model that never saw what is to be forgotten."""
-
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    """`START`, `RETAINED` -> hash of what it is made of, where the start model's weights do not tell it."""
-
-
-def with_adapters(base: Load, start: Path, retained: Path) -> Models:
-    """Both are the base model with an adapter of its own."""
-    return Models(
-        start=partial(with_adapter, base, start),
-        retained=partial(with_adapter, base, retained),
-        sha256={START: adapter_sha256(start), RETAINED: adapter_sha256(retained)},
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Start:
-    """The start model, which everything that acts on prompts shares."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    engine: TransformersEngine
-    fresh: Load
-    """Gives another one."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Other:
-    """A system that is given, and not fitted here."""
-
-    name: str
-    make: Callable[[], System]
-    settings: Mapping[str, Any]
-    """What decides its items, as JSON has it."""
-
-
-class Benchmark(Protocol[Data]):
-    """One benchmark with its settings: all that its folder gives. Subclasses are made with a configuration."""
-
-    spec: Spec
-    """Its name, version, measures, and how items become values."""
-
-    config: Any
-    """A dataclass; it is written down with the results. What it names as `unlearners` is fitted with its `seeds`."""
-
-    shards: bool = True
-    """Whether a part of the rows can be asked alone."""
-
-    def load(self) -> Data:
-        """Read everything that a run needs; raises before anything takes long."""
-        ...
-
-    def sha256(self, data: Data) -> Mapping[str, str]:
-        """File or set -> SHA-256 of what was read; here of what is asked."""
-        return {name: sha256_of(rows) for name, rows in self.rows(data).items()}
-
-    def rows(self, data: Data) -> Mapping[str, Sequence[Any]]:
-        """Set -> what is asked, in an order that shards divide; each row's `repr` says all about it."""
-        ...
-
-    def models(self, data: Data, work: Work) -> Models:
-        """Start and retained model; they are trained here if they have to be."""
-        ...
-
-    def ask(self, system: System, rows: Rows, asking: Asking[Data]) -> Sequence[Item]:
-        """A system's items."""
-        ...
-
-    def fit_inputs(self, data: Data, start: Start) -> FitInputs:
-        """What the systems that `config.unlearners` names are made of."""
-        raise ConfigError(f"{self.spec.title}: nothing is fitted here.")
-
-    def others(self, data: Data, start: Start) -> Sequence[Other]:
-        """Systems that are not fitted here."""
-        return ()
-
-    def decides(self, data: Data) -> Mapping[str, Any]:
-        """What else decides the items of given rows, as JSON has it."""
-        return {}
-
-    def compared(self, models: Sequence[ModelResults]) -> Sequence[ModelResults]:
-        """All models, with what only a comparison tells about their items."""
-        return models
-
-    def about(self, data: Data) -> Mapping[str, Any]:
-        """What else the results say, as JSON has it."""
-        return {}
-
-    def packages(self) -> Sequence[tuple[str, str, str]]:
-        """Optional packages: (module, extra, what needs it)."""
-        return ()
 
 
 class Runs(Protocol[Config_contra]):
@@ -392,11 +274,6 @@ class Steps:
 def made_of(model: System) -> str:
     """SHA-256 of a model's weights and of what stands in front: shards with others are of another run."""
     return hashlib.sha256(f"{weights_sha256(model.engine.model)} {model.front}".encode()).hexdigest()
-
-
-def sha256_of(values: Any) -> str:
-    """Of values whose `repr` says all about them."""
-    return hashlib.sha256(repr(values).encode()).hexdigest()
 
 
 def text_of(prompt: str | Row) -> str:

@@ -62,8 +62,12 @@ def _version(outcome: Results) -> list[str]:
     now = specs.get(outcome.kind).version
     if outcome.version == now:
         return []
-    made = "before versions were recorded" if outcome.version is None else f"by version {outcome.version}"
-    return [f"Made {made} of the benchmark, which now is at version {now}: compare with new runs only after a new run."]
+    made = (
+        f"before versions were recorded; the benchmark now is at version {now}"
+        if outcome.version is None
+        else f"by version {outcome.version} of the benchmark, which now is at version {now}"
+    )
+    return [f"Made {made}: compare with new runs only after a new run."]
 
 
 def _items(outcome: Results) -> int:

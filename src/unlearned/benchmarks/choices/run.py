@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import START, Benchmark, Models, Start, Work
 from unlearned.benchmarks.choices.config import FORMS, ChoicesRunConfig, load_data
 from unlearned.benchmarks.choices.data import CLOSE, DOMAINS, FORGET, LETTERS, ChoicesData, Question
 from unlearned.benchmarks.choices.evaluate import HEADERS, Asked, Examiner, by_place
@@ -15,7 +16,7 @@ from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.choices.teach import FORM, teach
 from unlearned.benchmarks.choices.words import IN_WORDS, answered
 from unlearned.benchmarks.models import adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.runner import START, Benchmark, Models, Start, Work, runs
+from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import ECO, UNFITTED, FitInputs, System
 from unlearned.errors import ConfigError

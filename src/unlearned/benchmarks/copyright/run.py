@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import Benchmark, Models, Start, Work, sha256_of
 from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, OTHER_ROWS, CopyrightData, load_book, load_news
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, EvaluationConfig, Judge, evaluate
 from unlearned.benchmarks.copyright.kind import SPECS, with_retained
@@ -18,7 +19,7 @@ from unlearned.benchmarks.copyright.similarity import encoder
 from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.results import ModelResults
-from unlearned.benchmarks.runner import Benchmark, Models, Start, Work, runs, sha256_of
+from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import NONE, PROMPTING, FitInputs, System, check_systems
 from unlearned.errors import ConfigError

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Start, Work, with_adapters
 from unlearned.benchmarks.harmful.data import (
     HarmfulData,
     HarmfulSplit,
@@ -21,7 +22,7 @@ from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
 from unlearned.benchmarks.harmful.scores import KIND, Scoring, score
 from unlearned.benchmarks.models import plain_text
-from unlearned.benchmarks.runner import RETAINED, START, Benchmark, Models, Start, Work, runs, with_adapters
+from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import FitInputs, System, check_systems
 from unlearned.benchmarks.tofu.data import Pair

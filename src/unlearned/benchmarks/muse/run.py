@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, get_args
 
 from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Start, Work
 from unlearned.benchmarks.copyright.run import FORM
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.copyright.training import StartConfig, learned_by_heart
@@ -24,7 +25,7 @@ from unlearned.benchmarks.muse.evaluate import (
 )
 from unlearned.benchmarks.muse.kind import KIND, with_retained
 from unlearned.benchmarks.results import ModelResults
-from unlearned.benchmarks.runner import RETAINED, START, Benchmark, Models, Start, Work, runs
+from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import NONE, PROMPTING, SOFT_PROMPT, FitInputs, System, check_systems
 from unlearned.errors import ConfigError, DataError

@@ -13,11 +13,12 @@ from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Other, Start, Work, sha256_of
 from unlearned.benchmarks.probes.ask import AskConfig, ask
 from unlearned.benchmarks.probes.data import Question, load_questions
 from unlearned.benchmarks.probes.kind import KIND, RELEARNING
 from unlearned.benchmarks.results import ModelResults
-from unlearned.benchmarks.runner import RETAINED, START, Benchmark, Models, Other, Start, Work, runs, sha256_of
+from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import Corrupted, System
 from unlearned.errors import ConfigError

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Start, Work, with_adapters
 from unlearned.benchmarks.models import plain_text
-from unlearned.benchmarks.runner import RETAINED, START, Benchmark, Models, Start, Work, runs, with_adapters
+from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, SentimentSplit, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
 from unlearned.benchmarks.sentiment.scores import KIND, score
