@@ -24,7 +24,7 @@ from unlearned.errors import (
     DataError,
     FitWarning,
 )
-from unlearned.learn import soft_checkpoint
+from unlearned.methods import soft_checkpoint
 from unlearned.methods.data import Encoder, Example, Form
 from unlearned.methods.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
 from unlearned.stages import PromptInput

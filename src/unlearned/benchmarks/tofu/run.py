@@ -32,6 +32,7 @@ from unlearned.benchmarks.systems import (
     System,
     check_systems,
     make_system,
+    own_model,
     trains,
 )
 from unlearned.benchmarks.tofu.asked import tokenized
@@ -166,7 +167,7 @@ def run_tofu(
     bench = _Bench(config, data, out, load, adapters, report, tell)
     start = bench.evaluated(START, None, None, {"adapter": adapter_sha256(adapters[0])}, bench.plain_start, None)
     retained = bench.evaluated(
-        RETAINED, None, None, {"adapter": adapter_sha256(adapters[1])}, bench.plain_retained, None
+        RETAINED, None, None, {"adapter": adapter_sha256(adapters[1])}, partial(bench.plain, RETAINED, 1), None
     )
     tested = [start, retained]
     for name in config.unlearners:
@@ -232,25 +233,18 @@ class _Bench:
     def plain_start(self) -> System:
         return Plain(START, TransformersEngine(*self.start), own_weights=True)
 
-    def plain_retained(self) -> System:
-        return Plain(RETAINED, TransformersEngine(*with_adapter(self._load, self._adapters[1])), own_weights=True)
+    def plain(self, name: str, adapter: int) -> System:
+        """A model with the weights of one of the adapters."""
+        return own_model(name, partial(with_adapter, self._load, self._adapters[adapter]))
 
     def ceiling(self, retained: Evaluation) -> list[Tested]:
         """A second retained model, and the first one under strangers."""
-        second, own = {"adapter": adapter_sha256(self._adapters[2])}, {"adapter": adapter_sha256(self._adapters[1])}
-        artifact = Artifact.from_pretrained(artifacts_of(self.out, CEILING_OF, 0) / CEILING_OF)
-
-        def plain() -> System:
-            return Plain(SECOND, TransformersEngine(*with_adapter(self._load, self._adapters[2])), own_weights=True)
-
-        def under_strangers() -> System:
-            return Corrupted(UNDER_STRANGERS, Unlearned(*with_adapter(self._load, self._adapters[1]), artifact))
-
+        own, second = ({"adapter": adapter_sha256(adapter)} for adapter in self._adapters[1:3])
+        own["artifact"] = ceiling_artifact(self.out).sha256
+        first = partial(with_adapter, self._load, self._adapters[1])
         return [
-            self.evaluated(SECOND, None, None, second, plain, None),
-            self.evaluated(
-                UNDER_STRANGERS, None, None, {**own, "artifact": artifact.sha256}, under_strangers, retained
-            ),
+            self.evaluated(SECOND, None, None, second, partial(self.plain, SECOND, 2), None),
+            self.evaluated(UNDER_STRANGERS, None, None, own, partial(under_strangers, self.out, first), retained),
         ]
 
     def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:

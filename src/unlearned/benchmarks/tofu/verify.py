@@ -13,7 +13,7 @@ from typing import Any
 
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.step_cache import as_text
-from unlearned.benchmarks.systems import Plain, System, make_system
+from unlearned.benchmarks.systems import Plain, System, make_system, own_model
 from unlearned.benchmarks.tofu.asked import ask
 from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
@@ -165,7 +165,7 @@ def _made(
     start = partial(with_adapter, load, adapters[0])
     if (name := entry["name"]) in (RETAINED, SECOND):
         place = adapters[1] if name == RETAINED else adapters[2]
-        return Plain(name, TransformersEngine(*with_adapter(load, place)), own_weights=True)
+        return own_model(name, partial(with_adapter, load, place))
     if name == UNDER_STRANGERS:
         return under_strangers(out, partial(with_adapter, load, adapters[1]))
     model = start()
