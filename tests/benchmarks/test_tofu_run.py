@@ -376,7 +376,7 @@ def test_strengths_are_learned_from_questions_only(
     again = make(name, tiny_model, tiny_tokenizer, data, tmp_path)
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")} == before
     question = data.forget[0].question
-    [first], [second] = made.prepare([question]), again.prepare([question])
+    [first], [second] = ask(made, [question]), ask(again, [question])
     assert first.changed
     assert first.input.vectors is not None
     assert second.input.vectors is not None
