@@ -58,7 +58,8 @@ ELSEWHERE = {"eval": "harness/run.py"}
 SPECS, VERSIONS = "benchmarks/spec.py", "benchmarks/versions.py"
 SPEC = re.compile(r'register\("(\w+)", "unlearned\.([\w.]+):')
 TARGET = re.compile(r"unlearned(?:\.\w+)+:\w+")
-"""How registries name what they import later."""
+BESIDE = re.compile(r"\w+:\w+")
+"""How registries name what they import later; the second, a file of their own folder."""
 
 
 def entries() -> dict[str, list[str]]:
@@ -123,6 +124,9 @@ def imports(file: str) -> frozenset[str]:
             found |= {name for one in names if (name := _file(one) or _file(node.module or ""))}
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and file != SPECS:
             found |= {name for one in TARGET.findall(node.value) if (name := _file(one.partition(":")[0]))}
+            beside = f"{file.rpartition('/')[0]}/{node.value.partition(':')[0]}.py"
+            if BESIDE.fullmatch(node.value) and (SOURCE / beside).is_file():
+                found.add(beside)
     return frozenset(found)
 
 

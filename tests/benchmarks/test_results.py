@@ -38,6 +38,7 @@ def _aggregate(items: Sequence[Item]) -> Values:
 
 
 KIND = Spec(
+    version=1,
     name="quiz",
     title="A quiz",
     measures={"right": Measure(title="accuracy", definition="share of right answers", better="low")},
