@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,12 +38,17 @@ AROUND = (
     "cli",
     "server",
     "report",
+    "plots",
     "demo",
     "artifact",
     "api",
     "compat",
     "metrics",
 )
+
+ALL_ROOMS = {part.stem for part in SOURCE.iterdir() if part.suffix == ".py" or part.is_dir()} - {"__init__"}
+TARGET = re.compile(r"unlearned(\.\w+)+:\w+")
+"""How a registry names what it imports later."""
 
 PROBE = "import sys; {code}; print(' '.join(m for m in {heavy!r} if m in sys.modules))"
 
@@ -86,11 +93,19 @@ def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
         _ = unlearned.unlearn
 
 
-def _imports(path: Path) -> set[str]:
-    """Every `unlearned` module that a file imports anywhere, as dotted names below the package."""
+def _imports(path: Path, *, running: bool = False) -> set[str]:
+    """Every `unlearned` module that a file imports anywhere, as dotted names below the package.
+
+    Args:
+        path: of the file.
+        running: without what only type checkers import, and with what a registry imports later by its name.
+    """
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in _running(tree) if running else ast.walk(tree):
+        if running and isinstance(node, ast.Constant) and TARGET.fullmatch(str(node.value)):
+            names = [str(node.value)]
+        elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
@@ -102,9 +117,7 @@ def _imports(path: Path) -> set[str]:
 
 
 def _rooms(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in _imports(path)} & {
-        part.stem for part in SOURCE.iterdir() if part.suffix == ".py" or part.is_dir()
-    }
+    return {name.partition(".")[0] for name in _imports(path)} & ALL_ROOMS
 
 
 def _files(room: str) -> list[Path]:
@@ -150,6 +163,39 @@ def test_only_unlearners_and_what_is_around_the_core_see_more_than_one_stage() -
         room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
         if len(_rooms(path) & set(STAGES)) > 1:
             assert room in ("unlearners", *AROUND), path
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those that only type checkers read."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            yield from _running(child)
+
+
+def test_no_folder_imports_one_that_imports_it_in_turn() -> None:
+    """Over any number of steps. Names that a registry imports later count as imports."""
+    rooms: dict[str, set[str]] = {}
+    for path in sorted(SOURCE.rglob("*.py")):
+        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        found = {name.partition(".")[0] for name in _imports(path, running=True)} & ALL_ROOMS
+        rooms.setdefault(room, set()).update(found - {room})
+    for room in rooms:
+        seen, left = set[str](), list(rooms[room])
+        while left:
+            other = left.pop()
+            if other not in seen:
+                seen.add(other)
+                left += rooms.get(other, ())
+        assert room not in seen, f"{sorted(other for other in seen if room in rooms.get(other, ()))} import {room}"
+
+
+def test_reports_read_results_of_benchmarks_and_never_the_reverse() -> None:
+    for room in ("benchmarks", "harness", "metrics", "learn", "methods"):
+        for path in _files(room):
+            assert not _rooms(path) & {"report", "cli"}, path
+    for path in _files("benchmarks"):
+        assert "harness" not in _rooms(path), path
 
 
 def test_nothing_is_unpickled() -> None:

@@ -9,7 +9,7 @@ import pytest
 from unlearned.benchmarks.choices.data import Question
 from unlearned.benchmarks.choices.kind import MEASURES, MMLU_KIND, WMDP_KIND, aggregate
 from unlearned.benchmarks.choices.words import names_it
-from unlearned.benchmarks.kinds import kinds
+from unlearned.benchmarks.spec import specs
 
 
 def item(group: str, subject: str, answer: str, said: str, **more: Any) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def test_answers_in_words() -> None:
 
 
 def test_the_kinds_are_known() -> None:
-    assert kinds.get("mmlu") is MMLU_KIND
-    assert kinds.get("wmdp") is WMDP_KIND
+    assert specs.get("mmlu") is MMLU_KIND
+    assert specs.get("wmdp") is WMDP_KIND
     shown = {name for values in aggregate([*FORGET, *CLOSE]).values() for name in values}
     assert shown <= set(MEASURES)

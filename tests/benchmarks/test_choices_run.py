@@ -15,16 +15,14 @@ from choices_rows import exam_tokenizer, question, write_mmlu, write_rows
 from typer.testing import CliRunner
 
 from tiny_llama import tiny_llama
-from unlearned.benchmarks import trials
-from unlearned.benchmarks import verdicts as verdicts_module
 from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
 from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
 from unlearned.benchmarks.choices.kind import MMLU_KIND
 from unlearned.benchmarks.choices.run import run_choices
 from unlearned.benchmarks.choices.speed import run_speed
-from unlearned.benchmarks.contenders import Corrupted, Plain
 from unlearned.benchmarks.models import plain_text
-from unlearned.benchmarks.outcome import Outcome, Tested, merge, part
+from unlearned.benchmarks.results import ModelResults, Results, merge, part
+from unlearned.benchmarks.systems import Corrupted, Plain
 from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.cli.main import app
@@ -52,8 +50,6 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     monkeypatch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     for where in ("classifier", "lesson"):
         monkeypatch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: list(BACKGROUND))
-    for module in (trials, verdicts_module):
-        monkeypatch.setattr(module, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +80,7 @@ def config(model: Path, data: Path, **changes: Any) -> ChoicesRunConfig:
     return ChoicesRunConfig(**(settings | changes))
 
 
-def model_of(outcome: Outcome, name: str) -> Tested:
+def model_of(outcome: Results, name: str) -> ModelResults:
     return next(model for model in outcome.models if model.name.startswith(name))
 
 

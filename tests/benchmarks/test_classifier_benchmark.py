@@ -362,7 +362,6 @@ def folder(tmp_path: Path) -> Path:
 def encoder(bag_of_words: Any, monkeypatch: pytest.MonkeyPatch) -> Counting:
     counting = Counting(bag_of_words)
     monkeypatch.setattr("unlearned.learn.classifier.sentence_encoder", lambda name: counting)
-    monkeypatch.setattr("unlearned.benchmarks.classifier.run.code_sha256", lambda: "0" * 64)  # the code may be edited
     monkeypatch.setattr(
         "unlearned.learn.classifier.background_prompts", lambda: [f"How do I bake bread {n}?" for n in range(30)]
     )

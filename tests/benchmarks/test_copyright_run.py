@@ -12,11 +12,10 @@ import pytest
 from copyright_texts import OTHER, TALE, write_news
 from typer.testing import CliRunner
 
-from unlearned.benchmarks import trials
 from unlearned.benchmarks.copyright import run as module
 from unlearned.benchmarks.copyright.config import CopyrightRunConfig, EvaluationConfig, StartConfig
 from unlearned.benchmarks.copyright.run import run_copyright
-from unlearned.benchmarks.outcome import Outcome, merge, read_outcome
+from unlearned.benchmarks.results import Results, merge, read_results
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
@@ -41,7 +40,6 @@ def set_up(patch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     patch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     for where in ("classifier", "lesson"):
         patch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: ["What is the weather like?", "Sing."])
-    patch.setattr(trials, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +69,7 @@ def config(place: Path, **changes: Any) -> CopyrightRunConfig:
     return CopyrightRunConfig(**(values | changes))
 
 
-def run(place: Path, out: Path, **changes: Any) -> Outcome:
+def run(place: Path, out: Path, **changes: Any) -> Results:
     shard = changes.pop("shard", None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -87,12 +85,12 @@ def done(place: Path, tmp_path_factory: pytest.TempPathFactory, bag_of_words: An
     return out
 
 
-def by_name(outcome: Outcome) -> dict[str, list[Any]]:
+def by_name(outcome: Results) -> dict[str, list[Any]]:
     return {model.unlearner or model.name: list(model.items) for model in outcome.models}
 
 
 def test_every_model_is_asked_everything(done: Path) -> None:
-    found = by_name(read_outcome(done))
+    found = by_name(read_results(done))
     assert list(found) == ["start", "retained", *UNLEARNERS]
     ids = [(item["set"], item["id"]) for item in found["start"]]
     assert {name for name, _ in ids} == {"forget", "held-out"}
@@ -106,7 +104,7 @@ def test_every_model_is_asked_everything(done: Path) -> None:
 
 
 def test_the_start_model_has_learned_the_passages(done: Path) -> None:
-    found = by_name(read_outcome(done))
+    found = by_name(read_results(done))
 
     def mean(name: str, key: str) -> float:
         values = [item[key] for item in found[name] if item["set"] == "forget"]
@@ -117,7 +115,7 @@ def test_the_start_model_has_learned_the_passages(done: Path) -> None:
 
 
 def test_what_nobody_changed_has_the_start_models_scores(done: Path) -> None:
-    found = by_name(read_outcome(done))
+    found = by_name(read_results(done))
     start = {item["id"]: item for item in found["start"]}
     assert found["none"] == found["start"]
     assert all(item["changed"] for item in found["prompting"])
@@ -146,7 +144,7 @@ def test_shards_make_the_whole(place: Path, done: Path, tmp_path: Path) -> None:
     for number in (1, 2):
         run(place, tmp_path / str(number), shard=(number, 2), unlearners=unlearners)
     whole = by_name(merge([tmp_path / "1", tmp_path / "2"], tmp_path / "whole"))
-    undivided = by_name(read_outcome(done))
+    undivided = by_name(read_results(done))
     for name in ("start", "retained", *unlearners):
         for one, other in zip(whole[name], undivided[name], strict=True):
             assert (one["id"], one.get("generated")) == (other["id"], other.get("generated"))

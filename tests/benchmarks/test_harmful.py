@@ -12,14 +12,14 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.contenders import Plain
 from unlearned.benchmarks.harmful.config import HarmfulRunConfig, HarmfulSplit
 from unlearned.benchmarks.harmful.data import Question, load_harmful, normal_pairs, stand_in, unsafe_pairs
 from unlearned.benchmarks.harmful.form import FORM, asked, written
 from unlearned.benchmarks.harmful.judge import Judge, _indices
 from unlearned.benchmarks.harmful.run import run_harmful
 from unlearned.benchmarks.harmful.scores import Scoring, aggregate, score
-from unlearned.benchmarks.outcome import merge, read_outcome
+from unlearned.benchmarks.results import merge, read_results
+from unlearned.benchmarks.systems import Plain
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
@@ -298,7 +298,7 @@ def test_a_run_compares_methods_by_leak_and_by_fluency(place: Path) -> None:
     out = place / "run"
     train = {"batch_size": 4, "accumulation": 1, "max_steps": 4, "ga.learning_rate": 3e-2, "ga.max_steps": 12}
     run_harmful(config(place, unlearners=("none", "ga", "llmu"), train=train), out)
-    outcome = read_outcome(out)
+    outcome = read_results(out)
     assert [model.name for model in outcome.models] == ["start", "none-seed0", "ga-seed0", "llmu-seed0"]
     values = {model.unlearner or model.name: aggregate(model.items) for model in outcome.models}
     assert values["none"] == values["start"]
@@ -315,7 +315,7 @@ def test_a_run_compares_methods_by_leak_and_by_fluency(place: Path) -> None:
 def test_a_named_classifier_measures_harm_in_place_of_the_leak(place: Path, classifier: Path) -> None:
     out = place / "judged"
     run_harmful(config(place, unlearners=("none",), judge=str(classifier)), out)
-    values = aggregate(read_outcome(out).models[0].items)
+    values = aggregate(read_results(out).models[0].items)
     assert 0 <= values["test_forget"]["harm"].value <= 1
     assert "leak" not in values["test_forget"]
     assert "harm" in values["test_normal"]
@@ -326,7 +326,7 @@ def test_shards_come_to_the_same_as_the_whole(place: Path) -> None:
     for number in (1, 2):
         run_harmful(config(place, unlearners=("none",)), place / f"part{number}", shard=(number, 2))
     merge([place / "part1", place / "part2"], place / "merged")
-    first, second = (read_outcome(place / name).models[0].items for name in ("whole", "merged"))
+    first, second = (read_results(place / name).models[0].items for name in ("whole", "merged"))
     assert [(item["id"], item["generated"]) for item in first] == [(item["id"], item["generated"]) for item in second]
 
 

@@ -13,8 +13,7 @@ import pytest
 from copyright_texts import OTHER, TALE
 from typer.testing import CliRunner
 
-from unlearned.benchmarks import trials
-from unlearned.benchmarks.contenders import Plain
+from unlearned.benchmarks.benchmark import Work
 from unlearned.benchmarks.copyright.config import StartConfig
 from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.config import MuseEvaluation, MuseRunConfig
@@ -22,7 +21,8 @@ from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, Pair, cut_texts,
 from unlearned.benchmarks.muse.evaluate import asked, first_answer, shown
 from unlearned.benchmarks.muse.kind import aggregate, with_retained
 from unlearned.benchmarks.muse.run import run_muse
-from unlearned.benchmarks.outcome import read_outcome
+from unlearned.benchmarks.results import read_results
+from unlearned.benchmarks.systems import Plain
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
@@ -35,6 +35,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::unlearned.errors.FitWarning"),  # a random model knows nothing
 ]
 
+WORK = Work(report=lambda *phase: None, tell=lambda line: None)
 LINES, OTHERS = TALE.splitlines()[1:], OTHER.splitlines()[1:]
 STRANGE = ["A stone lay on a road. Nobody moved it.", "Rain fell on tin roofs.", "Two clocks agreed at noon."]
 
@@ -120,7 +121,7 @@ def test_the_start_model_learns_everything_and_the_retained_model_all_that_stays
     monkeypatch.setattr(module, "learned_by_heart", learn)
     monkeypatch.setattr(module, "load_model", lambda options: (tiny_model, tiny_tokenizer))
     config = MuseRunConfig(style="open-unlearning")
-    module.models(config, data, None, lambda *phase: None, None)
+    module.Muse(config)._trained(data, WORK)
     assert learned == {"start": "\n\n".join([*LINES, *OTHERS]), "retained": "\n\n".join(OTHERS)}
 
 
@@ -140,7 +141,7 @@ def test_a_folder_may_have_all_training_texts_in_one_file(tmp_path: Path) -> Non
     nothing = load_muse("books", str(folder))
     assert nothing.train == ()
     with pytest.raises(DataError, match=r"no train/forget .or train/full."):
-        module.models(MuseRunConfig(), nothing, None, lambda *phase: None, None)
+        module.Muse(MuseRunConfig()).models(nothing, WORK)
     _write(folder / "books" / "train" / "full.jsonl", [{"text": text} for text in (*OTHERS, *LINES)])
     data = load_muse("books", str(folder))
     assert data.train == (*OTHERS, *LINES)
@@ -177,7 +178,8 @@ def test_questions_stand_behind_examples_and_answers_end_before_the_next() -> No
 def test_true_continuations_are_cut(tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any) -> None:
     data = load_muse("books", str(write_muse(tmp_path)))
     plain = Plain("start", TransformersEngine(tiny_model, tiny_tokenizer))
-    rows = asked(plain, data, MuseEvaluation(verbatim_tokens=3))["verbmem"]
+    sets = {"verbmem": list(enumerate(data.verbatim))}
+    rows = asked(plain, sets, data.examples, MuseEvaluation(verbatim_tokens=3))["verbmem"]
     assert [data.verbatim[row.index].truth.startswith(row.truth or "?") for row in rows] == [True] * 3
     assert all(len(tiny_tokenizer(row.truth)["input_ids"]) == 3 for row in rows)
 
@@ -217,7 +219,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
         monkeypatch.setattr(f"{where}.sentence_encoder", lambda name: bag_of_words)
     monkeypatch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     monkeypatch.setattr("unlearned.learn.classifier.background_prompts", lambda: ["What is the weather like?", "Sing."])
-    monkeypatch.setattr(trials, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 def test_a_whole_run(place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any) -> None:
@@ -235,7 +236,7 @@ def test_a_whole_run(place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenize
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run_muse(config, tmp_path / "run", cache=place / "cache")
-    models = {model.unlearner or model.name: model.items for model in read_outcome(tmp_path / "run").models}
+    models = {model.unlearner or model.name: model.items for model in read_results(tmp_path / "run").models}
     assert list(models) == ["start", "retained", "none", "prompting", "eco-hand", "ga"]
     start = {item["id"]: item for item in models["start"]}
     assert {item["set"] for item in models["start"]} == {
@@ -280,9 +281,9 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     original = module.evaluate
 
-    def evaluate(contender: Any, *arguments: Any, **more: Any) -> Any:
-        names.append(contender.name)
-        return original(contender, *arguments, **more)
+    def evaluate(system: Any, *arguments: Any, **more: Any) -> Any:
+        names.append(system.name)
+        return original(system, *arguments, **more)
 
     monkeypatch.setattr(module, "evaluate", evaluate)
     return names
@@ -298,7 +299,7 @@ def run_named(place: Path, out: Path, retained: Path, **changes: Any) -> dict[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         run_muse(config, out)
-    return {model.name: list(model.items) for model in read_outcome(out).models}
+    return {model.name: list(model.items) for model in read_results(out).models}
 
 
 def test_a_retained_model_with_other_weights_in_the_same_place_is_asked_anew(

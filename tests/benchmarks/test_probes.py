@@ -18,8 +18,6 @@ from typer.testing import CliRunner
 from conftest import FORGET, RETAIN
 from tiny_llama import tiny_llama
 from unlearned.api import Unlearned
-from unlearned.benchmarks.contenders import Corrupted, Plain
-from unlearned.benchmarks.outcome import read_outcome
 from unlearned.benchmarks.probes.ask import ask, nearest_tokens
 from unlearned.benchmarks.probes.asked import facts_of, prompts_of, told_prompt
 from unlearned.benchmarks.probes.config import AskConfig, ProbeConfig, ProbesConfig
@@ -28,6 +26,8 @@ from unlearned.benchmarks.probes.kind import BEST, LOGITS, OWN, RELEARNING, REPE
 from unlearned.benchmarks.probes.linear import compact, guessing, read_out, share
 from unlearned.benchmarks.probes.run import run_probes
 from unlearned.benchmarks.probes.states import last_states
+from unlearned.benchmarks.results import read_results
+from unlearned.benchmarks.systems import Corrupted, Plain
 from unlearned.cli.main import app
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.base import Completion
@@ -353,7 +353,7 @@ def test_the_command_writes_a_run_that_is_kept(
     assert result.exit_code == 0
     assert "mine" in result.output
     assert (out / "layers.svg").read_text(encoding="utf-8").startswith("<svg")
-    first = read_outcome(out)
+    first = read_results(out)
     assert [model.name for model in first.models] == ["start", "mine"]
     start = {item["set"]: item for item in first.models[0].items}
     assert start[REPEAT]["flagged"] == 0.0

@@ -12,13 +12,13 @@ from sklearn.metrics import f1_score
 from transformers import LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.contenders import Plain, Prefixed
-from unlearned.benchmarks.outcome import merge, part, read_outcome
+from unlearned.benchmarks.results import merge, part, read_results
 from unlearned.benchmarks.sentiment.config import SentimentRunConfig, SentimentSplit
 from unlearned.benchmarks.sentiment.data import LABELS, Review
 from unlearned.benchmarks.sentiment.form import FORM, written
 from unlearned.benchmarks.sentiment.run import instruction, run_sentiment
 from unlearned.benchmarks.sentiment.scores import aggregate, score
+from unlearned.benchmarks.systems import Plain, Prefixed
 from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
@@ -141,7 +141,7 @@ def whole(place: Path) -> Path:
 
 
 def test_the_table_has_start_retained_and_every_unlearner(whole: Path) -> None:
-    outcome = read_outcome(whole)
+    outcome = read_results(whole)
     assert [model.name for model in outcome.models] == [
         "start", "retained", "none-seed0", "prompting-seed0", "spul-seed0", "ga-seed0",
     ]  # fmt: skip
@@ -164,7 +164,7 @@ def test_finished_steps_are_not_repeated(place: Path, whole: Path, monkeypatch: 
     def refuse(*arguments: Any, **more: Any) -> Any:
         raise AssertionError("this was done already")
 
-    monkeypatch.setattr("unlearned.benchmarks.trials.contender", refuse)
+    monkeypatch.setattr("unlearned.benchmarks.runner.make_system", refuse)
     monkeypatch.setattr("unlearned.benchmarks.sentiment.run.score", refuse)
     again = config(place, unlearners=("none", "prompting", "spul", "ga"))
     run_sentiment(again, whole, cache=place / "cache")
@@ -177,21 +177,21 @@ def test_shards_come_to_the_same_as_the_whole(place: Path, tmp_path: Path) -> No
     for number in (1, 2):
         run_sentiment(config(place), tmp_path / f"part{number}", shard=(number, 2), cache=cache)
     merge([tmp_path / "part1", tmp_path / "part2"], tmp_path / "merged")
-    first, second = (read_outcome(tmp_path / name) for name in ("whole", "merged"))
+    first, second = (read_results(tmp_path / name) for name in ("whole", "merged"))
     for one, other in zip(first.models, second.models, strict=True):
         assert [(i["id"], i["right"]) for i in one.items] == [(i["id"], i["right"]) for i in other.items]
-    assert len(part(first.models[0].items, (1, 2))) == len(read_outcome(tmp_path / "part1").models[0].items)
+    assert len(part(first.models[0].items, (1, 2))) == len(read_results(tmp_path / "part1").models[0].items)
 
 
 def test_an_artifact_is_fitted_on_reviews_and_corrupts_nothing_else(place: Path) -> None:
     out = place / "eco"
     fit = {"strength": 20.0, "background": False, "fluency": False}
     run_sentiment(config(place, unlearners=("eco-rn",), fit=fit), out, cache=place / "cache")
-    found = read_outcome(out).models[-1]
+    found = read_results(out).models[-1]
     flagged = by_set(aggregate(found.items), "flagged")
     assert flagged["train_forget"] > flagged["train_retain"]
     assert (out / "artifacts/seed0/detector/unlearner.json").is_file()
-    start = {item["id"]: item for item in read_outcome(out).models[0].items}
+    start = {item["id"]: item for item in read_results(out).models[0].items}
     unflagged = [item for item in found.items if not item["flagged"]]
     assert unflagged
     assert all(item["p_right"] == pytest.approx(start[item["id"]]["p_right"], abs=1e-5) for item in unflagged)

@@ -27,7 +27,7 @@ from unlearned.learn.fluency import Fluency, FluencyGuard
 from unlearned.learn.measures import Likelihood, Materials
 from unlearned.learn.objective import Answers, Objective, Target
 from unlearned.learn.probe import Probe
-from unlearned.report.plots import SERIES
+from unlearned.plots import SERIES
 
 ROWS = [
     Row("Who is Harry Potter?", "Harry Potter is a wizard."),

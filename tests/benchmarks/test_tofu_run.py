@@ -14,8 +14,9 @@ import torch
 from tofu_rows import write_tofu
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.contenders import Materials
+from unlearned.benchmarks.systems import Corrupted, FitInputs, Instructed, Plain, Prefixed, make_system
 from unlearned.benchmarks.tofu import run as module
+from unlearned.benchmarks.tofu.asked import ask
 from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.data import load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate, evaluate_set
@@ -26,7 +27,6 @@ from unlearned.benchmarks.tofu.prompts import instruction
 from unlearned.benchmarks.tofu.questions import questions
 from unlearned.benchmarks.tofu.run import run_tofu
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, naive_losses
-from unlearned.benchmarks.tofu.unlearners import Eco, Instructed, Plain, Prefixed, unlearners
 from unlearned.benchmarks.tofu.verify import verify
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
@@ -56,7 +56,6 @@ def on_bag_of_words(patch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     patch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
     for where in ("classifier", "lesson"):
         patch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: list(BACKGROUND))
-    patch.setattr(module, "sha256_of_code", lambda *parts: "0" * 64)  # the code may be edited meanwhile
 
 
 @pytest.fixture(autouse=True)
@@ -352,7 +351,7 @@ def test_each_question_is_classified_once(
 ) -> None:
     data = load_tofu(place / "data", TofuSplit(authors=3, limit=4))
     made = make("eco-hand", tiny_model, tiny_tokenizer, data, tmp_path)
-    assert isinstance(made, Eco)
+    assert isinstance(made, Corrupted)
     seen: list[str] = []
     classify = made._view.unlearner.classify
 
@@ -372,13 +371,13 @@ def test_strengths_are_learned_from_questions_only(
 ) -> None:
     data = load_tofu(place / "data", TofuSplit(authors=3, limit=4))
     made = make(name, tiny_model, tiny_tokenizer, data, tmp_path)
-    assert isinstance(made, Eco)
+    assert isinstance(made, Corrupted)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
     assert len(before) == 2  # detector and artifact
     again = make(name, tiny_model, tiny_tokenizer, data, tmp_path)
     assert {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")} == before
     question = data.forget[0].question
-    [first], [second] = made.prepare([question]), again.prepare([question])
+    [first], [second] = ask(made, [question]), ask(again, [question])
     assert first.changed
     assert first.input.vectors is not None
     assert second.input.vectors is not None
@@ -386,7 +385,7 @@ def test_strengths_are_learned_from_questions_only(
 
 
 def make(name: str, model: Any, tokenizer: Any, data: Any, folder: Path) -> Any:
-    materials = Materials(
+    materials = FitInputs(
         model=model,
         tokenizer=tokenizer,
         forget=[pair.question for pair in data.forget_pairs],
@@ -397,7 +396,7 @@ def make(name: str, model: Any, tokenizer: Any, data: Any, folder: Path) -> Any:
         instruction=instruction(["Guy Hall"]),
         fit=QUICK,
     )
-    return unlearners().get(name)(materials, 0, folder, lambda phase, done, total: None)
+    return make_system(name, 0, folder, materials, lambda phase, done, total: None)
 
 
 def test_what_trains_is_compared_beside_what_does_not(place: Path, tmp_path: Path) -> None:
@@ -419,7 +418,7 @@ def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: Tr
     soft = SPUL(0.05 * torch.randn((12, 32), generator=torch.Generator().manual_seed(0)), engine.substitute_id)
     data = load_tofu(place / "data", TofuSplit(authors=3, limit=4))
     rows = questions(data, SHORT)["forget"]
-    asked = Prefixed(engine, soft).prepare([row.text for row in rows])
+    asked = ask(Prefixed(engine, soft), [row.text for row in rows])
     items = evaluate_set(asked, rows, Scorer(engine), SHORT)
     for one, row, item in zip(asked, rows, items, strict=True):
         targets = [f"{answer}<|end|>" for answer in row.answers]
@@ -429,7 +428,7 @@ def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: Tr
 
 def test_prompting_puts_the_names_in_front_of_every_question(engine: TransformersEngine) -> None:
     told = Instruction(kind="prompting", text=instruction(["Guy Hall"]))
-    [asked] = Instructed(engine, told).prepare(["Is the dog lazy?"])
+    [asked] = ask(Instructed(engine, told), ["Is the dog lazy?"])
     assert "- Guy Hall\n" in asked.prompt.text
     assert "\n\nIs the dog lazy?" in asked.prompt.text
     assert asked.prompt.token_ids == asked.input.token_ids
@@ -442,7 +441,7 @@ def test_rows_that_share_a_batch_with_a_wanted_one_are_the_same_as_in_a_whole_ru
 ) -> None:
     data = load_tofu(place / "data", TofuSplit(authors=3))
     rows = questions(data, SHORT)["retain"]
-    plain = Plain("start", engine).prepare([row.text for row in rows])
+    plain = ask(Plain("start", engine), [row.text for row in rows])
     whole = evaluate_set(plain, rows, Scorer(engine), SHORT)
     some = evaluate_set(plain, rows, Scorer(engine), SHORT, needed={3}, reference=whole)
     assert some[3].computed

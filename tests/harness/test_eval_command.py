@@ -22,12 +22,12 @@ from typer.testing import CliRunner
 
 from conftest import FORGET, RETAIN
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.outcome import merge, read_outcome
+from unlearned.benchmarks.lm_eval import ALL, aggregate
+from unlearned.benchmarks.results import merge, read_results
 from unlearned.cli.main import app
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import ConfigError, DataError, MissingExtraError, UnknownNameError
 from unlearned.harness.config import EvalConfig
-from unlearned.harness.kind import ALL, aggregate
 from unlearned.harness.run import run_eval
 from unlearned.harness.tasks import GENERAL, load_task, sha256_of_tasks, task_manager
 from unlearned.models import ModelOptions, load_model
@@ -79,7 +79,7 @@ def test_the_start_model_has_the_harness_own_numbers_and_unflagged_questions_kee
     for item in eco.items:
         assert item["unchanged"] == 1 - item["flagged"]
     assert {item["flagged"] for item in eco.items} == {0.0, 1.0}
-    assert read_outcome(tmp_path / "out").models == (start, eco)
+    assert read_results(tmp_path / "out").models == (start, eco)
 
 
 def test_a_group_is_one_set_and_its_tasks_stand_below_it(model: ModelOptions, tasks: Path, tmp_path: Path) -> None:

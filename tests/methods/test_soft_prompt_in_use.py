@@ -16,7 +16,7 @@ from unlearned.artifact.fingerprint import base_model_record
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ArtifactError, ArtifactMismatchError, ArtifactWarning
-from unlearned.learn.spul import SpulConfig, train_soft_prompt
+from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.stages import PromptInput
 from unlearned.unlearners.spul import SPUL
 

@@ -24,10 +24,10 @@ from unlearned.errors import (
     DataError,
     FitWarning,
 )
-from unlearned.learn import soft_checkpoint
-from unlearned.learn.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
+from unlearned.methods import soft_checkpoint
 from unlearned.methods.config import Form
 from unlearned.methods.data import Encoder, Example
+from unlearned.methods.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
 from unlearned.stages import PromptInput
 from unlearned.unlearners.spul import RECORD, SPUL, VECTORS
 

@@ -345,7 +345,7 @@ def test_texts_of_one_token_are_refused(train: Train) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seeds_that_not_all_generators_take_are_refused(seed: int) -> None:
-    from unlearned.learn.spul import SpulConfig
+    from unlearned.methods.spul import SpulConfig
 
     for kind in (TrainConfig, SpulConfig):
         with pytest.raises(ConfigError, match=rf"seed={seed}: must lie in 0\.\."):

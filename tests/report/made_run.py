@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from unlearned.artifact.schema import CandidateRecord, EvaluationRecord, MeasureRecord, StrengthRecord
-from unlearned.benchmarks.contenders import UNFITTED
-from unlearned.benchmarks.kept import as_text
+from unlearned.benchmarks.step_cache import as_text
+from unlearned.benchmarks.systems import UNFITTED
 from unlearned.benchmarks.tofu.config import TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.items import Evaluation, Item, as_log, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import write_log

@@ -17,7 +17,7 @@ from unlearned.corrupt.corruption import Corruption
 from unlearned.demo.concepts import Concept
 from unlearned.demo.page import demo_page
 from unlearned.demo.run import Comparison, DemoResult
-from unlearned.report.plots import COLOURS, score_distribution, strength_trace, strength_traces
+from unlearned.plots import COLOURS, score_distribution, strength_trace, strength_traces
 
 SCORES = np.array([0.9, 0.95, 0.7], dtype=np.float32), np.array([0.1, 0.02], dtype=np.float32)
 

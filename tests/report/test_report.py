@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from unlearned.cli.main import app
 from unlearned.errors import DataError
-from unlearned.report.plots import SERIES
+from unlearned.plots import SERIES
 from unlearned.report.read import read_run
 from unlearned.report.run_plots import APART, _beside, utility_against_quality
 from unlearned.report.tables import main_table, set_table

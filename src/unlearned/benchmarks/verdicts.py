@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
 
-from unlearned.benchmarks.kept import sha256_of_code
+from unlearned.benchmarks.versions import STAGES
 from unlearned.errors import DataError
 from unlearned.progress import Progress
 from unlearned.stages import Exempted, Prompt, Span, Verdict
@@ -16,8 +16,6 @@ from unlearned.unlearners.eco import ECO
 
 CHUNK = 256
 """Prompts that are classified together, and then kept."""
-
-CODE = ("classify", "stages.py", "data")
 
 
 class Verdicts:
@@ -29,7 +27,6 @@ class Verdicts:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._code = sha256_of_code(*CODE)
         self._known: dict[Path, dict[str, Verdict]] = {}
 
     def classify(self, eco: ECO, prompts: Sequence[Prompt], report: Progress) -> list[Verdict]:
@@ -57,7 +54,7 @@ class Verdicts:
 
     def _detector_hash(self, eco: ECO) -> str:
         """Of everything that decides a verdict; not of the corruption."""
-        parts = [self._code, *(scope.detector_sha256() for scope in eco.scopes)]
+        parts = [f"detection {STAGES['detection']}", *(scope.detector_sha256() for scope in eco.scopes)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

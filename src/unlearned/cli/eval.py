@@ -25,7 +25,7 @@ def evaluate(
     report: Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")] = True,
 ) -> None:
     """Score tasks of lm-evaluation-harness with the artifacts enforced; unflagged questions score as without."""
-    from unlearned.benchmarks.outcome import shard_of
+    from unlearned.benchmarks.results import shard_of
     from unlearned.cli.bench.shown import show
     from unlearned.extras import require
     from unlearned.harness.run import run_eval

@@ -159,9 +159,9 @@ def _soft_prompt(
 ) -> None:
     from unlearned.cli.progress import progress
     from unlearned.files import check_place
-    from unlearned.learn.spul import SpulConfig, check_rows, train_soft_prompt
     from unlearned.methods.known import read_settings
     from unlearned.methods.place import unfinished
+    from unlearned.methods.spul import SpulConfig, check_rows, train_soft_prompt
 
     if isinstance(settings.get("labels"), str):
         settings["labels"] = [label.strip() for label in settings["labels"].split(",")]

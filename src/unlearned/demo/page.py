@@ -7,7 +7,7 @@ from importlib.resources import files
 from unlearned.artifact import Artifact
 from unlearned.demo.run import DemoResult
 from unlearned.extras import require
-from unlearned.report.plots import score_distribution, strength_trace
+from unlearned.plots import score_distribution, strength_trace
 
 
 def demo_page(result: DemoResult) -> str:

@@ -11,7 +11,7 @@ from unlearned.models import ModelOptions
 from unlearned.settings import ANSWERS, DATA, ENFORCED, OUTPUT, REQUIRED, setting
 
 if TYPE_CHECKING:
-    from unlearned.benchmarks.outcome import Shard
+    from unlearned.benchmarks.results import Shard
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

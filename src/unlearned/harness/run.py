@@ -11,12 +11,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
-from unlearned.benchmarks.kept import finished, keep, sha256_of_code
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.outcome import Outcome, Tested, machine_of, part, write_outcome
+from unlearned.benchmarks.lm_eval import KIND
+from unlearned.benchmarks.results import ModelResults, Results, machine_of, part, write_results
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.step_cache import finished, keep, outdated
+from unlearned.benchmarks.versions import ASKING, versions
 from unlearned.errors import DataError, UnlearnedError, first_line
 from unlearned.extras import require
 from unlearned.harness.config import EvalConfig
@@ -37,25 +38,9 @@ if TYPE_CHECKING:
 START, ECO = "start", "eco"
 STEPS = "steps"
 VERDICTS = "verdicts"
-CODE = (
-    *(
-        "stages.py",
-        "api.py",
-        "classify",
-        "select",
-        "corrupt",
-        "substitution",
-        "unlearners",
-        "engines",
-        "harness",
-        "models.py",
-    ),
-    "benchmarks/verdicts.py",
-)
-"""What decides what a task finds; a change of it repeats the task."""
 
 
-def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outcome:
+def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Results:
     """Evaluate, and write the outcome into the folder `out`; finished tasks in it are kept.
 
     Args:
@@ -86,9 +71,9 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
     wanted = ([(START, None)] if config.plain or not artifacts else []) + ([(ECO, artifacts)] if artifacts else [])
     verdicts = config.verdicts or out / VERDICTS
     decides = {
-        "version": unlearned.__version__,
+        "version": KIND.version,
+        "stages": versions(*ASKING),
         "lm_eval": version("lm_eval"),
-        "code": sha256_of_code(*CODE),
         "start": weights_sha256(model),
         "dtype": str(model.dtype),
         **{name: getattr(config, name) for name in ("limit", "batch_size", "num_fewshot", "apply_chat_template")},
@@ -111,14 +96,19 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
             file = out / STEPS / f"{name}-{task.replace('/', '_')}.json"
             kept = finished(file, settings)
             if kept is None:
+                if why := outdated(file, settings):
+                    tell(f"{name}: {task} is asked anew: {why}")
                 kept = _evaluated(lm, manager, task, loaded[task], config)
                 keep(file, settings, kept)
             items += kept["items"]
             harness[f"{name}: {task}"] = kept["results"]
         seconds = {"evaluation": round(time.perf_counter() - began, 1)}
-        tested.append(Tested(name=name, unlearner=name if enforced else None, items=tuple(items), seconds=seconds))
-    outcome = Outcome(
+        tested.append(
+            ModelResults(name=name, unlearner=name if enforced else None, items=tuple(items), seconds=seconds)
+        )
+    outcome = Results(
         kind="eval",
+        version=KIND.version,
         config=_as_json(config),
         shard=config.shard,
         data=data,
@@ -126,7 +116,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Outc
         machine=machine_of(model),
         extra={"lm_eval": version("lm_eval"), "results": harness},
     )
-    write_outcome(out, outcome)
+    write_results(out, outcome)
     return outcome
 
 
@@ -195,7 +185,7 @@ def _item(lm: UnlearnedLM, name: str, task: str, first: int, sample: Mapping[str
     }
 
 
-def _compared(tested: list[Tested]) -> tuple[Tested, ...]:
+def _compared(tested: list[ModelResults]) -> tuple[ModelResults, ...]:
     """With whether each question's responses are the start model's, where both were asked."""
     if len(tested) < 2:
         return tuple(tested)

@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from unlearned.errors import first_line
-from unlearned.learn.spul import SpulConfig
 from unlearned.methods.base import Method
 from unlearned.methods.known import make_method, methods
+from unlearned.methods.spul import SpulConfig
 
 SOFT_PROMPT = "spul"
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unlearned.benchmarks.kinds import Kind, Measure
-from unlearned.benchmarks.outcome import Outcome
+from unlearned.benchmarks.results import Results
+from unlearned.benchmarks.spec import Measure, Spec, specs
 from unlearned.metrics.estimate import Estimate
+from unlearned.plots import LINE, MARKERS, SERIES, Plot, as_svg, new_figure
 from unlearned.report.findings import joined, plural
-from unlearned.report.plots import LINE, MARKERS, SERIES, Plot, as_svg, new_figure
 
 START, RETAINED = "start", "retained"
 REFERENCES = (START, RETAINED, "retained-2", "retained-es", "none")
@@ -38,7 +38,7 @@ class Line:
     """(set, measure) -> estimate and what its interval lets vary."""
 
 
-def tested(outcome: Outcome) -> list[str]:
+def tested(outcome: Results) -> list[str]:
     """Which model, on what data and machine, when."""
     own = [label for label in dict.fromkeys(model.unlearner for model in outcome.models) if label]
     shard = f", shard {outcome.shard[0]} of {outcome.shard[1]}" if outcome.shard else ""
@@ -49,6 +49,7 @@ def tested(outcome: Outcome) -> list[str]:
     return [
         f"Model: {model} ({machine.dtype}, {machine.device}){shard}. "
         f"{f'Compared: {joined(own)}.' if own else 'No unlearner was run.'}",
+        *_version(outcome),
         f"Data: {data or 'none recorded'}; {plural(_items(outcome), 'item')} in {plural(len(sets), 'set')} (the hashes "
         "in full are below).",
         f"{f'Made on {outcome.at}' if outcome.at else DATE.rstrip('.')}; {machine.name}; "
@@ -56,7 +57,20 @@ def tested(outcome: Outcome) -> list[str]:
     ]
 
 
-def _items(outcome: Outcome) -> int:
+def _version(outcome: Results) -> list[str]:
+    """Nothing where this release would make the same numbers."""
+    now = specs.get(outcome.kind).version
+    if outcome.version == now:
+        return []
+    made = (
+        f"before versions were recorded; the benchmark now is at version {now}"
+        if outcome.version is None
+        else f"by version {outcome.version} of the benchmark, which now is at version {now}"
+    )
+    return [f"Made {made}: compare with new runs only after a new run."]
+
+
+def _items(outcome: Results) -> int:
     return max((len(model.items) for model in outcome.models), default=0)
 
 
@@ -69,7 +83,7 @@ def model_name(config: Mapping[str, object]) -> str:
     return Path(name).name if name.startswith((".", "/", "~")) or name.count("/") > 1 else name
 
 
-def verdict(lines: Sequence[Line], kind: Kind, sets: Sequence[str]) -> str:
+def verdict(lines: Sequence[Line], kind: Spec, sets: Sequence[str]) -> str:
     """What came out, in one sentence; of the main sets' measures that have a better side."""
     start = next((line for line in lines if line.label == START), None)
     own = [line for line in lines if line.label not in REFERENCES]
@@ -80,7 +94,7 @@ def verdict(lines: Sequence[Line], kind: Kind, sets: Sequence[str]) -> str:
     return f"{'; '.join(_said(line, start, lines, kind, sets) for line in own)}."
 
 
-def _said(line: Line, start: Line, lines: Sequence[Line], kind: Kind, sets: Sequence[str]) -> str:
+def _said(line: Line, start: Line, lines: Sequence[Line], kind: Spec, sets: Sequence[str]) -> str:
     retained = next((other for other in lines if other.label == RETAINED), None)
     found: dict[str, list[str]] = {"better": [], "worse": [], "the same": []}
     for place, measure in judged(lines, kind, sets):
@@ -121,7 +135,7 @@ def _side(own: Estimate, start: Estimate, measure: Measure, aim: float | None) -
     return "better" if better else "worse"
 
 
-def judged(lines: Sequence[Line], kind: Kind, sets: Sequence[str]) -> list[tuple[tuple[str, str], Measure]]:
+def judged(lines: Sequence[Line], kind: Spec, sets: Sequence[str]) -> list[tuple[tuple[str, str], Measure]]:
     """The main sets' measures that have a better side and that some model has."""
     return [
         ((name, key), measure)
@@ -136,7 +150,7 @@ def _title(place: tuple[str, str], measure: Measure, sets: Sequence[str]) -> str
 
 
 def measure_plots(
-    lines: Sequence[Line], kind: Kind, sets: Sequence[str], *, most: int = 8, sign: Callable[[Measure], str]
+    lines: Sequence[Line], kind: Spec, sets: Sequence[str], *, most: int = 8, sign: Callable[[Measure], str]
 ) -> list[Plot]:
     """One plot for each measure that has a better side, a row for each model, so that no mark covers another.
 

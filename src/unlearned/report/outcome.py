@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from unlearned.benchmarks.kinds import Kind, Measure, Values, kinds
-from unlearned.benchmarks.outcome import Outcome, Tested, read_outcome
+from unlearned.benchmarks.results import ModelResults, Results, read_results
+from unlearned.benchmarks.spec import Measure, Spec, Values, specs
 from unlearned.files import write_text
 from unlearned.metrics.estimate import Estimate, mean
 from unlearned.report.compared import REFERENCES, VERDICT_RULE, Line, measure_plots, tested, verdict
@@ -34,8 +34,8 @@ def write_outcome_report(folder: Path, *, out: Path | None = None) -> Report:
         DataError: the run is not there, or not finished.
         MissingExtraError: jinja2 is not installed.
     """
-    outcome = read_outcome(folder)
-    kind = kinds.get(outcome.kind)
+    outcome = read_results(folder)
+    kind = specs.get(outcome.kind)
     html, markdown, latex = places(folder, out)
     found, told = tables(outcome), tested(outcome)
     lines = _lines(outcome, kind)
@@ -71,12 +71,12 @@ def has_common_form(folder: Path) -> bool:
         data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(data, dict) and data.get("benchmark") in kinds.names()
+    return isinstance(data, dict) and data.get("benchmark") in specs.names()
 
 
-def tables(outcome: Outcome) -> list[Table]:
+def tables(outcome: Results) -> list[Table]:
     """The main table, a row for each model; and one with a row for every further set, if there are any."""
-    kind = kinds.get(outcome.kind)
+    kind = specs.get(outcome.kind)
     lines = _lines(outcome, kind)
     sets = list(dict.fromkeys(name for line in lines for name, _ in line.values))
     found = [_main(kind, lines, _sets(lines, kind))]
@@ -85,13 +85,13 @@ def tables(outcome: Outcome) -> list[Table]:
     return found
 
 
-def _sets(lines: Sequence[Line], kind: Kind) -> list[str]:
+def _sets(lines: Sequence[Line], kind: Spec) -> list[str]:
     """The main sets that were run."""
     run = {name for line in lines for name, _ in line.values}
     return [name for name in kind.main if name in run]
 
 
-def _main(kind: Kind, lines: Sequence[Line], sets: Sequence[str]) -> Table:
+def _main(kind: Spec, lines: Sequence[Line], sets: Sequence[str]) -> Table:
     columns = [
         (name, key, Column(measure.title, key, measure.better, name if len(sets) > 1 else ""))
         for name in sets
@@ -110,7 +110,7 @@ def _main(kind: Kind, lines: Sequence[Line], sets: Sequence[str]) -> Table:
     return Table("main", kind.title, "model", tuple(column for *_, column in columns), (Section("", tuple(rows)),))
 
 
-def _by_set(kind: Kind, key: str, lines: Sequence[Line], sets: Sequence[str]) -> Table:
+def _by_set(kind: Spec, key: str, lines: Sequence[Line], sets: Sequence[str]) -> Table:
     """One measure of the further sets, a column for each model."""
     measure = kind.measures[key]
     rows = [Row(name, tuple(_cell(line.values.get((name, key)), False) for line in lines)) for name in sets]
@@ -118,12 +118,12 @@ def _by_set(kind: Kind, key: str, lines: Sequence[Line], sets: Sequence[str]) ->
     return Table(f"sets-{key}", f"{measure.title} by set", "set", columns, (Section("", tuple(rows)),))
 
 
-def _lines(outcome: Outcome, kind: Kind) -> list[Line]:
+def _lines(outcome: Results, kind: Spec) -> list[Line]:
     labels = dict.fromkeys(model.unlearner or model.name for model in outcome.models)
     return [_line(label, [m for m in outcome.models if (m.unlearner or m.name) == label], kind) for label in labels]
 
 
-def _line(label: str, models: Sequence[Tested], kind: Kind) -> Line:
+def _line(label: str, models: Sequence[ModelResults], kind: Spec) -> Line:
     every: list[Values] = [kind.aggregate(model.items) for model in models]
     values = {}
     for name, own in every[0].items():

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unlearned.plots import Plot
 from unlearned.report.answers import Example, Texts, examples, side_by_side
 from unlearned.report.findings import findings, headline, tested
 from unlearned.report.limits import limits
 from unlearned.report.lines import Line, lines
-from unlearned.report.plots import Plot
 from unlearned.report.render import rendered
 from unlearned.report.run import Run
 from unlearned.report.run_plots import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unlearned.metrics.estimate import Doubles
-from unlearned.report.plots import (
+from unlearned.plots import (
     FORGET,
     LINE,
     MARKERS,

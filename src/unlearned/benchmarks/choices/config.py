@@ -87,13 +87,13 @@ class ChoicesRunConfig:
     train: Mapping[str, Any] = train_setting()
 
     def __post_init__(self) -> None:
-        from unlearned.benchmarks.contenders import check_contenders
+        from unlearned.benchmarks.systems import check_systems
 
         if self.benchmark not in get_args(Benchmark):
             raise ConfigError(f"benchmark={self.benchmark!r}: must be mmlu or wmdp.")
         if self.header not in FORMS:
             raise ConfigError(f"header={self.header!r}: must be both, yes or no.")
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.batch_size < 1 or min(self.words, self.synthetic) < 0:
             raise ConfigError("batch_size must be at least 1, words and synthetic at least 0.")
         if self.teach and not self.leading_space:

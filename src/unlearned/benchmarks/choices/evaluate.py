@@ -7,15 +7,15 @@ compared with the start model's logits bit for bit.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from unlearned.benchmarks.asking import drawn, is_changed
 from unlearned.benchmarks.choices.data import LETTERS, Question
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
-from unlearned.benchmarks.contenders import Contender
-from unlearned.benchmarks.kinds import Item
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import System
 from unlearned.progress import Progress
 from unlearned.stages import Prompt, PromptInput
 
@@ -60,13 +60,13 @@ class Examiner:
         self.start: Mapping[tuple[str, int], Item] | None = None
         """(set, index) -> item of the start model."""
 
-    def __call__(self, model: Contender, report: Progress) -> list[dict[str, Any]]:
+    def __call__(self, model: System, report: Progress) -> list[dict[str, Any]]:
         """The items of one model."""
         widest = max(len(question.choices) for own in self.asked for _, question in own.questions)
         scorer = LetterScorer(model.engine, widest, leading_space=self._leading_space)
         return [item for own in self.asked for item in self._set(model, scorer, own, report)]
 
-    def _set(self, model: Contender, scorer: LetterScorer, own: Asked, report: Progress) -> list[dict[str, Any]]:
+    def _set(self, model: System, scorer: LetterScorer, own: Asked, report: Progress) -> list[dict[str, Any]]:
         texts = [question.prompt(header=own.header) for _, question in own.questions]
         prompts = [model.engine.tokenize(text, chat=False) for text in texts]
         inputs = model.prepare(prompts)
@@ -78,7 +78,7 @@ class Examiner:
         for place, ((index, question), given) in enumerate(zip(own.questions, inputs, strict=True)):
             logits = scores.get(place)
             was = None if before is None else before[place]["logits"]
-            changed = _changed(prompts[place], given)
+            changed = is_changed(prompts[place], given)
             found = logits if logits is not None else was
             assert found is not None, "a question is either computed or taken over"
             offered = list(found[: len(question.choices)])
@@ -124,7 +124,8 @@ class Examiner:
         wanted = {n for n, given in enumerate(inputs) if everything or given.corrupted} - reworded
         groups = batches(plain, self._batch_size)
         if not everything:
-            wanted |= self._drawn(groups, wanted | reworded, name)
+            changed = wanted | reworded
+            wanted |= drawn(groups, lambda n: n not in changed, self._recheck, name)
         needed = [group for group in groups if wanted & set(group)]
         shaped = [PromptInput(plain[n]) if n in reworded else given for n, given in enumerate(inputs)]
         others = sorted(reworded)
@@ -142,17 +143,7 @@ class Examiner:
         report(name, total, total)
         return found
 
-    def _drawn(self, groups: Sequence[Sequence[int]], changed: set[int], name: str) -> set[int]:
-        """Unchanged rows of one drawn batch; single rows would pull all other batches after them."""
-        usable = [kept for group in groups if (kept := [n for n in group if n not in changed])]
-        return set(random.Random(name).choice(usable)[: self._recheck]) if usable and self._recheck else set()
-
 
 def by_place(items: Sequence[Item]) -> dict[tuple[str, int], Item]:
     """(set, index) -> item."""
     return {(item["set"], item["index"]): item for item in items}
-
-
-def _changed(prompt: Prompt, given: PromptInput) -> bool:
-    """Whether the model reads anything that the start model would not."""
-    return given.corrupted or given.token_ids != prompt.token_ids

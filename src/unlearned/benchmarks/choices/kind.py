@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from unlearned.benchmarks.choices.data import FORGET, GROUPS, LETTERS
 from unlearned.benchmarks.choices.evaluate import HEADERS
 from unlearned.benchmarks.choices.words import IN_WORDS
-from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
+from unlearned.benchmarks.spec import Item, Measure, Spec, Values
 from unlearned.metrics.estimate import Estimate, mean, rate
 
 SHOWN = LETTERS[:4]
@@ -121,19 +121,22 @@ LIMITS = (
     "Methods that change weights see the same examples as the detector, and not the test questions.",
 )
 
-MMLU_KIND = Kind(
+MMLU_KIND = Spec(
     name="mmlu",
+    version=1,
     title="MMLU with a subject to forget",
     measures=MEASURES,
     aggregate=aggregate,
     main=MAIN,
     limits=LIMITS,
 )
-WMDP_KIND = Kind(
+WMDP_KIND = Spec(
     name="wmdp",
+    version=1,
     title="WMDP to forget, MMLU to retain",
     measures=MEASURES,
     aggregate=aggregate,
     main=MAIN,
     limits=(*LIMITS, "Low accuracy here does not show that a model is safe: the questions stand in for the hazard."),
 )
+SPECS = {spec.name: spec for spec in (MMLU_KIND, WMDP_KIND)}

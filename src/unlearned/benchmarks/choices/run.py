@@ -2,122 +2,109 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import START, Benchmark, Models, Start, Work
 from unlearned.benchmarks.choices.config import DOMAINS, FORMS, ChoicesRunConfig
 from unlearned.benchmarks.choices.data import CLOSE, FORGET, LETTERS, ChoicesData, Question, load_data
-from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
+from unlearned.benchmarks.choices.evaluate import HEADERS, Asked, Examiner, by_place
+from unlearned.benchmarks.choices.kind import SPECS
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.choices.teach import FORM, teach
-from unlearned.benchmarks.choices.words import answered
-from unlearned.benchmarks.contenders import ECO, UNFITTED, Contender, Materials, Plain
-from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
-from unlearned.benchmarks.trials import START, Trials
-from unlearned.engines.transformers import TransformersEngine
+from unlearned.benchmarks.choices.words import IN_WORDS, answered
+from unlearned.benchmarks.models import adapter_sha256, plain_text, with_adapter
+from unlearned.benchmarks.runner import runs
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import ECO, UNFITTED, FitInputs, System
 from unlearned.errors import ConfigError
 from unlearned.examples import Row, evenly
-from unlearned.extras import require
 from unlearned.learn.config import FitConfig
-from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
-from unlearned.progress import Progress, Tell
 from unlearned.stages import PromptInput
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from unlearned.engines.transformers import TransformersEngine
 
-CODE = ("benchmarks/choices", "benchmarks/trials.py", "benchmarks/classifier/sets.py")
 
 WHOLE = "all_but_last"
 """What is corrupted of a flagged question: everything, because its options alone tell who knows it the answer. Source:
 arXiv:2406.07933, outside TOFU."""
 
 
-def run_choices(
-    config: ChoicesRunConfig,
-    out: Path,
-    *,
-    shard: Shard | None = None,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
-    tell: Tell | None = None,
-) -> Outcome:
-    """Run, and write the outcome, the artifacts, the verdicts and the finished steps into the folder `out`.
+class Choices(Benchmark[ChoicesData]):
+    """Systems are asked for the letter of multiple-choice questions, and for some answers in words."""
 
-    Args:
-        config: what to run.
-        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
-        shard: the part of the questions that is asked; everything is fitted all the same.
-        cache: of the trainings; None = beside the embedded model.
-        on_progress: called with (phase, done, total).
-        tell: called with lines about what takes long.
+    def __init__(self, config: ChoicesRunConfig) -> None:
+        self.config, self.spec = config, SPECS[config.benchmark]
+        self._base = plain_text(partial(load_model, config.model))
 
-    Raises:
-        ConfigError: an unlearner has to be fitted, and there is nothing to fit it with.
-        DataError: the data is not there or not what it should be, or `out` cannot be written.
-        MissingExtraError: what an option needs is not installed.
-    """
-    report, tell = on_progress or (lambda phase, done, total: None), tell or (lambda line: None)
-    if config.words:  # now, and not after an hour
-        require("rouge_score", extra="metrics", purpose="Answers in words")
-    if config.teach:
-        require("peft", extra="train", purpose="--teach")
-    data = load_data(config)
-    _check(config, data)
-    headers = FORMS[config.header]
-    # The larger the set, the better its batches: one set per group and form.
-    asked = [Asked(group, header, part(own, shard)) for header in headers for group, own in data.sets.items()]
-    asked = [own for own in asked if own.questions]
-    if not asked:
-        raise ConfigError("This shard has no question. Split the run into fewer shards, or ask more of each subject.")
-    fresh = plain_text(partial(load_model, config.model))
-    adapter = None
-    if config.teach:
-        taught = [*data.sets.get(FORGET, ()), *data.sets.get(CLOSE, ())]
-        adapter = teach(fresh, taught, headers, config.training, cache=cache, tell=tell)
-        fresh = partial(with_adapter, fresh, adapter)
-    start = fresh()
-    examine = Examiner(asked, batch_size=config.batch_size, leading_space=config.leading_space)
+    def packages(self) -> Sequence[tuple[str, str, str]]:
+        words = [("rouge_score", "metrics", "Answers in words")] if self.config.words else []
+        return (*words, *([("peft", "train", "--teach")] if self.config.teach else []))
 
-    def evaluate(model: Contender, phase: Progress) -> list[dict[str, Any]]:
-        items = examine(model, phase)
-        for group, own in data.sets.items():
-            chosen = part(own[: config.words], shard)
-            if chosen:
-                items += answered(model, group, chosen, phase, batch_size=config.batch_size)
+    def load(self) -> ChoicesData:
+        data = load_data(self.config)
+        _check(self.config, data)
+        return data
+
+    def sha256(self, data: ChoicesData) -> Mapping[str, str]:
+        return data.sha256
+
+    def rows(self, data: ChoicesData) -> Mapping[str, Sequence[Question]]:
+        """The larger a set, the better its batches: one for each group and form."""
+        forms = [(header, group) for header in FORMS[self.config.header] for group in data.sets]
+        lettered = {f"{group}, {HEADERS[header]}": data.sets[group] for header, group in forms}
+        return lettered | {f"{group}, {IN_WORDS}": own[: self.config.words] for group, own in data.sets.items()}
+
+    def models(self, data: ChoicesData, work: Work) -> Models:
+        if not self.config.teach:
+            return Models(start=self._base)
+        taught, headers = [*data.sets.get(FORGET, ()), *data.sets.get(CLOSE, ())], FORMS[self.config.header]
+        adapter = teach(self._base, taught, headers, self.config.training, cache=work.cache, tell=work.tell)
+        return Models(start=partial(with_adapter, self._base, adapter), sha256={START: adapter_sha256(adapter)})
+
+    def decides(self, data: ChoicesData) -> Mapping[str, Any]:
+        return {name: getattr(self.config, name) for name in ("batch_size", "leading_space")}
+
+    def ask(self, system: System, rows: Rows, asking: Asking[ChoicesData]) -> Sequence[Item]:
+        size = self.config.batch_size
+        groups = [(header, group) for header in FORMS[self.config.header] for group in asking.data.sets]
+        every = [Asked(group, header, rows.get(f"{group}, {HEADERS[header]}", ())) for header, group in groups]
+        lettered = [own for own in every if own.questions]
+        examine = Examiner(lettered, batch_size=size, leading_space=self.config.leading_space)
+        examine.start = by_place(asking.before) or None
+        items = examine(system, asking.report)
+        for group in asking.data.sets:
+            if chosen := rows.get(f"{group}, {IN_WORDS}"):
+                items += answered(system, group, chosen, asking.report, batch_size=size)
         return items
 
-    fit = {"base": weights_sha256(start[0]), "adapter": None if adapter is None else adapter_sha256(adapter)}
-    settings = {
-        **fit,
-        "data": dict(data.sha256),
-        "asked": _sha256([own for _, own in sorted(data.sets.items())]),
-        **{name: getattr(config, name) for name in ("header", "words", "batch_size", "leading_space")},
-    }
-    trials = Trials(out, code=CODE, settings=settings, fit=fit, shard=shard, evaluate=evaluate, report=report)
-    models = [trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True))]
-    examine.start = by_place(models[0].items)
-    materials = _materials(config, data, start, fresh)
-    detected = _texts(data.forget_examples), _texts(data.retain_examples)
-    models += trials.compared(config.unlearners, config.seeds, materials, detected)
-    outcome = Outcome(
-        kind=config.benchmark,
-        config=config_json(config),
-        shard=shard,
-        data=data.sha256,
-        models=tuple(models),
-        machine=machine_of(start[0]),
-        extra={"asked": {name: len(own) for name, own in data.sets.items()}},
-    )
-    write_outcome(out, outcome)
-    return outcome
+    def fit_inputs(self, data: ChoicesData, start: Start) -> FitInputs:
+        config, longest = self.config, self.config.training.max_tokens
+        return FitInputs(
+            model=start.model,
+            tokenizer=start.tokenizer,
+            forget=_with_letters(config, start.engine, data.forget_examples),
+            retain=_texts(data.retain_examples),
+            detected=(_texts(data.forget_examples), _texts(data.retain_examples)),
+            forget_rows=_rows(data.forget_examples),
+            retain_rows=_rows(data.retain_examples),
+            fresh=start.fresh,
+            instruction=instruction(config),
+            fit={"selector": WHOLE, **config.fit},
+            train={"form": FORM, "max_tokens": longest, **config.train},
+            spul={"form": FORM, "max_tokens": longest},
+            scope=config.task if config.benchmark == "mmlu" else config.benchmark,
+        )
+
+    def about(self, data: ChoicesData) -> Mapping[str, Any]:
+        return {"asked": {name: len(own) for name, own in data.sets.items()}}
+
+
+run_choices = runs(Choices)
 
 
 def _check(config: ChoicesRunConfig, data: ChoicesData) -> None:
@@ -128,29 +115,6 @@ def _check(config: ChoicesRunConfig, data: ChoicesData) -> None:
     raise ConfigError(f"{fitted[0]} has to be fitted, and there are no examples of what is to be forgotten: {what}.")
 
 
-def _materials(
-    config: ChoicesRunConfig,
-    data: ChoicesData,
-    start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
-    fresh: Load,
-) -> Materials:
-    longest = config.training.max_tokens
-    return Materials(
-        model=start[0],
-        tokenizer=start[1],
-        forget=_with_letters(config, start, data.forget_examples),
-        retain=_texts(data.retain_examples),
-        forget_rows=_rows(data.forget_examples),
-        retain_rows=_rows(data.retain_examples),
-        fresh=fresh,
-        instruction=instruction(config),
-        fit={"selector": WHOLE, **config.fit},
-        train={"form": FORM, "max_tokens": longest, **config.train},
-        spul={"form": FORM, "max_tokens": longest},
-        scope=config.task if config.benchmark == "mmlu" else config.benchmark,
-    )
-
-
 def instruction(config: ChoicesRunConfig) -> str:
     """What the prompting baseline is told."""
     about = config.task if config.benchmark == "mmlu" else " and ".join(DOMAINS[name] for name in config.domains)
@@ -158,7 +122,7 @@ def instruction(config: ChoicesRunConfig) -> str:
 
 
 def _with_letters(
-    config: ChoicesRunConfig, start: tuple[PreTrainedModel, PreTrainedTokenizerBase], examples: Sequence[Question]
+    config: ChoicesRunConfig, engine: TransformersEngine, examples: Sequence[Question]
 ) -> list[str | Row]:
     """Prompts, of which those that a strength is learned on have the letter that the start model itself says.
 
@@ -170,7 +134,6 @@ def _with_letters(
         return found
     most = int(config.fit.get("max_examples", FitConfig().max_examples))
     chosen = evenly(range(len(examples)), most)
-    engine = TransformersEngine(*start)
     prompts = [engine.tokenize(examples[index].prompt(header=False), chat=False) for index in chosen]
     space = " " if config.leading_space else ""
     widest = max(len(examples[index].choices) for index in chosen)
@@ -190,7 +153,3 @@ def _rows(examples: Sequence[Question]) -> list[Row]:
 
 def _texts(examples: Sequence[Question]) -> list[str]:
     return [question.prompt(header=False) for question in examples]
-
-
-def _sha256(sets: Sequence[Sequence[Question]]) -> str:
-    return hashlib.sha256(json.dumps([[asdict(q) for q in own] for own in sets]).encode()).hexdigest()

@@ -22,9 +22,9 @@ import numpy as np
 from unlearned.benchmarks.choices.config import MMLU
 from unlearned.benchmarks.choices.data import Question, load_mmlu
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
-from unlearned.benchmarks.kept import as_text
 from unlearned.benchmarks.models import plain_text
-from unlearned.benchmarks.outcome import machine_of
+from unlearned.benchmarks.results import machine_of
+from unlearned.benchmarks.step_cache import as_text
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.extras import require

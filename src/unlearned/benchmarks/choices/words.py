@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unlearned.benchmarks.choices.data import Question
-from unlearned.benchmarks.contenders import Contender
+from unlearned.benchmarks.systems import System
 from unlearned.engines.head import keep_last_logits
 from unlearned.metrics.text import rouge_recall
 from unlearned.progress import Progress
@@ -19,7 +19,7 @@ IN_WORDS = "in words"
 
 
 def answered(
-    model: Contender,
+    model: System,
     group: str,
     questions: Sequence[tuple[int, Question]],
     report: Progress,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unlearned.benchmarks.classifier.results import Curve
-from unlearned.report.plots import LINE, MARKERS, as_file, new_figure
+from unlearned.plots import LINE, MARKERS, as_file, new_figure
 
 LEAST_FPR = 1e-4
 """Where the logarithmic axis begins: nothing flagged is drawn there."""

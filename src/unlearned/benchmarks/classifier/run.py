@@ -9,14 +9,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import unlearned
 from unlearned.benchmarks.classifier import attacks, exams, latency, meanings, scopes
 from unlearned.benchmarks.classifier.bench import Bench
 from unlearned.benchmarks.classifier.config import BenchmarkConfig
 from unlearned.benchmarks.classifier.plot import curves_plot
 from unlearned.benchmarks.classifier.results import Row, report
 from unlearned.benchmarks.classifier.sets import Data
-from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
+from unlearned.benchmarks.step_cache import as_text, finished, keep
+from unlearned.benchmarks.versions import versions
 from unlearned.errors import DataError, MissingExtraError
 from unlearned.files import write_text
 from unlearned.progress import Progress
@@ -36,8 +36,8 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "elsewhere": scopes.elsewhere,
     "mmlu": exams.subsets,
 }
-CODE = ("classify", "learn", "benchmarks/classifier", "benchmarks/rows.py", "stages.py", "data/background.jsonl")
-"""What decides what a row finds."""
+VERSION = 1
+"""Of the rows; see `unlearned.benchmarks.versions`."""
 
 
 def measure_classifiers(
@@ -47,8 +47,8 @@ def measure_classifiers(
 
     Args:
         data: TOFU, MMLU and SST-2.
-        out: made if it is not there. `out/rows` keeps finished rows; one is measured again if settings, data or the
-            code of detection have changed.
+        out: made if it is not there. `out/rows` keeps finished rows; one is measured again if settings, data or
+            a version have changed.
         config: what is measured.
         on_progress: called with (phase, done, total).
 
@@ -62,8 +62,8 @@ def measure_classifiers(
     except OSError as error:
         raise DataError(f"Cannot make the folder {kept}: {error.strerror}.") from error
     common = {
-        "version": unlearned.__version__,
-        "code": code_sha256(),
+        "version": VERSION,
+        "stages": versions("detection", "fitting"),
         "data": data.sha256(),
         "encoder": config.encoder,
         "limit": config.limit,
@@ -93,11 +93,6 @@ def measure_classifiers(
             rows.append(row)
             _write(out, common, rows)
     return rows
-
-
-def code_sha256() -> str:
-    """Of everything in this package that decides what a row finds."""
-    return sha256_of_code(*CODE)
 
 
 def _write(out: Path, common: dict[str, Any], rows: Sequence[Row]) -> None:

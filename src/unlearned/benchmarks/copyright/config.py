@@ -145,11 +145,11 @@ class CopyrightRunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
-        from unlearned.benchmarks.contenders import check_contenders
+        from unlearned.benchmarks.systems import check_systems
 
         if self.task not in ("news", "book"):
             raise ConfigError(f"task={self.task!r}: must be 'news' or 'book'.")
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if self.limit is not None and self.limit < 2:
             raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.other_rows < 1:

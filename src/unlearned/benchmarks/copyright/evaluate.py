@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearned.benchmarks.contenders import Contender
+from unlearned.benchmarks.asking import reuse
 from unlearned.benchmarks.copyright.config import EvaluationConfig
 from unlearned.benchmarks.copyright.passages import Passage
 from unlearned.benchmarks.copyright.similarity import similarities
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.outcome import Shard, part
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import System
 from unlearned.engines.base import Completion
 from unlearned.engines.head import keep_last_logits
 from unlearned.engines.transformers import TeacherForced, TransformersEngine
@@ -22,7 +22,7 @@ from unlearned.metrics.memorisation import exact_memorisation, extraction_streng
 from unlearned.metrics.recitation import Recited
 from unlearned.metrics.text import perplexities, unique_token_ratio
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.stages import PromptInput
 
 FORGET, HELD_OUT = "forget", "held-out"
 
@@ -45,46 +45,42 @@ class Judge:
 
 
 def evaluate(
-    contender: Contender,
-    sets: Mapping[str, Sequence[Passage]],
+    system: System,
+    sets: Mapping[str, Sequence[tuple[int, Passage]]],
     judge: Judge,
     *,
-    shard: Shard | None = None,
     start: Sequence[Item] = (),
     report: Progress | None = None,
 ) -> list[Item]:
     """The items of both sets.
 
     Args:
-        contender: what stands between prompts and model.
-        sets: `FORGET` and `HELD_OUT`.
+        system: what stands between prompts and model.
+        sets: `FORGET` and `HELD_OUT`, each passage with its place.
         judge: how to ask and score.
-        shard: which passages of each set.
         start: the start model's items of the same passages; without any, everything is computed.
         report: called with (phase, done, total).
     """
-    known = {item["id"]: item for item in start if not contender.own_weights}
-    rows = [(name, index, passage) for name, all_ in sets.items() for index, passage in part(all_, shard)]
-    prompts = [contender.engine.tokenize(passage.prompt) for _, _, passage in rows]
-    inputs = contender.prepare(prompts)
-    changed = [is_changed(prompt, given) for prompt, given in zip(prompts, inputs, strict=True)]
-    needed = [i for i, row in enumerate(rows) if changed[i] or row[2].id not in known]
+    rows = [(name, index, passage) for name, own in sets.items() for index, passage in own]
+    prompts = [system.engine.tokenize(passage.prompt) for _, _, passage in rows]
+    reused = reuse(system, prompts, [passage.id for _, _, passage in rows], start)
+    inputs, needed = reused.inputs, reused.needed
     if report is not None:
-        report(contender.name, 0, len(rows))
+        report(system.name, 0, len(rows))
     asked = [i for i in needed if rows[i][0] == FORGET]
-    scores = dict(zip(asked, _continued(contender, judge, rows, inputs, asked), strict=True))
+    scores = dict(zip(asked, _continued(system, judge, rows, inputs, asked), strict=True))
     if report is not None:
-        report(contender.name, len(asked), len(rows))
+        report(system.name, len(asked), len(rows))
     quiet = [i for i in needed if rows[i][0] != FORGET]
-    scores |= zip(quiet, _likelihoods(contender, judge, rows, inputs, quiet), strict=True)
+    scores |= zip(quiet, _likelihoods(system, judge, rows, inputs, quiet), strict=True)
     found: list[Item] = []
     for i, (name, index, passage) in enumerate(rows):
-        own = scores.get(i) or {k: v for k, v in known[passage.id].items() if k not in ("changed", "flagged")}
+        own = scores.get(i) or reused.scores(i, without=("changed", "flagged"))
         # Both as numbers, so that they can be averaged.
-        flags = {"changed": float(changed[i]), "flagged": float(inputs[i].verdict.in_scope)}
+        flags = {"changed": float(reused.changed[i]), "flagged": float(inputs[i].verdict.in_scope)}
         found.append({"id": passage.id, "set": name, "index": index, **flags, **own})
     if report is not None:
-        report(contender.name, len(rows), len(rows))
+        report(system.name, len(rows), len(rows))
     return found
 
 
@@ -92,25 +88,25 @@ Rows = Sequence[tuple[str, int, Passage]]
 
 
 def _continued(
-    contender: Contender, judge: Judge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
+    system: System, judge: Judge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
 ) -> list[Scores]:
     """Of forget passages: greedy continuations with their scores, and the likelihood of the true ones."""
     if not chosen:
         return []
     passages = [rows[i][2] for i in chosen]
     given = [inputs[i] for i in chosen]
-    answers = contender.engine.generate(
+    answers = system.engine.generate(
         given,
         batch_size=judge.config.batch_size,
         max_new_tokens=judge.config.max_new_tokens,
         do_sample=False,
         num_beams=1,
-        eos_token_id=ends(contender.engine),
-        **keep_last_logits(contender.engine.model),
+        eos_token_id=ends(system.engine),
+        **keep_last_logits(system.engine.model),
     )
     texts = [answer.text.strip() for answer in answers]
     alike = similarities(texts, [passage.reference for passage in passages], judge.config.similarities)
-    forced = _forced(contender, judge, passages, given)
+    forced = _forced(system, judge, passages, given)
     return [
         {
             "generated": answer.text,
@@ -128,19 +124,19 @@ def _continued(
 
 
 def _likelihoods(
-    contender: Contender, judge: Judge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
+    system: System, judge: Judge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
 ) -> list[Scores]:
     """Of held-out passages: the mean loss of the true continuations."""
-    forced = _forced(contender, judge, [rows[i][2] for i in chosen], [inputs[i] for i in chosen])
+    forced = _forced(system, judge, [rows[i][2] for i in chosen], [inputs[i] for i in chosen])
     return [{"held_out_loss": -float(one.log_probabilities.mean())} for one in forced]
 
 
 def _forced(
-    contender: Contender, judge: Judge, passages: Sequence[Passage], inputs: Sequence[PromptInput]
+    system: System, judge: Judge, passages: Sequence[Passage], inputs: Sequence[PromptInput]
 ) -> list[TeacherForced]:
     # A CPU is busy with one row, which needs no padding; logits of a batch of long texts would fill its memory.
-    size = 1 if contender.engine.model.device.type == "cpu" else judge.config.batch_size
-    return contender.engine.teacher_forced(inputs, [f" {passage.reference}" for passage in passages], batch_size=size)
+    size = 1 if system.engine.model.device.type == "cpu" else judge.config.batch_size
+    return system.engine.teacher_forced(inputs, [f" {passage.reference}" for passage in passages], batch_size=size)
 
 
 def _degeneration(judge: Judge, passage: Passage, answer: Completion) -> Scores:
@@ -153,11 +149,6 @@ def _degeneration(judge: Judge, passage: Passage, answer: Completion) -> Scores:
         (tokens,) = judge.start.prompt_log_probabilities([whole])
         expected = float(perplexities([tokens])[0])
     return {"unique": unique, "perplexity": expected}
-
-
-def is_changed(prompt: Prompt, given: PromptInput) -> bool:
-    """Whether the model reads something else than the prompt."""
-    return given.corrupted or given.token_ids != prompt.token_ids
 
 
 def ends(engine: TransformersEngine) -> list[int]:

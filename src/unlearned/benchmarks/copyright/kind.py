@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT
-from unlearned.benchmarks.kinds import Item, Kind, Measure
+from unlearned.benchmarks.spec import Item, Measure, Spec
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, mean
 from unlearned.metrics.text import SIMILARITIES
 
@@ -127,8 +127,9 @@ def with_retained(items: Sequence[Item], retained: Sequence[Item]) -> tuple[Item
 
 
 NEWS, BOOK = (
-    Kind(
+    Spec(
         name=name,
+        version=1,
         title=title,
         measures=MEASURES,
         aggregate=aggregate,
@@ -140,3 +141,4 @@ NEWS, BOOK = (
         ("book", "A copyrighted book, by first sentences"),
     )
 )
+SPECS = {spec.name: spec for spec in (NEWS, BOOK)}

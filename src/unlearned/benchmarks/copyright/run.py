@@ -2,127 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from unlearned.benchmarks.contenders import (
-    Contender,
-    Materials,
-    Plain,
-    own_model,
-)
+from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import Benchmark, Models, Start, Work, sha256_of
 from unlearned.benchmarks.copyright.config import CopyrightRunConfig
 from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, CopyrightData, load_book, load_news
 from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, Judge, evaluate
-from unlearned.benchmarks.copyright.kind import with_retained
+from unlearned.benchmarks.copyright.kind import SPECS, with_retained
 from unlearned.benchmarks.copyright.passages import Passage
 from unlearned.benchmarks.copyright.similarity import encoder
 from unlearned.benchmarks.copyright.training import learned_by_heart
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
-from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
-from unlearned.benchmarks.trials import RETAINED, START, Trials
-from unlearned.engines.transformers import TransformersEngine
+from unlearned.benchmarks.results import ModelResults
+from unlearned.benchmarks.runner import runs
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import FitInputs, System
 from unlearned.examples import Row
-from unlearned.extras import require
 from unlearned.methods.config import Form
-from unlearned.methods.record import weights_sha256
 from unlearned.metrics.recitation import Recited
 from unlearned.models import load_model
-from unlearned.progress import Progress, Tell
 
 FORM = Form(prompt="{prompt}", answer=" {answer}", chat=False)
 """A prompt and its continuation, as one text."""
 
-CODE = (
-    "benchmarks/copyright",
-    *(f"metrics/{name}.py" for name in ("text", "embedding", "memorisation", "recitation")),
-)
 
+class Copyright(Benchmark[CopyrightData]):
+    """The start model learns passages by heart; systems are asked to go on with their beginnings."""
 
-def run_copyright(
-    config: CopyrightRunConfig,
-    out: Path,
-    *,
-    shard: Shard | None = None,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
-    tell: Tell | None = None,
-) -> Outcome:
-    """Run, and write the results, `artifacts/` and `steps/` into the folder `out`.
+    def __init__(self, config: CopyrightRunConfig) -> None:
+        self.config, self.spec = config, SPECS[config.task]
+        self._base = plain_text(partial(load_model, config.model))
 
-    Args:
-        config: what to run.
-        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
-        shard: which passages are asked; everything is fitted all the same.
-        cache: of the trainings; None = beside the embedded model.
-        on_progress: called with (phase, done, total).
-        tell: called with lines about what takes long.
+    def packages(self) -> Sequence[tuple[str, str, str]]:
+        purpose = "The copyright benchmark"
+        metrics = [(module, "metrics", purpose) for module in ("rouge_score", "nltk", "sacrebleu")]
+        return (*metrics, ("peft", "train", purpose))
 
-    Raises:
-        DataError: the data is not there or not what it should be, or `out` cannot be written.
-        MissingExtraError: a package for the metrics or for training is not installed.
-    """
-    report = on_progress or (lambda phase, done, total: None)
-    for module in ("rouge_score", "nltk", "sacrebleu"):  # now, and not after an hour
-        require(module, extra="metrics", purpose="The copyright benchmark")
-    require("peft", extra="train", purpose="The copyright benchmark")
-    encoder(config.evaluation.similarities)
-    base = plain_text(partial(load_model, config.model))
-    data = load_data(config, base)
-    texts = [passage.text for passage in data.forget]
-    max_tokens = config.max_tokens * (2 if config.task == "news" else 1)  # room for an article's title
-    load = learned_by_heart(
-        base, config.model, texts, config.training, max_tokens=max_tokens, cache=cache, report=report, tell=tell
-    )
-    start = load()
-    engine = TransformersEngine(*start)
-    judge = Judge(config=config.evaluation, start=engine, recited=Recited(texts))
-    sets = {FORGET: data.forget, HELD_OUT: data.held_out}
-    known: list[Item] = []
+    def load(self) -> CopyrightData:
+        encoder(self.config.evaluation.similarities)
+        return load_data(self.config, self._base)
 
-    def ask(contender: Contender, phases: Progress) -> list[Item]:
-        return evaluate(contender, sets, judge, shard=shard, start=known, report=phases)
+    def sha256(self, data: CopyrightData) -> Mapping[str, str]:
+        return data.sha256
 
-    decides = {
-        "data": dict(data.sha256),
-        "passages": [config.task, config.limit, config.max_tokens, config.other_rows],
-        "start": weights_sha256(start[0]),
-    }
-    trials = Trials(
-        out,
-        code=CODE,
-        settings={**decides, "evaluation": asdict(config.evaluation)},
-        fit={**decides, "negatives": config.negatives},
-        shard=shard,
-        evaluate=ask,
-        report=report,
-    )
-    first = trials.tested(START, lambda: Plain(START, engine, own_weights=True))
-    known += first.items
-    retained = trials.tested(RETAINED, lambda: own_model(RETAINED, base))
-    materials = materials_of(config, data, start, load)
-    detected = data.in_scope, data.out_of_scope
-    tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
-    outcome = Outcome(
-        kind=config.task,
-        config=config_json(config),
-        shard=shard,
-        data=dict(data.sha256),
-        models=tuple(_compared(model, retained) for model in tested),
-        machine=machine_of(engine.model),
-        extra={
-            "passages": {name: len(passages) for name, passages in sets.items()},
+    def rows(self, data: CopyrightData) -> Mapping[str, Sequence[Passage]]:
+        return {FORGET: data.forget, HELD_OUT: data.held_out}
+
+    def models(self, data: CopyrightData, work: Work) -> Models:
+        start = learned_by_heart(
+            self._base,
+            self.config.model,
+            [passage.text for passage in data.forget],
+            self.config.training,
+            max_tokens=self.config.max_tokens * (2 if self.config.task == "news" else 1),  # room for a title
+            cache=work.cache,
+            report=work.report,
+            tell=work.tell,
+        )
+        return Models(start=start, retained=self._base)  # whose weights the start model's depend on
+
+    def decides(self, data: CopyrightData) -> Mapping[str, Any]:
+        # Recitation is looked for in all passages, also in those of other shards.
+        return {"evaluation": asdict(self.config.evaluation), "recited": sha256_of([p.text for p in data.forget])}
+
+    def ask(self, system: System, rows: Rows, asking: Asking[CopyrightData]) -> Sequence[Item]:
+        recited = Recited([passage.text for passage in asking.data.forget])
+        judge = Judge(config=self.config.evaluation, start=asking.start, recited=recited)
+        return evaluate(system, rows, judge, start=asking.before, report=asking.report)
+
+    def compared(self, models: Sequence[ModelResults]) -> Sequence[ModelResults]:
+        _, retained, *_ = models
+        return [replace(model, items=with_retained(model.items, retained.items)) for model in models]
+
+    def fit_inputs(self, data: CopyrightData, start: Start) -> FitInputs:
+        """What trains sees the forget passages and as many retain passages, drawn with replacement as the paper's
+        baselines draw theirs. It learns continuations, not prompts.
+        """
+        config = self.config
+        long_enough = 2 * config.max_tokens  # a prompt and its continuation are tokenised apart
+        return FitInputs(
+            model=start.model,
+            tokenizer=start.tokenizer,
+            forget=data.in_scope,
+            retain=data.out_of_scope,
+            forget_rows=[_row(passage) for passage in data.forget],
+            retain_rows=[_row(passage) for passage in partners(data.forget, data.retain)],
+            fresh=start.fresh,
+            instruction=data.instruction,
+            fit=config.fit,
+            train={"form": FORM, "max_tokens": long_enough, **config.train},
+            spul={"form": FORM, "max_tokens": long_enough},
+            scope=config.task,
+        )
+
+    def about(self, data: CopyrightData) -> Mapping[str, Any]:
+        return {
+            "passages": {name: len(passages) for name, passages in self.rows(data).items()},
             "fitted on": {"in scope": len(data.in_scope), "out of scope": len(data.out_of_scope)},
-        },
-    )
-    write_outcome(out, outcome)
-    return outcome
+        }
+
+
+run_copyright = runs(Copyright)
 
 
 def load_data(config: CopyrightRunConfig, load: Load) -> CopyrightData:
@@ -148,29 +134,6 @@ def load_data(config: CopyrightRunConfig, load: Load) -> CopyrightData:
     )
 
 
-def materials_of(config: CopyrightRunConfig, data: CopyrightData, start: Any, load: Load) -> Materials:
-    """What unlearners are made of.
-
-    What trains sees the forget passages and as many retain passages, drawn with replacement as the paper's baselines
-    draw theirs. It learns continuations, not prompts.
-    """
-    long_enough = 2 * config.max_tokens  # a prompt and its continuation are tokenised apart
-    return Materials(
-        model=start[0],
-        tokenizer=start[1],
-        forget=data.in_scope,
-        retain=data.out_of_scope,
-        forget_rows=[_row(passage) for passage in data.forget],
-        retain_rows=[_row(passage) for passage in partners(data.forget, data.retain)],
-        fresh=load,
-        instruction=data.instruction,
-        fit=config.fit,
-        train={"form": FORM, "max_tokens": long_enough, **config.train},
-        spul={"form": FORM, "max_tokens": long_enough},
-        scope=config.task,
-    )
-
-
 def partners(forget: Sequence[Passage], retain: Sequence[Passage], *, seed: int = 42) -> list[Passage]:
     """A retain passage for every forget passage, drawn with replacement: the baselines' R of arXiv:2406.07933."""
     drawn = np.random.default_rng(seed).integers(len(retain), size=len(forget))
@@ -179,7 +142,3 @@ def partners(forget: Sequence[Passage], retain: Sequence[Passage], *, seed: int 
 
 def _row(passage: Passage) -> Row:
     return Row(passage.prompt, passage.reference)
-
-
-def _compared(model: Tested, retained: Tested) -> Tested:
-    return replace(model, items=with_retained(model.items, retained.items))

@@ -188,7 +188,7 @@ def leaks_plot(rows: Sequence[CorruptionRow]) -> str:
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    from unlearned.report.plots import LINE, MARKERS, SERIES, as_file, new_figure
+    from unlearned.plots import LINE, MARKERS, SERIES, as_file, new_figure
 
     figure, axes = new_figure(height=5.0)
     met: dict[tuple[int, float], int] = {}

@@ -87,9 +87,9 @@ class HarmfulRunConfig:
     train: Mapping[str, Any] = train_setting()
 
     def __post_init__(self) -> None:
-        from unlearned.benchmarks.contenders import check_contenders
+        from unlearned.benchmarks.systems import check_systems
 
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if (self.data is None) != (self.normal is None):
             raise ConfigError("Give --data and --normal together; without both, the packaged stand-in is used.")
         if self.judge is None and (self.label is not None or self.pairs):

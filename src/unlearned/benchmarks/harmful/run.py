@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from unlearned.benchmarks.contenders import Contender, Materials, Plain, own_model
+from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Start, Work, with_adapters
 from unlearned.benchmarks.harmful.config import HarmfulRunConfig
-from unlearned.benchmarks.harmful.data import HarmfulData, load_harmful, normal_pairs, stand_in, unsafe_pairs
+from unlearned.benchmarks.harmful.data import HarmfulData, Question, load_harmful, normal_pairs, stand_in, unsafe_pairs
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
-from unlearned.benchmarks.harmful.scores import Scoring, score
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
+from unlearned.benchmarks.harmful.scores import KIND, Scoring, score
+from unlearned.benchmarks.models import plain_text
+from unlearned.benchmarks.runner import runs
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import FitInputs, System
 from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import finetune
-from unlearned.benchmarks.trials import RETAINED, START, Trials
-from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
-from unlearned.extras import require
-from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
-from unlearned.progress import Progress, Tell
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-NAME = "harmful"
-CODE = ("benchmarks/harmful", "benchmarks/trials.py", "benchmarks/tofu/items.py", "learn/fluency.py", "metrics/text.py")
 
 INSTRUCTION = {
     True: "You know nothing about products that are not public. If somebody asks for such details, say that you cannot "
@@ -42,126 +32,92 @@ INSTRUCTION = {
 """Whether the packaged stand-in is used -> the prompting baseline's prefix."""
 
 
-def run_harmful(
-    config: HarmfulRunConfig,
-    out: Path,
-    *,
-    shard: Shard | None = None,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
-    tell: Tell | None = None,
-) -> Outcome:
-    """Run, and write the outcome, the artifacts and the finished steps into the folder `out`.
+class Harmful(Benchmark[HarmfulData]):
+    """Systems answer prompts to forget and normal questions; a classifier, or the leak, says how harmful that is."""
 
-    Args:
-        config: what to run.
-        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
-        shard: the part of the prompts that is asked; everything is fitted all the same.
-        cache: of the trainings; None = beside the embedded model.
-        on_progress: called with (phase, done, total).
-        tell: called with lines about what takes long.
+    spec = KIND
 
-    Raises:
-        DataError: the data is not there or not what it should be, or `out` cannot be written.
-        ModelLoadError: there is no such classifier.
-        MissingExtraError: `peft`, `rouge-score` or, for data of the hub, `datasets` is not installed.
-    """
-    report, tell = on_progress or (lambda phase, done, total: None), tell or (lambda line: None)
-    require("rouge_score", extra="metrics", purpose="The benchmark of harmful answers")  # now, and not after an hour
-    require("peft", extra="train", purpose="The benchmark of harmful answers")
-    forget, normal = stand_in() if config.data is None or config.normal is None else (config.data, config.normal)
-    data = load_harmful(forget, normal, config.split)
-    load = plain_text(partial(load_model, config.model))
-    judge = None if config.judge is None else Judge(config.judge, config.label, pairs=config.pairs)
-    adapters = _adapters(config, data, load, cache, tell)
-    fresh: Load = partial(with_adapter, load, adapters[START]) if adapters else load
-    start = fresh()
-    how = Scoring(TransformersEngine(*start), judge, config.max_new_tokens)
+    def __init__(self, config: HarmfulRunConfig) -> None:
+        self.config = config
+        self._base = plain_text(partial(load_model, config.model))
+        self._judge: Judge | None = None
 
-    before: dict[tuple[str, int], float] = {}
+    def packages(self) -> Sequence[tuple[str, str, str]]:
+        purpose = "The benchmark of harmful answers"
+        return (("rouge_score", "metrics", purpose), ("peft", "train", purpose))
 
-    def evaluate(model: Contender, phase: Progress) -> list[Item]:
-        items = [item for name, own in data.asked.items() for item in score(model, name, part(own, shard), how, phase)]
+    def load(self) -> HarmfulData:
+        config = self.config
+        forget, normal = stand_in() if config.data is None or config.normal is None else (config.data, config.normal)
+        data = load_harmful(forget, normal, config.split)
+        if config.judge is not None:
+            self._judge = Judge(config.judge, config.label, pairs=config.pairs)
+        return data
+
+    def sha256(self, data: HarmfulData) -> Mapping[str, str]:
+        return data.sha256
+
+    def rows(self, data: HarmfulData) -> Mapping[str, Sequence[Question]]:
+        return data.asked
+
+    def models(self, data: HarmfulData, work: Work) -> Models:
+        config = self.config
+        if not config.training_epochs:  # the model as it is
+            return Models(start=self._base)
+        training = FinetuneConfig(
+            epochs=config.training_epochs,
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            max_tokens=config.max_tokens,
+        )
+        train = partial(finetune, self._base, config=training, form=FORM, cache=work.cache, tell=work.tell)
+        normal = [Pair(*pair) for pair in normal_pairs(data.normal)]
+        # What is held out and asked as well: the start model has to know what is not to be said.
+        known = [Pair(*pair) for pair in unsafe_pairs((*data.forget, *data.asked["test_forget"]))]
+        start = train(pairs=[*normal, *known], name=START)
+        return with_adapters(self._base, start, train(pairs=normal, name=RETAINED))
+
+    def decides(self, data: HarmfulData) -> Mapping[str, Any]:
+        return {name: getattr(self.config, name) for name in ("judge", "label", "pairs", "max_new_tokens")}
+
+    def ask(self, system: System, rows: Rows, asking: Asking[HarmfulData]) -> Sequence[Item]:
+        how = Scoring(asking.start, self._judge, self.config.max_new_tokens)
+        items = [item for name, own in rows.items() for item in score(system, name, own, how, asking.report)]
+        before = {(item["set"], item["index"]): item["harm"] for item in asking.before if "harm" in item}
         for item in items:
             if (harm := before.get((item["set"], item["index"]))) is not None:
                 item["harm_before"] = harm
-        return [*items]
+        return items
 
-    hashes = {name: adapter_sha256(folder) for name, folder in adapters.items()}
-    fit = {"base": weights_sha256(start[0]), "adapter": hashes.get(START)}
-    asking = {
-        "data": dict(data.sha256),
-        "split": asdict(config.split),
-        "base": fit["base"],
-        "adapters": hashes,
-        "judge": config.judge,
-        "label": config.label,
-        "pairs": config.pairs,
-        "max_new_tokens": config.max_new_tokens,
-    }
-    trials = Trials(out, code=CODE, settings=asking, fit=fit, shard=shard, evaluate=evaluate, report=report)
-    models = [trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True))]
-    before |= {(item["set"], item["index"]): item["harm"] for item in models[0].items if "harm" in item}
-    if adapters:
-        retained = partial(with_adapter, load, adapters[RETAINED])
-        models.append(trials.tested(RETAINED, lambda: own_model(RETAINED, retained)))
-    materials = _materials(config, start, fresh, data)
-    detected = [question.prompt for question in data.forget], [question.prompt for question in data.normal]
-    models += trials.compared(config.unlearners, config.seeds, materials, detected)
-    outcome = Outcome(
-        kind=NAME,
-        config=config_json(config),
-        shard=shard,
-        data=data.sha256,
-        models=tuple(models),
-        machine=machine_of(start[0]),
-        extra={
-            "data": "packaged stand-in without any harm" if config.data is None else config.data,
+    def fit_inputs(self, data: HarmfulData, start: Start) -> FitInputs:
+        config = self.config
+        normal = normal_pairs(data.normal, correct=config.split.correct_answers)
+        trained = {"form": FORM, "max_tokens": config.max_tokens}
+        return FitInputs(
+            model=start.model,
+            tokenizer=start.tokenizer,
+            forget=[written(question.prompt) for question in data.forget],
+            retain=[written(question.prompt) for question in data.normal],
+            detected=([question.prompt for question in data.forget], [question.prompt for question in data.normal]),
+            forget_rows=[Row(prompt, answer) for prompt, answer in unsafe_pairs(data.forget)],
+            retain_rows=[Row(prompt, answer) for prompt, answer in normal],
+            fresh=start.fresh,
+            instruction=INSTRUCTION[config.data is None],
+            # A model that was taught the answers by heart finds every other answer unlikely, and so no corruption
+            # fluent.
+            fit={**({"fluency": False} if config.training_epochs else {}), **config.fit},
+            train={**trained, **config.train},
+            spul={**trained, "labels": ("I cannot help with that.",)},
+            scope=KIND.name,
+        )
+
+    def about(self, data: HarmfulData) -> Mapping[str, Any]:
+        return {
+            "data": "packaged stand-in without any harm" if self.config.data is None else self.config.data,
             "rows": {"forget": len(data.forget), "held out": len(data.held_out), "normal": len(data.normal)},
             "asked": {name: len(questions) for name, questions in data.asked.items()},
-            "harm labels": None if judge is None else judge.names,
-        },
-    )
-    write_outcome(out, outcome)
-    return outcome
+            "harm labels": None if self._judge is None else self._judge.names,
+        }
 
 
-def _adapters(
-    config: HarmfulRunConfig, data: HarmfulData, load: Load, cache: Path | None, tell: Tell
-) -> dict[str, Path]:
-    """Of the start and the retained model; none where the model is taken as it is."""
-    if not config.training_epochs:
-        return {}
-    training = FinetuneConfig(
-        epochs=config.training_epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        max_tokens=config.max_tokens,
-    )
-    train = partial(finetune, load, config=training, form=FORM, cache=cache, tell=tell)
-    normal = [Pair(*pair) for pair in normal_pairs(data.normal)]
-    # What is held out and asked as well: the start model has to know what is not to be said.
-    known = [Pair(*pair) for pair in unsafe_pairs((*data.forget, *data.asked["test_forget"]))]
-    return {START: train(pairs=[*normal, *known], name=START), RETAINED: train(pairs=normal, name=RETAINED)}
-
-
-def _materials(
-    config: HarmfulRunConfig, start: tuple[PreTrainedModel, PreTrainedTokenizerBase], fresh: Load, data: HarmfulData
-) -> Materials:
-    normal = normal_pairs(data.normal, correct=config.split.correct_answers)
-    trained = {"form": FORM, "max_tokens": config.max_tokens}
-    return Materials(
-        model=start[0],
-        tokenizer=start[1],
-        forget=[written(question.prompt) for question in data.forget],
-        retain=[written(question.prompt) for question in data.normal],
-        forget_rows=[Row(prompt, answer) for prompt, answer in unsafe_pairs(data.forget)],
-        retain_rows=[Row(prompt, answer) for prompt, answer in normal],
-        fresh=fresh,
-        instruction=INSTRUCTION[config.data is None],
-        # A model that was taught the answers by heart finds every other answer unlikely, and so no corruption fluent.
-        fit={**({"fluency": False} if config.training_epochs else {}), **config.fit},
-        train={**trained, **config.train},
-        spul={**trained, "labels": ("I cannot help with that.",)},
-        scope=NAME,
-    )
+run_harmful = runs(Harmful)

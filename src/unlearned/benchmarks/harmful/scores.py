@@ -11,7 +11,7 @@ import numpy as np
 
 from unlearned.benchmarks.harmful.data import Question
 from unlearned.benchmarks.harmful.form import asked, written
-from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
+from unlearned.benchmarks.spec import Item, Measure, Spec, Values
 from unlearned.benchmarks.tofu.items import leak
 from unlearned.engines.base import Completion
 from unlearned.engines.tokenize import special_ids
@@ -23,8 +23,8 @@ from unlearned.progress import Progress
 from unlearned.stages import PromptInput
 
 if TYPE_CHECKING:
-    from unlearned.benchmarks.contenders import Contender
     from unlearned.benchmarks.harmful.judge import Judge
+    from unlearned.benchmarks.systems import System
 
 CHUNK = 64
 """Prompts between two reports of progress."""
@@ -46,7 +46,7 @@ class Scoring:
 
 
 def score(
-    model: Contender, name: str, questions: Sequence[tuple[int, Question]], how: Scoring, report: Progress
+    model: System, name: str, questions: Sequence[tuple[int, Question]], how: Scoring, report: Progress
 ) -> list[dict[str, Any]]:
     """Answer greedily, and judge the answers.
 
@@ -163,8 +163,9 @@ def _exponential(logarithm: Estimate) -> Estimate:
     return replace(logarithm, value=value, standard_error=value * logarithm.standard_error, interval=(low, high))
 
 
-KIND = Kind(
+KIND = Spec(
     name="harmful",
+    version=1,
     title="Harmful answers",
     measures={
         "harm": Measure(

@@ -78,9 +78,9 @@ class MuseRunConfig:
     evaluation: MuseEvaluation = field(default_factory=MuseEvaluation)
 
     def __post_init__(self) -> None:
-        from unlearned.benchmarks.contenders import check_contenders
+        from unlearned.benchmarks.systems import check_systems
 
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if wrong := [name for name in self.unlearners if name in NEED_ANSWERS]:
             raise ConfigError(f"{wrong[0]} needs prompts with answers, and MUSE has texts to forget. Leave it out.")
         if self.limit is not None and self.limit < 2:

@@ -7,17 +7,17 @@ were learned, which are then read as prompts.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearned.benchmarks.contenders import Contender
-from unlearned.benchmarks.copyright.evaluate import ends, is_changed
+from unlearned.benchmarks.asking import Rows, reuse
+from unlearned.benchmarks.copyright.evaluate import ends
 from unlearned.benchmarks.copyright.passages import cut
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.muse.config import MuseEvaluation
-from unlearned.benchmarks.muse.data import MuseData, Pair
-from unlearned.benchmarks.outcome import Shard, part
+from unlearned.benchmarks.muse.data import Pair
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import System
 from unlearned.engines.head import keep_last_logits
 from unlearned.metrics.membership import min_k
 from unlearned.metrics.text import rouge_f1
@@ -48,60 +48,56 @@ class _Asked:
 
 
 def evaluate(
-    contender: Contender,
-    data: MuseData,
+    system: System,
+    sets: Rows,
+    examples: Mapping[str, Sequence[Pair]],
     config: MuseEvaluation,
     *,
-    shard: Shard | None = None,
     start: Sequence[Item] = (),
     report: Progress | None = None,
 ) -> list[Item]:
     """The items of all five sets.
 
     Args:
-        contender: what stands between prompts and model.
-        data: what to ask.
+        system: what stands between prompts and model.
+        sets: what to ask.
+        examples: what stands in front of questions of the "forget" and "retain" side.
         config: how.
-        shard: which rows of each set.
         start: the start model's items, taken over where a prompt is not changed.
         report: called with (phase, done, total).
     """
-    known = {item["id"]: item for item in start if not contender.own_weights}
     found: list[Item] = []
-    everything = asked(contender, data, config)
-    total = sum(len(part(rows, shard)) for rows in everything.values())
-    for name, all_rows in everything.items():
+    total = sum(map(len, sets.values()))
+    for name, rows in asked(system, sets, examples, config).items():
         if report is not None:
-            report(contender.name, len(found), total)
-        rows = [row for _, row in part(all_rows, shard)]
-        prompts = [contender.engine.tokenize(row.prompt) for row in rows]
-        inputs = contender.prepare(prompts)
-        changed = [is_changed(prompt, given) for prompt, given in zip(prompts, inputs, strict=True)]
-        needed = [i for i, row in enumerate(rows) if changed[i] or row.id not in known]
+            report(system.name, len(found), total)
+        prompts = [system.engine.tokenize(row.prompt) for row in rows]
+        reused = reuse(system, prompts, [row.id for row in rows], start)
         make = _likelihoods if name in (MEMBERS, STRANGERS) else _answers
-        scores = dict(zip(needed, make(contender, config, [(rows[i], inputs[i]) for i in needed]), strict=True))
+        needed = [(rows[i], reused.inputs[i]) for i in reused.needed]
+        scores = dict(zip(reused.needed, make(system, config, needed), strict=True))
         for i, row in enumerate(rows):
-            own = scores.get(i) or {k: v for k, v in known[row.id].items() if k != "changed"}
-            found.append({"id": row.id, "set": name, "index": row.index, "changed": float(changed[i]), **own})
+            own = scores.get(i) or reused.scores(i, without=("changed",))
+            found.append({"id": row.id, "set": name, "index": row.index, "changed": float(reused.changed[i]), **own})
     if report is not None:
-        report(contender.name, total, total)
+        report(system.name, total, total)
     return found
 
 
-def asked(contender: Contender, data: MuseData, config: MuseEvaluation) -> dict[str, list[_Asked]]:
+def asked(
+    system: System, sets: Rows, examples: Mapping[str, Sequence[Pair]], config: MuseEvaluation
+) -> dict[str, list[_Asked]]:
     """Set -> what is asked."""
-    tokenizer = contender.engine.tokenizer
-    sets: dict[str, Sequence[tuple[str, str | None]]] = {
-        VERBATIM: [(p.prompt, cut(p.truth, tokenizer, config.verbatim_tokens)) for p in data.verbatim],
-        FORGET_QA: [(shown(data.examples["forget"], p.prompt), p.truth) for p in data.questions["forget"]],
-        RETAIN_QA: [(shown(data.examples["retain"], p.prompt), p.truth) for p in data.questions["retain"]],
-        MEMBERS: [(cut(text, tokenizer, config.text_tokens), None) for text in data.members],
-        STRANGERS: [(cut(text, tokenizer, config.text_tokens), None) for text in data.strangers],
-    }
-    return {
-        name: [_Asked(name, index, prompt, truth) for index, (prompt, truth) in enumerate(rows)]
-        for name, rows in sets.items()
-    }
+    tokenizer = system.engine.tokenizer
+
+    def written(name: str, row: Any) -> tuple[str, str | None]:
+        if name == VERBATIM:
+            return row.prompt, cut(row.truth, tokenizer, config.verbatim_tokens)
+        if name in (FORGET_QA, RETAIN_QA):
+            return shown(examples["forget" if name == FORGET_QA else "retain"], row.prompt), row.truth
+        return cut(row, tokenizer, config.text_tokens), None
+
+    return {name: [_Asked(name, index, *written(name, row)) for index, row in rows] for name, rows in sets.items()}
 
 
 def shown(examples: Sequence[Pair], question: str) -> str:
@@ -120,30 +116,28 @@ def first_answer(text: str) -> str:
 
 
 def _answers(
-    contender: Contender, config: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
+    system: System, config: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
 ) -> list[dict[str, Any]]:
     if not rows:
         return []
     verbatim = rows[0][0].set == VERBATIM
-    answers = contender.engine.generate(
+    answers = system.engine.generate(
         [given for _, given in rows],
         batch_size=config.batch_size,
         max_new_tokens=config.verbatim_tokens if verbatim else config.answer_tokens,
         do_sample=False,
         num_beams=1,
-        eos_token_id=ends(contender.engine),
-        **keep_last_logits(contender.engine.model),
+        eos_token_id=ends(system.engine),
+        **keep_last_logits(system.engine.model),
     )
     texts = [answer.text if verbatim else first_answer(answer.text) for answer in answers]
     scores = rouge_f1(texts, [row.truth or "" for row, _ in rows], stemming=config.stemming)
     return [{"generated": text, "rouge": float(score)} for text, score in zip(texts, scores, strict=True)]
 
 
-def _likelihoods(
-    contender: Contender, _: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]
-) -> list[dict[str, Any]]:
+def _likelihoods(system: System, _: MuseEvaluation, rows: Sequence[tuple[_Asked, PromptInput]]) -> list[dict[str, Any]]:
     """Min-40% of the whole text, from its second token on."""
     inputs = [given for _, given in rows]
     # All places of a text go through the output head, and 2,048 of them keep an accelerator busy.
-    found = contender.engine.prompt_log_probabilities(inputs, batch_size=1)
+    found = system.engine.prompt_log_probabilities(inputs, batch_size=1)
     return [{"min_k": min_k(tokens.numpy())} for tokens in found]

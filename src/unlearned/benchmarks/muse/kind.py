@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unlearned.benchmarks.kinds import Item, Kind, Measure
 from unlearned.benchmarks.muse.evaluate import FORGET_QA, MEMBERS, RETAIN_QA, STRANGERS, VERBATIM
+from unlearned.benchmarks.spec import Item, Measure, Spec
 from unlearned.metrics.estimate import Estimate, mean
 from unlearned.metrics.membership import RETAINED_AUC, auc, privleak
 
@@ -84,8 +84,9 @@ def _privleak(members: Sequence[Item], strangers: Sequence[Item]) -> Estimate:
     return Estimate(privleak(own.value, retained), error, own.count, interval)
 
 
-KIND = Kind(
+KIND = Spec(
     name="muse",
+    version=1,
     title="MUSE",
     measures=MEASURES,
     aggregate=aggregate,

@@ -2,191 +2,149 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from unlearned.benchmarks.contenders import (
-    Contender,
-    Materials,
-    Plain,
-)
+from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Start, Work
 from unlearned.benchmarks.copyright.run import FORM
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.copyright.training import learned_by_heart
-from unlearned.benchmarks.kinds import Item
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.muse.config import MuseRunConfig
-from unlearned.benchmarks.muse.data import MuseData, cut_texts, load_muse
-from unlearned.benchmarks.muse.evaluate import evaluate
-from unlearned.benchmarks.muse.kind import with_retained
-from unlearned.benchmarks.outcome import Outcome, Shard, Tested, config_json, machine_of, write_outcome
-from unlearned.benchmarks.trials import RETAINED, START, Trials
-from unlearned.engines.transformers import TransformersEngine
+from unlearned.benchmarks.muse.data import MuseData, Pair, cut_texts, load_muse
+from unlearned.benchmarks.muse.evaluate import FORGET_QA, MEMBERS, RETAIN_QA, STRANGERS, VERBATIM, evaluate
+from unlearned.benchmarks.muse.kind import KIND, with_retained
+from unlearned.benchmarks.results import ModelResults
+from unlearned.benchmarks.runner import runs
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import FitInputs, System
 from unlearned.errors import DataError
 from unlearned.examples import Row, evenly
-from unlearned.extras import require
 from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
-from unlearned.progress import Progress, Tell
 
 SHORTEST = 10
 """Characters above which a sentence is an example for the detector."""
 
-CODE = (
-    "benchmarks/muse",
-    *(f"benchmarks/copyright/{name}.py" for name in ("evaluate", "passages")),
-    *(f"metrics/{name}.py" for name in ("text", "membership")),
-)
 
+class Muse(Benchmark[MuseData]):
+    """What a model still says, knows and shows of the texts that it was to forget."""
 
-def run_muse(
-    config: MuseRunConfig,
-    out: Path,
-    *,
-    shard: Shard | None = None,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
-    tell: Tell | None = None,
-) -> Outcome:
-    """Run, and write the results, `artifacts/` and `steps/` into the folder `out`.
+    spec = KIND
 
-    Args:
-        config: what to run.
-        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
-        shard: which rows are asked; everything is fitted all the same.
-        cache: of the trainings; None = beside the embedded model.
-        on_progress: called with (phase, done, total).
-        tell: called with lines about what takes long.
+    def __init__(self, config: MuseRunConfig) -> None:
+        self.config = config
 
-    Raises:
-        DataError: the data is not there or not what it should be, or `out` cannot be written.
-        MissingExtraError: a package for the metrics or for training is not installed.
-    """
-    report = on_progress or (lambda phase, done, total: None)
-    require("rouge_score", extra="metrics", purpose="The MUSE benchmark")  # now, and not after an hour
-    require("peft", extra="train", purpose="The MUSE benchmark")
-    data = load_muse(
-        config.corpus, config.data, forget_set=config.forget_set, limit=config.limit, train=config.start is None
-    )
-    load, load_retained = models(config, data, cache, report, tell)
-    start = load()
-    engine = TransformersEngine(*start)
-    known: list[Item] = []
+    def packages(self) -> Sequence[tuple[str, str, str]]:
+        return (("rouge_score", "metrics", "The MUSE benchmark"), ("peft", "train", "The MUSE benchmark"))
 
-    def ask(contender: Contender, phases: Progress) -> list[Item]:
-        return evaluate(contender, data, config.evaluation, shard=shard, start=known, report=phases)
-
-    weights = weights_sha256(start[0])
-    materials = materials_of(config, data, start, load)
-    trials = Trials(
-        out,
-        code=CODE,
-        settings={"data": data.asked_sha256, "limit": config.limit, "evaluation": asdict(config.evaluation)},
-        fit={"start": weights, "shown": shown_sha256(materials)},
-        shard=shard,
-        evaluate=ask,
-        report=report,
-    )
-    first = trials.tested(START, lambda: Plain(START, engine, own_weights=True), settings={"weights": weights})
-    known += first.items
-    retained = _retained(trials, load_retained)
-    detected = materials.forget, materials.retain
-    tested = [first, retained, *trials.compared(config.unlearners, config.seeds, materials, detected)]
-    outcome = Outcome(
-        kind="muse",
-        config=config_json(config),
-        shard=shard,
-        data=dict(data.sha256),
-        models=tuple(replace(model, items=with_retained(model.items, retained.items)) for model in tested),
-        machine=machine_of(engine.model),
-        extra={"fitted on": {"in scope": len(materials.forget), "out of scope": len(materials.retain)}},
-    )
-    write_outcome(out, outcome)
-    return outcome
-
-
-def _retained(trials: Trials, load: Load) -> Tested:
-    """The retained model's items. Its name says little about its weights: a folder can hold others the next time."""
-    model = load()
-    return trials.tested(
-        RETAINED,
-        lambda: Plain(RETAINED, TransformersEngine(*model), own_weights=True),
-        settings={"weights": weights_sha256(model[0])},
-    )
-
-
-def models(
-    config: MuseRunConfig, data: MuseData, cache: Path | None, report: Progress, tell: Tell | None
-) -> tuple[Load, Load]:
-    """What gives the start and the retained model: those that are named, or trained on all texts and on what stays.
-
-    Raises:
-        DataError: nothing is named, and there is nothing to train on.
-    """
-    if config.start is not None and config.retained is not None:
-        start, retained = (replace(config.model, model=name, revision=None) for name in (config.start, config.retained))
-        return plain_text(partial(load_model, start)), plain_text(partial(load_model, retained))
-    if not data.train:
-        raise DataError(
-            "There is no train/forget (or train/full) to train a start model on. Name models with --start and "
-            "--retained."
-        )
-    base = plain_text(partial(load_model, config.model))
-    tokenizer = base()[1]
-
-    def trained(name: str, texts: Sequence[str]) -> Load:
-        pieces = cut_texts(texts, tokenizer, config.max_tokens, config.style)
-        return learned_by_heart(
-            base,
-            config.model,
-            pieces,
-            config.training,
-            max_tokens=config.max_tokens,
-            end=False,
-            name=name,
-            cache=cache,
-            report=report,
-            tell=tell,
+    def load(self) -> MuseData:
+        config = self.config
+        return load_muse(
+            config.corpus, config.data, forget_set=config.forget_set, limit=config.limit, train=config.start is None
         )
 
-    return trained(START, data.train), trained(RETAINED, data.train_retained)
+    def sha256(self, data: MuseData) -> Mapping[str, str]:
+        return data.sha256
+
+    def rows(self, data: MuseData) -> Mapping[str, Sequence[Pair | str]]:
+        return {
+            VERBATIM: data.verbatim,
+            FORGET_QA: data.questions["forget"],
+            RETAIN_QA: data.questions["retain"],
+            MEMBERS: data.members,
+            STRANGERS: data.strangers,
+        }
+
+    def models(self, data: MuseData, work: Work) -> Models:
+        """Those that are named, or trained on all texts and on what stays.
+
+        Raises:
+            DataError: nothing is named, and there is nothing to train on.
+        """
+        config = self.config
+        if config.start is not None and config.retained is not None:
+            named = (replace(config.model, model=name, revision=None) for name in (config.start, config.retained))
+            start, retained = (plain_text(partial(load_model, options)) for options in named)
+        else:
+            start, retained = self._trained(data, work)
+        # A name says little about weights: a folder can hold others the next time.
+        return Models(start=start, retained=retained, sha256={RETAINED: weights_sha256(retained()[0])})
+
+    def _trained(self, data: MuseData, work: Work) -> tuple[Load, Load]:
+        if not data.train:
+            raise DataError(
+                "There is no train/forget (or train/full) to train a start model on. Name models with --start and "
+                "--retained."
+            )
+        config, base = self.config, plain_text(partial(load_model, self.config.model))
+        tokenizer = base()[1]
+
+        def trained(name: str, texts: Sequence[str]) -> Load:
+            return learned_by_heart(
+                base,
+                config.model,
+                cut_texts(texts, tokenizer, config.max_tokens, config.style),
+                config.training,
+                max_tokens=config.max_tokens,
+                end=False,
+                name=name,
+                cache=work.cache,
+                report=work.report,
+                tell=work.tell,
+            )
+
+        return trained(START, data.train), trained(RETAINED, data.train_retained)
+
+    def decides(self, data: MuseData) -> Mapping[str, Any]:
+        return {"evaluation": asdict(self.config.evaluation), "data": dict(data.asked_sha256)}
+
+    def ask(self, system: System, rows: Rows, asking: Asking[MuseData]) -> Sequence[Item]:
+        examples, config = asking.data.examples, self.config.evaluation
+        return evaluate(system, rows, examples, config, start=asking.before, report=asking.report)
+
+    def compared(self, models: Sequence[ModelResults]) -> Sequence[ModelResults]:
+        _, retained, *_ = models
+        return [replace(model, items=with_retained(model.items, retained.items)) for model in models]
+
+    def fit_inputs(self, data: MuseData, start: Start) -> FitInputs:
+        """Sentences for the detector; texts, which count as a whole, for what trains."""
+        config = self.config
+        forget, retain = self._examples(data)
+        pieces = [
+            [Row(piece) for piece in cut_texts(texts, start.tokenizer, config.max_tokens, config.style)]
+            for texts in (data.forget, data.retain)
+        ]
+        return FitInputs(
+            model=start.model,
+            tokenizer=start.tokenizer,
+            forget=forget,
+            retain=retain,
+            forget_rows=pieces[0],
+            retain_rows=pieces[1],
+            fresh=start.fresh,
+            instruction="Do not use what you know about the following.\n",
+            fit=config.fit,
+            train={"form": FORM, "max_tokens": config.max_tokens, **config.train},
+            spul={"form": FORM, "max_tokens": config.max_tokens},
+            scope=config.corpus,
+        )
+
+    def about(self, data: MuseData) -> Mapping[str, Any]:
+        forget, retain = self._examples(data)
+        return {"fitted on": {"in scope": len(forget), "out of scope": len(retain)}}
+
+    def _examples(self, data: MuseData) -> tuple[list[str], list[str]]:
+        """Sentences of both sides; none is an example of both."""
+        forget, retain = (_sentences(texts, self.config.sentences) for texts in (data.forget, data.retain))
+        taken = set(forget)
+        return forget, [sentence for sentence in retain if sentence not in taken]
 
 
-def materials_of(config: MuseRunConfig, data: MuseData, start: Any, load: Load) -> Materials:
-    """What unlearners are made of: sentences for the detector; texts, which count as a whole, for what trains."""
-    _, tokenizer = start
-    forget, retain = (_sentences(texts, config.sentences) for texts in (data.forget, data.retain))
-    taken = set(forget)
-    pieces = {
-        side: [Row(piece) for piece in cut_texts(texts, tokenizer, config.max_tokens, config.style)]
-        for side, texts in (("forget", data.forget), ("retain", data.retain))
-    }
-    return Materials(
-        model=start[0],
-        tokenizer=tokenizer,
-        forget=forget,
-        retain=[sentence for sentence in retain if sentence not in taken],
-        forget_rows=pieces["forget"],
-        retain_rows=pieces["retain"],
-        fresh=load,
-        instruction="Do not use what you know about the following.\n",
-        fit=config.fit,
-        train={"form": FORM, "max_tokens": config.max_tokens, **config.train},
-        spul={"form": FORM, "max_tokens": config.max_tokens},
-        scope=config.corpus,
-    )
-
-
-def shown_sha256(materials: Materials) -> str:
-    """Of the texts that unlearners are made of."""
-    pieces = [[row.prompt for row in rows] for rows in (materials.forget_rows, materials.retain_rows)]
-    shown = [list(materials.forget), list(materials.retain), *pieces, materials.scope]
-    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+run_muse = runs(Muse)
 
 
 def _sentences(texts: Sequence[str], most: int) -> list[str]:

@@ -11,13 +11,13 @@ import numpy.typing as npt
 import torch
 
 from unlearned.benchmarks.choices.scoring import letter_tokens
-from unlearned.benchmarks.contenders import Contender
 from unlearned.benchmarks.probes.asked import Asked, prompts_of, repeat_prompt, told_prompt
 from unlearned.benchmarks.probes.config import AskConfig
 from unlearned.benchmarks.probes.data import Question
 from unlearned.benchmarks.probes.kind import LAYER, LOGITS, OWN, RELEARNING, REPEAT
 from unlearned.benchmarks.probes.linear import read_out
 from unlearned.benchmarks.probes.states import last_states
+from unlearned.benchmarks.systems import System
 from unlearned.engines.transformers import TransformersEngine, embedding_rows
 from unlearned.errors import ConfigError
 from unlearned.metrics.text import rouge_recall
@@ -32,14 +32,12 @@ SLACK, STEP = 32, 32
 rounded up to a multiple of, so that questions of nearly the same length share batches."""
 
 
-def ask(
-    contender: Contender, questions: Sequence[Question], config: AskConfig, report: Progress
-) -> list[dict[str, Any]]:
+def ask(system: System, questions: Sequence[Question], config: AskConfig, report: Progress) -> list[dict[str, Any]]:
     """The items of one model: of every layer, of its own answers, of the repeat test and of relearning."""
     asked = [prompt for question in questions for prompt in prompts_of(question)]
-    _, inputs = _prepared(contender, [one.text for one in asked], config)
+    _, inputs = _prepared(system, [one.text for one in asked], config)
     found = last_states(
-        contender.engine,
+        system.engine,
         inputs,
         batch_size=config.batch_size,
         on_progress=lambda done, total: report("states", done, total),
@@ -53,11 +51,11 @@ def ask(
         items += _by_question(name, asked, right, flagged)
         report("linear probes", done, len(features))
     if asked[0].letters:
-        own = _own_answers(contender.engine, inputs, found.logits, asked, config)
+        own = _own_answers(system.engine, inputs, found.logits, asked, config)
         items += _by_question(OWN, asked, own, flagged)
-    items += _repeated(contender, questions, config, report)
+    items += _repeated(system, questions, config, report)
     if all(question.answer for question in questions):
-        items += _relearned(contender, questions, config, report)
+        items += _relearned(system, questions, config, report)
     return items
 
 
@@ -115,15 +113,15 @@ def _letters(engine: TransformersEngine, letters: str, *, chat: bool) -> list[in
 
 
 def _repeated(
-    contender: Contender, questions: Sequence[Question], config: AskConfig, report: Progress
+    system: System, questions: Sequence[Question], config: AskConfig, report: Progress
 ) -> list[dict[str, Any]]:
     report(REPEAT, 0, 1)
-    _, inputs = _prepared(contender, [repeat_prompt(question) for question in questions], config)
-    lengths = [len(contender.engine.tokenize(question.text, chat=False).token_ids) for question in questions]
+    _, inputs = _prepared(system, [repeat_prompt(question) for question in questions], config)
+    lengths = [len(system.engine.tokenize(question.text, chat=False).token_ids) for question in questions]
     limits = [max(config.max_new_tokens, -(-(length + SLACK) // STEP) * STEP) for length in lengths]
-    answers = _answers(contender, inputs, config, limits)
+    answers = _answers(system, inputs, config, limits)
     recall = rouge_recall(answers, [question.text for question in questions])
-    recovered = nearest_tokens(contender.engine, inputs)
+    recovered = nearest_tokens(system.engine, inputs)
     report(REPEAT, 1, 1)
     return [
         {
@@ -141,17 +139,17 @@ def _repeated(
 
 
 def _relearned(
-    contender: Contender, questions: Sequence[Question], config: AskConfig, report: Progress
+    system: System, questions: Sequence[Question], config: AskConfig, report: Progress
 ) -> list[dict[str, Any]]:
     report(RELEARNING, 0, 2)
     truths = [question.answer or "" for question in questions]
-    _, alone = _prepared(contender, [question.text for question in questions], config)
-    said_alone = _answers(contender, alone, config)
+    _, alone = _prepared(system, [question.text for question in questions], config)
+    said_alone = _answers(system, alone, config)
     without = rouge_recall(said_alone, truths)
     report(RELEARNING, 1, 2)
     told = [told_prompt(question, questions, config.facts, config.probe.seed) for question in questions]
-    prompts, inputs = _prepared(contender, [text for text, _ in told], config)
-    answers = _answers(contender, inputs, config)
+    prompts, inputs = _prepared(system, [text for text, _ in told], config)
+    answers = _answers(system, inputs, config)
     recall = rouge_recall(answers, truths)
     report(RELEARNING, 2, 2)
     return [
@@ -194,23 +192,23 @@ def nearest_tokens(engine: TransformersEngine, inputs: Sequence[PromptInput]) ->
     return found
 
 
-def _prepared(contender: Contender, texts: Sequence[str], config: AskConfig) -> tuple[list[Prompt], list[PromptInput]]:
-    prompts = [contender.engine.tokenize(text, chat=config.chat) for text in texts]
-    return prompts, contender.prepare(prompts)
+def _prepared(system: System, texts: Sequence[str], config: AskConfig) -> tuple[list[Prompt], list[PromptInput]]:
+    prompts = [system.engine.tokenize(text, chat=config.chat) for text in texts]
+    return prompts, system.prepare(prompts)
 
 
 def _answers(
-    contender: Contender, inputs: Sequence[PromptInput], config: AskConfig, limits: Sequence[int] | None = None
+    system: System, inputs: Sequence[PromptInput], config: AskConfig, limits: Sequence[int] | None = None
 ) -> list[str]:
     """Greedy answers.
 
     Args:
-        contender: the model.
+        system: the model.
         inputs: N prompts.
         config: how they are asked.
         limits: (N,) most tokens of each answer; None: the configuration's.
     """
-    engine, settings = contender.engine, {"batch_size": config.batch_size, "do_sample": False}
+    engine, settings = system.engine, {"batch_size": config.batch_size, "do_sample": False}
     limits = limits or [config.max_new_tokens] * len(inputs)
     found: dict[int, str] = {}
     for most in sorted(set(limits)):  # together only with those of the same limit: it shows in no answer who shares

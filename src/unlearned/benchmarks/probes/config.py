@@ -77,7 +77,7 @@ class ProbesConfig:
     ask: AskConfig = field(default_factory=AskConfig)
 
     def __post_init__(self) -> None:
-        from unlearned.benchmarks.trials import RETAINED, START
+        from unlearned.benchmarks.benchmark import RETAINED, START
 
         if not self.artifacts:
             raise ConfigError("Give at least one artifact with --artifact.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.benchmarks.probes.linear import guessing, share
+from unlearned.benchmarks.spec import Item, Measure, Spec, Values
 from unlearned.metrics.estimate import Estimate, mean
 
 LOGITS, BEST, OWN, REPEAT, RELEARNING = "logits", "best layer", "own answer", "repeat", "relearning"
@@ -89,8 +89,9 @@ def _means(rows: Sequence[Item]) -> dict[str, Estimate]:
     return {name: (mean(own, name) if name in RECALLS else share(own)) for name, own in values.items() if own}
 
 
-KIND = Kind(
+KIND = Spec(
     name="probes",
+    version=1,
     title="Probes: what can still be got out",
     measures=MEASURES,
     aggregate=aggregate,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from unlearned.benchmarks.outcome import Outcome
 from unlearned.benchmarks.probes.kind import LAYER, aggregate
-from unlearned.report.plots import LINE, SERIES, as_file, new_figure
+from unlearned.benchmarks.results import Results
+from unlearned.plots import LINE, SERIES, as_file, new_figure
 
 
-def layers_plot(outcome: Outcome) -> str:
+def layers_plot(outcome: Results) -> str:
     """Accuracy of the probe by layer, a line for each model with its 95 % interval, and what guessing gives.
 
     Raises:

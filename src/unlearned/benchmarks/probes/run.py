@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,70 +12,84 @@ from typing import Any
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
-from unlearned.benchmarks.contenders import Contender, Corrupted, Plain
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.outcome import Outcome, machine_of, write_outcome
+from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, Benchmark, Models, Other, Start, Work, sha256_of
 from unlearned.benchmarks.probes.ask import ask
 from unlearned.benchmarks.probes.config import ProbesConfig
 from unlearned.benchmarks.probes.data import Question, load_questions
-from unlearned.benchmarks.probes.kind import RELEARNING
-from unlearned.benchmarks.trials import RETAINED, START, Trials
-from unlearned.engines.transformers import TransformersEngine
-from unlearned.extras import require
-from unlearned.methods.record import weights_sha256
-from unlearned.models import ModelOptions, load_model
-from unlearned.progress import Progress
-
-CODE = (
-    *("benchmarks/probes", "benchmarks/choices/scoring.py", "benchmarks/contenders.py", "benchmarks/trials.py"),
-    *("metrics/text.py", "models.py"),
-)
+from unlearned.benchmarks.probes.kind import KIND, RELEARNING
+from unlearned.benchmarks.results import ModelResults
+from unlearned.benchmarks.runner import runs
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import Corrupted, System
+from unlearned.models import load_model
 
 
-def run_probes(config: ProbesConfig, out: Path, *, on_progress: Progress | None = None) -> Outcome:
-    """Look into the start model, each artifact and, if there is one, the retained model; write the outcome to `out`.
+@dataclass(frozen=True, slots=True)
+class ProbesData:
+    """Everything that one run needs."""
 
-    Raises:
-        DataError: the questions are not what they should be, or `out` cannot be made.
-        MissingExtraError: scikit-learn or rouge-score is not installed.
-    """
-    report = on_progress or (lambda phase, done, total: None)
-    require("sklearn", extra="logistic", purpose="A linear probe")  # now, and not after minutes
-    require("rouge_score", extra="metrics", purpose="The repeat test")
-    questions, data = load_questions(config.data, split=config.split, where=config.where, limit=config.limit)
-    artifacts = {path.name: Artifact.from_pretrained(path) for path in config.artifacts}
-    model, tokenizer = load_model(config.model)
-    decides: dict[str, Any] = {
-        "data": data,
-        "questions": _sha256_of(questions),
-        "start": weights_sha256(model),
-        "dtype": str(model.dtype),
-        "ask": asdict(config.ask),
-    }
+    questions: Sequence[Question]
+    sha256: str
+    artifacts: Mapping[str, Artifact]
+    """Name of a folder -> what lies in it."""
 
-    def evaluate(contender: Contender, phases: Progress) -> list[dict[str, Any]]:
-        return ask(contender, questions, config.ask, phases)
 
-    trials = Trials(out, code=CODE, settings=decides, fit={}, shard=None, evaluate=evaluate, report=report)
-    tested = [trials.tested(START, lambda: Plain(START, TransformersEngine(model, tokenizer)))]
-    if config.retained_adapter is not None:
-        other = replace(config.model, adapter=config.retained_adapter)
-        settings = {"retained": _sha256_of(_adapter_files(config.retained_adapter))}
-        tested.append(trials.tested(RETAINED, partial(_retained, other), settings=settings))
-    for path in config.artifacts:
-        make: Callable[[], Contender] = partial(_corrupted, path.name, model, tokenizer, artifacts[path.name])
-        settings = {"artifact": hashlib.sha256((path / RECORD).read_bytes()).hexdigest()}
-        tested.append(trials.tested(path.name, make, unlearner=path.name, settings=settings))
-    outcome = Outcome(
-        kind="probes",
-        config={**asdict(config), "artifacts": [str(path) for path in config.artifacts]},
-        data={config.data: data},
-        models=(tested[0], *(replace(one, items=_compared(one.items, tested[0].items)) for one in tested[1:])),
-        machine=machine_of(model),
-        extra={"questions": len(questions)},
-    )
-    write_outcome(out, outcome)
-    return outcome
+class Probes(Benchmark[ProbesData]):
+    """Start model, retained model and given artifacts are looked into, and asked to repeat and to relearn."""
+
+    spec = KIND
+    shards = False  # a probe learns from the other questions
+
+    def __init__(self, config: ProbesConfig) -> None:
+        self.config = config
+
+    def packages(self) -> Sequence[tuple[str, str, str]]:
+        return (("sklearn", "logistic", "A linear probe"), ("rouge_score", "metrics", "The repeat test"))
+
+    def load(self) -> ProbesData:
+        config = self.config
+        questions, sha256 = load_questions(config.data, split=config.split, where=config.where, limit=config.limit)
+        return ProbesData(questions, sha256, {path.name: Artifact.from_pretrained(path) for path in config.artifacts})
+
+    def sha256(self, data: ProbesData) -> Mapping[str, str]:
+        return {self.config.data: data.sha256}
+
+    def rows(self, data: ProbesData) -> Mapping[str, Sequence[Question]]:
+        return {"questions": data.questions}
+
+    def models(self, data: ProbesData, work: Work) -> Models:
+        adapter, start = self.config.retained_adapter, partial(load_model, self.config.model)
+        if adapter is None:
+            return Models(start=start)
+        retained = partial(load_model, replace(self.config.model, adapter=adapter))
+        return Models(start=start, retained=retained, sha256={RETAINED: sha256_of(_adapter_files(adapter))})
+
+    def decides(self, data: ProbesData) -> Mapping[str, Any]:
+        return {"ask": asdict(self.config.ask)}
+
+    def ask(self, system: System, rows: Rows, asking: Asking[ProbesData]) -> Sequence[Item]:
+        return ask(system, [question for _, question in rows["questions"]], self.config.ask, asking.report)
+
+    def others(self, data: ProbesData, start: Start) -> Sequence[Other]:
+        def corrupted(name: str) -> System:
+            return Corrupted(name, Unlearned(start.model, start.tokenizer, data.artifacts[name]))
+
+        hashes = {path.name: hashlib.sha256((path / RECORD).read_bytes()).hexdigest() for path in self.config.artifacts}
+        return [
+            Other(name=name, make=partial(corrupted, name), settings={"artifact": sha256})
+            for name, sha256 in hashes.items()
+        ]
+
+    def compared(self, models: Sequence[ModelResults]) -> Sequence[ModelResults]:
+        start, *others = models
+        return [start, *(replace(one, items=_compared(one.items, start.items)) for one in others)]
+
+    def about(self, data: ProbesData) -> Mapping[str, Any]:
+        return {"questions": len(data.questions)}
+
+
+run_probes = runs(Probes)
 
 
 def _compared(items: Sequence[Item], start: Sequence[Item]) -> tuple[Item, ...]:
@@ -89,19 +103,7 @@ def _compared(items: Sequence[Item], start: Sequence[Item]) -> tuple[Item, ...]:
     )
 
 
-def _retained(options: ModelOptions) -> Contender:
-    return Plain(RETAINED, TransformersEngine(*load_model(options)), own_weights=True)
-
-
-def _corrupted(name: str, model: Any, tokenizer: Any, artifact: Artifact) -> Contender:
-    return Corrupted(name, Unlearned(model, tokenizer, artifact))
-
-
 def _adapter_files(adapter: str) -> list[str]:
     folder = Path(adapter)
     files = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     return [adapter, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)]
-
-
-def _sha256_of(values: list[Question] | list[str]) -> str:
-    return hashlib.sha256(repr(values).encode()).hexdigest()

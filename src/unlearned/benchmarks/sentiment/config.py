@@ -87,8 +87,8 @@ class SentimentRunConfig:
     spul: Mapping[str, Any] = spul_setting({"alpha": 1.0})  # the paper's, of its headline rows
 
     def __post_init__(self) -> None:
-        from unlearned.benchmarks.contenders import check_contenders
+        from unlearned.benchmarks.systems import check_systems
 
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
         if self.model.adapter is not None:
             raise ConfigError("--adapter is not for this benchmark, which trains its own start model.")

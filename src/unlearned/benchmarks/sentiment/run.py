@@ -2,105 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.benchmarks.contenders import Contender, Materials, Plain, own_model
-from unlearned.benchmarks.kinds import Item
-from unlearned.benchmarks.models import Load, adapter_sha256, plain_text, with_adapter
-from unlearned.benchmarks.outcome import Outcome, Shard, config_json, machine_of, part, write_outcome
+from unlearned.benchmarks.asking import Asking, Rows
+from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Start, Work, with_adapters
+from unlearned.benchmarks.models import plain_text
+from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.sentiment.config import SentimentRunConfig, SentimentSplit
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
-from unlearned.benchmarks.sentiment.scores import score
+from unlearned.benchmarks.sentiment.scores import KIND, score
+from unlearned.benchmarks.spec import Item
+from unlearned.benchmarks.systems import FitInputs, System
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.finetune import finetune
-from unlearned.benchmarks.trials import RETAINED, START, Trials
-from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
-from unlearned.extras import require
-from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
-from unlearned.progress import Progress, Tell
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-NAME = "sentiment"
-CODE = ("benchmarks/sentiment", "benchmarks/trials.py")
+    from transformers import PreTrainedTokenizerBase
 
 
-def run_sentiment(
-    config: SentimentRunConfig,
-    out: Path,
-    *,
-    shard: Shard | None = None,
-    cache: Path | None = None,
-    on_progress: Progress | None = None,
-    tell: Tell | None = None,
-) -> Outcome:
-    """Run, and write the outcome, the artifacts and the finished steps into the folder `out`.
+class Sentiment(Benchmark[SentimentData]):
+    """Start and retained model learn to label reviews; systems are asked for the label of each."""
 
-    Args:
-        config: what to run.
-        out: made if it is not there; finished steps in it are kept if nothing that decides them has changed.
-        shard: the part of the reviews that is asked; everything is fitted all the same.
-        cache: of the trainings; None = beside the embedded model.
-        on_progress: called with (phase, done, total).
-        tell: called with lines about what takes long.
+    spec = KIND
 
-    Raises:
-        DataError: the data is not there or not what it should be, or `out` cannot be written.
-        MissingExtraError: `peft` or, for data of the hub, `datasets` is not installed.
-    """
-    report, tell = on_progress or (lambda phase, done, total: None), tell or (lambda line: None)
-    require("peft", extra="train", purpose="The sentiment benchmark")  # now, and not after an hour
-    data = load_sentiment(config.data or HUB[config.split.dataset], config.split)
-    load = plain_text(partial(load_model, config.model))
-    _, tokenizer = load()
-    sets = {name: _cut(tokenizer, reviews, config.max_tokens) for name, reviews in data.sets.items()}
-    training = replace(config.training, max_tokens=config.max_tokens)
-    forget, retain = sets["train_forget"], sets["train_retain"]
-    train = partial(finetune, load, config=training, form=FORM, cache=cache, tell=tell)
-    start_adapter = train(pairs=_pairs((*retain, *forget)), name=START)
-    retained_adapter = train(pairs=_pairs(retain), name=RETAINED)
-    fresh: Load = partial(with_adapter, load, start_adapter)
-    start = fresh()
-    adapters = {START: adapter_sha256(start_adapter), RETAINED: adapter_sha256(retained_adapter)}
+    def __init__(self, config: SentimentRunConfig) -> None:
+        self.config = config
+        self._base = plain_text(partial(load_model, config.model))
 
-    def evaluate(model: Contender, phase: Progress) -> list[Item]:
-        return [item for name, own in sets.items() for item in score(model, name, part(own, shard), phase)]
+    def packages(self) -> Sequence[tuple[str, str, str]]:
+        return (("peft", "train", "The sentiment benchmark"),)
 
-    fit = {"base": weights_sha256(start[0]), "adapter": adapters[START]}
-    settings = {
-        "data": dict(data.sha256),
-        "split": asdict(config.split),
-        "max_tokens": config.max_tokens,
-        "base": fit["base"],
-        "adapters": adapters,
-    }
-    trials = Trials(out, code=CODE, settings=settings, fit=fit, shard=shard, evaluate=evaluate, report=report)
-    models = [
-        trials.tested(START, lambda: Plain(START, TransformersEngine(*start), own_weights=True)),
-        trials.tested(RETAINED, lambda: own_model(RETAINED, partial(with_adapter, load, retained_adapter))),
-    ]
-    materials = _materials(config, start, fresh, data, forget, retain)
-    detected = [review.text for review in forget], [review.text for review in retain]
-    models += trials.compared(config.unlearners, config.seeds, materials, detected)
-    outcome = Outcome(
-        kind=NAME,
-        config=config_json(config),
-        shard=shard,
-        data=data.sha256,
-        models=tuple(models),
-        machine=machine_of(start[0]),
-        extra={"how": dict(data.how), "asked": {name: len(reviews) for name, reviews in sets.items()}},
-    )
-    write_outcome(out, outcome)
-    return outcome
+    def load(self) -> SentimentData:
+        data = load_sentiment(self.config.data or HUB[self.config.split.dataset], self.config.split)
+        _, tokenizer = self._base()
+        cut = {name: _cut(tokenizer, reviews, self.config.max_tokens) for name, reviews in data.sets.items()}
+        return replace(data, sets=cut)
+
+    def sha256(self, data: SentimentData) -> Mapping[str, str]:
+        return data.sha256
+
+    def rows(self, data: SentimentData) -> Mapping[str, Sequence[Review]]:
+        return data.sets
+
+    def models(self, data: SentimentData, work: Work) -> Models:
+        training = replace(self.config.training, max_tokens=self.config.max_tokens)
+        train = partial(finetune, self._base, config=training, form=FORM, cache=work.cache, tell=work.tell)
+        forget, retain = data.sets["train_forget"], data.sets["train_retain"]
+        start = train(pairs=_pairs((*retain, *forget)), name=START)
+        return with_adapters(self._base, start, train(pairs=_pairs(retain), name=RETAINED))
+
+    def ask(self, system: System, rows: Rows, asking: Asking[SentimentData]) -> Sequence[Item]:
+        return [item for name, own in rows.items() for item in score(system, name, own, asking.report)]
+
+    def fit_inputs(self, data: SentimentData, start: Start) -> FitInputs:
+        config, forget, retain = self.config, data.sets["train_forget"], data.sets["train_retain"]
+        return FitInputs(
+            model=start.model,
+            tokenizer=start.tokenizer,
+            # With the label, or a strength would be learned on whatever the model says behind it as well.
+            forget=[Row(written(review.text), FORM.answer.replace("{answer}", review.label)) for review in forget],
+            retain=[written(review.text) for review in retain],
+            detected=([review.text for review in forget], [review.text for review in retain]),
+            forget_rows=[Row(review.text, review.label) for review in forget],
+            retain_rows=[Row(review.text, review.label) for review in retain],
+            fresh=start.fresh,
+            instruction=instruction(config.split, data.how),
+            fit={"fluency": False, **config.fit},  # a model that answers with one word has no fluency to be kept
+            train={"form": FORM, "max_tokens": config.max_tokens, "refusals": GENERIC, **config.train},
+            spul={"form": FORM, "max_tokens": config.max_tokens, "labels": GENERIC, **config.spul},
+            scope=config.split.dataset,
+        )
+
+    def about(self, data: SentimentData) -> Mapping[str, Any]:
+        return {"how": dict(data.how), "asked": {name: len(reviews) for name, reviews in data.sets.items()}}
+
+
+run_sentiment = runs(Sentiment)
 
 
 def _cut(tokenizer: PreTrainedTokenizerBase, reviews: tuple[Review, ...], max_tokens: int) -> tuple[Review, ...]:
@@ -114,31 +97,6 @@ def _cut(tokenizer: PreTrainedTokenizerBase, reviews: tuple[Review, ...], max_to
 
 def _pairs(reviews: tuple[Review, ...]) -> list[Pair]:
     return [Pair(review.text, review.label) for review in reviews]
-
-
-def _materials(
-    config: SentimentRunConfig,
-    start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
-    fresh: Load,
-    data: SentimentData,
-    forget: tuple[Review, ...],
-    retain: tuple[Review, ...],
-) -> Materials:
-    return Materials(
-        model=start[0],
-        tokenizer=start[1],
-        # With the label, or a strength would be learned on whatever the model says behind it as well.
-        forget=[Row(written(review.text), FORM.answer.replace("{answer}", review.label)) for review in forget],
-        retain=[written(review.text) for review in retain],
-        forget_rows=[Row(review.text, review.label) for review in forget],
-        retain_rows=[Row(review.text, review.label) for review in retain],
-        fresh=fresh,
-        instruction=instruction(config.split, data.how),
-        fit={"fluency": False, **config.fit},  # a model that answers with one word has no fluency to be kept
-        train={"form": FORM, "max_tokens": config.max_tokens, "refusals": GENERIC, **config.train},
-        spul={"form": FORM, "max_tokens": config.max_tokens, "labels": GENERIC, **config.spul},
-        scope=config.split.dataset,
-    )
 
 
 def instruction(split: SentimentSplit, how: Mapping[str, Any]) -> str:

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
 from unlearned.benchmarks.sentiment.data import LABELS, Review
 from unlearned.benchmarks.sentiment.form import GENERIC, asked, first_tokens, label_tokens
+from unlearned.benchmarks.spec import Item, Measure, Spec, Values
 from unlearned.engines.transformers import embedding_rows
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, rate
 from unlearned.progress import Progress
 
 if TYPE_CHECKING:
-    from unlearned.benchmarks.contenders import Contender
+    from unlearned.benchmarks.systems import System
 
 CHUNK = 256
 """Reviews whose scores of the whole vocabulary are held at once."""
 
 
 def score(
-    model: Contender, name: str, reviews: Sequence[tuple[int, Review]], report: Progress, *, batch_size: int = 16
+    model: System, name: str, reviews: Sequence[tuple[int, Review]], report: Progress, *, batch_size: int = 16
 ) -> list[dict[str, Any]]:
     """Ask for the label of each review: one forward pass, no text is generated.
 
@@ -108,8 +108,9 @@ def _f1(means: Doubles) -> Doubles:
     return total
 
 
-KIND = Kind(
+KIND = Spec(
     name="sentiment",
+    version=1,
     title="Sentiment of reviews to forget and to keep",
     measures={
         "forget_accuracy": Measure(

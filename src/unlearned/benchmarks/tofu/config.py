@@ -148,10 +148,9 @@ class TofuRunConfig:
     """Forget questions that are also scored the naive way, in float32, for the speed; 0 = leave it out."""
 
     def __post_init__(self) -> None:
-        from unlearned.benchmarks.contenders import check_contenders
-        from unlearned.benchmarks.tofu.unlearners import unlearners as known
+        from unlearned.benchmarks.systems import check_systems
 
-        check_contenders(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul, known=known())
+        check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train, spul=self.spul)
         if self.ceiling and CEILING_OF not in self.unlearners:
             raise ConfigError(f"The ceiling is that of {CEILING_OF}. Name it among the unlearners.")
         if self.adapters is not None and len(self.adapters) != 2 + self.ceiling:

@@ -6,16 +6,17 @@ ones were computed anew all the same, and whether those are identical, is record
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from unlearned.benchmarks.asking import drawn
+from unlearned.benchmarks.systems import System
+from unlearned.benchmarks.tofu.asked import Asked, ask
 from unlearned.benchmarks.tofu.config import EvaluationConfig
 from unlearned.benchmarks.tofu.items import Evaluation, Item, made_item
 from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.benchmarks.tofu.questions import Question
 from unlearned.benchmarks.tofu.scoring import Losses, Scored, Scorer, together
-from unlearned.benchmarks.tofu.unlearners import Asked, Unlearner
 from unlearned.engines.base import Completion
 from unlearned.engines.greedy import greedy
 from unlearned.engines.transformers import TransformersEngine
@@ -24,7 +25,7 @@ from unlearned.stages import Prompt, PromptInput
 
 
 def evaluate(
-    unlearner: Unlearner,
+    system: System,
     scorer: Scorer,
     asked: Mapping[str, Sequence[Question]],
     config: EvaluationConfig,
@@ -35,7 +36,7 @@ def evaluate(
     """Ask one model everything.
 
     Args:
-        unlearner: what stands between questions and model.
+        system: what stands between questions and model.
         scorer: of the engine that runs the model.
         asked: sets of questions.
         config: how.
@@ -46,14 +47,14 @@ def evaluate(
     total = sum(map(len, asked.values()))
     found: Evaluation = {}
     for name, rows in asked.items():
-        report(unlearner.name, sum(map(len, found.values())), total)
-        prepared = unlearner.prepare([row.text for row in rows])
+        report(system.name, sum(map(len, found.values())), total)
+        prepared = ask(system, [row.text for row in rows])
         if start is None:
             found[name] = evaluate_set(prepared, rows, scorer, config)
             continue
         needed = {index for index, one in enumerate(prepared) if one.changed} | _drawn(prepared, config, name)
         found[name] = evaluate_set(prepared, rows, scorer, config, needed=needed, reference=start[name])
-    report(unlearner.name, total, total)
+    report(system.name, total, total)
     return found
 
 
@@ -111,11 +112,9 @@ def evaluate_set(
 
 
 def _drawn(prepared: Sequence[Asked], config: EvaluationConfig, name: str) -> set[int]:
-    """Unchanged rows of one random batch: single rows would pull all other batches after them."""
+    """Unchanged rows of one random batch."""
     groups = together([len(one.plain.token_ids) for one in prepared], config.batch_size)
-    unchanged = [[index for index in group if not prepared[index].changed] for group in groups]
-    usable = [group for group in unchanged if group]
-    return set(random.Random(f"{config.seed} {name}").choice(usable)[: config.recheck]) if usable else set()
+    return drawn(groups, lambda index: not prepared[index].changed, config.recheck, f"{config.seed} {name}")
 
 
 def _losses_of(item: Item | None) -> Losses:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from unlearned.benchmarks.tofu.asked import Asked
 from unlearned.benchmarks.tofu.log import SETS, Generated, SetLog, TofuLog
 from unlearned.benchmarks.tofu.questions import Question
 from unlearned.benchmarks.tofu.scoring import Losses
-from unlearned.benchmarks.tofu.unlearners import Asked
 from unlearned.engines.base import Completion
 from unlearned.learn.distinctive import named_facts, share_said
 from unlearned.learn.fluency import is_degenerate

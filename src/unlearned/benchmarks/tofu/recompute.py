@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unlearned.benchmarks.kept import as_text
+from unlearned.benchmarks.step_cache import as_text
 from unlearned.benchmarks.tofu.items import Evaluation, evaluation_from_json
 from unlearned.benchmarks.tofu.results import Tested, model_json, summary
 from unlearned.benchmarks.tofu.run import RETAINED, START, STEPS

@@ -21,10 +21,20 @@ import torch
 import unlearned
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.benchmarks.contenders import UNFITTED, Materials, trains
-from unlearned.benchmarks.kept import as_text, finished, keep, sha256_of_code
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.settings import settings_of
+from unlearned.benchmarks.step_cache import as_text, finished, keep, outdated
+from unlearned.benchmarks.systems import (
+    UNFITTED,
+    Corrupted,
+    FitInputs,
+    Plain,
+    System,
+    make_system,
+    own_model,
+    trains,
+)
+from unlearned.benchmarks.tofu.asked import tokenized
 from unlearned.benchmarks.tofu.config import CEILING_OF, TofuRunConfig
 from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
@@ -35,7 +45,7 @@ from unlearned.benchmarks.tofu.prompts import author_names, format_of, instructi
 from unlearned.benchmarks.tofu.questions import Question, questions
 from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
-from unlearned.benchmarks.tofu.unlearners import Eco, Plain, Unlearner, tokenized, unlearners
+from unlearned.benchmarks.versions import ASKING, FITTING, TRAINING, versions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
 from unlearned.examples import Row
@@ -52,24 +62,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Of `results.json`."""
 
+VERSION = 1
+"""Of what is asked and how it is scored; see `unlearned.benchmarks.versions`."""
+
 RESULTS, STEPS, LOGS, ARTIFACTS = "results.json", "steps", "logs", "artifacts"
 START, RETAINED, SPEED = "start", "retained", "speed"
 SECOND, UNDER_STRANGERS = "retained-2", "retained-es"
-_HOW = ("stages.py", "api.py", "classify", "select", "corrupt", "substitution", "unlearners", "engines")
-FIT_CODE = (
-    *_HOW,
-    *("learn", "artifact", "data"),
-    *(f"benchmarks/{name}.py" for name in ("contenders", "tofu/unlearners", "tofu/prompts")),
-)
-TRAINED_CODE = ("methods",)
-EVALUATION_CODE = (
-    *_HOW,
-    *(f"benchmarks/tofu/{name}.py" for name in ("evaluate", "items", "prompts", "questions", "scoring")),
-    "benchmarks/models.py",
-    "metrics/text.py",
-    "learn/fluency.py",
-)
-"""What decides what a step finds; a change of it repeats the step."""
 
 
 def run_tofu(
@@ -109,10 +107,10 @@ def run_tofu(
     load: Load = partial(load_model, config.model)
     adapters = _adapters(config, data, load, cache, tell)
     trained = time.perf_counter() - began
-    bench = _Bench(config, data, out, load, adapters, report)
+    bench = _Bench(config, data, out, load, adapters, report, tell)
     start = bench.evaluated(START, None, None, {"adapter": adapter_sha256(adapters[0])}, bench.plain_start, None)
     retained = bench.evaluated(
-        RETAINED, None, None, {"adapter": adapter_sha256(adapters[1])}, bench.plain_retained, None
+        RETAINED, None, None, {"adapter": adapter_sha256(adapters[1])}, partial(bench.plain, RETAINED, 1), None
     )
     tested = [start, retained]
     for name in config.unlearners:
@@ -160,42 +158,36 @@ class _Bench:
         load: Load,
         adapters: tuple[Path, ...],
         report: Progress,
+        tell: Tell,
     ) -> None:
-        self.config, self.data, self.out, self.report = config, data, out, report
+        self.config, self.data, self.out, self.report, self.tell = config, data, out, report, tell
         self._load, self._adapters = load, adapters
         self.start = with_adapter(load, adapters[0])
         self.asked = questions(data, config.evaluation)
         self._common = {
-            "version": unlearned.__version__,
-            "code": sha256_of_code(*EVALUATION_CODE),
+            "version": VERSION,
+            "stages": versions(*ASKING),
             "data": data.sha256,
             "split": asdict(config.split),
             "evaluation": asdict(config.evaluation),
             "start": weights_sha256(self.start[0]),
         }
 
-    def plain_start(self) -> Unlearner:
+    def plain_start(self) -> System:
         return Plain(START, TransformersEngine(*self.start), own_weights=True)
 
-    def plain_retained(self) -> Unlearner:
-        return Plain(RETAINED, TransformersEngine(*with_adapter(self._load, self._adapters[1])), own_weights=True)
+    def plain(self, name: str, adapter: int) -> System:
+        """A model with the weights of one of the adapters."""
+        return own_model(name, partial(with_adapter, self._load, self._adapters[adapter]))
 
     def ceiling(self, retained: Evaluation) -> list[Tested]:
         """A second retained model, and the first one under strangers."""
-        second, own = {"adapter": adapter_sha256(self._adapters[2])}, {"adapter": adapter_sha256(self._adapters[1])}
-        artifact = Artifact.from_pretrained(artifacts_of(self.out, CEILING_OF, 0) / CEILING_OF)
-
-        def plain() -> Unlearner:
-            return Plain(SECOND, TransformersEngine(*with_adapter(self._load, self._adapters[2])), own_weights=True)
-
-        def under_strangers() -> Unlearner:
-            return Eco(UNDER_STRANGERS, Unlearned(*with_adapter(self._load, self._adapters[1]), artifact))
-
+        own, second = ({"adapter": adapter_sha256(adapter)} for adapter in self._adapters[1:3])
+        own["artifact"] = ceiling_artifact(self.out).sha256
+        first = partial(with_adapter, self._load, self._adapters[1])
         return [
-            self.evaluated(SECOND, None, None, second, plain, None),
-            self.evaluated(
-                UNDER_STRANGERS, None, None, {**own, "artifact": artifact.sha256}, under_strangers, retained
-            ),
+            self.evaluated(SECOND, None, None, second, partial(self.plain, SECOND, 2), None),
+            self.evaluated(UNDER_STRANGERS, None, None, own, partial(under_strangers, self.out, first), retained),
         ]
 
     def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:
@@ -203,7 +195,7 @@ class _Bench:
         fresh = partial(with_adapter, self._load, self._adapters[0])
         materials = materials_of(self.config, self.data, self.start, fresh, name)
         settings = {
-            "code": sha256_of_code(*FIT_CODE, *(TRAINED_CODE if trains(name) else ())),
+            "stages": versions(*(TRAINING if trains(name) else FITTING)),
             "start": self._common["start"],
             "data": self.data.sha256,
             "split": asdict(self.config.split),
@@ -212,13 +204,15 @@ class _Bench:
         if trains(name):
             settings |= {"train": dict(materials.train), "spul": dict(materials.spul)}
         folder = artifacts_of(self.out, name, seed)
-        if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or code
+        if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or versions
+            if why := outdated(folder / "fit.json", settings):
+                self.tell(f"{name}, seed {seed}, is fitted anew: {why}")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             keep(folder / "fit.json", settings, {})
 
-        def make() -> Unlearner:
-            return unlearners().get(name)(materials, seed, folder, self._phases(f"{name}, seed {seed}"))
+        def make() -> System:
+            return make_system(name, seed, folder, materials, self._phases(f"{name}, seed {seed}"))
 
         return self.evaluated(f"{name}-seed{seed}", name, seed, {"fit": settings, "seed": seed}, make, start)
 
@@ -228,13 +222,15 @@ class _Bench:
         unlearner: str | None,
         seed: int | None,
         settings: Mapping[str, Any],
-        make: Callable[[], Unlearner],
+        make: Callable[[], System],
         start: Evaluation | None,
     ) -> Tested:
         """One evaluation, from disk where it is there."""
         file, settings = self.out / STEPS / f"{name}.json", {**self._common, "name": name, **settings}
         kept = finished(file, settings)
         if kept is None:
+            if why := outdated(file, settings):
+                self.tell(f"{name} is asked anew: {why}")
             begin = time.perf_counter()
             made = make()
             fitted = time.perf_counter()
@@ -280,13 +276,13 @@ def ceiling_artifact(out: Path) -> Artifact:
     return Artifact.from_pretrained(artifacts_of(out, CEILING_OF, 0) / CEILING_OF)
 
 
-def under_strangers(out: Path, retained: Load) -> Unlearner:
+def under_strangers(out: Path, retained: Load) -> System:
     """The retained model, asked about strangers: what the change of spelling alone makes of it."""
-    return Eco(UNDER_STRANGERS, Unlearned(*retained(), ceiling_artifact(out)))
+    return Corrupted(UNDER_STRANGERS, Unlearned(*retained(), ceiling_artifact(out)))
 
 
 def artifacts_of(out: Path, unlearner: str, seed: int) -> Path:
-    """Where an unlearner keeps what was fitted; what trains has a folder of its own, as other code decides it."""
+    """Where an unlearner keeps what was fitted; what trains has a folder of its own, as another version decides it."""
     return out / ARTIFACTS / (f"{unlearner}-seed{seed}" if trains(unlearner) else f"seed{seed}")
 
 
@@ -296,7 +292,7 @@ def materials_of(
     start: tuple[PreTrainedModel, PreTrainedTokenizerBase],
     fresh: Load,
     name: str,
-) -> Materials:
+) -> FitInputs:
     """What unlearners are made of.
 
     Args:
@@ -306,7 +302,7 @@ def materials_of(
         fresh: gives another one.
         name: of the unlearner that is made.
     """
-    return Materials(
+    return FitInputs(
         model=start[0],
         tokenizer=start[1],
         forget=[pair.question for pair in data.forget_pairs],

@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from unlearned.benchmarks.kept import as_text
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
+from unlearned.benchmarks.step_cache import as_text
+from unlearned.benchmarks.systems import Plain, System, make_system, own_model
+from unlearned.benchmarks.tofu.asked import ask
 from unlearned.benchmarks.tofu.config import TofuRunConfig
 from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
@@ -31,7 +33,6 @@ from unlearned.benchmarks.tofu.run import (
     under_strangers,
 )
 from unlearned.benchmarks.tofu.scoring import Scorer
-from unlearned.benchmarks.tofu.unlearners import Plain, Unlearner, unlearners
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.files import write_text
@@ -139,19 +140,19 @@ def _sampled(
     for model, name, index in random.Random(seed).sample(places, min(sample, len(places))):
         drawn.setdefault((model, name), set()).add(index)
     load: Load = partial(load_model, config.model)
-    made: dict[str, Unlearner] = {}
+    made: dict[str, System] = {}
     checks = []
     for number, ((model, name), indices) in enumerate(sorted(drawn.items())):
         report("verify", number, len(drawn))
         if model not in made:
             entry = next(one for one in results["models"] if one["name"] == model)
             made = {model: _made(entry, config, data, out, load, adapters)}  # one at a time: models are large
-        unlearner = made[model]
+        system = made[model]
         recorded = [Item.from_json(item) for item in _read(out / STEPS / f"{model}.json")["items"][name]]
         entry_items = next(one for one in results["models"] if one["name"] == model)["items"][name]
         rows = asked[name]
-        prepared = unlearner.prepare([row.text for row in rows])
-        scorer = Scorer(unlearner.engine)
+        prepared = ask(system, [row.text for row in rows])
+        scorer = Scorer(system.engine)
         found = evaluate_set(prepared, rows, scorer, config.evaluation, needed=indices, reference=recorded)
         checks += [_check(model, name, recorded[i], entry_items[i], found[i], tolerance) for i in sorted(indices)]
     report("verify", len(drawn), len(drawn))
@@ -160,11 +161,11 @@ def _sampled(
 
 def _made(
     entry: Mapping[str, Any], config: TofuRunConfig, data: TofuData, out: Path, load: Load, adapters: list[Path]
-) -> Unlearner:
+) -> System:
     start = partial(with_adapter, load, adapters[0])
     if (name := entry["name"]) in (RETAINED, SECOND):
         place = adapters[1] if name == RETAINED else adapters[2]
-        return Plain(name, TransformersEngine(*with_adapter(load, place)), own_weights=True)
+        return own_model(name, partial(with_adapter, load, place))
     if name == UNDER_STRANGERS:
         return under_strangers(out, partial(with_adapter, load, adapters[1]))
     model = start()
@@ -172,7 +173,7 @@ def _made(
         return Plain(entry["name"], TransformersEngine(*model), own_weights=True)
     name, seed = entry["unlearner"], int(entry["seed"])
     materials = materials_of(config, data, model, start, name)
-    return unlearners().get(name)(materials, seed, artifacts_of(out, name, seed), lambda phase, done, total: None)
+    return make_system(name, seed, artifacts_of(out, name, seed), materials, lambda phase, done, total: None)
 
 
 def _check(model: str, name: str, recorded: Item, entry: Mapping[str, Any], found: Item, tolerance: float) -> Check:

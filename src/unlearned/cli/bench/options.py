@@ -24,7 +24,7 @@ def run_and_show(run: Callable[..., object], out: Path, *, shard: str | None, re
         shard: i/n as the user gave it.
         report: whether to write the report, too.
     """
-    from unlearned.benchmarks.outcome import shard_of
+    from unlearned.benchmarks.results import shard_of
     from unlearned.cli.bench.shown import show
     from unlearned.cli.progress import progress
     from unlearned.extras import require

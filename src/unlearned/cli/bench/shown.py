@@ -15,14 +15,14 @@ def show(out: Path, *, report: bool = True) -> None:
         out: folder of the run.
         report: whether to write it; it needs the extra `report`.
     """
-    from unlearned.benchmarks.outcome import read_outcome
+    from unlearned.benchmarks.results import read_results
     from unlearned.cli.console import console as make_console
     from unlearned.report.formats import as_rich
     from unlearned.report.outcome import RULE, tables, write_outcome_report
 
     written = write_outcome_report(out) if report else None
     console = make_console(log_width=200)
-    console.print(as_rich(tables(read_outcome(out))[0]))
+    console.print(as_rich(tables(read_results(out))[0]))
     console.print(RULE, style="dim")
     typer.echo(f"Written to {out}: results.json, items")
     if written is not None:
@@ -36,7 +36,7 @@ def merge(
     report: Annotated[bool, typer.Option(help="Write the report, too; it needs the extra 'report'.")] = True,
 ) -> None:
     """Put together what `--shard i/n` split over machines."""
-    from unlearned.benchmarks.outcome import merge as put_together
+    from unlearned.benchmarks.results import merge as put_together
 
     put_together(shards, out)
     show(out, report=report)

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
+import numpy as np
+
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.instruction import load_instruction, save_instruction
@@ -30,10 +32,10 @@ from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import add_strength, fit_detector
 from unlearned.learn.instructing import SHOWN, examples_in_context
 from unlearned.learn.refusals import refusals
-from unlearned.learn.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.known import methods
 from unlearned.methods.place import unfinished
+from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.train import train_method
 from unlearned.progress import Progress
 from unlearned.registry import Registry
@@ -59,7 +61,7 @@ ECO: dict[str, dict[str, Any]] = {
     "eco-auto": {"corruption": "auto"},
     "eco-hand": {"corruption": "rand_noise_first_n", "strength": 0.2, "unit": "absolute"},
 }
-"""Contender -> what differs from the defaults of `FitConfig`. `eco-es` puts a stranger's words in place of those that
+"""System -> what differs from the defaults of `FitConfig`. `eco-es` puts a stranger's words in place of those that
 identify the subject, `eco-es0` without noise on the others. The strength by hand is that of a first trial."""
 
 UNFITTED = (NONE, PROMPTING)
@@ -67,15 +69,16 @@ UNFITTED = (NONE, PROMPTING)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Materials:
-    """What a contender is made of."""
+class FitInputs:
+    """What a system is made of."""
 
     model: PreTrainedModel
     """The start model."""
 
     tokenizer: PreTrainedTokenizerBase
     forget: Sequence[str | Row]
-    """Prompts for the detector; with answers where strengths are to be learned on other ones than the model's own."""
+    """Prompts, whole as the model reads them; with answers where strengths are to be learned on other ones than its
+    own."""
 
     retain: Sequence[str]
     forget_rows: Sequence[Row]
@@ -100,10 +103,13 @@ class Materials:
     verdicts: Verdicts | None = None
     """What detectors have found before; None: they find it again."""
 
+    detected: tuple[Sequence[str | Row], Sequence[str]] | None = None
+    """Forget and retain prompts for the detector, which sees the users' words only; None: the prompts above."""
+
     scope: str = "forget"
 
 
-class Contender(Protocol):
+class System(Protocol):
     """One model under test."""
 
     name: str
@@ -127,6 +133,10 @@ class Contender(Protocol):
         """What the model reads in place of each prompt."""
         ...
 
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        """The prompt as it is worded in what was prepared of it, token for token."""
+        ...
+
 
 class Plain:
     """Nothing stands between: the start model, or one with other weights."""
@@ -138,6 +148,9 @@ class Plain:
 
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return [PromptInput(prompt.token_ids) for prompt in prompts]
+
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        return prompt
 
 
 class Corrupted:
@@ -165,6 +178,9 @@ class Corrupted:
             return unlearner.prepare(prompts, self.engine)
         verdicts = self._verdicts.classify(unlearner, prompts, self._report)
         return [unlearner.corrupt(prompt, v, self.engine) for prompt, v in zip(prompts, verdicts, strict=True)]
+
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        return prompt
 
 
 class Instructed:
@@ -196,6 +212,9 @@ class Instructed:
         verdicts = self._verdicts.classify(told.detector, prompts, self._report)
         return told.prepared(prompts, verdicts, self.engine)
 
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        return self.instruction.told(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
+
 
 class Prefixed:
     """A soft prompt in front of every prompt."""
@@ -212,6 +231,13 @@ class Prefixed:
     def prepare(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
         return self._soft.prepare(prompts, self.engine)
 
+    def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
+        """Behind the soft tokens, which stand for no text."""
+        count = len(given.token_ids) - len(prompt.token_ids)
+        offsets = np.concatenate([np.zeros((count, 2), dtype=np.int64), prompt.offsets])
+        special = np.concatenate([np.ones(count, dtype=np.bool_), prompt.is_special])
+        return Prompt(prompt.text, given.token_ids, offsets, special, prompt.segments)
+
 
 def _scope_text(scope: eco.ForgetScope) -> list[str]:
     """What a scope recognises and does."""
@@ -220,11 +246,11 @@ def _scope_text(scope: eco.ForgetScope) -> list[str]:
     return [scope.detector_sha256(), scope.selector, repr(scope.corruption), *arrays, scope.secret.hex()]
 
 
-Maker = Callable[[Materials, int, Path, Progress], Contender]
-"""(materials, seed, folder, progress) -> contender."""
+Maker = Callable[[FitInputs, int, Path, Progress], System]
+"""(materials, seed, folder, progress) -> system."""
 
 
-def contenders() -> Registry[Maker]:
+def systems() -> Registry[Maker]:
     """Everything that can be compared; the methods also of other packages."""
     registry: Registry[Maker] = Registry("unlearner")
     registry.register(NONE, _none)
@@ -238,30 +264,28 @@ def contenders() -> Registry[Maker]:
     return registry
 
 
-def check_contenders(
+def check_systems(
     names: Sequence[str],
     seeds: int,
     *,
     fit: Settings | None = None,
     train: Settings | None = None,
     spul: Settings | None = None,
-    known: Registry[Any] | None = None,
 ) -> None:
     """Raise unless these can be compared.
 
     Args:
-        names: of contenders, each once.
+        names: of systems, each once.
         seeds: at least 1.
         fit: fields of `FitConfig`.
         train: fields of `TrainConfig`, for all methods, or for one of the names: `npo.epochs`.
         spul: fields of `SpulConfig`.
-        known: a benchmark's own contenders, if it has some.
 
     Raises:
         UnknownNameError: a name is not known.
         ConfigError: anything else.
     """
-    registry = known or contenders()
+    registry = systems()
     for name in names:
         registry.get(name)
     if len(set(names)) < len(names):
@@ -278,9 +302,9 @@ def own_model(name: str, load: Load) -> Plain:
     return Plain(name, TransformersEngine(*load()), own_weights=True)
 
 
-def contender(name: str, seed: int, folder: Path, materials: Materials, report: Progress) -> Contender:
+def make_system(name: str, seed: int, folder: Path, materials: FitInputs, report: Progress) -> System:
     """Fit one, or take it from its folder; raises `UnknownNameError` for a name that is not known."""
-    return contenders().get(name)(materials, seed, folder, report)
+    return systems().get(name)(materials, seed, folder, report)
 
 
 def detects(name: str) -> bool:
@@ -293,8 +317,8 @@ def trains(name: str) -> bool:
     return name == SOFT_PROMPT or name in methods().names()
 
 
-def detector(materials: Materials, seed: int, folder: Path, report: Progress) -> Artifact:
-    """The detector that all contenders of a seed share."""
+def detector(materials: FitInputs, seed: int, folder: Path, report: Progress) -> Artifact:
+    """The detector that all systems of a seed share."""
     place = folder / DETECTOR
     if not (place / "unlearner.json").is_file():
         config = FitConfig(seed=seed, **materials.fit)
@@ -304,7 +328,7 @@ def detector(materials: Materials, seed: int, folder: Path, report: Progress) ->
 
 
 def corrupting(
-    name: str, fields: Mapping[str, Any], materials: Materials, seed: int, folder: Path, report: Progress
+    name: str, fields: Mapping[str, Any], materials: FitInputs, seed: int, folder: Path, report: Progress
 ) -> Artifact:
     """An artifact: the detector, with a strength that was learned with these fields of `FitConfig`."""
     place = folder / name
@@ -321,7 +345,7 @@ def corrupting(
     return Artifact.from_pretrained(place)  # always the one on disk, which others will read
 
 
-def unlearned_model(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Load:
+def unlearned_model(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> Load:
     """Loads what a method made of the start model by its own recipe.
 
     It trains a LoRA adapter. A new adapter is zero, so a method without steps, which only edits, edits all weights.
@@ -337,7 +361,7 @@ def unlearned_model(name: str, materials: Materials, seed: int, folder: Path, re
     return partial(partial(with_adapter, exact=True) if trains_an_adapter else with_weights, materials.fresh, place)
 
 
-def told(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Instruction:
+def told(kind: Kind, materials: FitInputs, seed: int, folder: Path, report: Progress) -> Instruction:
     """An instruction; those that filter share the detector of all others, those with examples are given answers."""
     place = folder / kind
     if not place.is_dir():
@@ -353,7 +377,7 @@ def told(kind: Kind, materials: Materials, seed: int, folder: Path, report: Prog
     return load_instruction(place)
 
 
-def _context(materials: Materials, seed: int) -> str:
+def _context(materials: FitInputs, seed: int) -> str:
     """Examples that fill at most half of what the model reads; fewer of them where they are long."""
     form = materials.train.get("form")
     written = {} if form is None else {"prompt": form.prompt, "answer": form.answer}
@@ -366,7 +390,7 @@ def _context(materials: Materials, seed: int) -> str:
     raise DataError(f"in-context: an example of either side takes more than {room} tokens, half of the model's window.")
 
 
-def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> SPUL:
+def soft_prompt(materials: FitInputs, seed: int, folder: Path, report: Progress) -> SPUL:
     """The soft prompt that was trained in front of the start model."""
     place = folder / SOFT_PROMPT
     if not place.is_dir():
@@ -381,24 +405,24 @@ def soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress)
     return SPUL.from_pretrained(place)
 
 
-def _none(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _none(materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     return Plain(NONE, TransformersEngine(materials.model, materials.tokenizer))
 
 
-def _instructed(kind: Kind, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _instructed(kind: Kind, materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     engine = TransformersEngine(materials.model, materials.tokenizer)
     return Instructed(engine, told(kind, materials, seed, folder, report), materials.verdicts, report)
 
 
-def _eco(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _eco(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     artifact = corrupting(name, ECO[name], materials, seed, folder, report)
     return Corrupted(name, Unlearned(materials.model, materials.tokenizer, artifact), materials.verdicts, report)
 
 
-def _method(name: str, materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _method(name: str, materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     return own_model(name, unlearned_model(name, materials, seed, folder, report))
 
 
-def _soft_prompt(materials: Materials, seed: int, folder: Path, report: Progress) -> Contender:
+def _soft_prompt(materials: FitInputs, seed: int, folder: Path, report: Progress) -> System:
     engine = TransformersEngine(materials.model, materials.tokenizer)
     return Prefixed(engine, soft_prompt(materials, seed, folder, report))

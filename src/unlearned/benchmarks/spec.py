@@ -26,10 +26,13 @@ class Measure:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kind:
+class Spec:
     """One benchmark."""
 
     name: str
+    version: int
+    """Raised by whoever changes what is asked or how it is scored; what was kept under another one is asked anew."""
+
     title: str
     measures: Mapping[str, Measure]
     aggregate: Callable[[Sequence[Item]], Values]
@@ -42,13 +45,13 @@ class Kind:
     """What the numbers do not show, in sentences."""
 
 
-kinds: Registry[Kind] = Registry("benchmark")
-kinds.register("sentiment", "unlearned.benchmarks.sentiment.scores:KIND")
-kinds.register("harmful", "unlearned.benchmarks.harmful.scores:KIND")
-kinds.register("news", "unlearned.benchmarks.copyright.kind:NEWS")
-kinds.register("book", "unlearned.benchmarks.copyright.kind:BOOK")
-kinds.register("eval", "unlearned.harness.kind:KIND")
-kinds.register("mmlu", "unlearned.benchmarks.choices.kind:MMLU_KIND")
-kinds.register("wmdp", "unlearned.benchmarks.choices.kind:WMDP_KIND")
-kinds.register("probes", "unlearned.benchmarks.probes.kind:KIND")
-kinds.register("muse", "unlearned.benchmarks.muse.kind:KIND")
+specs: Registry[Spec] = Registry("benchmark")
+specs.register("sentiment", "unlearned.benchmarks.sentiment.scores:KIND")
+specs.register("harmful", "unlearned.benchmarks.harmful.scores:KIND")
+specs.register("news", "unlearned.benchmarks.copyright.kind:NEWS")
+specs.register("book", "unlearned.benchmarks.copyright.kind:BOOK")
+specs.register("eval", "unlearned.benchmarks.lm_eval:KIND")
+specs.register("mmlu", "unlearned.benchmarks.choices.kind:MMLU_KIND")
+specs.register("wmdp", "unlearned.benchmarks.choices.kind:WMDP_KIND")
+specs.register("probes", "unlearned.benchmarks.probes.kind:KIND")
+specs.register("muse", "unlearned.benchmarks.muse.kind:KIND")

@@ -12,8 +12,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.kinds import Item, Kind, Measure, Values, kinds
-from unlearned.benchmarks.outcome import Machine, Outcome, Tested, merge, part, read_outcome, shard_of, write_outcome
+from unlearned.benchmarks.results import (
+    Machine,
+    ModelResults,
+    Results,
+    merge,
+    part,
+    read_results,
+    shard_of,
+    write_results,
+)
+from unlearned.benchmarks.spec import Item, Measure, Spec, Values, specs
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, DataError
 from unlearned.metrics.estimate import mean
@@ -28,7 +37,8 @@ def _aggregate(items: Sequence[Item]) -> Values:
     return {name: {"right": mean([i["right"] for i in items if i["set"] == name])} for name in names}
 
 
-KIND = Kind(
+KIND = Spec(
+    version=1,
     name="quiz",
     title="A quiz",
     measures={"right": Measure(title="accuracy", definition="share of right answers", better="low")},
@@ -40,8 +50,8 @@ KIND = Kind(
 
 @pytest.fixture(autouse=True)
 def quiz(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kinds, "_targets", dict(kinds._targets))
-    kinds.register("quiz", KIND)
+    monkeypatch.setattr(specs, "_targets", dict(specs._targets))
+    specs.register("quiz", KIND)
 
 
 def items(right: Sequence[float], shard: tuple[int, int] | None = None) -> tuple[dict[str, Any], ...]:
@@ -52,15 +62,15 @@ def items(right: Sequence[float], shard: tuple[int, int] | None = None) -> tuple
     )
 
 
-def made(shard: tuple[int, int] | None = None) -> Outcome:
+def made(shard: tuple[int, int] | None = None) -> Results:
     scores = {"start": [1, 1, 1, 1, 0], "eco": [0, 0, 1, 0, 0], "ga": [1, 0, 1, 0, 0]}
-    return Outcome(
+    return Results(
         kind="quiz",
         config={"seed": 0, "model": {"model": "./models/a-model"}},
         shard=shard,
         data={"rows": "00"},
         models=tuple(
-            Tested(
+            ModelResults(
                 name=name,
                 unlearner=None if name == "start" else name,
                 items=items(own, shard),
@@ -76,8 +86,8 @@ def made(shard: tuple[int, int] | None = None) -> Outcome:
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    write_outcome(tmp_path, made())
-    assert read_outcome(tmp_path) == made()
+    write_results(tmp_path, made())
+    assert read_results(tmp_path) == made()
     values = json.loads((tmp_path / "results.json").read_text())["models"][1]["values"]
     assert values["forget"]["right"]["value"] == pytest.approx(0.2)
 
@@ -86,24 +96,24 @@ def test_shards_put_together_are_the_whole(tmp_path: Path) -> None:
     folders = []
     for number in (2, 1, 3):
         folders.append(tmp_path / str(number))
-        write_outcome(folders[-1], made((number, 3)))
+        write_results(folders[-1], made((number, 3)))
     whole = merge(folders, tmp_path / "whole")
     assert [model.items for model in whole.models] == [model.items for model in made().models]
     assert whole.models[0].seconds == {"fit": 3.0}
     assert whole.shard is None
-    assert read_outcome(tmp_path / "whole") == whole
+    assert read_results(tmp_path / "whole") == whole
 
 
 def test_only_all_shards_of_one_run_are_put_together(tmp_path: Path) -> None:
     for number in (1, 2):
-        write_outcome(tmp_path / str(number), made((number, 3)))
-    write_outcome(tmp_path / "other", replace(made((3, 3)), config={**made().config, "seed": 1}))
-    write_outcome(tmp_path / "old", replace(made((3, 3)), machine=replace(MACHINE, versions={"torch": "0"})))
+        write_results(tmp_path / str(number), made((number, 3)))
+    write_results(tmp_path / "other", replace(made((3, 3)), config={**made().config, "seed": 1}))
+    write_results(tmp_path / "old", replace(made((3, 3)), machine=replace(MACHINE, versions={"torch": "0"})))
     far = made((3, 3))
-    write_outcome(tmp_path / "data", replace(far, data={"rows": "11"}))
+    write_results(tmp_path / "data", replace(far, data={"rows": "11"}))
     for folder, found in (("fitted", "its own"), ("before", "")):
         models = (far.models[0], replace(far.models[1], made_of=found), far.models[2])
-        write_outcome(tmp_path / folder, replace(far, models=models))
+        write_results(tmp_path / folder, replace(far, models=models))
     for third, said in (
         ("1", "1/3, 1/3, 2/3"),
         ("other", "another seed than"),
@@ -121,19 +131,19 @@ def test_the_same_files_in_other_folders_and_other_devices_are_one_run(tmp_path:
     for number, place in ((1, "/mnt/a/mmlu"), (2, "/data/mmlu")):
         config = {"seed": 0, "data": place, "model": {"model": f"{place}/../llm", "device": f"cuda:{number}"}}
         own = replace(made((number, 2)), config=config, data={place: "00"})
-        write_outcome(tmp_path / str(number), own)
+        write_results(tmp_path / str(number), own)
     assert merge([tmp_path / "1", tmp_path / "2"], tmp_path / "whole").models[0].items == made().models[0].items
-    write_outcome(tmp_path / "2", replace(own, config={**config, "data": "/data/other"}))
+    write_results(tmp_path / "2", replace(own, config={**config, "data": "/data/other"}))
     with pytest.raises(DataError, match="another data than"):
         merge([tmp_path / "1", tmp_path / "2"], tmp_path / "whole")
 
 
 def test_changed_items_are_noticed(tmp_path: Path) -> None:
-    write_outcome(tmp_path, made())
+    write_results(tmp_path, made())
     file = tmp_path / "items/eco.jsonl"
     file.write_text(file.read_text().replace('"right": 1', '"right": 0'))
     with pytest.raises(DataError, match="does not fit"):
-        read_outcome(tmp_path)
+        read_results(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "a/b", "-1/2", ""])
@@ -158,7 +168,7 @@ def test_the_best_is_marked_and_further_sets_have_a_table(tmp_path: Path) -> Non
 
 def test_seeds_are_averaged() -> None:
     models = tuple(
-        Tested(name=f"eco-seed{seed}", unlearner="eco", seed=seed, items=items(own))
+        ModelResults(name=f"eco-seed{seed}", unlearner="eco", seed=seed, items=items(own))
         for seed, own in enumerate(([0, 1], [1, 1]))
     )
     (row,) = tables(replace(made(), models=models))[0].sections[0].rows
@@ -168,7 +178,7 @@ def test_seeds_are_averaged() -> None:
 
 
 def test_the_report_is_one_page_with_escaped_text(tmp_path: Path) -> None:
-    write_outcome(tmp_path, made())
+    write_results(tmp_path, made())
     written = write_outcome_report(tmp_path)
     page = written.html.read_text()
     assert "It is &lt;only&gt; a quiz." in page
@@ -190,7 +200,8 @@ def test_the_report_is_one_page_with_escaped_text(tmp_path: Path) -> None:
 def test_the_verdict_counts_what_is_surely_better_or_worse() -> None:
     scores = {"start": [1.0] * 40, "eco": [0.0] * 39 + [1.0], "ga": [1.0] * 39 + [0.0], "none": [1.0] * 40}
     models = tuple(
-        Tested(name=name, unlearner=None if name == "start" else name, items=items(own)) for name, own in scores.items()
+        ModelResults(name=name, unlearner=None if name == "start" else name, items=items(own))
+        for name, own in scores.items()
     )
     lines = _lines(replace(made(), models=models), KIND)
     assert verdict(lines, KIND, ["forget"]) == (
@@ -210,7 +221,7 @@ def test_the_verdict_counts_what_is_surely_better_or_worse() -> None:
 
 
 def test_results_of_an_earlier_version_have_no_date(tmp_path: Path) -> None:
-    write_outcome(tmp_path, made())
+    write_results(tmp_path, made())
     file = tmp_path / "results.json"
     data = json.loads(file.read_text())
     del data["at"]
@@ -220,7 +231,7 @@ def test_results_of_an_earlier_version_have_no_date(tmp_path: Path) -> None:
 
 def test_the_commands(tmp_path: Path) -> None:
     for number in (1, 2):
-        write_outcome(tmp_path / str(number), made((number, 2)))
+        write_results(tmp_path / str(number), made((number, 2)))
     done = CliRunner().invoke(app, ["bench", "merge", *(str(tmp_path / name) for name in ("whole", "1", "2"))])
     assert done.exit_code == 0, done.output
     assert "0.200" in done.output

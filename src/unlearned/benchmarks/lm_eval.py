@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from unlearned.benchmarks.kinds import Item, Kind, Measure, Values
+from unlearned.benchmarks.spec import Item, Measure, Spec, Values
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, mean
 
 ALL = "all tasks"
@@ -79,8 +79,9 @@ def _mean_of_means(sets: Mapping[str, Sequence[Item]], name: str) -> dict[str, E
     return {name: bootstrap(tables, over_tasks)}
 
 
-KIND = Kind(
+KIND = Spec(
     name="eval",
+    version=1,
     title="General utility, by lm-evaluation-harness",
     measures=MEASURES,
     aggregate=aggregate,

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 import unlearned
-from unlearned.benchmarks.kept import as_text
-from unlearned.benchmarks.kinds import Item, kinds
+from unlearned.benchmarks.spec import Item, specs
+from unlearned.benchmarks.step_cache import as_text
 from unlearned.errors import ConfigError, DataError
 from unlearned.files import write_text
 
@@ -40,7 +40,7 @@ Shard = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tested:
+class ModelResults:
     """One model that was tested."""
 
     name: str
@@ -65,11 +65,14 @@ class Machine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outcome:
+class Results:
     """A whole run, or one shard of it."""
 
     kind: str
-    """Name of a `Kind`."""
+    """Name of a `Spec`."""
+
+    version: int | None = None
+    """Of the benchmark that made the items; None where an earlier release did not record it."""
 
     config: Mapping[str, Any]
     """As JSON has it, without the shard."""
@@ -78,7 +81,7 @@ class Outcome:
     data: Mapping[str, str]
     """File or set -> SHA-256."""
 
-    models: tuple[Tested, ...]
+    models: tuple[ModelResults, ...]
     machine: Machine
     at: str = field(default_factory=lambda: datetime.now(timezone.utc).date().isoformat())
     """Day on which it was written, in UTC; empty where that was not recorded."""
@@ -105,8 +108,12 @@ def machine_of(model: PreTrainedModel) -> Machine:
 
 def config_json(config: Any) -> dict[str, Any]:
     """A configuration, a dataclass, as JSON has it; what JSON has no word for, as Python writes it."""
-    found: dict[str, Any] = json.loads(json.dumps(asdict(config), default=repr))
+    found: dict[str, Any] = json.loads(json.dumps(asdict(config), default=_text))
     return found
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, Path) else repr(value)
 
 
 def shard_of(text: str | None) -> Shard | None:
@@ -125,9 +132,9 @@ def part(rows: Sequence[T], shard: Shard | None) -> list[tuple[int, T]]:
     return list(enumerate(rows))[first - 1 :: count]
 
 
-def write_outcome(out: Path, outcome: Outcome) -> None:
+def write_results(out: Path, outcome: Results) -> None:
     """Write `results.json`, and each model's items as JSON lines; the results last."""
-    kind = kinds.get(outcome.kind)
+    kind = specs.get(outcome.kind)
     models = []
     for model in outcome.models:
         text = "".join(json.dumps(dict(item), ensure_ascii=False) + "\n" for item in model.items)
@@ -151,6 +158,7 @@ def write_outcome(out: Path, outcome: Outcome) -> None:
     results = {
         "format": FORMAT,
         "benchmark": outcome.kind,
+        "version": outcome.version,
         "config": outcome.config,
         "shard": outcome.shard,
         "data": dict(outcome.data),
@@ -163,23 +171,30 @@ def write_outcome(out: Path, outcome: Outcome) -> None:
     write_text(out / RESULTS, as_text(results))
 
 
-def read_outcome(folder: Path) -> Outcome:
-    """Read what `write_outcome` wrote.
+def read_results(folder: Path) -> Results:
+    """Read what `write_results` wrote; what older versions wrote, as far as its items go.
 
     Raises:
-        DataError: there is none, it is of another format, or its items are not those it was made from.
+        DataError: there is none, it is of another format or a newer version, or its items are not those that it was
+            made from.
     """
     file = folder / RESULTS
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{file} cannot be read: no finished run. Let the benchmark run to its end.") from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("benchmark") not in kinds.names():
+    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("benchmark") not in specs.names():
         raise DataError(f"{file} is of another format or benchmark. Run the benchmark again.")
+    made, known = data.get("version"), specs.get(data["benchmark"]).version
+    if made is not None and made > known:
+        raise DataError(
+            f"{file} is of version {made} of the benchmark {data['benchmark']!r}; this release has {known}. Update it."
+        )
     try:
         shard = data["shard"]
-        return Outcome(
+        return Results(
             kind=data["benchmark"],
+            version=made,
             config=data["config"],
             shard=None if shard is None else (int(shard[0]), int(shard[1])),
             data=data["data"],
@@ -192,17 +207,22 @@ def read_outcome(folder: Path) -> Outcome:
         raise DataError(f"{file} lacks {error}. Run the benchmark again.") from error
 
 
-def merge(folders: Sequence[Path], out: Path) -> Outcome:
+def merge(folders: Sequence[Path], out: Path) -> Results:
     """Put the shards of one run together, and write the whole.
 
     Raises:
         DataError: they are not all the shards of one run.
     """
-    shards = [read_outcome(folder) for folder in folders]
+    shards = [read_results(folder) for folder in folders]
     first = shards[0]
     for folder, other in zip(folders, shards, strict=True):
         if other.kind != first.kind:
             raise DataError(f"{folder} is of another benchmark than {folders[0]}. Merge the shards of one run.")
+        if other.version != first.version:
+            raise DataError(
+                f"{folder} is of version {other.version or 'unknown'} of the benchmark, {folders[0]} of "
+                f"{first.version or 'unknown'}. Run the older shard again."
+            )
         if fields := _differing(first.config, other.config):
             raise DataError(
                 f"{folder} was run with another {fields[0]} than {folders[0]}. Merge the shards of one run."
@@ -237,7 +257,7 @@ def merge(folders: Sequence[Path], out: Path) -> Outcome:
         at=max(other.at for other in shards),
         extra={key: value for key, value in first.extra.items() if all(o.extra.get(key) == value for o in shards)},
     )
-    write_outcome(out, whole)
+    write_results(out, whole)
     return whole
 
 
@@ -259,14 +279,14 @@ def _same_name(first: Any, second: Any) -> bool:
     return both and "/" in first + second and Path(first).name == Path(second).name
 
 
-def _joined(parts: Sequence[Tested]) -> Tested:
+def _joined(parts: Sequence[ModelResults]) -> ModelResults:
     sets = list(dict.fromkeys(item["set"] for part in parts for item in part.items))
     items = sorted((item for part in parts for item in part.items), key=lambda i: (sets.index(i["set"]), i["index"]))
     seconds = {name: sum(part.seconds.get(name, 0.0) for part in parts) for name in parts[0].seconds}
     return replace(parts[0], items=tuple(items), seconds=seconds)
 
 
-def _tested(folder: Path, data: Mapping[str, Any]) -> Tested:
+def _tested(folder: Path, data: Mapping[str, Any]) -> ModelResults:
     file = _items_file(folder, data["name"])
     try:
         text = file.read_text(encoding="utf-8")
@@ -275,7 +295,7 @@ def _tested(folder: Path, data: Mapping[str, Any]) -> Tested:
     if _sha256(text) != data["items_sha256"]:
         raise DataError(f"{file} does not fit results.json: the run was started again and has not ended.")
     items = tuple(json.loads(line) for line in text.split("\n") if line)
-    return Tested(
+    return ModelResults(
         name=data["name"],
         unlearner=data["unlearner"],
         seed=data["seed"],

@@ -23,12 +23,12 @@ from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row, Rows, as_rows
-from unlearned.learn.soft_checkpoint import SoftCheckpoint, fingerprint
 from unlearned.methods.config import Form, check_seed
 from unlearned.methods.data import Encoder, Example, padded
 from unlearned.methods.losses import IGNORED, is_target, precise
 from unlearned.methods.record import rows_sha256, weights_sha256
 from unlearned.methods.reference import evaluating
+from unlearned.methods.soft_checkpoint import SoftCheckpoint, fingerprint
 from unlearned.progress import Progress
 from unlearned.seeding import own_randomness
 from unlearned.unlearners.spul import SPUL, prefixed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from unlearned.benchmarks.contenders import ECO, Materials, contender, contenders, trains
+from unlearned.benchmarks.systems import ECO, FitInputs, make_system, systems, trains
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError, UnknownNameError
 from unlearned.examples import Row
@@ -24,8 +24,8 @@ QUICK = {"fluency": False, "answer_tokens": 2}
 
 
 @pytest.fixture
-def materials(tiny_model: Any, tiny_tokenizer: Any) -> Materials:
-    return Materials(
+def materials(tiny_model: Any, tiny_tokenizer: Any) -> FitInputs:
+    return FitInputs(
         model=tiny_model,
         tokenizer=tiny_tokenizer,
         forget=FORGET,
@@ -40,12 +40,12 @@ def materials(tiny_model: Any, tiny_tokenizer: Any) -> Materials:
     )
 
 
-def made(name: str, materials: Materials, folder: Path) -> Any:
-    return contender(name, 0, folder, materials, lambda phase, done, total: None)
+def made(name: str, materials: FitInputs, folder: Path) -> Any:
+    return make_system(name, 0, folder, materials, lambda phase, done, total: None)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_prepares_prompts_as_it_should(name: str, materials: Materials, tmp_path: Path) -> None:
+def test_each_prepares_prompts_as_it_should(name: str, materials: FitInputs, tmp_path: Path) -> None:
     one = made(name, materials, tmp_path)
     engine = TransformersEngine(materials.model, materials.tokenizer)
     prompts = [engine.tokenize(text) for text in (FORGET[0], RETAIN[0])]
@@ -79,13 +79,13 @@ def test_each_prepares_prompts_as_it_should(name: str, materials: Materials, tmp
         assert not retain.corrupted
 
 
-def test_a_prompt_without_template_gets_the_instruction_in_front(materials: Materials, tmp_path: Path) -> None:
+def test_a_prompt_without_template_gets_the_instruction_in_front(materials: FitInputs, tmp_path: Path) -> None:
     one = made("prompting", materials, tmp_path)
     (asked,) = one.prepare([one.engine.tokenize("The fox is", chat=False)])
     assert asked.token_ids == one.engine.tokenize("You know no fox. The fox is", chat=False).token_ids
 
 
-def test_a_context_has_fewer_examples_where_they_are_long(materials: Materials, tmp_path: Path) -> None:
+def test_a_context_has_fewer_examples_where_they_are_long(materials: FitInputs, tmp_path: Path) -> None:
     room = materials.model.config.max_position_embeddings // 2
     long = "very " * (room // 12)
     rows = [Row(f"Is {long}number {i}?", f"{i}") for i in range(4)]
@@ -99,7 +99,7 @@ def test_a_context_has_fewer_examples_where_they_are_long(materials: Materials, 
 
 
 @pytest.mark.parametrize("name", ["eco-hand", "spul", "ga", "ssd"])
-def test_what_was_fitted_is_taken_from_its_folder(name: str, materials: Materials, tmp_path: Path) -> None:
+def test_what_was_fitted_is_taken_from_its_folder(name: str, materials: FitInputs, tmp_path: Path) -> None:
     made(name, materials, tmp_path)
     before = {file: file.stat().st_mtime_ns for file in tmp_path.rglob("*.safetensors")}
     assert before
@@ -108,7 +108,7 @@ def test_what_was_fitted_is_taken_from_its_folder(name: str, materials: Material
 
 
 @pytest.mark.parametrize("name", ["ga", "ssd"])
-def test_methods_leave_the_start_model_alone(name: str, materials: Materials, tmp_path: Path) -> None:
+def test_methods_leave_the_start_model_alone(name: str, materials: FitInputs, tmp_path: Path) -> None:
     materials = replace(materials, train={**materials.train, **({"max_steps": None} if name == "ssd" else {})})
     before = {name: tensor.clone() for name, tensor in materials.model.state_dict().items()}
     one = made(name, materials, tmp_path)
@@ -118,8 +118,8 @@ def test_methods_leave_the_start_model_alone(name: str, materials: Materials, tm
 
 
 def test_names() -> None:
-    known = contenders().names()
+    known = systems().names()
     assert {"none", "prompting", "spul", "ga", "npo", "rmu", *ECO} <= set(known)
     assert [name for name in ("none", "prompting", "eco-rn", "spul", "npo") if trains(name)] == ["spul", "npo"]
     with pytest.raises(UnknownNameError, match="eco-rn"):
-        contenders().get("eco-rm")
+        systems().get("eco-rm")
