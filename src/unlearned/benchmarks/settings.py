@@ -14,8 +14,8 @@ Settings = Mapping[str, Any]
 
 
 NAMES = (
-    "none, prompting, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, eco-auto, eco-hand, spul, and every method "
-    "of `unlearned methods`"
+    "none, prompting, filtered-prompting, refusal, in-context, eco, eco-es, eco-es0, eco-rn, eco-zo, eco-semantic, "
+    "eco-attribution, eco-auto, eco-hand, spul, and every method of `unlearned methods`"
 )
 """The unlearners that a benchmark knows by name."""
 
