@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 HUB = "locuslab/TOFU"
 
-NAMES = (
-    "none, prompting, filtered-prompting, refusal, in-context, eco, eco-rn, eco-zo, eco-semantic, eco-attribution, "
-    "eco-auto, eco-hand, spul, and every method of `unlearned methods`"
-)
 CEILING_OF = "eco-es"
 """The unlearner whose ceiling can be measured."""
 
@@ -123,7 +119,7 @@ class TofuRunConfig:
 
     model: ModelOptions = field(default_factory=ModelOptions)
     split: TofuSplit = field(default_factory=TofuSplit)
-    unlearners: tuple[str, ...] = unlearners_setting(("none", "eco-rn", "eco-zo", "prompting"), NAMES)
+    unlearners: tuple[str, ...] = unlearners_setting(("none", "eco-rn", "eco-zo", "prompting"))
     seeds: int = seeds_setting()
     adapters: tuple[str, ...] | None = setting(
         None,
