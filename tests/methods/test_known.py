@@ -16,8 +16,8 @@ from unlearned.errors import ConfigError, UnknownNameError
 from unlearned.methods.describe import describe, describe_all
 from unlearned.methods.known import BUILT_IN, make_method, methods
 
-DOCS = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
-PLUG_IN = re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL)[1]
+DOCS = (Path(__file__).parents[2] / "docs" / "how-to" / "method.md").read_text(encoding="utf-8")
+PLUG_IN = next(code for code in re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL) if "WeightedAscent" in code)
 """The documentation's own example of a method from outside."""
 
 
