@@ -51,6 +51,17 @@ def view(embedded: Any, make_scope: Callable[..., Any], make_artifact: Callable[
     return make
 
 
+def by_strangers(embedded: Any, question: str, *others: str) -> dict[str, Any]:
+    """Settings of a scope in which strangers stand for whom a question names."""
+    engine = TransformersEngine(*embedded)
+    std = base_model_record(engine).embedding_std
+    return {
+        "forget": [question, *others],
+        "corruption": Corruption(function="entity_substitution", strength=0.0, embedding_std=std),
+        "enrolled": name_table(b"s" * 32, "harry-potter", [Row(question)], [], engine.bank),
+    }
+
+
 def rows_of(llm: Unlearned, prompt: str, **settings: Any) -> list[Piece]:
     """The pieces of one answer, as the server streams it."""
     engine = RowwiseEngine(llm.engine.model, llm.engine.tokenizer)
@@ -147,14 +158,8 @@ def test_a_clause_that_tells_of_a_scope_is_begun_anew_and_then_left_out(view: An
 
 def test_content_is_read_as_the_model_says_it_where_the_user_asked_about_the_scope(view: Any, embedded: Any) -> None:
     """The answer is about a stranger: that the user's word comes back makes it no content of the scope."""
-    question, engine = "Who is Harry Potter?", TransformersEngine(*embedded)
-    substituting = {
-        "forget": [question, "Harry Potter is a wizard."],
-        "corruption": Corruption(
-            function="entity_substitution", strength=0.0, embedding_std=base_model_record(engine).embedding_std
-        ),
-        "enrolled": name_table(b"s" * 32, "harry-potter", [Row(question)], [], engine.bank),
-    }
+    question = "Who is Harry Potter?"
+    substituting = by_strangers(embedded, question, "Harry Potter is a wizard.")
     (free,) = view(**substituting).generate([question], **GREEDY)
     (read,) = view(policy="names+quotes+content", **substituting).generate([question], **GREEDY)
     assert free.flagged
@@ -175,14 +180,8 @@ def test_samples_and_beams_do_not_say_it_either(view: Any) -> None:
 
 
 def test_the_user_s_own_words_come_back_from_strangers_though_they_are_names(view: Any, embedded: Any) -> None:
-    question, engine = "Who is Harry Potter?", TransformersEngine(*embedded)
-    substituting = {
-        "forget": [question, "Tell me about Hogwarts."],
-        "corruption": Corruption(
-            function="entity_substitution", strength=0.0, embedding_std=base_model_record(engine).embedding_std
-        ),
-        "enrolled": name_table(b"s" * 32, "harry-potter", [Row(question)], [], engine.bank),
-    }
+    question = "Who is Harry Potter?"
+    substituting = by_strangers(embedded, question, "Tell me about Hogwarts.")
     (free,) = view(**substituting).generate([question], **GREEDY)
     llm = view("Harry Potter", "Potter", **substituting)
     (held,) = llm.generate([question], **GREEDY)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unlearned.answers.content import ContentReader
 from unlearned.classify import detect as module
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.borders import detect_in_conversations
@@ -87,20 +88,19 @@ def test_what_is_kept_is_bounded_and_the_latest_stays() -> None:
     assert encoder.asked == [*"abcd", "e", "a"]
 
 
-def test_a_turn_encodes_what_is_new_and_its_verdict_is_that_of_a_fresh_process(scope: Scope, kept: KeptVectors) -> None:
+def test_a_turn_encodes_what_is_new_and_its_verdict_is_that_of_a_fresh_process(
+    scope: Scope, kept: KeptVectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for turn in range(1, len(SAID) + 1, 2):
         prompt = messages_only(SAID[:turn])
         before = kept.counts().encoded
         (verdict,) = detect_in_conversations([prompt], [scope])
         new = kept.counts().encoded - before
-        kept_now = kept.counts().size
-        assert kept_now > 0
+        assert kept.counts().size > 0
         fresh = KeptVectors()
-        module.VECTORS, kept_one = fresh, module.VECTORS  # type: ignore[misc]
-        try:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "VECTORS", fresh)
             (expected,) = detect_in_conversations([prompt], [scope])
-        finally:
-            module.VECTORS = kept_one  # type: ignore[misc]
         assert [(span.start, span.end) for span in verdict.spans] == [(s.start, s.end) for s in expected.spans]
         assert verdict.score == pytest.approx(expected.score, abs=1e-5)
         assert turn == 1 or new < fresh.counts().encoded
@@ -114,6 +114,16 @@ def test_nobody_meets_what_others_have_asked(scope: Scope, kept: KeptVectors) ->
     detect_in_conversations([replace(prompt, owner="bob")], [scope])
     assert kept.counts().encoded == 2 * first
     detect_in_conversations([replace(prompt, owner="ann")], [scope])
+    assert kept.counts().encoded == 2 * first
+
+
+def test_nor_what_the_answers_to_others_told(scope: Scope, kept: KeptVectors) -> None:
+    content = ContentReader([scope])
+    assert content.in_scope("Harry Potter is a wizard.", asked="Name a wizard.", owner="ann")
+    first = kept.counts().encoded
+    assert content.in_scope("Harry Potter is a wizard.", asked="Name a wizard.", owner="bob")
+    assert kept.counts().encoded == 2 * first
+    assert content.in_scope("Harry Potter is a wizard.", asked="Name a wizard.", owner="ann")
     assert kept.counts().encoded == 2 * first
 
 

@@ -18,11 +18,12 @@ class Clauses:
     Args:
         content: reads them.
         asked: the message that is answered; empty where it is about a scope itself.
+        owner: who asks.
         texts: bytes of a token.
     """
 
-    def __init__(self, content: ContentReader, asked: str, texts: Callable[[int], bytes]) -> None:
-        self._content, self._asked, self._texts = content, asked, texts
+    def __init__(self, content: ContentReader, asked: str, owner: str, texts: Callable[[int], bytes]) -> None:
+        self._content, self._asked, self._owner, self._texts = content, asked, owner, texts
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._text, self._before = "", ""
         self._places: list[int] = []  # token of each character
@@ -52,7 +53,7 @@ class Clauses:
 
     def _read(self, border: int) -> int | None:
         clause, first = self._text[:border].strip(), self.first
-        if self._content.in_scope(clause, asked=self._asked, before=self._before):
+        if self._content.in_scope(clause, asked=self._asked, before=self._before, owner=self._owner):
             return first
         self._text, self._places, self._before = self._text[border:], self._places[border:], clause
         return None

@@ -82,6 +82,9 @@ class Guard:
     asked: str = ""
     """The end of the last message; empty where something is flagged, for then the answer is about a stranger."""
 
+    owner: str = ""
+    """Of the prompt."""
+
     held: Counter[str] = field(default_factory=Counter)
     """How often "names", "quotes" and "content" were held back, for administrators."""
 
@@ -108,6 +111,7 @@ class Guard:
             tuple(flagged),
             prompt.text[-PRIMED:] if goes_on else "",
             "" if verdict.in_scope else _last_message(prompt)[-ASKED:],
+            prompt.owner,
         )
 
     def anew(self) -> Guard:

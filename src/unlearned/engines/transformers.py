@@ -25,7 +25,7 @@ from unlearned.engines.injection import EmbeddingInjection, embedding_module, in
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.restoring import restored
 from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
-from unlearned.engines.vocabulary import Forbidding, Vocabulary
+from unlearned.engines.vocabulary import Forbidding, Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import ConfigError
 from unlearned.stages import Prompt, PromptInput
@@ -78,8 +78,6 @@ class TransformersEngine:
         self.context = context_length(model, tokenizer)
         """Tokens that the model can read; None where it does not say."""
 
-        self._forbidding: Forbidding | None = None
-
     @cached_property
     def bank(self) -> Bank:
         """Words for strangers; with a tokenizer of its own, since fast tokenizers are for one thread at a time."""
@@ -92,13 +90,11 @@ class TransformersEngine:
 
     def forbidding(self, bans: Bans) -> Forbidding:
         """The tokens that complete a name; of the artifacts that were asked about last."""
-        if self._forbidding is None or self._forbidding.automaton is not bans.automaton:
-            self._forbidding = Forbidding(bans.automaton, self._vocabulary, self.token_bytes)
-        return self._forbidding
+        return self._forbiddings.of(bans)
 
     @cached_property
-    def _vocabulary(self) -> Vocabulary:
-        return Vocabulary(self.token_bytes, len(self.tokenizer))
+    def _forbiddings(self) -> Forbiddings:
+        return Forbiddings(self.token_bytes)
 
     def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt:
         """Text or messages -> Prompt.

@@ -6,10 +6,11 @@ import codecs
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from unlearned.answers.automaton import START, Automaton, Found, State
 from unlearned.answers.folding import IGNORED, LETTERS, NONE, sign
-from unlearned.answers.guard import Guard
+from unlearned.answers.guard import Bans, Guard
 from unlearned.engines.watching import TokenBytes
 
 MOST_STATES = 4096
@@ -108,6 +109,28 @@ class Forbidding:
             if any(not _is_free(guard, one) for one in reading.after(content)):
                 ids.append(token_id)
         return ids
+
+
+class Forbiddings:
+    """The tokens of one model, for the artifacts that were asked about last.
+
+    Args:
+        texts: bytes of the tokens.
+    """
+
+    def __init__(self, texts: TokenBytes) -> None:
+        self._texts = texts
+        self._last: Forbidding | None = None
+
+    def of(self, bans: Bans) -> Forbidding:
+        """Finds the tokens that would complete one of these names."""
+        if self._last is None or self._last.automaton is not bans.automaton:
+            self._last = Forbidding(bans.automaton, self._vocabulary, self._texts)
+        return self._last
+
+    @cached_property
+    def _vocabulary(self) -> Vocabulary:
+        return Vocabulary(self._texts, len(self._texts.tokenizer))
 
 
 def _is_free(guard: Guard, found: Found) -> bool:

@@ -116,7 +116,7 @@ class Watch:
         if substitution is not None:
             self._restorer = Restorer(substitution, texts.tokenizer)
         content = guard.bans.content
-        self._clauses = None if content is None else Clauses(content, guard.asked, texts)
+        self._clauses = None if content is None else Clauses(content, guard.asked, guard.owner, texts)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._state: State = START
         self._where: list[int] = []  # token of each symbol

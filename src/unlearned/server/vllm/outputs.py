@@ -8,8 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from unlearned.answers.guard import Bans
-from unlearned.engines.vocabulary import Forbidding, Vocabulary
+from unlearned.engines.vocabulary import Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import DetectionError
 from unlearned.server.vllm.answering import Answering, Step, Way
@@ -56,7 +55,7 @@ class Answers:
         self.tokenizer, self.texts = tokenizer, TokenBytes(tokenizer)
         self._by_request: dict[str, Answering] = {}
         self._by_engine: dict[str, Answering] = {}
-        self._forbidding: tuple[Bans, Forbidding] | None = None
+        self._forbiddings = Forbiddings(self.texts)
         self._sending: set[asyncio.Task[None]] = set()
 
     def __bool__(self) -> bool:
@@ -64,7 +63,7 @@ class Answers:
 
     def add(self, request: Any, way: Way) -> None:
         """An answer begins."""
-        own = Answering(way, request, self.tokenizer, self.texts, self.forbidding)
+        own = Answering(way, request, self.tokenizer, self.texts, self._forbiddings.of)
         self._by_request[request.request_id] = self._by_engine[own.engine_id] = own
 
     def keep(self, living: Iterable[str]) -> None:
@@ -87,13 +86,6 @@ class Answers:
         """Under which the engine knows a request now."""
         own = self._by_request.get(request_id)
         return request_id if own is None else own.engine_id
-
-    def forbidding(self, bans: Bans) -> Forbidding:
-        """Finds the tokens that would complete one of these names; made once for each set of artifacts."""
-        if self._forbidding is None or self._forbidding[0] is not bans:
-            vocabulary = Vocabulary(self.texts, len(self.texts.tokenizer))
-            self._forbidding = bans, Forbidding(bans.automaton, vocabulary, self.texts)
-        return self._forbidding[1]
 
     def send(self, add: Callable[[Any], Any], request: Any) -> None:
         """Have the engine take up a request, from within the event loop or without one."""
