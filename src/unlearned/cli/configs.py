@@ -14,7 +14,7 @@ import typer
 from typer.models import OptionInfo
 
 from unlearned.cli.choices import one_of
-from unlearned.cli.options import GROUP_OF
+from unlearned.cli.options import GROUP_OF, names
 from unlearned.cli.settings import settings as read_settings
 from unlearned.settings import GROUPS, KEY, Setting, settings_of
 
@@ -81,9 +81,9 @@ def with_settings(command: Command) -> Command:
     @wraps(command)
     def wrapper(**given: Any) -> None:
         configs = {}
-        for name, (config, at_once, names) in taken.items():
+        for name, (config, at_once, option_of) in taken.items():
             known = {one.name: one for one in fields(config)}
-            values = {field: _value(known[field], given.pop(option)) for field, option in names.items()}
+            values = {field: _value(known[field], given.pop(option)) for field, option in option_of.items()}
             configs[name] = config(**values) if at_once else Chosen(config, values)
         command(**configs, **given)
 
@@ -177,5 +177,5 @@ def _value(one: Field[Any], given: Any) -> Any:
     if str(one.type).startswith("tuple["):
         if given is None:
             return None if str(one.type).endswith("None") else ()
-        return tuple(given) if known.several else tuple(name.strip() for name in given.split(",") if name.strip())
+        return tuple(given) if known.several else names(given)
     return given

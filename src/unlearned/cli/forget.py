@@ -15,7 +15,6 @@ from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
     from unlearned.forgetting.run import Written
-    from unlearned.forgetting.subject import Subject
 
 SHOWN = 6
 """Prompts of each file that are shown."""
@@ -69,16 +68,15 @@ def forget(
     model, tokenizer = load(options)
     with progress() as report, quiet():
         written = write(model, tokenizer, subject, files, folder=folder, on_progress=report)
-    subject = written.subject
     _tell(written, folder)
     if dry_run:
         seed, most = settings["seed"], settings["max_examples"]
-        typer.echo(f"Edit them, then:\n  {_fit_command(subject, written, folder, out, chosen, options, seed, most)}")
+        typer.echo(f"Edit them, then:\n  {_fit_command(written, folder, out, chosen, options, seed, most)}")
         return
     config = settings.make(checkpoints=out.parent / f"{out.name}.unfinished")
     with progress() as report, quiet():
         artifact = fit_prompts(
-            model, tokenizer, subject, written.prompts, scope=chosen, config=config, on_progress=report
+            model, tokenizer, written.subject, written.prompts, scope=chosen, config=config, on_progress=report
         )
     artifact.save_pretrained(out, keep_previous=True)
     for file in out.iterdir():
@@ -114,7 +112,6 @@ def _tell(written: Written, folder: Path) -> None:
 
 
 def _fit_command(
-    subject: Subject,
     written: Written,
     folder: Path,
     out: Path,
@@ -123,6 +120,7 @@ def _fit_command(
     seed: int | None,
     max_examples: int,
 ) -> str:
+    subject = written.subject
     words = ["unlearned", "fit", "--forget", str(folder / "forget.jsonl"), "--retain", str(folder / "retain.jsonl")]
     if written.prompts.exempt:
         words += ["--exempt", str(folder / "exempt.jsonl")]

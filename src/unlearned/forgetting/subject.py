@@ -49,7 +49,7 @@ class Subject:
         return Lexicon(self.scope_names)
 
     def last_name_alone(self) -> str | None:
-        """A person's last name, where it may mean that person without the rest: it is no common word, nor anybody's."""
+        """A person's last name, if it is no common word and no alias yet. Whether it means that person is not known."""
         if self.kind != "person" or self.about or self.not_about:
             return None
         parsed = person_name(self.names[0])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
-from unlearned.settings import ANSWERS, DATA, ENFORCED, OUTPUT, REQUIRED, setting
+from unlearned.settings import ANSWERS, DATA, ENFORCED, OUTPUT, REQUIRED, check_bounds, setting
 
 if TYPE_CHECKING:
     from unlearned.benchmarks.results import Shard
@@ -49,12 +49,9 @@ class EvalConfig:
     def __post_init__(self) -> None:
         if not self.tasks:
             raise ConfigError("No tasks are named. Give some, for example --tasks general.")
-        for name in ("limit", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name}={value}: must be at least 1.")
         if self.num_fewshot is not None and self.num_fewshot < 0:
             raise ConfigError(f"num_fewshot={self.num_fewshot}: must not be negative.")
+        check_bounds(self)
 
     @property
     def names(self) -> tuple[str, ...]:

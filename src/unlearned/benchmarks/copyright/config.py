@@ -12,7 +12,7 @@ from unlearned.benchmarks.settings import fit_setting, seeds_setting, train_sett
 from unlearned.errors import ConfigError
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.models import ModelOptions
-from unlearned.settings import ANSWERS, DATA, TRAINING, setting
+from unlearned.settings import ANSWERS, DATA, TRAINING, check_bounds, setting
 
 if TYPE_CHECKING:
     from unlearned.benchmarks.copyright.similarity import Kind
@@ -150,10 +150,7 @@ class CopyrightRunConfig:
         if self.task not in ("news", "book"):
             raise ConfigError(f"task={self.task!r}: must be 'news' or 'book'.")
         check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
-        if self.limit is not None and self.limit < 2:
-            raise ConfigError(f"limit={self.limit}: must be at least 2.")
-        if self.other_rows < 1:
-            raise ConfigError(f"other_rows={self.other_rows}: must be at least 1.")
+        check_bounds(self)
         if self.leave_out and self.task != "book":
             raise ConfigError("leave_out is for books: news have no titles of books.")
         if self.model.adapter is not None:

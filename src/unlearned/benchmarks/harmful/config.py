@@ -95,12 +95,7 @@ class HarmfulRunConfig:
         if self.judge is None and (self.label is not None or self.pairs):
             option = "--harm-label" if self.label is not None else "--harm-pairs"
             raise ConfigError(f"{option} is for a classifier. Name one with --harm-classifier.")
-        for what, value, least in (
-            ("max_new_tokens", self.max_new_tokens, 1),
-            ("epochs", 0 if self.epochs is None else self.epochs, 0),
-        ):
-            if value < least:
-                raise ConfigError(f"{what}={value}: must be at least {least}.")
+        check_bounds(self)
         if self.model.adapter is not None and self.training_epochs:
             raise ConfigError("--adapter is not for a start model that is trained here. Give --epochs 0 with it.")
 

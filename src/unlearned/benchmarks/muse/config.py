@@ -10,7 +10,7 @@ from unlearned.benchmarks.copyright.config import DEFAULT, StartConfig
 from unlearned.benchmarks.settings import fit_setting, seeds_setting, train_setting, unlearners_setting
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
-from unlearned.settings import ANSWERS, DATA, TRAINING, UNLEARNERS, setting
+from unlearned.settings import ANSWERS, DATA, TRAINING, UNLEARNERS, check_bounds, setting
 
 Corpus = Literal["news", "books"]
 Style = Literal["muse", "open-unlearning"]
@@ -83,14 +83,11 @@ class MuseRunConfig:
         check_systems(self.unlearners, self.seeds, fit=self.fit, train=self.train)
         if wrong := [name for name in self.unlearners if name in NEED_ANSWERS]:
             raise ConfigError(f"{wrong[0]} needs prompts with answers, and MUSE has texts to forget. Leave it out.")
-        if self.limit is not None and self.limit < 2:
-            raise ConfigError(f"limit={self.limit}: must be at least 2.")
         if self.style not in get_args(Style):
             raise ConfigError(f"style={self.style!r}: must be one of {', '.join(get_args(Style))}.")
         if self.max_tokens < SHORTEST_PIECE:
             raise ConfigError(f"max_tokens={self.max_tokens}: must be at least {SHORTEST_PIECE}. MUSE takes 2048.")
-        if self.sentences < 2:
-            raise ConfigError(f"sentences={self.sentences}: must be at least 2.")
+        check_bounds(self)
         if (self.start is None) != (self.retained is None):
             raise ConfigError("Give both --start and --retained, or none of them.")
         if self.model.adapter is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from unlearned.benchmarks.settings import fit_setting, seeds_setting, spul_setting, train_setting, unlearners_setting
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
-from unlearned.settings import ANSWERS, DATA, TRAINING, UNLEARNERS, setting
+from unlearned.settings import ANSWERS, DATA, TRAINING, UNLEARNERS, check_bounds, setting
 
 if TYPE_CHECKING:
     from unlearned.metrics.truth_ratio import Mean
@@ -105,8 +105,7 @@ class EvaluationConfig:
     """Of the rows that are computed anew."""
 
     def __post_init__(self) -> None:
-        if self.ds_size is not None and self.ds_size < 1:
-            raise ConfigError(f"ds_size={self.ds_size}: must be at least 1.")
+        check_bounds(self)
         if min(self.max_new_tokens, self.batch_size, self.pairs) < 1 or self.recheck < 0:
             raise ConfigError("max_new_tokens, batch_size and pairs must be at least 1, recheck at least 0.")
 
@@ -201,5 +200,4 @@ class ScoreConfig:
         for name, value, known in (("mean", self.mean, get_args(Mean)), ("method", self.method, get_args(Method))):
             if value not in known:
                 raise ConfigError(f"{name}={value!r}: must be one of {', '.join(known)}.")
-        if self.ds_size is not None and self.ds_size < 1:
-            raise ConfigError(f"ds_size={self.ds_size}: must be at least 1.")
+        check_bounds(self)
