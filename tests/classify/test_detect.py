@@ -278,7 +278,7 @@ def test_no_prompts_no_scopes_and_prompts_without_words_pass() -> None:
 
 def test_equal_spans_of_one_scope_are_reported_once() -> None:
     # Two readings, of 1 as i and as l, claim the same characters.
-    prompt = text_only("Wh0 i5 P0tter h3re")
+    prompt = text_only("Wh0 1s P0tter h3re")
     (verdict,) = detect([prompt], [potter()])
     assert len(looks_at(prompt)) == 3
     assert verdict.spans == (Span(0, len(prompt.text), "potter", float(np.float32(0.9))),)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oracles.features import given_features
 from oracles.kernel import grams, probabilities
 from unlearned.classify import kernel as module
 from unlearned.classify.base import Features, Floats, classifiers
@@ -171,7 +172,7 @@ def test_it_is_registered_as_the_kind_kernel() -> None:
 def test_the_score_rises_with_f_and_never_leaves_0_to_1(bag_of_words: Any) -> None:
     margins = np.array([-1e4, -80, -2, 0.2, 0.35, 0.45, 0.6, 1, 90, 1e4], dtype=np.float32)
     made = _enrolled(bag_of_words, FORGET, NEGATIVES)
-    one = Features(("",) * len(margins), np.ones((len(margins), 1), dtype=np.float32))
+    one = given_features(("",) * len(margins), np.ones((len(margins), 1), dtype=np.float32))
     scores = []
     for f in margins:  # an example like the text itself has k = 2, so a = f / 2 gives f
         single = KernelClassifier(
@@ -251,7 +252,7 @@ def _spread(count: int, first: int = 0) -> Features:
     """Texts whose vectors go round a circle by one degree each."""
     angles = np.deg2rad(np.arange(first, first + count))
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    return Features(tuple(f"text {n}" for n in range(first, first + count)), vectors)
+    return given_features(tuple(f"text {n}" for n in range(first, first + count)), vectors)
 
 
 def _numbers(features: Features) -> list[int]:
@@ -344,6 +345,6 @@ def test_arrays_that_do_not_fit_together_are_refused(bag_of_words: Any, name: st
 
 
 def test_vectors_that_are_not_finite_cannot_be_solved(bag_of_words: Any) -> None:
-    forget = Features(("a",), np.full((1, 64), np.nan, dtype=np.float32))
+    forget = given_features(("a",), np.full((1, 64), np.nan, dtype=np.float32))
     with pytest.raises(FitError, match="cannot be solved"):
         KernelClassifier.enrol(bag_of_words, forget, Features.of(NEGATIVES, bag_of_words), {})

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from oracles.features import given_features
 from unlearned.classify.base import Features, classifiers
 from unlearned.classify.logistic import LogisticClassifier, LogisticConfig
 from unlearned.errors import ConfigError
@@ -57,7 +58,7 @@ def test_an_equal_classifier_comes_from_its_state(fitted: LogisticClassifier, ba
 def test_no_text_gets_no_score_and_far_ones_do_not_overflow(bag_of_words: Any) -> None:
     classifier = LogisticClassifier(bag_of_words, np.full(64, 1e4, dtype=np.float32), np.zeros(1, dtype=np.float32))
     assert classifier.score(Features.of([], bag_of_words)).shape == (0,)
-    extreme = Features(("a", "b"), np.stack([np.ones(64), -np.ones(64)]).astype(np.float32))
+    extreme = given_features(("a", "b"), np.stack([np.ones(64), -np.ones(64)]).astype(np.float32))
     assert classifier.score(extreme).tolist() == [1.0, 0.0]
 
 

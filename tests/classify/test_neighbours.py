@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oracles.features import given_features
 from oracles.neighbours import probability
 from unlearned.classify import index as index_module
 from unlearned.classify.base import Features, Floats, classifiers
@@ -29,7 +30,7 @@ def _plane(*degrees: float) -> Floats:
 
 def _of(vectors: Floats) -> Features:
     """Features of texts that nothing but the vectors is known of."""
-    return Features(("",) * len(vectors), vectors)
+    return given_features(("",) * len(vectors), vectors)
 
 
 def test_the_probability_is_a_sigmoid_of_the_similarity_gap(bag_of_words: Any) -> None:

@@ -7,8 +7,8 @@ import unicodedata
 import numpy as np
 import pytest
 
+from oracles.features import given_features
 from oracles.kernel import grams
-from unlearned.classify.base import Features
 from unlearned.classify.ngrams import BITS, NGrams, ngrams, squash
 
 
@@ -155,7 +155,7 @@ def test_features_hash_a_text_once_and_only_if_somebody_asks(monkeypatch: pytest
         return ngrams(texts)
 
     monkeypatch.setattr("unlearned.classify.base.ngrams", watch)
-    features = Features(("abc", "abcd", "xyz"), np.eye(3, dtype=np.float32))
+    features = given_features(("abc", "abcd", "xyz"), np.eye(3, dtype=np.float32))
     assert hashed == []
     taken = features.take(np.array([2, 0]))
     assert hashed == []

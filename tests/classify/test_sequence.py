@@ -22,6 +22,7 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
+from oracles.features import given_features
 from unlearned.classify.base import Features, Floats, classifiers
 from unlearned.classify.sequence import SequenceClassifier, SequenceEncoder, reading_window, sequence_encoder
 from unlearned.errors import ConfigError, ModelLoadError
@@ -204,7 +205,7 @@ def test_the_classifier_hands_on_what_its_encoder_says(save: Any) -> None:
     assert classifier.score(features.take(np.array([2, 0]))).shape == (2,)
     assert classifier.state() == ({"model": classifier.encoder.name}, {})
     with pytest.raises(ConfigError, match="its own encoder"):
-        classifier.score(Features(("x",), np.zeros((1, 8), dtype=np.float32)))
+        classifier.score(given_features(("x",), np.zeros((1, 8), dtype=np.float32)))
 
 
 def fine_tuned() -> SequenceClassifier:

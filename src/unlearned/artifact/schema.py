@@ -42,6 +42,22 @@ class ClassifierRecord(Record):
     settings: dict[str, Any]
 
 
+class FirstPassRecord(Record):
+    """How the first pass does on prompts that its classifier had not seen; see `learn.first_bar`."""
+
+    bar: float = Field(allow_inf_nan=False)
+    """Texts whose value is below it are not read by the encoder."""
+
+    left: float = Field(ge=0, le=1)
+    """Share of the windows of general prompts that are read all the same."""
+
+    looked_at: int
+    """Texts of the scope that detection looks at: forget prompts, alone and beside a general one."""
+
+    passed: int
+    """Of these, how many the first pass leaves to the encoder."""
+
+
 class CalibrationRecord(Record):
     """How the threshold was found; see `learn.calibration.Calibration`."""
 
@@ -58,6 +74,7 @@ class CalibrationRecord(Record):
     """Way of spelling -> forget examples missed in it, and how many there were; see `learn.spellings`."""
     close_count: int | None = None
     close_flagged: int | None = None
+    first_pass: FirstPassRecord | None = None
 
 
 class CorruptionRecord(Record):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 STAGES: Mapping[str, int] = {
-    "detection": 1,
+    "detection": 2,
     "generation": 1,
-    "fitting": 1,
+    "fitting": 2,
     "training": 1,
 }
 """Detection finds what of a prompt is in scope. Generation is all that a model and what stands in front of it do with

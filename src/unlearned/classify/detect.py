@@ -179,8 +179,11 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
 
 
 def looks_at(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -> list[Look]:
-    """Everything of a prompt that is classified at first; `lexicons` are what garbled words are compared with."""
-    found = []
+    """Everything of a prompt that is classified at first; `lexicons` are what garbled words are compared with.
+
+    What a further reading reads as one before it did is not looked at again.
+    """
+    found: dict[tuple[str, Place], Look] = {}
     for segment in prompt.segments:
         written = as_written(prompt.text, segment.start, segment.end)
         read = readings(unquoted(written) if segment.quoted else written)
@@ -188,9 +191,11 @@ def looks_at(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -
             text = reading.text
             leaves = set(clauses(text, 0, len(text)))
             for start, end in windows(text, 0, len(text)):
+                said, place = text[start:end], reading.original(start, end)
                 clause = (reading, (start, end)) if (start, end) in leaves else None
-                found.append(Look(index, text[start:end], reading.original(start, end), clause))
-    return found
+                if (known := found.get((said, place))) is None or (known.clause is None and clause is not None):
+                    found[said, place] = Look(index, said, place, clause)
+    return list(found.values())
 
 
 def _following(
@@ -235,8 +240,9 @@ def _unread(looks: Sequence[Look], scopes: Sequence[Scope], prompts: int) -> tup
     """Per prompt, languages that a scope's encoder does not read: spans, where the scope corrupts those, and codes."""
     spans: list[dict[Span, None]] = [{} for _ in range(prompts)]
     codes: list[set[str]] = [set() for _ in range(prompts)]
+    languages = {text: language_of(text) for text in dict.fromkeys(look.text for look in looks if look.clause)}
     for look in looks:
-        if look.clause is None or (language := language_of(look.text)) == "en":
+        if look.clause is None or (language := languages[look.text]) == "en":
             continue
         for scope in scopes:
             if language in _read_by(scope):
@@ -323,7 +329,8 @@ def _judged(
                 exempt[row] = np.where(is_judge, covering, -1)
                 spared[row] |= covering >= 0
             if scope.matters is not None and alone:
-                spared[row, following] |= ~scope.matters.hold(own.vectors[[distinct[text] for text in alone]])
+                asking = own.take(np.array([distinct[text] for text in alone], dtype=np.int64))
+                spared[row, following] |= ~scope.matters.hold(asking.vectors)
         except Exception as error:
             raise _failed(scope, error) from error
     return judged
@@ -371,7 +378,7 @@ def _covering(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.
     """(N,) index of the exempt example that covers the text, where that is asked; else -1."""
     found = np.full(len(features), -1, dtype=np.int64)
     if asked.any():
-        found[asked] = exemptions.covering(features.vectors[asked])
+        found[asked] = exemptions.covering(features.take(np.flatnonzero(asked)).vectors)
     return found
 
 

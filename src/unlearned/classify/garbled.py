@@ -44,6 +44,7 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
     """
     own = frozenset().union(*(lexicon.all_words for lexicon in lexicons))
     found = in_digits(plain, own)
+    ways: dict[int, dict[tuple[int, int], Words]] = {}  # one reading per way, of all lines that it explains
     for line in _LINE.finditer(plain.text):
         written = [match.group() for match in _WORD.finditer(line.group())]
         shouted = all(word.isupper() for word in written)
@@ -57,11 +58,11 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
             strange |= vowelless  # "str" is a word only among others
         if not strange:
             continue
-        for new in _restorations(words, strange, telling, own, tuple(lexicons)):
-            found.append(_with(plain, line.span(), new))
+        for way, new in _restorations(words, strange, telling, own, tuple(lexicons)):
+            ways.setdefault(way, {})[line.span()] = new
             if all(word[::-1] == other for word, other in new.items()):  # the whole line may be backwards
                 found.append(_line_backwards(plain, line.span()))
-    return found
+    return [*found, *(_with(plain, ways[way]) for way in sorted(ways))]
 
 
 def in_digits(plain: Reading, own: frozenset[str]) -> list[Reading]:
@@ -79,8 +80,8 @@ def in_digits(plain: Reading, own: frozenset[str]) -> list[Reading]:
 
 def _restorations(
     words: Sequence[str], strange: set[str], telling: Sequence[str], own: frozenset[str], lexicons: tuple[Lexicon, ...]
-) -> list[Words]:
-    """Per way of garbling that explains the text, its strange words and what they were."""
+) -> list[tuple[int, Words]]:
+    """Per way of garbling that explains the text, by number, its strange words and what they were."""
     tables = {kind: [*(lexicon.by_key[kind] for lexicon in lexicons), everyday_by_key()[kind]] for kind in KEYS}
     ways: list[Words] = [
         {
@@ -96,13 +97,13 @@ def _restorations(
     changed = set(words) if 2 * before <= len(telling) else strange
     ways.append({word: word[::-1] for word in changed})
     ways += [{word: _moved(word, by) for word in changed} for by in range(1, 26)]
-    found: list[Words] = []
-    for new in ways:
+    found: list[tuple[int, Words]] = []
+    for way, new in enumerate(ways):
         after = sum(_is_known(new.get(word, word), own) for word in telling)
         if new and len(telling) and after >= READABLE * len(telling):
             is_scopes = any(meant in own for word, meant in new.items() if len(word) > 2)
             if is_scopes or (after - before >= 2 and 2 * before <= len(telling)):
-                found.append(new)
+                found.append((way, new))
     return found
 
 
@@ -118,12 +119,17 @@ def _meant(key: str, tables: Iterable[Words]) -> str | None:
     return next((word for table in tables if (word := table.get(key)) is not None), None)
 
 
-def _with(plain: Reading, line: tuple[int, int], new: Words) -> Reading:
-    """The text with these words of the line in place of the others."""
+def _with(plain: Reading, lines: Mapping[tuple[int, int], Words]) -> Reading:
+    """The text with other words in some of its lines, which come in order."""
+    spans = iter(lines.items())
+    (start, end), new = next(spans)
 
     def replaced(match: re.Match[str]) -> str | list[str]:
-        meant = new.get(match.group().lower())
-        if meant is None or not line[0] <= match.start() < line[1]:
+        nonlocal start, end, new
+        while match.start() >= end and (following := next(spans, None)) is not None:
+            (start, end), new = following
+        meant = new.get(match.group().lower()) if start <= match.start() < end else None
+        if meant is None:
             return list(match.group())
         return meant.capitalize() if any(letter.isupper() for letter in match.group()) else meant
 

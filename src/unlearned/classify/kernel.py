@@ -7,20 +7,19 @@ question that both sets ask. Least squares does that in one linear solve, and it
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, TextEncoder, as_saved, config_of
-from unlearned.classify.ngrams import NGrams
+from unlearned.classify.first_pass import FirstPass
 from unlearned.classify.products import similarities
+from unlearned.classify.spelling import product, unit_rows
 from unlearned.errors import ConfigError, FitError
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 MOST_EXAMPLES = 8_000
 """Of a solve: it takes seconds at this size, and time and memory grow with its cube and square."""
@@ -68,6 +67,7 @@ class KernelClassifier:
         grams: (G,) the n-grams that occur in the examples, ascending.
         idf: (G,) their inverse document frequencies.
         weights: (G,) sum_i a_i spelling t_i / |t_i|: the spelling half of the sum, worked out beforehand.
+        first: tells which texts are worth the encoder; None = all of them.
     """
 
     least_threshold: ClassVar[float] = 0.25
@@ -81,6 +81,7 @@ class KernelClassifier:
         idf: Floats,
         weights: Floats,
         config: KernelConfig,
+        first: FirstPass | None = None,
     ) -> None:
         count, width = len(duals), len(grams)
         if vectors.ndim != 2 or vectors.shape[0] != count or idf.shape != (width,) or weights.shape != (width,):
@@ -90,7 +91,17 @@ class KernelClassifier:
         self.vectors = as_saved(vectors)
         self.duals = duals.astype(np.float32)
         self.grams, self.idf, self.weights = grams.astype(np.int64), idf.astype(np.float32), weights.astype(np.float32)
-        self.config = config
+        self.config, self.first = config, first
+        if first is not None and len(first.spelling) != width:
+            raise ConfigError(f"The first pass knows {len(first.spelling)} n-grams, and the classifier {width}.")
+
+    def with_bar(self, bar: float) -> KernelClassifier:
+        """This classifier, whose first pass leaves out what is below the bar; itself if it has no first pass."""
+        if self.first is None:
+            return self
+        changed = copy.copy(self)
+        changed.first = replace(self.first, bar=bar)
+        return changed
 
     @classmethod
     def enrol(
@@ -111,26 +122,38 @@ class KernelClassifier:
         idf = (np.log((1 + len(vectors)) / (1 + counts)) + 1).astype(np.float32)
         from scipy.sparse import vstack
 
-        spelling = vstack([_unit_rows(n, grams, idf) for n in ids], format="csr")
+        spelling = vstack([unit_rows(n, grams, idf) for n in ids], format="csr")
         labels = np.r_[np.ones(len(forget)), np.zeros(len(negatives))].astype(np.float32)
         weight = min(config.forget_weight, max(1.0, len(negatives) / len(forget)))
         kernel = _sentence_kernel(vectors, vectors, config)
         kernel += config.spelling * (spelling @ spelling.T).toarray()
-        kernel[np.diag_indices_from(kernel)] += config.ridge / np.where(labels > 0, weight, 1.0)
+        ridge = config.ridge / np.where(labels > 0, weight, 1.0)
+        kernel[np.diag_indices_from(kernel)] += ridge
         duals = _solve(kernel, labels)
-        return cls(encoder, vectors, duals, grams, idf, config.spelling * (spelling.T @ duals), config)
+        words = [side.word_vectors for side in (forget, negatives)]
+        known = [own for own in words if own is not None]
+        first = FirstPass.learn(np.concatenate(known), spelling, labels, ridge) if len(known) == len(words) else None
+        return cls(encoder, vectors, duals, grams, idf, config.spelling * (spelling.T @ duals), config, first)
 
     @property
     def encoder(self) -> TextEncoder:
         return self._encoder
 
     def score(self, features: Features) -> Floats:
-        """Features of N texts -> (N,) p(forget | text)."""
+        """Features of N texts -> (N,) p(forget | text); of texts that the first pass leaves out, its own estimate."""
+        if self.first is None or self.first.bar == -np.inf or features.word_vectors is None:
+            return self._judged(features)
+        likely = self.first.values(features.word_vectors, features.ngrams, self.grams, self.idf)
+        found = _probabilities(likely)
+        near = np.flatnonzero(likely >= self.first.bar)
+        if len(near):
+            found[near] = self._judged(features.take(near))
+        return found
+
+    def _judged(self, features: Features) -> Floats:
         near = _sentence_kernel(features.vectors, self.vectors, self.config)
         meaning = similarities(near, self.duals[None])[:, 0]
-        spelling = _spelling(features.ngrams, self.grams, self.idf, self.weights)
-        margin = (meaning + spelling - MIDDLE) / TEMPERATURE
-        return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow
+        return _probabilities(meaning + product(features.ngrams, self.grams, self.idf, self.weights))
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         arrays: dict[str, npt.NDArray[Any]] = {
@@ -140,16 +163,22 @@ class KernelClassifier:
             "idf": self.idf,
             "weights": self.weights,
         }
-        return asdict(self.config), arrays
+        return asdict(self.config), arrays | ({} if self.first is None else self.first.arrays())
 
     @classmethod
     def from_state(
         cls, settings: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], encoder: TextEncoder
     ) -> KernelClassifier:
-        return cls(encoder, config=config_of(KernelConfig, settings), **{name: arrays[name] for name in _ARRAYS})
+        own = {name: arrays[name] for name in _ARRAYS}
+        return cls(encoder, config=config_of(KernelConfig, settings), first=FirstPass.of(arrays), **own)
 
 
 _ARRAYS = ("vectors", "duals", "grams", "idf", "weights")
+
+
+def _probabilities(values: Floats) -> Floats:
+    """(N,) f -> (N,) p(forget): a sigmoid that cannot overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -(values - MIDDLE) / TEMPERATURE)), dtype=np.float32)
 
 
 def _sentence_kernel(left: Floats, right: Floats, config: KernelConfig) -> Floats:
@@ -161,35 +190,6 @@ def _sentence_kernel(left: Floats, right: Floats, config: KernelConfig) -> Float
     np.square(local, out=local)  # exp(4 x) = exp(x) ** 4
     local *= config.local
     return np.asarray(np.add(kernel, local, out=kernel))
-
-
-def _unit_rows(found: NGrams, grams: npt.NDArray[np.int64], idf: Floats) -> csr_matrix:
-    """(N, G) known n-grams of every text, weighted by idf, each row of unit length (or empty)."""
-    from scipy.sparse import csr_matrix
-
-    rows, columns = _known(found, grams)
-    values = idf[columns]
-    norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(found)))
-    starts = np.zeros(len(found) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows, minlength=len(found)), out=starts[1:])
-    return csr_matrix((values / norms[rows].astype(np.float32), columns, starts), shape=(len(found), len(grams)))
-
-
-def _spelling(found: NGrams, grams: npt.NDArray[np.int64], idf: Floats, weights: Floats) -> Floats:
-    """(N,) the product of `_unit_rows` and the (G,) weights, without the bookkeeping of a sparse matrix."""
-    rows, columns = _known(found, grams)
-    values = idf[columns]
-    products = np.bincount(rows, weights=values * weights[columns], minlength=len(found))
-    norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(found)))
-    return np.divide(products, norms, out=np.zeros(len(found)), where=norms > 0).astype(np.float32)
-
-
-def _known(found: NGrams, grams: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The texts and the columns of those n-grams that the examples have as well."""
-    columns = np.searchsorted(grams, found.ids)
-    known = columns < len(grams)
-    known[known] = grams[columns[known]] == found.ids[known]
-    return found.rows[known], columns[known]
 
 
 def _solve(kernel: Floats, labels: Floats) -> Floats:

@@ -50,6 +50,11 @@ class MeanPooledBert:
             return None
         return cls(AutoTokenizer.from_pretrained(folder), PackedBert(model), int(model.config.hidden_size), longest)
 
+    @property
+    def words(self) -> Tensor:
+        """(V, D) what the model knows of single tokens."""
+        return self._packed.words
+
     def preprocess(self, texts: Sequence[str]) -> dict[str, Tensor]:
         """(N, L) token ids and their mask."""
         found = self.tokenizer(

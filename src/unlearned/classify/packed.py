@@ -65,13 +65,16 @@ class PackedBert:
 
     Args:
         model: one that `takes` accepts. It stays as it is; the weights are shared.
+
+    Attributes:
+        words: (V, D) embeddings of the tokens.
     """
 
     def __init__(self, model: Any) -> None:
         config, tables = model.config, model.embeddings
         self._heads: int = config.num_attention_heads
         self._epsilon: float = config.layer_norm_eps
-        self._words: Tensor = tables.word_embeddings.weight.detach()
+        self.words: Tensor = tables.word_embeddings.weight.detach()
         self._places = (tables.position_embeddings.weight + tables.token_type_embeddings.weight[0]).detach()
         self._norm = _Affine.of(tables.LayerNorm)
         self._layers = [_Layer.of(layer) for layer in model.encoder.layer]
@@ -98,7 +101,7 @@ class PackedBert:
         """(N, L) token ids and their mask -> (N, L, D) hidden states, 0 where there is padding."""
         real = mask.bool()
         places = torch.arange(ids.shape[1]).expand(ids.shape)[real]
-        states = self._normalised(embedding(ids[real], self._words) + self._places[places], self._norm)
+        states = self._normalised(embedding(ids[real], self.words) + self._places[places], self._norm)
         for layer in self._layers:
             seen = self._attention(layer.attend(states), real)
             states = self._normalised(layer.merge(seen).add_(states), layer.norm)

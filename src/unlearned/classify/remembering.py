@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unlearned.classify.base import Floats, TextEncoder
+from unlearned.classify.base import Floats, ReadsWords, TextEncoder
 from unlearned.classify.kept import KeptVectors
 
 
@@ -31,6 +31,10 @@ class RememberingEncoder:
     @property
     def name(self) -> str:
         return self.inner.name
+
+    def word_vectors(self, texts: Sequence[str]) -> Floats | None:
+        """As the inner encoder gives them; they cost too little to be kept."""
+        return self.inner.word_vectors(texts) if isinstance(self.inner, ReadsWords) else None
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, D) as the inner encoder gives them."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BATCH = 32
+WORD_BATCH, LONGEST = 512, 512
+"""Texts whose words are looked up together, and the tokens of a text that are."""
+
 SAME = 1e-5
 """Largest difference of a number in a vector of `PROBE` by which the packed forward pass counts as the model's."""
 
@@ -86,6 +89,35 @@ class SentenceEncoder:
             vectors[chosen] = torch.nn.functional.normalize(embedded, dim=1).cpu().numpy()
         return vectors
 
+    @torch.inference_mode()
+    def word_vectors(self, texts: Sequence[str]) -> Floats | None:
+        """(N, D) per text the mean of its tokens' input embeddings; 0 of a text without any. None: it has no such."""
+        table = self._word_table
+        if table is None:
+            return None
+        found = np.zeros((len(texts), table.shape[1]), dtype=np.float32)
+        for start in range(0, len(texts), WORD_BATCH):
+            own = list(texts[start : start + WORD_BATCH])
+            with self._lock:
+                read: Any = self._tokenizer()(own, add_special_tokens=False, truncation=True, max_length=LONGEST)
+            lengths = torch.tensor([len(ids) for ids in read["input_ids"]])
+            ids = torch.tensor([token for one in read["input_ids"] for token in one], dtype=torch.int64)
+            starts = torch.cumsum(lengths, 0) - lengths
+            means = torch.nn.functional.embedding_bag(ids, table, starts, mode="mean")  # 0 of an empty one
+            found[start : start + len(own)] = means.float().cpu().numpy()
+        return found
+
+    @cached_property
+    def _word_table(self) -> torch.Tensor | None:
+        """(V, D) input embeddings, on the CPU."""
+        if self.plain is not None:
+            return self.plain.words
+        model = getattr(self.model[0], "auto_model", None)
+        return None if model is None else model.get_input_embeddings().weight.detach().float().cpu()
+
+    def _tokenizer(self) -> Any:
+        return self.plain.tokenizer if self.plain is not None else self.model.tokenizer
+
     def _embedded(self, texts: Sequence[str]) -> torch.Tensor:
         """(N, D) vectors of one batch."""
         if self.plain is not None:
@@ -105,7 +137,7 @@ class SentenceEncoder:
     def is_common_word(self, word: str) -> bool:
         """The tokenizer has a token for the whole word: it is frequent in what the encoder was trained on."""
         with self._lock:
-            tokenizer: Any = self.plain.tokenizer if self.plain is not None else self.model.tokenizer
+            tokenizer = self._tokenizer()
             if hasattr(tokenizer, "tokenize"):
                 tokens = tokenizer.tokenize(f" {word}")
             else:  # of static embeddings: the bare one of the tokenizers library

@@ -171,6 +171,14 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
         rows.append(
             ("missed in other spellings", "\n".join(f"{kind}: {m} of {n}" for kind, (m, n) in c.spellings.items()))
         )
+    if c and (first := c.first_pass) is not None:
+        rows.append(
+            (
+                "first pass",
+                f"leaves {first.left:.1%} of general texts to the encoder, and {first.passed} of {first.looked_at} "
+                "texts of the scope that had not been seen",
+            )
+        )
     if scope.known_names or scope.rare_words:
         rows.append(("lexicon", f"{scope.known_names} names, {scope.rare_words} rare words, sealed"))
     if scope.exemptions:

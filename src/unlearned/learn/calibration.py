@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.artifact.mistakes import Mistakes
+from unlearned.artifact.schema import FirstPassRecord
 from unlearned.classify.base import Floats
 from unlearned.errors import FitError
 from unlearned.metrics.estimate import exact_interval
@@ -59,6 +60,9 @@ class Calibration:
 
     spellings: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Way of spelling -> forget examples missed in it, and how many there were; see `learn.spellings`."""
+
+    first_pass: FirstPassRecord | None = None
+    """What the first pass leaves to the encoder; None without one."""
 
 
 def calibrate(

@@ -10,6 +10,7 @@ import numpy as np
 from unlearned.artifact.mistakes import mistakes_of
 from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, config_of
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.reading import normalise
 from unlearned.classify.remembering import RememberingEncoder
@@ -19,7 +20,8 @@ from unlearned.examples import Row, background_prompts
 from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import Calibration, calibrate, texts_sha256
 from unlearned.learn.config import ClassifierConfig
-from unlearned.learn.enrolling import enrolled
+from unlearned.learn.enrolling import Enrolled, enrolled
+from unlearned.learn.first_bar import first_bar
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
 from unlearned.learn.scope_names import lexicon_of
 from unlearned.progress import Progress
@@ -44,13 +46,12 @@ def fit_classifier(
     lexicon = lexicon_of(texts.forget, texts.retain, config.names)
     report("classifier", 0, FOLDS + 1)
     if config.classifier == "encoder":
-        classifier, scores, penalty = _sequence_classifier(texts, config, lexicon, report)
-        spelt: dict[str, Floats] = {}
+        fitted = Enrolled(*_sequence_classifier(texts, config, lexicon, report), {}, {})
     else:
         encoder = RememberingEncoder(sentence_encoder(config.encoder))
         if config.background:
             encoder.known |= background_vectors(encoder.inner)
-        classifier, scores, penalty, spelt = enrolled(
+        fitted = enrolled(
             texts,
             config.classifier,
             config.settings,
@@ -59,6 +60,7 @@ def fit_classifier(
             misspellings=config.misspellings,
             lexicon=lexicon,
         )
+    classifier, scores = fitted.classifier, fitted.scores
     n, r = len(texts.forget), len(texts.retain)
     seen = ~np.isnan(scores)
     calibration = calibrate(
@@ -78,10 +80,15 @@ def fit_classifier(
     mistakes = mistakes_of(forgotten, close, general, calibration.threshold)
     missed = {
         kind: (int((own < calibration.threshold).sum()), len(own))
-        for kind, own in spelt.items()
+        for kind, own in fitted.spelt.items()
         if len(texts.forget) > 1
     }
-    return classifier, replace(calibration, mistakes=mistakes, short_penalty=penalty, spellings=missed)
+    first = first_bar(texts, fitted.of_others, folds_of(texts), calibration.threshold)
+    if first is not None and isinstance(classifier, KernelClassifier):
+        classifier = classifier.with_bar(first.bar)
+    return classifier, replace(
+        calibration, mistakes=mistakes, short_penalty=fitted.short_penalty, spellings=missed, first_pass=first
+    )
 
 
 def scope_lexicon(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfig) -> Lexicon:

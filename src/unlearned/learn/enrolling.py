@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +23,26 @@ from unlearned.substitution.spelling import packaged_words
 from unlearned.words import squash
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Enrolled:
+    """A classifier, and what classifiers say of prompts that they had not seen."""
+
+    classifier: PromptClassifier
+    """Of all prompts."""
+
+    scores: Floats
+    """(N,) of all prompts, forget prompts first; NaN where no classifier had not seen one."""
+
+    short_penalty: float
+    """On short texts in these scores."""
+
+    spelt: dict[str, Floats]
+    """Way of spelling -> scores of forget prompts in it."""
+
+    of_others: Mapping[int, PromptClassifier]
+    """Fold of the prompts -> a classifier that has not seen them."""
+
+
 def enrolled(
     texts: Texts,
     classifier: str,
@@ -31,7 +52,7 @@ def enrolled(
     *,
     misspellings: bool,
     lexicon: Lexicon,
-) -> tuple[PromptClassifier, Floats, float, dict[str, Floats]]:
+) -> Enrolled:
     """Fit on all prompts, and on four fifths of them for each fifth.
 
     Args:
@@ -42,11 +63,6 @@ def enrolled(
         report: progress, in fits.
         misspellings: enrol misspelt copies, too.
         lexicon: of the scope.
-
-    Returns:
-        The classifier of all; (N,) scores of all prompts, forget prompts first, by classifiers that had not seen them
-        (NaN where there was none); the penalty on short texts in these scores; and, per spelling, scores of forget
-        prompts spelt in that way, also by classifiers that had not seen them.
     """
     kind = cast(type[EnrollingClassifier], classifiers.get(classifier))
     everything = [*texts.forget, *texts.negatives]
@@ -75,7 +91,7 @@ def enrolled(
         others = np.flatnonzero(used & ~is_forget[origin])
         return kind.enrol(encoder, features.take(forget), features.take(others), settings)
 
-    of_others = {}
+    of_others: dict[int, PromptClassifier] = {}
     for fold in range(FOLDS):
         report("classifier", fold, FOLDS + 1)
         own, rest = folds == fold, folds != fold
@@ -102,7 +118,7 @@ def enrolled(
     alone = scores[: len(texts.forget)]
     alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
     report("classifier", FOLDS, FOLDS + 1)
-    return enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty, spelt
+    return Enrolled(enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty, spelt, of_others)
 
 
 def _as_read(lexicon: Lexicon, text: str, is_forget: bool) -> str:
