@@ -120,6 +120,16 @@ def test_the_search_stops_when_closer_would_only_fit_the_examples(
     assert (len(curve.batches) > 1) == goes_on
 
 
+def test_where_a_measure_counts_down_to_nothing_the_mildest_that_does_it_is_closed_in_on() -> None:
+    for root in ROOTS[1:-1]:
+        curve = Curve(lambda x, at=root: max(0.0, math.log(at / x)))  # facts said: none from the root on
+        trace = run(Bracketing(), curve, SPACE)
+        chosen = trace.best(0.05)
+        assert chosen.value <= 0.05
+        assert root * math.exp(-0.051) <= chosen.parameter <= 1.26 * root
+        assert len(trace) <= 14
+
+
 def test_the_same_search_gives_the_same_trace() -> None:
     found = [run(Bracketing(), Curve(sigmoid_gap(2.3, 8.0)), SPACE) for _ in range(2)]
     assert found[0].ordered == found[1].ordered
@@ -146,6 +156,7 @@ def test_after_the_first_batch_a_root_is_closed_in_on_a_few_values_at_a_time() -
         ({"points": 6, "max_evaluations": 5}, "max_evaluations=5.*points=6"),
         ({"tolerance": -0.1}, "tolerance"),
         ({"resolution": 0.0}, "resolution"),
+        ({"edge": 0.0}, "edge"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings: dict[str, float], message: str) -> None:

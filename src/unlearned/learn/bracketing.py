@@ -33,6 +33,9 @@ class Bracketing:
     tolerance: float = TOLERANCE
     """Of the objective: below it the search ends, and smaller differences than this do not count."""
 
+    edge: float = math.log(1.25)
+    """Natural logarithm of the ratio to which the mildest value that does it is closed in on."""
+
     resolution: float = 0.005
     """Natural logarithm of the smallest ratio of two parameters worth telling apart."""
 
@@ -41,15 +44,19 @@ class Bracketing:
             raise ConfigError(f"points={self.points}: at least 3 are needed to bracket a transition.")
         if self.max_evaluations < self.points:
             raise ConfigError(f"max_evaluations={self.max_evaluations}: must be at least points={self.points}.")
-        if self.tolerance < 0 or self.resolution <= 0:
-            raise ConfigError("tolerance must not be negative, and resolution must be positive.")
+        if self.tolerance < 0 or min(self.resolution, self.edge) <= 0:
+            raise ConfigError("tolerance must not be negative, and resolution and edge must be positive.")
 
     def __call__(self, trace: Trace) -> None:
         """Search; see `Trace` for what is raised."""
         low, high = math.log(trace.space.low), math.log(trace.space.high)
         trace([math.exp(low + (high - low) * index / (self.points - 1)) for index in range(self.points)])
-        while (left := self.max_evaluations - len(trace)) > 0 and not self._content(trace.best()):
-            proposed = self._new(trace, self._around_sign_change(trace)) or self._new(trace, self._around_best(trace))
+        while (left := self.max_evaluations - len(trace)) > 0:
+            if self._content(trace.best()):
+                proposed = self._new(trace, self._milder(trace))
+            else:
+                proposed = self._new(trace, self._around_sign_change(trace))
+                proposed = proposed or self._new(trace, self._around_best(trace))
             if not proposed:
                 break  # closer than the resolution, everywhere that matters
             trace(proposed[:left])
@@ -58,6 +65,20 @@ class Bracketing:
         """Good enough; or so far within the gap's standard error that closer would only fit these examples."""
         close = best.distance <= PART_OF_ERROR * best.error and best.penalty <= self.tolerance
         return close or best.value <= self.tolerance
+
+    def _milder(self, trace: Trace) -> list[float]:
+        """Logarithms between the mildest value that does it and the one before it, where stronger ones do no more.
+
+        A measure that counts, such as facts said, is 0 all the way beyond the transition, and says nothing of how far
+        beyond it a value lies.
+        """
+        ordered, best = trace.positive, trace.best(self.tolerance)
+        before = [evaluation for evaluation in ordered if evaluation.parameter < best.parameter]
+        beyond = [evaluation for evaluation in ordered if evaluation.parameter > best.parameter]
+        if not before or (beyond and beyond[0].value - best.value > self.tolerance):
+            return []
+        left, right = math.log(before[-1].parameter), math.log(best.parameter)
+        return [left + (right - left) * share for share in (1 / 3, 2 / 3)] if right - left > self.edge else []
 
     def _around_sign_change(self, trace: Trace) -> list[float]:
         """Logarithms to try where remembering first turns into over-forgetting; none if it does not."""
