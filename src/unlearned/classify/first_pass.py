@@ -64,9 +64,9 @@ class FirstPass:
         units = _units(words, mean)
 
         def times(duals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-            duals = duals.ravel().astype(np.float32)
-            both = similarities(units, (units.T @ duals)[None])[:, 0] + SPELLING * (spelling @ (spelling.T @ duals))
-            return np.asarray(both + ridge * duals, dtype=np.float64)
+            own: Floats = duals.ravel().astype(np.float32)
+            both = similarities(units, (units.T @ own)[None])[:, 0] + SPELLING * (spelling @ (spelling.T @ own))
+            return np.asarray(both + ridge * own, dtype=np.float64)
 
         operator = LinearOperator((len(labels), len(labels)), matvec=times, dtype=np.float64)
         duals = cg(operator, labels.astype(np.float64), rtol=ACCURACY, maxiter=MOST_STEPS)[0].astype(np.float32)
