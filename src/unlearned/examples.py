@@ -148,6 +148,12 @@ def background_prompts() -> list[str]:
     return [json.loads(line)["prompt"] for line in text.splitlines() if line]
 
 
+def machine_texts() -> list[str]:
+    """Code, logs, data and the like that ship with the package: negatives for the first pass of every scope."""
+    text = files("unlearned").joinpath("data/machine_texts.txt").read_text(encoding="utf-8")
+    return [line for line in text.splitlines() if line]
+
+
 def as_row(data: Any, place: str) -> Row:
     """One row as a file has it.
 

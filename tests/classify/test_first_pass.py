@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Sequence
 from importlib.resources import files
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from unlearned.classify import detect
 from unlearned.classify.base import Features, Floats, ReadsWords
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.first_pass import SPELLING, FirstPass
@@ -20,7 +22,7 @@ from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.classify.spelling import unit_rows
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError
-from unlearned.examples import Row, background_prompts
+from unlearned.examples import Row, background_prompts, machine_texts
 from unlearned.learn.classifier import fit_classifier, scope_lexicon
 from unlearned.learn.config import ClassifierConfig
 from unlearned.stages import Verdict, text_only
@@ -52,12 +54,12 @@ def _classifier(encoder: Any) -> KernelClassifier:
 def test_it_is_the_ridge_regression_that_it_says(bag_of_words: Any) -> None:
     classifier = _classifier(Counting(bag_of_words))
     assert classifier.first is not None
-    texts = [*FORGET, *OTHERS]
+    texts = [*FORGET, *OTHERS, *machine_texts()]
     words = bag_of_words.encode(texts).astype(np.float64)
     words -= np.where(words.any(axis=1, keepdims=True), words.mean(axis=0), 0.0)
     words /= np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-9)
     spelling = unit_rows(ngrams(texts), classifier.grams, classifier.idf).toarray().astype(np.float64)
-    labels = np.r_[np.ones(len(FORGET)), np.zeros(len(OTHERS))]
+    labels = np.r_[np.ones(len(FORGET)), np.zeros(len(texts) - len(FORGET))]
     balance = len(OTHERS) / len(FORGET)
     ridge = KernelConfig().ridge / np.where(labels > 0, balance, 1.0)
     duals = np.linalg.solve(words @ words.T + SPELLING * spelling @ spelling.T + np.diag(ridge), labels)
@@ -164,7 +166,8 @@ def test_no_verdict_changes_and_the_encoder_reads_a_quarter_of_a_long_prompt_at_
     texts = [*held_out, *_demo("harry-potter.retain_heldout"), *_demo("general")]
     texts += [_long(n, *held_out[n::5]) for n in range(3)] + [_long(9)]
     texts += [
-        "\n".join(f"2026-11-{n % 28 + 1:02d} GET /items/{n * 7919:08x} 200 {n}ms id={n * 104729:x}" for n in range(90))
+        inspect.getsource(detect),
+        "\n".join(f"2026-11-{n % 28 + 1:02d} GET /items/{n * 7919:08x} 200 {n}ms id={n * 104729:x}" for n in range(90)),
     ]
     prompts = [text_only(text) for text in texts]
     classifier = potter.classifier

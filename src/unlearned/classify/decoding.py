@@ -10,8 +10,9 @@ import base64
 import binascii
 import math
 import re
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 from unlearned.classify.reading import Reading, read
@@ -104,20 +105,28 @@ NEARBY = 12
 
 
 def _shifted(plain: Reading) -> list[Reading]:
-    last: dict[int, int] = {}
-    votes: Counter[int] = Counter()
-    for place, word in enumerate(_LATIN_WORD.findall(plain.text)):
-        shift = _shifts().get(word.lower())
+    """The lines that look shifted, moved back; of several shifts the most frequent one."""
+    last: dict[int, tuple[int, int]] = {}  # by shift: number and place of the last word
+    seen: dict[int, list[tuple[int, int]]] = {}  # by shift: places of two words that are near each other
+    for number, match in enumerate(_LATIN_WORD.finditer(plain.text)):
+        shift = _shifts().get(match[0].lower())
         if shift is None:
             continue
-        if shift in last and place - last[shift] <= NEARBY:  # in a long text, single words look shifted by chance
-            votes[shift] += 1
-        last[shift] = place
-    if not votes:
+        if shift in last and number - last[shift][0] <= NEARBY:  # in a long text, single words look shifted by chance
+            seen.setdefault(shift, []).append((last[shift][1], match.start()))
+        last[shift] = number, match.start()
+    if not seen:
         return []
-    shift = votes.most_common(1)[0][0]
+    shift, found = max(seen.items(), key=lambda item: len(item[1]))
     back = {c + i: c + (i - shift) % 26 for c in (ord("a"), ord("A")) for i in range(26)}
-    return [Reading(plain.text.translate(back), plain.starts, plain.ends)]
+    pieces, done = [], 0
+    for first, second in found:
+        start = max(done, plain.text.rfind("\n", 0, first) + 1)
+        end = len(plain.text) if (end := plain.text.find("\n", second)) < 0 else end
+        if end > start:
+            pieces += [plain.text[done:start], plain.text[start:end].translate(back)]
+            done = end
+    return [Reading("".join([*pieces, plain.text[done:]]), plain.starts, plain.ends)]
 
 
 def _backwards(plain: Reading) -> list[Reading]:
@@ -259,18 +268,29 @@ def word_costs() -> tuple[dict[str, float], int]:
 
 
 def _digits_for_letters(plain: Reading) -> list[Reading]:
+    """Words are only read so near one that then is an everyday word: numbers and hashes of machines never are."""
     words = LEET_WORD.findall(plain.text)
     if len(words) < 2 or len(words) < 0.1 * len(plain.text.split()):
         return []
-    return [plain.sub(_TOKEN, partial(_letters, table)) for table in LETTERS]
+    places = [match.start() for match in LEET_WORD.finditer(plain.text) if _is_meant(match[0])]
+    return [plain.sub(_TOKEN, partial(_letters, table, places)) for table in LETTERS] if places else []
 
 
-def _letters(table: dict[int, int], match: re.Match[str]) -> str | list[str]:
-    token = match[0]
+def _is_meant(written: str) -> bool:
+    return any((word := written.translate(table).lower()) in everyday_words() and len(word) > 2 for table in LETTERS)
+
+
+def _letters(table: dict[int, int], places: Sequence[int], match: re.Match[str]) -> str | list[str]:
+    token, nearest = match[0], bisect_left(places, match.start())
+    if not any(abs(place - match.start()) <= AROUND for place in places[max(0, nearest - 1) : nearest + 1]):
+        return list(token)
     if LEET_WORD.fullmatch(token) or (token.isdigit() and len(token) <= 3):
         return list(token.translate(table))
     return list(token)
 
+
+AROUND = 80
+"""Characters from an everyday word that is written with digits to another word that is read so, too."""
 
 _LEET = r"[A-Za-z0-9@$!|+€£'-]"
 LEET_WORD = re.compile(

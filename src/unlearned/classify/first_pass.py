@@ -6,7 +6,7 @@ the encoder knows of single words, and how a text is spelt, is enough to see tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ class FirstPass:
     """Ridge regression: g(x) = w . u + v . t, in the units of the kernel classifier's f.
 
     u is the mean of the text's word vectors, less that of all examples, at unit length; t are the idf weighted n-grams
-    at unit length. It is fitted to the classifier's own examples, labels and weights.
+    at unit length. It is fitted to the classifier's own examples, labels and weights, and to packaged texts of machines
+    (code, logs, data), of which there are none among the examples, as negatives.
     """
 
     mean: Floats
@@ -49,17 +50,30 @@ class FirstPass:
     """Texts below it are left out. Calibration sets it (`learn.first_bar`)."""
 
     @classmethod
-    def learn(cls, words: Floats, spelling: csr_matrix, labels: Floats, ridge: npt.NDArray[np.float64]) -> FirstPass:
+    def learn(
+        cls,
+        word_vectors: Sequence[Floats | None],
+        spelling: csr_matrix,
+        labels: Floats,
+        ridge: npt.NDArray[np.float64],
+    ) -> FirstPass | None:
         """Solve (U U^T + 2 T T^T + diag(ridge)) a = y without ever holding the matrix.
 
         Args:
-            words: (N, D) word vectors of the examples.
+            word_vectors: (N, D) of the examples, in parts.
             spelling: (N, G) T, their n-grams.
             labels: (N,) 1 for forget examples, else 0.
             ridge: (N,) regularisation over weight, per example.
+
+        Returns:
+            None where the encoder has no word vectors.
         """
         from scipy.sparse.linalg import LinearOperator, cg
 
+        known = [own for own in word_vectors if own is not None]
+        if len(known) < len(word_vectors):
+            return None
+        words = np.concatenate(known)
         mean = words.mean(axis=0, dtype=np.float32)
         units = _units(words, mean)
 

@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, TextEncoder, as_saved, config_of
+from unlearned.classify.base import Features, Floats, ReadsWords, TextEncoder, as_saved, config_of
 from unlearned.classify.first_pass import FirstPass
 from unlearned.classify.products import similarities
 from unlearned.classify.spelling import product, unit_rows
 from unlearned.errors import ConfigError, FitError
+from unlearned.examples import machine_texts
 
 MOST_EXAMPLES = 8_000
 """Of a solve: it takes seconds at this size, and time and memory grow with its cube and square."""
@@ -130,9 +131,14 @@ class KernelClassifier:
         ridge = config.ridge / np.where(labels > 0, weight, 1.0)
         kernel[np.diag_indices_from(kernel)] += ridge
         duals = _solve(kernel, labels)
-        words = [side.word_vectors for side in (forget, negatives)]
-        known = [own for own in words if own is not None]
-        first = FirstPass.learn(np.concatenate(known), spelling, labels, ridge) if len(known) == len(words) else None
+        first = None
+        if isinstance(encoder, ReadsWords):
+            sides = [forget, negatives, Features.of(machine_texts(), encoder)]
+            spelt = vstack([spelling, unit_rows(sides[-1].ngrams, grams, idf)], format="csr")
+            more = np.zeros(len(sides[-1]), dtype=np.float32)
+            first = FirstPass.learn(
+                [side.word_vectors for side in sides], spelt, np.r_[labels, more], np.r_[ridge, more + config.ridge]
+            )
         return cls(encoder, vectors, duals, grams, idf, config.spelling * (spelling.T @ duals), config, first)
 
     @property

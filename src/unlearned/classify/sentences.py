@@ -134,6 +134,13 @@ class SentenceEncoder:
         found: torch.Tensor = self.model(features)["sentence_embedding"].float()
         return found
 
+    def token_counts(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, however long, without special ones."""
+        with self._lock:
+            return [
+                len(ids) for ids in self._tokenizer()(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+            ]
+
     def is_common_word(self, word: str) -> bool:
         """The tokenizer has a token for the whole word: it is frequent in what the encoder was trained on."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""Row on what a decision costs, against what reading the same words costs the encoder anyway."""
+"""Row on what a decision costs, against what reading the same words costs the encoder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 
 from unlearned.benchmarks.classifier.bench import Bench, Fitted, Remembering
 from unlearned.benchmarks.classifier.carriers import filler
+from unlearned.benchmarks.classifier.machine_texts import MACHINE_TEXTS, tokens_of
 from unlearned.benchmarks.classifier.results import Ratio, Row
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.borders import detect_in_conversations
@@ -25,30 +26,44 @@ LONG_TOKENS, TOKENS_PER_WORD = 10_000, 1.3
 
 
 def latency(bench: Bench) -> Row:
-    """Short prompts one by one, in and out of scope; and one of 10,000 tokens."""
+    """Short prompts one by one, in and out of scope; one of 10,000 tokens; and what machines write, against prose."""
     scope = bench.tofu("10")
     assert isinstance(scope.classifier, Remembering)
     scope = replace(scope, classifier=scope.classifier.inner)  # nothing is remembered here
-    short = [*bench.some(bench.data.forget("10"), PROMPTS // 2), *bench.some(bench.data.elsewhere(), PROMPTS // 2)]
+    own, others = (bench.some(texts, PROMPTS // 2) for texts in (bench.data.forget("10"), bench.data.elsewhere()))
     phrases, words = bench.data.reviews("train"), int(LONG_TOKENS / TOKENS_PER_WORD)
     long = " ".join(filler(phrases, words, bench.rng("latency")))
     encoder, pairs = scope.classifier.encoder, (SHORT_PAIRS, LONG_PAIRS) if bench.limit is None else (2, 2)
     places = windows(long, 0, len(long))
-    bench.report("latency", 0, 2)
+    machine = {kind: write(bench.rng("latency", kind)) for kind, write in MACHINE_TEXTS.items()}
+    tokens = dict(zip((long, *machine.values()), tokens_of((long, *machine.values())), strict=True))
+    steps = 3 + len(machine)
+    bench.report("latency", 0, steps)
     ratios = [
         _paired(
-            bench, "one short prompt", "the encoder's forward pass", 1.3, len(short), pairs[0],
-            _decisions(scope, [text_only(text) for text in short]), _forwards(encoder, short),
+            bench, f"one short prompt, {where}", "the encoder's forward pass", target, pairs[0],
+            (len(some), _decisions(scope, [text_only(text) for text in some])), (len(some), _forwards(encoder, some)),
         )
+        for where, target, some in (("in scope", 1.15, own), ("about others", 0.3, others))
     ]  # fmt: skip
-    bench.report("latency", 1, 2)
+    bench.report("latency", 2, steps)
     ratios.append(
         _paired(
-            bench, "a prompt of 10,000 tokens", f"the encoder on its {len(places)} windows", 1.2, 1, pairs[1],
-            _decisions(scope, [text_only(long)]), lambda: encoder.encode([long[start:end] for start, end in places]),
+            bench, "a prompt of 10,000 tokens", f"the encoder on its {len(places)} windows", 0.25, pairs[1],
+            (1, _decisions(scope, [text_only(long)])),
+            (1, lambda: encoder.encode([long[start:end] for start, end in places])),
         )
     )  # fmt: skip
-    bench.report("latency", 2, 2)
+    for number, (kind, text) in enumerate(machine.items(), start=3):
+        bench.report("latency", number, steps)
+        ratios.append(
+            _paired(
+                bench, f"1,000 tokens of {kind}", "1,000 tokens of prose", 1.5, pairs[1],
+                (tokens[text] / 1000, _decisions(scope, [text_only(text)])),
+                (tokens[long] / 1000, _decisions(scope, [text_only(long)])),
+            )
+        )  # fmt: skip
+    bench.report("latency", steps, steps)
     return Row(ratios=ratios)
 
 
@@ -76,24 +91,19 @@ def _forwards(encoder: TextEncoder, texts: Sequence[str]) -> Callable[[], Any]:
     return run
 
 
-def _paired(
-    bench: Bench,
-    name: str,
-    baseline: str,
-    target: float,
-    prompts: int,
-    pairs: int,
-    ours: Callable[[], Any],
-    theirs: Callable[[], Any],
-) -> Ratio:
+Timed = tuple[float, Callable[[], Any]]
+"""Work, and how many of what is reported it does."""
+
+
+def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, ours: Timed, theirs: Timed) -> Ratio:
     """Measure in turn, so that a drift of the machine meets both; the first pair only warms up."""
     times = []
     for turn in range(pairs + 1):
         if turn % 2:
-            mine, other = _milliseconds(ours), _milliseconds(theirs)
+            mine, other = _milliseconds(ours[1]), _milliseconds(theirs[1])
         else:
-            other, mine = _milliseconds(theirs), _milliseconds(ours)
-        times.append((mine / prompts, other / prompts))
+            other, mine = _milliseconds(theirs[1]), _milliseconds(ours[1])
+        times.append((mine / ours[0], other / theirs[0]))
     low, median, high = statistics.quantiles([mine / other for mine, other in times[1:]], n=4)
     decision, base = (statistics.median(values) for values in zip(*times[1:], strict=True))
     return Ratio(
