@@ -73,3 +73,27 @@ def test_a_sealed_lexicon_says_nothing_without_the_secret() -> None:
         Lexicon.unsealed(sealed, b"t" * 32)
     with pytest.raises(ValueError, match="secret"):
         Lexicon.unsealed(np.zeros(9, dtype=np.uint8), b"s" * 32)
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "struck"),
+    [
+        ("What does Apple sell?", True, False),
+        ("Who founded Apple Inc.?", True, False),
+        ("who is the ceo of apple inc", True, False),
+        ("WHO FOUNDED APPLE?", False, False),  # for the classifier to decide
+        ("what does apple sell", False, False),
+        ("Apple pie is sweet.", False, False),
+        ("How To Bake An Apple Pie At Home", False, False),
+        ("Is an apple a fruit or a vegetable?", False, True),
+        ("How do I bake an apple pie?", False, True),
+    ],
+)
+def test_an_everyday_word_is_not_the_company_of_that_name(text: str, named: bool, struck: bool) -> None:
+    lexicon = Lexicon([ScopeName(name="Apple Inc.", kind="organisation")])
+    said = lexicon.said(text)
+    assert said.named is named
+    assert (said.less is not None) is struck
+    if struck:
+        assert said.text == text
+        assert "apple" not in (said.less or "apple")

@@ -18,8 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.decoding import everyday_words
+from unlearned.names.capitals import Meant, meant_by_case
 from unlearned.names.forms import KINDS, Kind, name_forms
-from unlearned.names.matcher import Match, Matcher, OpenMiddle, tokens
+from unlearned.names.matcher import Match, Matcher, OpenMiddle, Token, tokens
 from unlearned.names.people import Parts, follows_a_name, goes_on, is_shouted, others_parts, parts_of_name
 
 CERTAIN = 6.0
@@ -92,14 +93,16 @@ class Lexicon:
             return Said(text, None, False)
         everyday, shouted = everyday_words(), is_shouted(text)
         matches = self.matcher.find(text, words)
-        own = [m for m in matches if shouted or not self._is_others(text, words, m, everyday)]
-        named = any(self.names[m.name].given and self.names[m.name].alone for m in own)
+        found = [m for m in matches if shouted or not self._is_others(text, words, m, everyday)]
+        meant = {m: self._meant(text, words, m, everyday) for m in found}
+        own = [m for m in found if meant[m] != "word"]
+        named = any(self.names[m.name].given and self.names[m.name].alone and meant[m] == "name" for m in own)
         written = _replaced(text, [(m.start, m.end, self.names[m.name].name) for m in own])
         struck = {
             (word.start, word.end, "")
             for n, parts in self._parts
             for word in others_parts(text, words, own, parts, everyday)
-        }
+        } | {(m.start, m.end, "") for m in found if meant[m] == "word"}
         if not struck or named:
             return Said(written, None, named)
         return Said(written, _replaced(text, sorted(struck)), named)
@@ -113,6 +116,12 @@ class Lexicon:
             return True
         is_short = match.last - match.first == 1 and len(tokens(one.name)) > 1
         return is_short and follows_a_name(text, words, match.first, self._parts_of(match.name), everyday)
+
+    def _meant(self, text: str, words: Sequence[Token], match: Match, everyday: frozenset[str]) -> Meant:
+        """Whether an everyday word that is also a name's core stands for the name: Apple, and not an apple."""
+        if match.last - match.first > 1 or self.names[match.name].kind == "person":
+            return "name"
+        return "name" if words[match.first].key not in everyday else meant_by_case(text, words, match.first)
 
     def _parts_of(self, name: int) -> Parts:
         found = next((parts for n, parts in self._parts if n == name), None)
