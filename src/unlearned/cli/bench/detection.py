@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -25,16 +26,23 @@ def classifier(
     """How well prompts of a forget scope are found, and only they: TOFU, MMLU subsets, disguises, latency."""
     from rich.table import Table
 
-    from unlearned.benchmarks.classifier.results import yes_or_no
     from unlearned.benchmarks.classifier.run import measure_classifiers
     from unlearned.benchmarks.classifier.sets import Data, data_folder
     from unlearned.cli.console import console as make_console
     from unlearned.cli.progress import progress
+    from unlearned.report.detection import write_detection_report, yes_or_no
 
     chosen = config.make()
     folder = Data(data_folder(data))
     with progress() as report, quiet():
-        found = measure_classifiers(folder, out, chosen, on_progress=report)
+        found = measure_classifiers(
+            folder,
+            out,
+            chosen,
+            on_progress=report,
+            tell=lambda line: typer.echo(line, err=True),
+            on_row=partial(write_detection_report, out),
+        )
     console = make_console(log_width=150)
     table = Table(box=None, pad_edge=False)
     for column in ("measure", "classifier", "errors", "rate (95 % interval)", "target", "met"):
