@@ -101,16 +101,16 @@ wheels: $(READY)
 	rm -f $(WHEELS)/unlearned-*.whl
 
 lint: $(READY)
-	$(BIN)/ruff check src tests locks docs
-	$(BIN)/ruff format --check src tests locks docs
+	$(BIN)/ruff check src bench tests locks docs
+	$(BIN)/ruff format --check src bench tests locks docs
 	$(BIN)/mypy
 
 check: lint test
 
 bench: $(READY)
 	@mkdir -p runs
-	$(BIN)/unlearned bench speed --out runs/speed.json
+	$(BIN)/python -m bench speed --out runs/speed.json
 
 clean:
 	rm -rf $(VENV) $(VLLM) $(NEWEST) $(DOCS) $(LOCK) build dist site .pytest_cache .mypy_cache .ruff_cache src/*.egg-info
-	find src tests locks -name __pycache__ -type d -exec rm -rf {} +
+	find src bench tests locks -name __pycache__ -type d -exec rm -rf {} +

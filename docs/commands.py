@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-SOURCE = str(Path(__file__).parent.parent / "src")
+ROOT = Path(__file__).parent.parent
 
 INTRO = """# Command line
 
 Every command and option, as `unlearned COMMAND --help` shows them. Commands that load a model also take the
-[options of models](#options-of-models).
+[options of models](#options-of-models). What begins with `python -m bench` is run from the root of a clone.
 """
 MODEL = "Model"
 """The group whose options are listed once."""
@@ -20,17 +20,19 @@ MODEL = "Model"
 
 def page() -> str:
     """The whole page, in Markdown."""
-    sys.path.insert(0, SOURCE)
+    sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
     import typer
 
+    from bench.__main__ import app as measurements
     from unlearned.cli.main import app
 
-    root: Any = typer.main.get_command(app)
-    found = dict(_commands(root, root.make_context("unlearned", [], resilient_parsing=True), ""))
-    order = sorted(found, key=lambda name: (" " in name, name))
-    models = [one for one in found["generate"].params if _group(one) == MODEL]
-    tables = [_section(f"unlearned {name}", found[name], [p for p in found[name].params if _group(p) != MODEL])
-              for name in order]  # fmt: skip
+    found: dict[str, Any] = {}
+    for program, group in (("unlearned", app), ("python -m bench", measurements)):
+        root: Any = typer.main.get_command(group)
+        own = dict(_commands(root, root.make_context(program, [], resilient_parsing=True), f"{program} "))
+        found |= {name: own[name] for name in sorted(own, key=lambda name: (name.count(" "), name))}
+    models = [one for one in found["unlearned generate"].params if _group(one) == MODEL]
+    tables = [_section(name, one, [p for p in one.params if _group(p) != MODEL]) for name, one in found.items()]
     return "\n".join([INTRO, *tables, _section("Options of models", None, models)])
 
 
@@ -52,7 +54,7 @@ def _section(title: str, command: Any, parameters: list[Any]) -> str:
     lines = [f"## {title}", "", *([command.help or "", ""] if command is not None else [])]
     last = None
     for one in sorted(parameters, key=_group):
-        if one.name == "help":
+        if one.name == "help" or getattr(one, "hidden", False):
             continue
         if _group(one) != last:
             last = _group(one)

@@ -42,10 +42,7 @@ BENCHMARKS = ("benchmarks", "harness", "metrics")
 NO_NUMBERS = (
     *("__init__.py", "errors.py", "extras.py", "files.py", "plots.py", "progress.py", "registry.py", "settings.py"),
     *("demo", "check", "report", "forgetting"),
-    *(
-        f"benchmarks/{name}.py"
-        for name in ("__init__", "classifier/plot", "spec", "results", "step_cache", "versions", "source", "rows")
-    ),
+    *(f"benchmarks/{name}.py" for name in ("__init__", "spec", "results", "step_cache", "versions", "source", "rows")),
 )
 """What makes no number, or only reads data whose hash is compared."""
 

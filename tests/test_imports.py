@@ -14,6 +14,7 @@ import pytest
 import unlearned
 
 SOURCE = Path(unlearned.__file__).parent
+BENCH = SOURCE.parents[1] / "bench"
 HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
 STAGES = ("classify", "select", "corrupt", "engines")
 CORE = (
@@ -198,8 +199,24 @@ def test_reports_read_results_of_benchmarks_and_never_the_reverse() -> None:
         assert "harness" not in _rooms(path), path
 
 
-def test_nothing_is_unpickled() -> None:
+def test_the_package_runs_without_the_measurements_beside_it() -> None:
     for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert "bench" not in {name.partition(".")[0] for name in names}, path
+
+
+def test_only_commands_of_the_measurements_import_the_command_line() -> None:
+    files = sorted(BENCH.rglob("*.py"))
+    assert files
+    for path in files:
+        if path.parent.name != "commands" and path.name != "__main__.py":
+            assert not _rooms(path) & {"cli", "harness"}, path
+
+
+def test_nothing_is_unpickled() -> None:
+    for path in sorted([*SOURCE.rglob("*.py"), *BENCH.rglob("*.py")]):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]

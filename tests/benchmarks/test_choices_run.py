@@ -14,12 +14,12 @@ import torch
 from choices_rows import exam_tokenizer, question, write_mmlu, write_rows
 from typer.testing import CliRunner
 
+from bench.exams.run import run_speed
 from tiny_llama import tiny_llama
 from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
 from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
 from unlearned.benchmarks.choices.kind import MMLU_KIND
 from unlearned.benchmarks.choices.run import run_choices
-from unlearned.benchmarks.choices.speed import run_speed
 from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.results import ModelResults, Results, merge, part
 from unlearned.benchmarks.systems import Corrupted, Plain

@@ -13,19 +13,20 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from unlearned.benchmarks.classifier import carriers, disguises, run, scopes
 from unlearned.benchmarks.classifier.bench import Bench, _batches, covered, spills
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
 from unlearned.benchmarks.classifier.config import BenchmarkConfig
 from unlearned.benchmarks.classifier.disguises import DISGUISES, typing_errors
-from unlearned.benchmarks.classifier.plot import curves_plot
-from unlearned.benchmarks.classifier.results import NONE, Row, Target, as_markdown, counted, curve, verdict
+from unlearned.benchmarks.classifier.results import NONE, Row, Target, counted, curve, read_found
 from unlearned.benchmarks.classifier.run import ROWS, measure_classifiers
 from unlearned.benchmarks.classifier.sets import (
     Data,
@@ -38,8 +39,11 @@ from unlearned.benchmarks.classifier.sets import (
 )
 from unlearned.classify.base import Floats
 from unlearned.classify.remembering import RememberingEncoder
+from unlearned.cli.main import app
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import evenly
+from unlearned.report.detection import as_markdown, verdict, write_detection_report
+from unlearned.report.detection_plot import curves_plot
 from unlearned.stages import Span, Verdict
 
 QUESTION = 'Which book by Ana Ruiz-Ito, "The 7 Quiet Rivers", won a prize in 1998?'
@@ -240,15 +244,15 @@ def test_a_long_curve_is_thinned_out_and_keeps_its_ends() -> None:
 def test_rows_survive_json() -> None:
     row = Row([counted("row", "name", "kernel", [True, False], ["a", "b"])])
     assert Row.from_json(json.loads(json.dumps(row.as_json()))) == row
-    assert "| row | name | kernel | 1/2 | 50.00 % | 1.26 to 98.74 % | measured |  |" in as_markdown([row])
+    assert "| row | name | kernel | 1/2 | 50.00 % | 1.26 to 98.74 % | measured |  |" in as_markdown(row)
 
 
 def test_the_verdict_names_what_missed_its_target() -> None:
     good = counted("a", "found", "kernel", [False], ["x"], NONE)
     bad = counted("a", "flagged", "kernel", [True], ["x"], NONE)
-    assert verdict([Row([good])]) == "All 1 targets are met."
-    assert verdict([Row([good, bad])]) == "1 of 2 targets are met; not: a: flagged."
-    assert verdict([Row([counted("a", "b", "kernel", [True], ["x"])])]) == "Nothing that has a target was measured."
+    assert verdict(Row([good])) == "All 1 targets are met."
+    assert verdict(Row([good, bad])) == "1 of 2 targets are met; not: a: flagged."
+    assert verdict(Row([counted("a", "b", "kernel", [True], ["x"])])) == "Nothing that has a target was measured."
 
 
 def test_thinning_keeps_order_and_ends() -> None:
@@ -372,7 +376,13 @@ def test_a_run_writes_its_results_and_is_not_repeated(folder: Path, encoder: Cou
     out = tmp_path / "out"
     config = BenchmarkConfig(rows=("paraphrases", "typos"), limit=4)
     phases: list[str] = []
-    first = measure_classifiers(Data(folder), out, config, on_progress=lambda phase, done, total: phases.append(phase))
+    first = measure_classifiers(
+        Data(folder),
+        out,
+        config,
+        on_progress=lambda phase, done, total: phases.append(phase),
+        on_row=partial(write_detection_report, out),
+    )
     assert [measure.row for row in first for measure in row.measures] == ["paraphrases"] * 6 + ["typos"] * 2
     assert all(measure.count in (4, 8) for row in first for measure in row.measures)
     missed = next(m for m in first[0].measures if m.name == "paraphrased forget questions missed, forget01")
@@ -381,16 +391,25 @@ def test_a_run_writes_its_results_and_is_not_repeated(folder: Path, encoder: Cou
     written = json.loads((out / "results.json").read_text())
     assert [measure["name"] for measure in written["measures"]] == [m.name for row in first for m in row.measures]
     text = (out / "results.md").read_text()
-    assert as_markdown(first) in text
+    found = read_found(out)
+    assert [m for row in first for m in row.measures] == found.row.measures
+    assert as_markdown(found.row) in text
     assert f"on the text encoder {written['settings']['encoder']}, seed" in text
     assert f"Made on {written['at']}; torch" in text
-    assert f"**{verdict(first)}**" in text
+    assert f"**{verdict(found.row)}**" in text
     assert "What this does not prove:" in text
     encoder.texts = 0
     assert measure_classifiers(Data(folder), out, config) == first
     assert encoder.texts == 0
-    measure_classifiers(Data(folder), out, BenchmarkConfig(rows=("typos",), limit=4, seed=1))
+    told: list[str] = []
+    measure_classifiers(Data(folder), out, BenchmarkConfig(rows=("typos",), limit=4, seed=1), tell=told.append)
     assert encoder.texts > 0  # other settings
+    assert told == ["typos of kernel is measured anew: other seed (0, now 1)"]
+    shown = CliRunner().invoke(app, ["report", str(out)])
+    assert shown.exit_code == 0, shown.output
+    assert as_markdown(read_found(out).row) in (out / "results.md").read_text()
+    with pytest.raises(DataError, match="holds no results"):
+        read_found(tmp_path)
 
 
 def test_an_interrupted_run_keeps_the_rows_it_has(
@@ -403,7 +422,7 @@ def test_an_interrupted_run_keeps_the_rows_it_has(
     frames = ROWS["frames"]
     monkeypatch.setitem(run.ROWS, "frames", stop)
     with pytest.raises(KeyboardInterrupt):
-        measure_classifiers(Data(folder), out, config)
+        measure_classifiers(Data(folder), out, config, on_row=partial(write_detection_report, out))
     assert "typing errors" in (out / "results.md").read_text()
     monkeypatch.setitem(run.ROWS, "frames", frames)
     monkeypatch.setitem(run.ROWS, "typos", stop)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.index.run import SentenceLike, measure_index
 from oracles.neighbours import nearest
-from unlearned.benchmarks.index.run import SentenceLike, measure_index
 from unlearned.classify import index as module
 from unlearned.classify.base import Floats
 from unlearned.classify.index import NearestIndex

@@ -16,9 +16,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import bench.commands
 import unlearned.cli
+from bench.__main__ import app as measurements
 from unlearned.cli import configs
-from unlearned.cli.bench import bench
+from unlearned.cli.bench import bench as benchmarks
 from unlearned.cli.configs import Chosen, Only, with_settings
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnknownNameError
@@ -34,7 +36,10 @@ def commands(group: typer.Typer, path: str = "unlearned") -> Iterator[tuple[str,
         yield from commands(inner.typer_instance, f"{path} {inner.name}")
 
 
-COMMANDS = dict([*commands(app), *commands(bench, "unlearned bench")])
+COMMANDS = dict([*commands(app), *commands(benchmarks, "unlearned bench"), *commands(measurements, "python -m bench")])
+FILES = sorted(
+    file for package in (unlearned.cli, bench.commands) for file in Path(package.__file__).parent.rglob("*.py")
+)
 
 
 def options_of(command: Callable[..., Any]) -> dict[str, tuple[type[Any], str]]:
@@ -76,7 +81,7 @@ def test_what_nobody_sets_is_as_the_configuration_has_it(name: str) -> None:
             assert configs._value(known, parameters[option].default) == default, f"{name} --{option}"
 
 
-@pytest.mark.parametrize("file", sorted(Path(unlearned.cli.__file__).parent.rglob("*.py")), ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_no_command_builds_a_configuration_by_hand(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     light = [

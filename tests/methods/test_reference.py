@@ -15,7 +15,7 @@ from method_rows import FORGET, Train, encoded, loss_of
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from unlearned.benchmarks.methods.run import _cast_as_in_training
+from bench.methods.run import _cast_as_in_training
 from unlearned.errors import ConfigError
 from unlearned.methods.computing import computes_in, trains_on
 from unlearned.methods.config import LoraSettings

@@ -1,4 +1,4 @@
-"""`unlearned bench serve --engine vllm` and `bench load --engine vllm --plain`, small."""
+"""`python -m bench serve --engine vllm` and `load --engine vllm --plain`, small."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from vllm_helpers import FLAGGED, PLAIN, Servers, environment
 
-from unlearned.benchmarks.serving.config import LoadConfig
-from unlearned.benchmarks.serving.load import measure_load
-from unlearned.benchmarks.serving.process import ServerProcess, VllmProcess
-from unlearned.benchmarks.serving.vllm import measure_vllm
+from bench.serving.config import LoadConfig
+from bench.serving.load import measure_load
+from bench.serving.process import ServerProcess, VllmProcess
+from bench.serving.vllm import measure_vllm
 from unlearned.embedded import embedded_model_folder
 
 

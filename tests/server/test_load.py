@@ -15,10 +15,10 @@ import pytest
 from serving_helpers import FLAGGED, PLAIN
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.serving.config import LoadConfig
-from unlearned.benchmarks.serving.load import measure_load
-from unlearned.benchmarks.serving.process import ServerProcess
-from unlearned.cli.main import app
+from bench.__main__ import app
+from bench.serving.config import LoadConfig
+from bench.serving.load import measure_load
+from bench.serving.process import ServerProcess
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import fit
@@ -58,8 +58,9 @@ def test_no_answer_is_wrong_under_load(arguments: list[str], tmp_path: Path, kil
 def test_a_benchmark_that_is_ended_leaves_no_server_behind(arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "forget.jsonl").write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in FORGET))
     own = [*arguments[: arguments.index("--served-model-name")], "--dtype", "float32"]
-    command = [sys.executable, "-m", "unlearned.cli.main", "bench", "load", *own]
-    process = psutil.Popen([*command, "--forget", str(tmp_path / "forget.jsonl"), "--seconds", "300"])
+    command = [sys.executable, "-m", "bench", "load", *own]
+    command += ["--forget", str(tmp_path / "forget.jsonl"), "--seconds", "300"]
+    process = psutil.Popen(command, cwd=Path(__file__).parents[2])
     try:
         until = time.monotonic() + 120
         while not (servers := process.children(recursive=True)):
@@ -93,13 +94,13 @@ def test_the_command_counts_and_fails_when_an_answer_is_wrong(
     prompts = tmp_path / "forget.jsonl"
     prompts.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in FORGET))
     given = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    command = ["bench", "load", "--model", given["--model"], "--artifact", given["--artifact"], "--dtype", "float32"]
+    command = ["load", "--model", given["--model"], "--artifact", given["--artifact"], "--dtype", "float32"]
     command += ["--forget", str(prompts), "--seconds", "3", "--clients", "4", "--new-tokens", "4"]
     out = tmp_path / "load.json"
     done = CliRunner().invoke(app, [*command, "--out", str(out)])
     assert done.exit_code == 0, done.output
     assert json.loads(out.read_text())["answered"]["flagged"] > 0
-    monkeypatch.setattr("unlearned.benchmarks.serving.load.BAD", (('{"model": "bench", "messages": []}', 418),))
+    monkeypatch.setattr("bench.serving.load.BAD", (('{"model": "bench", "messages": []}', 418),))
     wrong = CliRunner().invoke(app, command)
     assert wrong.exit_code == 1
     assert "WRONG: status 400 instead of 418" in wrong.output

@@ -1,4 +1,4 @@
-"""`unlearned bench serve`, small."""
+"""`python -m bench serve`, small."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unlearned.benchmarks.serving.run import measure_serving
+from bench.serving.run import measure_serving
 
 
 def test_throughput_and_first_token_are_measured_in_pairs(model: Any, tiny_tokenizer: Any, artifact: Path) -> None:

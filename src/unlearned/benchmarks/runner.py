@@ -21,7 +21,7 @@ from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Data, Sta
 from unlearned.benchmarks.results import ModelResults, Results, Shard, config_json, machine_of, part, write_results
 from unlearned.benchmarks.settings import settings_of
 from unlearned.benchmarks.spec import Item
-from unlearned.benchmarks.step_cache import finished, keep, outdated
+from unlearned.benchmarks.step_cache import once
 from unlearned.benchmarks.systems import (
     UNFITTED,
     FitInputs,
@@ -202,17 +202,16 @@ class Steps:
         """
         file = self._out / STEPS / f"{name}.json"
         settings = {**self._decides, "name": name, **(settings or {})}
-        kept = finished(file, settings)
-        if kept is None:
-            if why := outdated(file, settings):
-                self._work.tell(f"{name} is asked anew: {why}")
+
+        def asked() -> dict[str, Any]:
             began = time.perf_counter()
             made = make()
             fitted = time.perf_counter()
             items = self._ask(made, self._phases(name))
             seconds = {"fit": round(fitted - began, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
-            kept = {"seconds": seconds, "made_of": made_of(made), "items": [dict(item) for item in items]}
-            keep(file, settings, kept)
+            return {"seconds": seconds, "made_of": made_of(made), "items": [dict(item) for item in items]}
+
+        kept = once(file, settings, asked, self._work.tell, f"{name} is asked anew")
         return ModelResults(
             name=name,
             unlearner=unlearner,
@@ -252,12 +251,14 @@ class Steps:
         label = f"{name}-seed{seed}"
         # What trains has a folder of its own, as other versions and settings decide it; the others share a detector.
         folder = self._out / ARTIFACTS / (label if trains(name) else f"seed{seed}")
-        if finished(folder / "fit.json", fit) is None:  # artifacts of other data, settings or versions
-            if why := outdated(folder / "fit.json", fit):
-                self._work.tell(f"{label} is fitted anew: {why}")
+
+        def emptied() -> dict[str, Any]:
+            """What lies there is of other data, settings or versions."""
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            keep(folder / "fit.json", fit, {})
+            return {}
+
+        once(folder / "fit.json", fit, emptied, self._work.tell, f"{label} is fitted anew")
 
         def make() -> System:
             report = self._phases(label)

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from unlearned.files import write_text
+from unlearned.progress import Tell
 
 OLD_KEY = "code"
 """Setting of parts that were kept by releases that compared source files, and not versions."""
+
+
+def once(
+    file: Path, settings: Mapping[str, Any], make: Callable[[], Mapping[str, Any]], tell: Tell, again: str
+) -> dict[str, Any]:
+    """A part's content: what was kept, or what is made and then kept.
+
+    Args:
+        file: where it is kept.
+        settings: everything that it depends on, as JSON has it.
+        make: gives it, as JSON has it; not called for what is there.
+        tell: is told why something that was kept is not used.
+        again: begins that line: which part is made anew.
+    """
+    kept = finished(file, settings)
+    if kept is None:
+        if why := outdated(file, settings):
+            tell(f"{again}: {why}")
+        kept = dict(make())
+        keep(file, settings, kept)
+    return kept
 
 
 def keep(file: Path, settings: Mapping[str, Any], content: Mapping[str, Any]) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -23,13 +20,13 @@ from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
 from unlearned.cli.instruct import instruct
 from unlearned.cli.methods import methods
-from unlearned.cli.output import never_fail_on_a_character
 from unlearned.cli.report import report
+from unlearned.cli.running import run
 from unlearned.cli.score import score
 from unlearned.cli.serve import serve
 from unlearned.cli.sign import sign
 from unlearned.cli.train import train
-from unlearned.errors import UnlearnedError
+from unlearned.errors import ConfigError
 
 GO_ON = ("fit", "forget", "train", "bench", "eval")
 """Commands that keep finished steps."""
@@ -43,6 +40,10 @@ class Benchmarks(TyperGroup):
         return super().list_commands(ctx)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        from unlearned.cli.bench.moved import MOVED, moved
+
+        if cmd_name in MOVED:
+            raise ConfigError(moved(cmd_name))
         self._load()
         return super().get_command(ctx, cmd_name)
 
@@ -90,37 +91,7 @@ def version(
 
 def main() -> None:
     """Run the command; an error is one line on stderr and exit status 1."""
-    # Told to end, a command still stops the servers that it has started.
-    never_fail_on_a_character()
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        app()
-    except UnlearnedError as error:
-        fail(str(error))
-    except KeyboardInterrupt:
-        fail(interrupted(sys.argv[1:]), status=130)
-    except SystemExit as end:
-        if end.code == 130:  # what typer makes of Ctrl-C
-            fail(interrupted(sys.argv[1:]), status=130)
-        raise
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader left; Python would complain again while flushing
-        sys.exit(1)
-    except OSError as error:
-        where = f" {error.filename!r}" if error.filename else ""
-        fail(f"{error.strerror or error}{where}.")
-
-
-def interrupted(arguments: Sequence[str]) -> str:
-    """What is said after Ctrl-C."""
-    goes_on = bool(arguments) and arguments[0] in GO_ON
-    return f"Interrupted.{' The same command goes on from its finished steps.' if goes_on else ''}"
-
-
-def fail(message: str, status: int = 1) -> None:
-    """Print one line on stderr and exit."""
-    print(f"unlearned: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(status)
+    run(app, GO_ON)
 
 
 if __name__ == "__main__":

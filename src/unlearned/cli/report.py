@@ -23,13 +23,20 @@ def report(
     from unlearned.cli.options import status
     from unlearned.errors import ConfigError
     from unlearned.report import outcome, tables
+    from unlearned.report.detection import is_detection, verdict, write_detection_report
     from unlearned.report.formats import as_rich
     from unlearned.report.outcome import has_common_form, write_outcome_report
     from unlearned.report.write import write_report
 
-    common = has_common_form(run)
-    if common and compare:
+    common, detection = has_common_form(run), is_detection(run)
+    if (common or detection) and compare:
         raise ConfigError("--compare is for runs of `bench tofu`.")
+    if detection:
+        if out is not None:
+            raise ConfigError("--out is not for runs of `bench classifier`, whose report is Markdown in RUN.")
+        found = write_detection_report(run)
+        typer.echo(f"{verdict(found.row)}\nWritten: {run / 'results.md'}")
+        return
     with status("Writing the report"):
         written = write_outcome_report(run, out=out) if common else write_report(run, compare or (), out=out)
     console = make_console(log_width=200)

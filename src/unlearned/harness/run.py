@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from unlearned.artifact.record import RECORD
 from unlearned.benchmarks.lm_eval import KIND
 from unlearned.benchmarks.results import ModelResults, Results, machine_of, part, write_results
 from unlearned.benchmarks.spec import Item
-from unlearned.benchmarks.step_cache import finished, keep, outdated
+from unlearned.benchmarks.step_cache import once
 from unlearned.benchmarks.versions import ASKING, versions
 from unlearned.errors import DataError, UnlearnedError, first_line
 from unlearned.extras import require
@@ -94,12 +95,8 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Resu
                 "artifacts": [_sha256(path / RECORD) for path in config.artifacts] if enforced else [],
             }
             file = out / STEPS / f"{name}-{task.replace('/', '_')}.json"
-            kept = finished(file, settings)
-            if kept is None:
-                if why := outdated(file, settings):
-                    tell(f"{name}: {task} is asked anew: {why}")
-                kept = _evaluated(lm, manager, task, loaded[task], config)
-                keep(file, settings, kept)
+            ask = partial(_evaluated, lm, manager, task, loaded[task], config)
+            kept = once(file, settings, ask, tell, f"{name}: {task} is asked anew")
             items += kept["items"]
             harness[f"{name}: {task}"] = kept["results"]
         seconds = {"evaluation": round(time.perf_counter() - began, 1)}

@@ -1,4 +1,4 @@
-"""One table as Markdown, as LaTeX (booktabs) and for the terminal."""
+"""One table as Markdown, as LaTeX (booktabs) and for the terminal; and the list of limits."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def as_markdown(table: Table) -> str:
             label = _plain(f"{row.label} ({row.note})" if row.note else row.label)
             found.append(_pipes([label, *map(_markdown_cell, row.cells)]))
     return "\n".join(found) + "\n"
+
+
+def limits_as_markdown(sentences: Sequence[str]) -> str:
+    """What the numbers of a benchmark do not show, as a list; every report in Markdown ends with it."""
+    return "What this does not prove:\n\n" + "".join(f"- {sentence}\n" for sentence in sentences)
 
 
 def as_latex(table: Table) -> str:

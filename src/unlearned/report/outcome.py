@@ -11,7 +11,7 @@ from unlearned.benchmarks.spec import Measure, Spec, Values, specs
 from unlearned.files import write_text
 from unlearned.metrics.estimate import Estimate, mean
 from unlearned.report.compared import REFERENCES, VERDICT_RULE, Line, measure_plots, tested, verdict
-from unlearned.report.formats import as_latex, as_markdown
+from unlearned.report.formats import as_latex, as_markdown, limits_as_markdown
 from unlearned.report.render import rendered
 from unlearned.report.table import SIGNS, Cell, Column, Row, Section, Table
 from unlearned.report.write import Report, places
@@ -57,8 +57,7 @@ def write_outcome_report(folder: Path, *, out: Path | None = None) -> Report:
     )
     write_text(html, page)
     said = "".join(f"{sentence}\n\n" for sentence in (*told, f"**{came_out}** {VERDICT_RULE}"))
-    limits = "".join(f"- {sentence}\n" for sentence in kind.limits)
-    ends = (f"{RULE}\n", f"What this does not prove:\n\n{limits}")
+    ends = (f"{RULE}\n", limits_as_markdown(kind.limits))
     write_text(markdown, "\n".join([f"# {kind.title}\n\n{said}", *map(as_markdown, found), *ends]))
     head = "% Needs \\usepackage{booktabs}. Intervals: 95 %, over items (i) or seeds (s)."
     write_text(latex, "\n".join([head, *map(as_latex, found)]))

@@ -1,17 +1,22 @@
-"""What a benchmark finds: counts with exact intervals, ratios, curves; as JSON and as Markdown."""
+"""What the benchmark of classifiers finds: counts with exact intervals, ratios, curves; written and read as JSON."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unlearned.benchmarks.step_cache import as_text
 from unlearned.classify.base import Floats
 from unlearned.errors import DataError
+from unlearned.files import write_text
 from unlearned.metrics.estimate import exact_interval
 
+RESULTS = "results.json"
 EXAMPLES, LONGEST_EXAMPLE = 5, 300
 POINTS = 200
 """Of a curve that is written down."""
@@ -124,6 +129,41 @@ class Row:
         )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """A run, as far as it went."""
+
+    at: str
+    """Day on which it was written, in UTC."""
+
+    settings: Mapping[str, Any]
+    """What decides the numbers, as JSON has it."""
+
+    versions: Mapping[str, str]
+    row: Row
+    """All rows that were measured, one after the other."""
+
+
+def write_found(folder: Path, found: Found) -> None:
+    """Write `results.json`."""
+    about = {"benchmark": "classifier", "at": found.at, "settings": found.settings, "versions": found.versions}
+    write_text(folder / RESULTS, as_text({**about, **found.row.as_json()}))
+
+
+def read_found(folder: Path) -> Found:
+    """Read what `write_found` wrote.
+
+    Raises:
+        DataError: there is none, or it is of another benchmark.
+    """
+    file = folder / RESULTS
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        return Found(at=data["at"], settings=data["settings"], versions=data["versions"], row=Row.from_json(data))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file} holds no results of `unlearned bench classifier`. Run it again.") from error
+
+
 def counted(
     row: str, name: str, classifier: str, wrong: Sequence[bool], texts: Sequence[str], target: Target = MEASURED
 ) -> Measure:
@@ -193,64 +233,3 @@ LIMITS = (
     "Disguises and carriers are those that the benchmark knows. Somebody who looks for another one may find it.",
     "A ratio of times is of this machine and its load; milliseconds are of the same.",
 )
-
-
-def verdict(rows: Sequence[Row]) -> str:
-    """What came out, in one sentence."""
-    judged = [(m.met, f"{m.row}: {m.name}") for row in rows for m in row.measures if m.met is not None]
-    judged += [(r.met, f"latency of {r.name}") for row in rows for r in row.ratios]
-    missed = [name for met, name in judged if not met]
-    if not judged:
-        return "Nothing that has a target was measured."
-    if not missed:
-        return f"All {len(judged)} targets are met."
-    more = f" and {len(missed) - EXAMPLES} more" if len(missed) > EXAMPLES else ""
-    return f"{len(judged) - len(missed)} of {len(judged)} targets are met; not: {'; '.join(missed[:EXAMPLES])}{more}."
-
-
-def report(rows: Sequence[Row], settings: Mapping[str, Any], versions: Mapping[str, str], at: str) -> str:
-    """Everything in Markdown: what was measured on what, the verdict, the tables, the plot, and the limits."""
-    kinds = dict.fromkeys(m.classifier for row in rows for m in row.measures)
-    kinds |= dict.fromkeys(r.classifier for row in rows for r in row.ratios)
-    cut = f"; every set was cut to {settings['limit']} rows" if settings["limit"] else ""
-    head = (
-        f"Detection by {', '.join(kinds) or 'no classifier'} on the text encoder {settings['encoder']}, seed "
-        f"{settings['seed']}. Data: SHA-256 {str(settings['data'])[:16]}{cut}. Made on {at}; "
-        f"{', '.join(f'{name} {version}' for name, version in versions.items())}."
-    )
-    has_curves = any(row.curves for row in rows)
-    plot = ["![Recall against false alarms](curves.svg)\n"] if has_curves else []
-    limits = "What this does not prove:\n\n" + "".join(f"- {sentence}\n" for sentence in LIMITS)
-    return "\n".join(["# Detection\n", f"{head}\n", f"**{verdict(rows)}**\n", as_markdown(rows), *plot, limits])
-
-
-def as_markdown(rows: Sequence[Row]) -> str:
-    """Two tables: what went wrong how often, and what it costs."""
-    lines = [
-        "| row | measure | classifier | errors | rate | 95 % interval | target | met |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for m in (measure for row in rows for measure in row.measures):
-        low, high = m.interval
-        lines.append(
-            f"| {m.row} | {m.name} | {m.classifier} | {m.errors}/{m.count} | {100 * m.rate:.2f} % "
-            f"| {100 * low:.2f} to {100 * high:.2f} % | {m.target} | {yes_or_no(m.met)} |"
-        )
-    if ratios := [ratio for row in rows for ratio in row.ratios]:
-        lines += [
-            "",
-            "| latency | classifier | ratio (quartiles) | decision | baseline | target | met |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for r in ratios:
-            lines.append(
-                f"| {r.name} | {r.classifier} | {r.ratio:.2f} ({r.quartiles[0]:.2f} to {r.quartiles[1]:.2f}) "
-                f"| {r.milliseconds:.3g} ms | {r.baseline_milliseconds:.3g} ms ({r.baseline}) "
-                f"| at most {r.target:g} | {yes_or_no(r.met)} |"
-            )
-    return "\n".join(lines) + "\n"
-
-
-def yes_or_no(met: bool | None) -> str:
-    """For a table."""
-    return "" if met is None else "yes" if met else "**no**"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,12 @@ from typing import Any
 from unlearned.benchmarks.classifier import attacks, exams, latency, meanings, scopes
 from unlearned.benchmarks.classifier.bench import Bench
 from unlearned.benchmarks.classifier.config import BenchmarkConfig
-from unlearned.benchmarks.classifier.plot import curves_plot
-from unlearned.benchmarks.classifier.results import Row, report
+from unlearned.benchmarks.classifier.results import Found, Row, write_found
 from unlearned.benchmarks.classifier.sets import Data
-from unlearned.benchmarks.step_cache import as_text, finished, keep
+from unlearned.benchmarks.step_cache import once
 from unlearned.benchmarks.versions import versions
-from unlearned.errors import DataError, MissingExtraError
-from unlearned.files import write_text
-from unlearned.progress import Progress
+from unlearned.errors import DataError
+from unlearned.progress import Progress, Tell
 
 ROWS: dict[str, Callable[[Bench], Row]] = {
     "paraphrases": scopes.paraphrases,
@@ -41,9 +40,15 @@ VERSION = 1
 
 
 def measure_classifiers(
-    data: Data, out: Path, config: BenchmarkConfig, *, on_progress: Progress | None = None
+    data: Data,
+    out: Path,
+    config: BenchmarkConfig,
+    *,
+    on_progress: Progress | None = None,
+    tell: Tell | None = None,
+    on_row: Callable[[], object] | None = None,
 ) -> list[Row]:
-    """Measure, and write `results.json`, `results.md` and `curves.svg` into the folder `out`.
+    """Measure, and write `results.json` into the folder `out`, anew after every row.
 
     Args:
         data: TOFU, MMLU and SST-2.
@@ -51,11 +56,13 @@ def measure_classifiers(
             a version have changed.
         config: what is measured.
         on_progress: called with (phase, done, total).
+        tell: called with lines about why kept rows are not used.
+        on_row: called whenever `results.json` has another row.
 
     Raises:
         DataError: a data set is missing, or `out` cannot be written.
     """
-    report = on_progress or (lambda phase, done, total: None)
+    report, tell = on_progress or (lambda phase, done, total: None), tell or (lambda line: None)
     kept = out / "rows"
     try:
         kept.mkdir(parents=True, exist_ok=True)
@@ -82,29 +89,28 @@ def measure_classifiers(
         )
         for name in config.rows_of(kind):
             settings = {**common, "classifier": kind, "row": name}
-            file = kept / f"{kind}.{name}.json"
-            kept_row = finished(file, settings)
-            row = None if kept_row is None else Row.from_json(kept_row)
-            if row is None:
-                start = time.perf_counter()
-                row = ROWS[name](bench)
-                seconds = round(time.perf_counter() - start, 1)
-                keep(file, settings, {"seconds": seconds, **row.as_json()})
-            rows.append(row)
+            file, measure = kept / f"{kind}.{name}.json", partial(_measured, name, bench)
+            rows.append(Row.from_json(once(file, settings, measure, tell, f"{name} of {kind} is measured anew")))
             _write(out, common, rows)
+            if on_row is not None:
+                on_row()
     return rows
+
+
+def _measured(name: str, bench: Bench) -> dict[str, Any]:
+    """One row, and the seconds that it took."""
+    start = time.perf_counter()
+    row = ROWS[name](bench)
+    return {"seconds": round(time.perf_counter() - start, 1), **row.as_json()}
 
 
 def _write(out: Path, common: dict[str, Any], rows: Sequence[Row]) -> None:
     """Everything so far: an interrupted run leaves what it has."""
-    versions = {name: version(name) for name in ("torch", "transformers", "sentence-transformers", "numpy")}
     joint = Row(*([item for row in rows for item in getattr(row, kind)] for kind in ("measures", "ratios", "curves")))
-    at = datetime.now(timezone.utc).date().isoformat()
-    found = {"at": at, "settings": common, "versions": versions, **joint.as_json()}
-    write_text(out / "results.json", as_text(found))
-    write_text(out / "results.md", report(rows, common, versions, at))
-    if joint.curves:
-        try:
-            write_text(out / "curves.svg", curves_plot(joint.curves))
-        except MissingExtraError:
-            (out / "curves.svg").unlink(missing_ok=True)  # the points are in results.json
+    found = Found(
+        at=datetime.now(timezone.utc).date().isoformat(),
+        settings=common,
+        versions={name: version(name) for name in ("torch", "transformers", "sentence-transformers", "numpy")},
+        row=joint,
+    )
+    write_found(out, found)

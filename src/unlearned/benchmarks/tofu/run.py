@@ -23,7 +23,7 @@ from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.settings import settings_of
-from unlearned.benchmarks.step_cache import as_text, finished, keep, outdated
+from unlearned.benchmarks.step_cache import as_text, once
 from unlearned.benchmarks.systems import (
     UNFITTED,
     Corrupted,
@@ -204,12 +204,14 @@ class _Bench:
         if trains(name):
             settings |= {"train": dict(materials.train), "spul": dict(materials.spul)}
         folder = artifacts_of(self.out, name, seed)
-        if finished(folder / "fit.json", settings) is None:  # artifacts of other data, settings or versions
-            if why := outdated(folder / "fit.json", settings):
-                self.tell(f"{name}, seed {seed}, is fitted anew: {why}")
+
+        def emptied() -> dict[str, Any]:
+            """What lies there is of other data, settings or versions."""
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            keep(folder / "fit.json", settings, {})
+            return {}
+
+        once(folder / "fit.json", settings, emptied, self.tell, f"{name}, seed {seed}, is fitted anew")
 
         def make() -> System:
             return make_system(name, seed, folder, materials, self._phases(f"{name}, seed {seed}"))
@@ -227,10 +229,8 @@ class _Bench:
     ) -> Tested:
         """One evaluation, from disk where it is there."""
         file, settings = self.out / STEPS / f"{name}.json", {**self._common, "name": name, **settings}
-        kept = finished(file, settings)
-        if kept is None:
-            if why := outdated(file, settings):
-                self.tell(f"{name} is asked anew: {why}")
+
+        def asked() -> dict[str, Any]:
             begin = time.perf_counter()
             made = make()
             fitted = time.perf_counter()
@@ -243,25 +243,27 @@ class _Bench:
                 on_progress=self._phases(name),
             )
             seconds = {"fit": round(fitted - begin, 1), "evaluation": round(time.perf_counter() - fitted, 1)}
-            kept = {"seconds": seconds, "items": evaluation_json(found)}
-            keep(file, settings, kept)
+            return {"seconds": seconds, "items": evaluation_json(found)}
+
+        kept = once(file, settings, asked, self.tell, f"{name} is asked anew")
         return Tested(name, unlearner, seed, evaluation_from_json(kept["items"]), kept["seconds"])
 
     def speed(self) -> dict[str, Any]:
         """Scoring against the naive way, in float32."""
         file, settings = self.out / STEPS / f"{SPEED}.json", {**self._common, "questions": self.config.speed_questions}
-        kept = finished(file, settings)
-        if kept is None:
+
+        def measured() -> dict[str, Any]:
             self.report(SPEED, 0, 1)
             model, tokenizer = self.start
             copied: Any = copy.deepcopy(model)
             copied.to(torch.float32)
             engine = TransformersEngine(copied, tokenizer)
             rows = scored_questions(engine, self.asked["forget"][: self.config.speed_questions])
-            kept = {"speed": asdict(measure_scoring_speed(Scorer(engine), rows, rounds=1))}
-            keep(file, settings, kept)
+            speed = asdict(measure_scoring_speed(Scorer(engine), rows, rounds=1))
             self.report(SPEED, 1, 1)
-        found: dict[str, Any] = kept["speed"]
+            return {"speed": speed}
+
+        found: dict[str, Any] = once(file, settings, measured, self.tell, "speed is measured anew")["speed"]
         return found
 
     def _phases(self, name: str) -> Progress:

@@ -1,4 +1,4 @@
-"""`unlearned bench`: benchmarks, one subcommand each."""
+"""`unlearned bench`: benchmarks of unlearning, one subcommand each."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ import typer
 from unlearned.cli.bench.answers import answers
 from unlearned.cli.bench.choices import mmlu, wmdp
 from unlearned.cli.bench.copyright import book, muse, news
-from unlearned.cli.bench.corruption import corruption_table, strength
-from unlearned.cli.bench.cost import serving, speed
-from unlearned.cli.bench.detection import classifier, index
+from unlearned.cli.bench.detection import classifier
 from unlearned.cli.bench.harmful import harmful
-from unlearned.cli.bench.load import load
-from unlearned.cli.bench.methods import method_costs
 from unlearned.cli.bench.probes import probes
 from unlearned.cli.bench.sentiment import sentiment
 from unlearned.cli.bench.shown import merge
@@ -29,10 +25,7 @@ def group() -> None:
 
 
 for command in (
-    speed,
     classifier,
-    index,
-    strength,
     strangers,
     subjects,
     tofu,
@@ -45,11 +38,7 @@ for command in (
     muse,
     mmlu,
     wmdp,
-    load,
     probes,
     answers,
 ):
     bench.command()(command)
-bench.command(name="corruptions")(corruption_table)
-bench.command(name="serve")(serving)
-bench.command(name="methods")(method_costs)

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
+from unlearned.cli.bench.moved import moved
 from unlearned.cli.bench.options import Out, Report, Shard, run_and_show
 from unlearned.cli.configs import Chosen, Only, with_settings
-from unlearned.cli.options import quiet
+from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
 from unlearned.settings import TRAINING
 
@@ -30,10 +31,7 @@ def mmlu(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    speed: Annotated[
-        bool, typer.Option("--speed", help="Only compare the speed with lm-eval's own model, on all subjects.")
-    ] = False,
-    rounds: Annotated[int, typer.Option(min=1, help="Of --speed.")] = 3,
+    speed: Annotated[bool, typer.Option("--speed", hidden=True)] = False,
     shard: Shard = None,
     out: Out = Path("runs/mmlu"),
     report: Report = True,
@@ -43,8 +41,7 @@ def mmlu(
     from unlearned.cli.settings import settings
 
     if speed:
-        _speed(options, data, out, limit=config["limit"], batch_size=config["batch_size"], rounds=rounds)
-        return
+        raise ConfigError(moved("mmlu --speed"))
     chosen = config.make(data=data, model=options, training=training_of(settings(training, "--training")))
     run_and_show(partial(run_choices, chosen, out), out, shard=shard, report=report)
 
@@ -68,23 +65,3 @@ def wmdp(
 
     chosen = config.make(benchmark="wmdp", data=data, model=options)
     run_and_show(partial(run_choices, chosen, out), out, shard=shard, report=report)
-
-
-def _speed(
-    options: ModelOptions, data: str | None, out: Path, *, limit: int | None, batch_size: int, rounds: int
-) -> None:
-    from unlearned.benchmarks.choices.speed import run_speed
-    from unlearned.cli.progress import progress
-
-    with progress() as shown, quiet():
-        found = run_speed(options, data, out, limit=limit, batch_size=batch_size, rounds=rounds, on_progress=shown)
-    ours, theirs = (found["per_second"][name] for name in ("unlearned", "lm-eval"))
-    typer.echo(
-        f"{found['questions']} questions, batches of {batch_size}: {ours:.2f} questions/s, lm-eval {theirs:.2f}; "
-        f"ratio {found['ratio']:.2f} (processor time {found['ratio_of_processor_time']:.2f})"
-    )
-    others = found["subjects_with_other_accuracy"]
-    typer.echo(
-        f"Other answers: {found['other_answers']}; subjects with another accuracy: {len(others)} of {found['subjects']}"
-    )
-    typer.echo(f"Written: {out / 'speed.json'}")

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.corruptions.run import CorruptionRow, _repeated, leaks_plot
-from unlearned.benchmarks.corruptions.run import as_markdown as corruption_table
-from unlearned.benchmarks.corruptions.run import report as corruption_report
-from unlearned.benchmarks.strength import search
-from unlearned.benchmarks.strength.naive import answer_log_probability, naive_objective
-from unlearned.benchmarks.strength.scopes import SOLAR_SYSTEM, BenchScope, _read
-from unlearned.benchmarks.strength.search import functions_with_strength, measure_search
-from unlearned.benchmarks.strength.tables import as_markdown
-from unlearned.cli.main import app
+from bench.__main__ import app
+from bench.corruptions.run import CorruptionRow, _repeated, leaks_plot
+from bench.corruptions.run import as_markdown as corruption_table
+from bench.corruptions.run import report as corruption_report
+from bench.strength import search
+from bench.strength.naive import answer_log_probability, naive_objective
+from bench.strength.scopes import SOLAR_SYSTEM, BenchScope, _read
+from bench.strength.search import functions_with_strength, measure_search
+from bench.strength.tables import as_markdown
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
@@ -159,6 +159,6 @@ def test_the_report_of_corruptions_names_what_was_measured_and_what_came_out() -
     ],
 )
 def test_bad_arguments_are_refused_before_the_model_is_loaded(arguments: list[str], message: str) -> None:
-    result = CliRunner().invoke(app, ["bench", *arguments])
+    result = CliRunner().invoke(app, arguments)
     assert result.exit_code != 0
     assert message in str(result.exception)

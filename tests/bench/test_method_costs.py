@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from unlearned.benchmarks.methods.run import measure_methods
+from bench.methods.run import measure_methods
 from unlearned.examples import Row
 from unlearned.methods.known import make_method, methods
 

@@ -1,4 +1,4 @@
-"""`unlearned bench load`: whether a server stands many clients."""
+"""`python -m bench load`: whether a server stands many clients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.benchmarks.serving.config import LoadConfig
+from bench.serving.config import LoadConfig
 from unlearned.cli.configs import Chosen, with_settings
 from unlearned.cli.options import Artifacts, PromptColumn, quiet
 from unlearned.models import ModelOptions
@@ -37,8 +37,8 @@ def load(
     import json
     import tempfile
 
-    from unlearned.benchmarks.serving.load import measure_load
-    from unlearned.benchmarks.serving.process import ServerProcess, VllmProcess
+    from bench.serving.load import measure_load
+    from bench.serving.process import ServerProcess, VllmProcess
     from unlearned.cli.options import load as load_model
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
@@ -57,7 +57,7 @@ def load(
     with tempfile.TemporaryDirectory() as scratch:
         folders = list(artifact or ())
         if forget is None:
-            from unlearned.benchmarks.serving.run import fitted
+            from bench.serving.run import fitted
 
             model, tokenizer = load_model(options)
             with quiet():

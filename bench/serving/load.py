@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from unlearned.benchmarks.serving.config import LoadConfig
-from unlearned.benchmarks.serving.process import Server
+from bench.serving.config import LoadConfig
+from bench.serving.process import Server
 from unlearned.errors import ConfigError
 from unlearned.progress import Progress
 

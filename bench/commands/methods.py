@@ -1,4 +1,4 @@
-"""`unlearned bench methods`: what a training step of each method costs."""
+"""`python -m bench methods`: what a training step of each method costs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def method_costs(
 
     from rich.table import Table
 
-    from unlearned.benchmarks.methods.run import ALLOWED, measure_methods
+    from bench.methods.run import ALLOWED, measure_methods
     from unlearned.cli.console import console as make_console
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress

@@ -1,4 +1,4 @@
-"""`unlearned bench`: what corrupting does, and how its strength is learned."""
+"""`python -m bench strength` and `corruptions`: what corrupting does, and how its strength is learned."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def strength(
     import json
     from dataclasses import asdict
 
-    from unlearned.benchmarks.strength.run import PARTS, measure_strength
-    from unlearned.benchmarks.strength.surrogates import measure_surrogates
-    from unlearned.benchmarks.strength.tables import as_markdown
+    from bench.strength.run import PARTS, measure_strength
+    from bench.strength.surrogates import measure_surrogates
+    from bench.strength.tables import as_markdown
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.errors import ConfigError
@@ -63,9 +63,9 @@ def corruption_table(
     """What every corruption function does to forget answers, to fluency, and to the words it hides."""
     from datetime import datetime, timezone
 
+    from bench.corruptions.run import as_markdown, leaks_plot, measure_corruptions, verdict
+    from bench.corruptions.run import report as report_of
     from unlearned.artifact.fingerprint import base_model_record
-    from unlearned.benchmarks.corruptions.run import as_markdown, leaks_plot, measure_corruptions, verdict
-    from unlearned.benchmarks.corruptions.run import report as report_of
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.corrupt.functions import corruptions

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from bench.strength.leaks import measure_leaks
+from bench.strength.naive import naive_objective
+from bench.strength.scopes import NAMES, BenchScope, bench_scope
+from bench.strength.search import measure_search
 from unlearned.artifact.fingerprint import base_model_record
-from unlearned.benchmarks.strength.leaks import measure_leaks
-from unlearned.benchmarks.strength.naive import naive_objective
-from unlearned.benchmarks.strength.scopes import NAMES, BenchScope, bench_scope
-from unlearned.benchmarks.strength.search import measure_search
 from unlearned.demo.concepts import CONCEPTS
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.config import WITHOUT_NAMES, StrengthConfig

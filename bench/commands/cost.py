@@ -1,4 +1,4 @@
-"""`unlearned bench`: what enforcing and serving cost."""
+"""`python -m bench speed` and `serve`: what enforcing and serving cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def speed(
 
     from rich.table import Table
 
-    from unlearned.benchmarks.speed.run import measure_speed
+    from bench.speed.run import measure_speed
     from unlearned.cli.console import console as make_console
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
@@ -77,7 +77,7 @@ def serving(
     import shlex
     import tempfile
 
-    from unlearned.benchmarks.serving.run import fitted, measure_serving
+    from bench.serving.run import fitted, measure_serving
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.errors import ConfigError
@@ -94,7 +94,7 @@ def serving(
     model, tokenizer = load(options)
     with progress() as report, quiet(), tempfile.TemporaryDirectory() as scratch:
         if engine == "vllm":
-            from unlearned.benchmarks.serving.vllm import measure_vllm
+            from bench.serving.vllm import measure_vllm
             from unlearned.cli.serve_vllm import model_arguments
 
             path, *of_model = model_arguments(options)

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from bench.serving.clients import Prompts, ask, paired, throughput
 from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
-from unlearned.benchmarks.serving.clients import Prompts, ask, paired, throughput
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import fit

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unlearned.benchmarks.strength.scopes import BenchScope
+from bench.strength.scopes import BenchScope
 from unlearned.demo.concepts import Concept
 from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine

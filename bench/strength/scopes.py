@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
@@ -19,6 +19,7 @@ from unlearned.unlearners.eco import ForgetScope
 
 SOLAR_SYSTEM = "solar-system"
 NAMES = (*CONCEPTS, SOLAR_SYSTEM)
+DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,5 +52,5 @@ def bench_scope(name: str) -> BenchScope:
 
 
 def _read(name: str) -> list[Row]:
-    text = files("unlearned").joinpath(f"benchmarks/strength/data/{name}.jsonl").read_text(encoding="utf-8")
+    text = (DATA / f"{name}.jsonl").read_text(encoding="utf-8")
     return as_rows([json.loads(line) for line in text.splitlines() if line], name=name)

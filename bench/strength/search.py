@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from unlearned.benchmarks.strength.scopes import BenchScope
+from bench.strength.scopes import BenchScope
 from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.bracketing import Bracketing

@@ -24,6 +24,7 @@ from unlearned.learn.ledger import Ledger
 from unlearned.learn.lesson import prepare_lesson
 from unlearned.learn.strength import learn_one
 from unlearned.progress import Progress
+from unlearned.report.formats import limits_as_markdown
 from unlearned.stages import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ECO, ForgetScope
 
@@ -177,9 +178,8 @@ def report(rows: Sequence[CorruptionRow], *, model: str, scope: str, at: str) ->
         f"{model} on {platform.processor() or platform.machine()}; {questions} held-out questions about the demo's "
         f"scope {scope}, all taken as in scope, answered with {ANSWER_TOKENS} tokens. Made on {at}; {versions}."
     )
-    limits = "What this does not prove:\n\n" + "".join(f"- {sentence}\n" for sentence in LIMITS)
     title = "# What every corruption function does\n"
-    return "\n".join([title, f"{head}\n", f"**{verdict(rows)}**\n", as_markdown(rows), limits])
+    return "\n".join([title, f"{head}\n", f"**{verdict(rows)}**\n", as_markdown(rows), limits_as_markdown(LIMITS)])
 
 
 def leaks_plot(rows: Sequence[CorruptionRow]) -> str:

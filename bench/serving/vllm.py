@@ -14,8 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from unlearned.benchmarks.serving.clients import Prompts, paired, throughput
-from unlearned.benchmarks.serving.process import VllmProcess
+from bench.serving.clients import Prompts, paired, throughput
+from bench.serving.process import VllmProcess
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.extras import require
 from unlearned.progress import Progress

@@ -1,0 +1,1 @@
+"""The commands of `python -m bench`; they share the options of `unlearned`."""

@@ -1,0 +1,1 @@
+"""How fast the letters of exams are scored, against lm-evaluation-harness."""
