@@ -66,6 +66,17 @@ def test_no_option_says_again_what_a_configuration_says(name: str) -> None:
                 assert default != default_of(config, field.name), f"{name} --{field.name} repeats {config.__name__}"
 
 
+def test_no_help_text_holds_what_the_console_takes_for_markup() -> None:
+    helps = {
+        f"{name} --{option}": one.help
+        for name, command in COMMANDS.items()
+        for option, parameter in inspect.signature(command, eval_str=True).parameters.items()
+        for one in getattr(parameter.annotation, "__metadata__", ())
+    }
+    assert len(helps) > 300
+    assert [option for option, text in helps.items() if "[" in (text or "")] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_nobody_sets_is_as_the_configuration_has_it(name: str) -> None:
     command = COMMANDS[name]

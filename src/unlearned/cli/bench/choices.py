@@ -22,7 +22,7 @@ def mmlu(
     config: Annotated[Chosen[ChoicesRunConfig], Only(without=("domains", "mmlu", "forget"))],
     options: ModelOptions,
     data: Annotated[
-        str | None, typer.Option(help="Folder with dev and test (.jsonl, .json, .csv), or a hub name [cais/mmlu].")
+        str | None, typer.Option(help="Folder with dev and test (.jsonl, .json, .csv), or a hub name (cais/mmlu).")
     ] = None,
     training: Annotated[
         list[str] | None,
@@ -53,7 +53,7 @@ def wmdp(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Folder with wmdp-bio, wmdp-chem and wmdp-cyber (.jsonl, .json, .csv), or a hub name [cais/wmdp]."
+            help="Folder with wmdp-bio, wmdp-chem and wmdp-cyber (.jsonl, .json, .csv), or a hub name (cais/wmdp)."
         ),
     ] = None,
     shard: Shard = None,
