@@ -18,7 +18,7 @@ def exams(
     config: Annotated[Chosen[ChoicesRunConfig], Only("limit", "batch_size")],
     options: ModelOptions,
     data: Annotated[
-        str | None, typer.Option(help="Folder with dev and test (.jsonl, .json, .csv), or a hub name [cais/mmlu].")
+        str | None, typer.Option(help="Folder with dev and test (.jsonl, .json, .csv), or a hub name (cais/mmlu).")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Passes of each side over the questions.")] = 3,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the results.")] = Path("runs/mmlu"),

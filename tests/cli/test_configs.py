@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import pytest
 import typer
+from typer.models import ParameterInfo
 from typer.testing import CliRunner
 
 import bench.commands
@@ -71,7 +72,8 @@ def test_no_help_text_holds_what_the_console_takes_for_markup() -> None:
         f"{name} --{option}": one.help
         for name, command in COMMANDS.items()
         for option, parameter in inspect.signature(command, eval_str=True).parameters.items()
-        for one in getattr(parameter.annotation, "__metadata__", ())
+        for one in [*getattr(parameter.annotation, "__metadata__", ()), parameter.default]
+        if isinstance(one, ParameterInfo)
     }
     assert len(helps) > 300
     assert [option for option, text in helps.items() if "[" in (text or "")] == []

@@ -27,7 +27,7 @@ def instruct(
         Path | None, typer.Option(help="Folder of `unlearned fit`: what is flagged is instructed or refused.")
     ] = None,
     answer: Annotated[
-        str | None, typer.Option(help="What a refusal says [one of the packaged ones].", rich_help_panel=DATA)
+        str | None, typer.Option(help="What a refusal says. Default: one of the packaged ones.", rich_help_panel=DATA)
     ] = None,
     forget: Annotated[Path | None, typer.Option(help="Rows that get wrong answers in the context.")] = None,
     retain: Annotated[Path | None, typer.Option(help="Rows that get their own.")] = None,
