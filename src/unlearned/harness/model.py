@@ -62,7 +62,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
         settings: everything that `hf` takes.
 
     Raises:
-        ConfigError: the model is no causal language model.
+        ConfigError: the model is no causal language model, or something stands in front of its prompts.
         UnsupportedModelError: a corruption would not reach this model reliably.
     """
 
@@ -82,6 +82,11 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
         if self.backend != "causal":
             raise ConfigError(f"The harness takes this model for {self.backend}; only causal language models work.")
         llm = Unlearned(self.model, self.tokenizer, *_artifacts(artifact))
+        if llm.enforced.lengthens:
+            raise ConfigError(
+                "The harness scores by its own tokens, so nothing may stand in front of them: leave out soft prompts "
+                "and instructions."
+            )
         self.contexts = Contexts(llm, None if verdicts is None else Verdicts(Path(verdicts)))
         self._rows: dict[Row, PromptInput | None] | None = None
         self._batch: list[str] | None = None
