@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from unlearned.envelope import INSTRUCTION, SPUL, named
 from unlearned.errors import ConfigError
 from unlearned.server.vllm.settings import Settings
 
@@ -26,13 +27,28 @@ def check_combination(vllm_config: Any) -> None:
             raise ConfigError(f"{problem}. Leave it out, or serve without artifacts.")
 
 
+def check_carried(method: str, kind: str | None) -> None:
+    """Raise `ConfigError` for an artifact that vLLM's prompts cannot carry: what stands in front makes them longer.
+
+    Args:
+        method: of the artifact.
+        kind: of an instruction.
+    """
+    if method == SPUL or (method == INSTRUCTION and kind != "refusal"):
+        what = f"{named(method)} ({kind})" if kind else named(method)
+        raise ConfigError(
+            f"vLLM is not served with {what}: its prompts would become longer than what was asked. Use --engine "
+            "transformers."
+        )
+
+
 def check_fixed_answers(vllm_config: Any) -> None:
     """Raise `ConfigError` where a fixed answer would not be read as the answer."""
     parser = getattr(getattr(vllm_config, "structured_outputs_config", None), "reasoning_parser", None)
     if parser:
         raise ConfigError(
-            f"--reasoning-parser {parser} takes an answer without thoughts for thoughts, so --on-flag cannot be "
-            "combined with it. Leave one of them out."
+            f"--reasoning-parser {parser} takes an answer without thoughts for thoughts, so neither --on-flag "
+            "nor a refusal can be combined with it. Leave one of them out."
         )
 
 
