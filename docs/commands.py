@@ -52,7 +52,7 @@ def _section(title: str, command: Any, parameters: list[Any]) -> str:
     lines = [f"## {title}", "", *([command.help or "", ""] if command is not None else [])]
     last = None
     for one in sorted(parameters, key=_group):
-        if one.name == "help":
+        if one.name == "help" or getattr(one, "hidden", False):
             continue
         if _group(one) != last:
             last = _group(one)

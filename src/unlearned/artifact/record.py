@@ -86,9 +86,10 @@ def _detected(folder: Path) -> tuple[str, ...]:
 
 def _older_kind(record: Path) -> str | None:
     try:
-        return json.loads(record.read_text(encoding="utf-8")).get("kind")
+        kind = json.loads(record.read_text(encoding="utf-8")).get("kind")
     except (ValueError, AttributeError) as error:
         raise ArtifactError(f"{record} cannot be read: {error}. Copy the folder again.") from error
+    return kind if isinstance(kind, str) else None
 
 
 def check_target(folder: str | Path) -> Path:

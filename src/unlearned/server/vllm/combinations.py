@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from unlearned.envelope import INSTRUCTION, SPUL, named
 from unlearned.errors import ConfigError
 from unlearned.server.vllm.settings import Settings
 
@@ -25,21 +24,6 @@ def check_combination(vllm_config: Any) -> None:
     ):
         if found:
             raise ConfigError(f"{problem}. Leave it out, or serve without artifacts.")
-
-
-def check_carried(method: str, kind: str | None) -> None:
-    """Raise `ConfigError` for an artifact that vLLM's prompts cannot carry: what stands in front makes them longer.
-
-    Args:
-        method: of the artifact.
-        kind: of an instruction.
-    """
-    if method == SPUL or (method == INSTRUCTION and kind != "refusal"):
-        what = f"{named(method)} ({kind})" if kind else named(method)
-        raise ConfigError(
-            f"vLLM is not served with {what}: its prompts would become longer than what was asked. Use --engine "
-            "transformers."
-        )
 
 
 def check_fixed_answers(vllm_config: Any) -> None:

@@ -25,7 +25,7 @@ from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
-from unlearned.server.vllm.combinations import check_carried
+from unlearned.server.vllm.carried import check_carried
 from unlearned.server.vllm.settings import Settings
 from unlearned.stages import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.substitution.bank import Bank
