@@ -114,7 +114,7 @@ def test_what_was_altered_is_refused(place: Path, make_artifact: Any, make_scope
         load(place / "told")
     shutil.rmtree(place / "refusal" / "detector")
     make_artifact(make_scope("other", ["How do I bake bread?"])).save_pretrained(place / "refusal" / "detector")
-    with pytest.raises(ArtifactIntegrityError, match="another detector"):
+    with pytest.raises(ArtifactIntegrityError, match="not the detector that was saved"):
         load(place / "refusal")
 
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from unlearned.server.by_scope import ByScope, check_no_instruction, of_scope, read_by_scope, with_scopes
+from unlearned.server.by_scope import ByScope, Kind, check_no_instruction, of_scope, read_by_scope, with_scopes
 
 if TYPE_CHECKING:
     from unlearned.answers.withheld import AnswerPolicy
-    from unlearned.artifact.loading import Loaded
     from unlearned.unlearners.eco import ForgetScope
 
 
@@ -32,7 +31,7 @@ class AnswerPolicies:
         said = read_by_scope(policies, "--answers")
         return cls(policies={scope: checked_policy(policy) for scope, policy in said.items()})
 
-    def applied(self, artifacts: Sequence[Loaded]) -> list[Loaded]:
+    def applied(self, artifacts: Sequence[Kind]) -> list[Kind]:
         """The artifacts as they are to be enforced.
 
         Raises:

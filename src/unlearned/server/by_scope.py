@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from unlearned.unlearners.eco import ForgetScope
 
 T = TypeVar("T")
+Kind = TypeVar("Kind", bound="Loaded")
 
 ByScope = Mapping[str | None, T]
 """Of a scope by its name; under None, of all others."""
@@ -47,7 +48,7 @@ def of_scope(values: ByScope[T], scope: str | None) -> T | None:
     return values.get(scope, values.get(None))
 
 
-def with_scopes(loaded: Loaded, change: Callable[[ForgetScope], ForgetScope]) -> Loaded:
+def with_scopes(loaded: Kind, change: Callable[[ForgetScope], ForgetScope]) -> Kind:
     """An artifact with each of its scopes changed; what has none stays as it is."""
     from unlearned.artifact.artifact import Artifact
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from unlearned.errors import ConfigError
-from unlearned.server.by_scope import ByScope, add, check_no_instruction, of_scope, read_by_scope, with_scopes
+from unlearned.server.by_scope import ByScope, Kind, add, check_no_instruction, of_scope, read_by_scope, with_scopes
 
 if TYPE_CHECKING:
-    from unlearned.artifact.loading import Loaded
     from unlearned.unlearners.eco import ForgetScope
 
 MODES = ("substitute", "corrupt", "refuse")
@@ -54,7 +53,7 @@ class OnFlag:
         """None = as it was fitted."""
         return of_scope(self.modes, scope)
 
-    def applied(self, artifacts: Sequence[Loaded]) -> list[Loaded]:
+    def applied(self, artifacts: Sequence[Kind]) -> list[Kind]:
         """The artifacts as they are to be enforced; a soft prompt flags nothing, so it stays as it is.
 
         Raises:
