@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,20 +13,27 @@ from typing import Any
 import pytest
 import torch
 from serving_helpers import ADMIN, FLAGGED, PLAIN, bearer, serving, streamed
+from typer.testing import CliRunner
 
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact, load
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.instruction import save_instruction
+from unlearned.cli.main import app
 from unlearned.engines.given import ids_prompt, literal_chat_prompt, with_tokens_in_front
+from unlearned.engines.sampling import Token
 from unlearned.engines.tokenize import chat_prompt, text_prompt, with_words_in_front
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.engines.vllm.table import EmbeddingTable
 from unlearned.errors import ConfigError
 from unlearned.server.on_flag import OnFlag
 from unlearned.server.prompts import Reader
+from unlearned.server.record import Log
+from unlearned.server.scored import of_prompt
 from unlearned.server.vllm.carried import check_carried
 from unlearned.server.vllm.combinations import check_fixed_answers
-from unlearned.server.vllm.enforcer import _carried
+from unlearned.server.vllm.enforcer import Enforcer, Given, _carried
+from unlearned.server.vllm.settings import Settings
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction
 from unlearned.unlearners.spul import SPUL
@@ -96,6 +105,26 @@ def test_echoed_prompts_are_scored_behind_the_soft_prompt_without_showing_it(
     assert len(logprobs) == len(ids)
     assert logprobs[0] is None
     assert logprobs[1:] == pytest.approx(expected, abs=1e-3)
+
+
+def test_marked_answers_are_scored_as_the_library_scores_them(
+    model: Any, tiny_tokenizer: Any, soft: Path, told: Path
+) -> None:
+    for folder in (soft, told):
+        [expected] = Unlearned(model, tiny_tokenizer, folder).log_likelihood([PLAIN], [" Paris."], chat=False)
+        with serving(model, tiny_tokenizer, [folder]) as running:
+            marked = {"echo": True, "logprobs": 0, "max_tokens": 0, "unlearned": {"scored_from": len(PLAIN)}}
+            response = running.complete(PLAIN + " Paris.", ADMIN, **marked)
+            assert response.status_code == 200, response.text
+            logprobs = response.json()["choices"][0]["logprobs"]["token_logprobs"]
+        context, answer = logprobs[: -len(expected)], logprobs[-len(expected) :]
+        assert answer == pytest.approx(expected.tolist(), abs=1e-3)
+        assert len(context) == len(text_prompt(tiny_tokenizer, PLAIN).token_ids)
+        assert context[0] is None
+        assert None not in context[1:]
+    own = text_prompt(tiny_tokenizer, PLAIN)
+    read = [Token(token_id, -1.0) for token_id in (7, 8, *own.token_ids[:-1], 9)]  # one of its tokens is another now
+    assert of_prompt(own, read) == [Token(token_id) for token_id in own.token_ids]
 
 
 def test_an_instruction_stands_before_the_first_message_and_nobody_sees_it(
@@ -204,6 +233,41 @@ def test_a_given_one_is_not_replaced_by_another_kind_of_the_same_name(
         assert said(running.chat(PLAIN)) != behind
     with serving(model, tiny_tokenizer, [soft], state=state) as running:
         assert said(running.chat(PLAIN)) == behind
+
+
+def test_on_vllm_a_refusal_is_said_and_its_words_are_hidden_where_they_are_scored(
+    model: Any, tiny_tokenizer: Any, refusal: Path, soft: Path, told: Path, tmp_path: Path
+) -> None:
+    """What vLLM's process does with prompts, which takes no vLLM."""
+    table = EmbeddingTable(model.get_input_embeddings().weight.detach(), torch.float32)
+
+    def enforcer(*folders: Path) -> Enforcer:
+        settings = Settings(artifacts=tuple(map(str, folders)))
+        log = Log(io.StringIO())
+        return Enforcer(settings, table, copy.deepcopy(tiny_tokenizer), model_id="tiny", log=log)
+
+    found = enforcer(refusal)
+    try:
+        for prompt in (FLAGGED, PLAIN):
+            ids = chat_prompt(tiny_tokenizer, [{"role": "user", "content": prompt}]).token_ids
+            checked = found.check_now(ids, Given())
+            assert checked.input.token_ids == ids
+            assert checked.input.answer == (ANSWER if prompt == FLAGGED else None)
+            assert checked.input.guard is None
+            assert (checked.embeddings is None) is (prompt == PLAIN)
+            if checked.embeddings is not None:
+                hidden = [not is_token for is_token in checked.is_token(len(ids))]
+                assert any(hidden)
+                assert not checked.embeddings[torch.tensor(hidden)].any()
+    finally:
+        found.gate.screener.close()
+    for folder, called in ((soft, "a soft prompt"), (told, r"an instruction \(prompting\)")):
+        with pytest.raises(ConfigError, match=f"not served with {called}"):
+            enforcer(folder)
+    line = ["serve", "--engine", "vllm", "--model", "none", "--artifact", str(soft)]
+    refused = CliRunner().invoke(app, line)
+    assert isinstance(refused.exception, ConfigError)
+    assert "vLLM is not served with a soft prompt" in str(refused.exception)
 
 
 def test_vllm_carries_refusals_and_refuses_what_stands_in_front(refusal: Path, soft: Path, artifact: Path) -> None:

@@ -21,7 +21,7 @@ from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
 from unlearned.api import Unlearned
-from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.loading import Given
 from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.engines.base import Completion
 from unlearned.engines.injection import EmbeddingInjection
@@ -56,7 +56,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
 
     Args:
         pretrained: as for `hf`; also "embedded".
-        artifact: an artifact, its folder, or several of either. None: nothing is enforced.
+        artifact: an artifact of scopes, its folder, or several of either. None: nothing is enforced.
         verdicts: folder where verdicts are kept, for other processes and other strengths of the same detector; made if
             it is not there. None: they are remembered as long as this object lives.
         settings: everything that `hf` takes.
@@ -69,7 +69,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
     def __init__(
         self,
         pretrained: str | PreTrainedModel,
-        artifact: str | Path | Artifact | Sequence[str | Path | Artifact] | None = None,
+        artifact: Given | None = None,
         verdicts: str | Path | None = None,
         **settings: Any,
     ) -> None:
@@ -81,7 +81,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
         super().__init__(pretrained, **settings)
         if self.backend != "causal":
             raise ConfigError(f"The harness takes this model for {self.backend}; only causal language models work.")
-        llm = Unlearned(self.model, self.tokenizer, *_artifacts(artifact))
+        llm = Unlearned(self.model, self.tokenizer, [] if artifact is None else artifact)
         if llm.enforced.lengthens:
             raise ConfigError(
                 "The harness scores by its own tokens, so nothing may stand in front of them: leave out soft prompts "
@@ -242,8 +242,3 @@ def _row(token_ids: Sequence[int]) -> Row:
 def _context(request: Request) -> str:
     """What a continuation is scored after; the harness counts white space at its end to the continuation."""
     return "" if request[0] is None else request[0][0].rstrip()
-
-
-def _artifacts(given: str | Path | Artifact | Sequence[str | Path | Artifact] | None) -> list[Artifact]:
-    several = [given] if isinstance(given, (str, Path, Artifact)) else list(given or ())
-    return [item if isinstance(item, Artifact) else Artifact.from_pretrained(item) for item in several]

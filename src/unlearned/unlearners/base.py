@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from unlearned.engines.base import Preparer
 from unlearned.envelope import INSTRUCTION, SPUL, named
 from unlearned.errors import ConfigError
-from unlearned.stages import Prompt, PromptInput, Verdict
+
+if TYPE_CHECKING:  # the command line checks the rule before anything heavy is loaded
+    from unlearned.engines.base import Preparer
+    from unlearned.stages import Prompt, PromptInput, Verdict
 
 
 class Unlearner(Protocol):
