@@ -40,7 +40,17 @@ BENCHMARKS = ("benchmarks", "harness", "metrics")
 """Code that counts for every benchmark that can reach it."""
 
 NO_NUMBERS = (
-    *("__init__.py", "errors.py", "extras.py", "files.py", "plots.py", "progress.py", "registry.py", "settings.py"),
+    *(
+        "__init__.py",
+        "envelope.py",
+        "errors.py",
+        "extras.py",
+        "files.py",
+        "plots.py",
+        "progress.py",
+        "registry.py",
+        "settings.py",
+    ),
     *("demo", "check", "report", "forgetting"),
     *(f"benchmarks/{name}.py" for name in ("__init__", "spec", "results", "step_cache", "versions", "source", "rows")),
 )

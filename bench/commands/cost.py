@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unlearned.cli.configs import with_settings
-from unlearned.cli.options import Artifacts, load, names, quiet
+from unlearned.cli.options import ScopeArtifacts, load, names, quiet
 from unlearned.models import ModelOptions
 
 
@@ -59,7 +59,7 @@ def speed(
 @with_settings
 def serving(
     options: ModelOptions,
-    artifact: Artifacts = None,
+    artifact: ScopeArtifacts = None,
     engine: Annotated[str, typer.Option(help="What runs the model: transformers or vllm.")] = "transformers",
     vllm_options: Annotated[
         str, typer.Option(help="Options of vllm serve, as one text; for example '--enforce-eager'.")

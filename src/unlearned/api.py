@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from unlearned.artifact.artifact import Artifact, Given, combined, flatten
-from unlearned.artifact.fingerprint import base_model_record, check_base_model
-from unlearned.artifact.schema import BaseModelRecord
+from unlearned.artifact.activation import check_model, enforcing, name_of, scopes_of
+from unlearned.artifact.fingerprint import base_model_record
+from unlearned.artifact.loading import Given, Loaded, flatten
 from unlearned.batches import ANSWER, by_length
 from unlearned.engines.context import check_context
 from unlearned.engines.own_words import in_own_words
@@ -17,11 +18,13 @@ from unlearned.engines.self_check import self_check
 from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.engines.truncation import Side, Truncated, both, truncated
-from unlearned.errors import ArtifactMismatchError, ConfigError, ContextError, DataError, UnlearnedError
+from unlearned.errors import ConfigError, ContextError, DataError, UnlearnedError
 from unlearned.stages import Prompt, PromptInput, Verdict
-from unlearned.unlearners.eco import ECO, LEARN_IT
+from unlearned.unlearners.base import Unlearner
+from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction
 from unlearned.unlearners.spul import SPUL
+from unlearned.unlearners.together import BehindSoftPrompt
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,14 +75,16 @@ class Unlearned:
     Args:
         model: a causal language model of transformers, PEFT-wrapped or not, in eval mode.
         tokenizer: the model's fast tokenizer.
-        artifacts: any number, one by one, as folders, or as `load` returns them. Without any, prompts simply pass.
-        soft_prompt: a trained soft prompt that is put before every prompt, so that none passes untouched.
-        instruction: words before prompts, or a fixed answer to some. It cannot be combined with anything else.
+        given: artifacts of any kind, one by one, as folders, or as `load` returns them; without any, prompts simply
+            pass. Any number of artifacts of scopes stand together, also with one soft prompt, which is put before every
+            prompt, so that none passes untouched. An instruction stands alone.
+        soft_prompt: the old way to give a soft prompt.
+        instruction: the old way to give an instruction.
 
     Raises:
-        ConfigError: `instruction` is combined with artifacts or a soft prompt.
+        ConfigError: these do not stand together.
         UnsupportedModelError: a corruption would not reach this model reliably.
-        ArtifactMismatchError: an artifact or the soft prompt was made for another embedding size or text encoder.
+        ArtifactMismatchError: an artifact or a soft prompt was made for another embedding size or text encoder.
 
     Examples:
         >>> from unlearned import Unlearned, load, load_model
@@ -93,60 +98,68 @@ class Unlearned:
         self,
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
-        *artifacts: Given,
+        *given: Given,
         soft_prompt: SPUL | None = None,
         instruction: Instruction | None = None,
     ) -> None:
+        for name, old in (("soft_prompt", soft_prompt), ("instruction", instruction)):
+            if old is not None:
+                given = (*given, [old])
+                warnings.warn(
+                    f"Unlearned(model, tokenizer, {name}=x) is now Unlearned(model, tokenizer, x); the old form goes "
+                    "with the next minor release.",
+                    DeprecationWarning,
+                    stacklevel=2,
+                )
         self.engine = TransformersEngine(model, tokenizer)
         self_check(model, self.engine.substitute_id, _plain_ids(self.engine))
         self._base_model = base_model_record(self.engine)
         self._lock = threading.Lock()
-        self._artifacts: tuple[Artifact, ...] = ()
-        self._unlearner = ECO([])
-        given = flatten(artifacts)
-        if instruction is not None and (given or soft_prompt is not None):
-            raise ConfigError("An instruction stands alone: leave out artifacts and the soft prompt, or use those.")
-        self._activate(given, new=given)
-        self._soft_prompt, self._instruction = soft_prompt, instruction
-        if soft_prompt is not None and (base := soft_prompt.record.get("base_model")) is not None:
-            harm = "It may do anything. Train it on this model."
-            self._check_base("The soft prompt", BaseModelRecord.model_validate(base), harm, stacklevel=3)
+        self._artifacts: tuple[Loaded, ...] = ()
+        self._enforced: Unlearner = ECO([])
+        loaded = flatten(given)
+        self._activate(loaded, new=loaded)
 
     def __repr__(self) -> str:
-        front = [repr(artifact.name) for artifact in self._artifacts]
-        front += ["a soft prompt"] if self._soft_prompt is not None else []
-        front += [f"instruction {self._instruction.kind}"] if self._instruction is not None else []
-        return f"Unlearned({self._base_model.id}, {', '.join(front) or 'nothing enforced'})"
+        front = ", ".join(map(name_of, self._artifacts)) or "nothing enforced"
+        return f"Unlearned({self._base_model.id}, {front})"
 
     @property
-    def artifacts(self) -> tuple[Artifact, ...]:
-        """The artifacts that are enforced now."""
+    def artifacts(self) -> tuple[Loaded, ...]:
+        """The artifacts of any kind that are enforced now."""
         return self._artifacts
 
     @property
-    def unlearner(self) -> ECO:
-        """The scopes of all artifacts that are enforced now, as one unlearner."""
-        return self._unlearner
+    def enforced(self) -> Unlearner:
+        """All that is enforced now, as one unlearner."""
+        return self._enforced
 
-    def add(self, *artifacts: Given) -> None:
+    @property
+    def unlearner(self) -> ECO:
+        """Of that, the scopes whose prompts are corrupted; none where there is only a soft prompt or an instruction."""
+        enforced = self._enforced
+        if isinstance(enforced, BehindSoftPrompt):
+            return enforced.eco
+        return enforced if isinstance(enforced, ECO) else ECO([])
+
+    def add(self, *given: Given) -> None:
         """Enforce more artifacts from the next call on.
 
         If one of them is refused, nothing changes.
 
         Args:
-            artifacts: artifacts, folders, or what `load` returns.
+            given: artifacts of any kind, folders, or what `load` returns.
 
         Raises:
-            ConfigError: this view has an instruction.
+            ConfigError: they do not stand together.
             ArtifactMismatchError: an artifact was made for another embedding size or text encoder.
 
         Examples:
             >>> llm.add("artifacts/star-wars")
         """
         with self._lock:
-            given = flatten(artifacts)
-            self._stands_alone(given)
-            self._activate([*self._artifacts, *given], new=given)
+            loaded = flatten(given)
+            self._activate([*self._artifacts, *loaded], new=loaded)
 
     def remove(self, scope: str) -> None:
         """Stop enforcing the artifact that holds this scope, from the next call on.
@@ -161,28 +174,27 @@ class Unlearned:
             >>> llm.remove("star-wars")
         """
         with self._lock:
-            kept = [artifact for artifact in self._artifacts if scope not in {s.name for s in artifact.scopes}]
+            kept = [artifact for artifact in self._artifacts if scope not in scopes_of(artifact)]
             if len(kept) == len(self._artifacts):
-                known = ", ".join(s.name for s in self._unlearner.scopes) or "none"
+                known = ", ".join(sorted(name for artifact in kept for name in scopes_of(artifact))) or "none"
                 raise UnlearnedError(f"No active artifact has the scope {scope!r}. Active scopes: {known}.")
             self._activate(kept, new=())
 
-    def replace(self, *artifacts: Given) -> None:
-        """Enforce exactly these artifacts from the next call on, in one step.
+    def replace(self, *given: Given) -> None:
+        """Enforce exactly these artifacts from the next call on, in one step; of the others, of whatever kind, none.
 
         If one of them is refused, nothing changes.
 
         Args:
-            artifacts: artifacts, folders, or what `load` returns. None at all: every prompt passes.
+            given: artifacts of any kind, folders, or what `load` returns. None at all: every prompt passes.
 
         Raises:
-            ConfigError: this view has an instruction.
+            ConfigError: they do not stand together.
             ArtifactMismatchError: an artifact was made for another embedding size or text encoder.
         """
         with self._lock:
-            given = flatten(artifacts)
-            self._stands_alone(given)
-            self._activate(given, new=[artifact for artifact in given if artifact not in self._artifacts])
+            loaded = flatten(given)
+            self._activate(loaded, new=[artifact for artifact in loaded if artifact not in self._artifacts])
 
     def classify(self, prompts: Sequence[str | Sequence[Message]], *, chat: bool | None = None) -> list[Verdict]:
         """Decide what is in scope, without generating.
@@ -204,7 +216,7 @@ class Unlearned:
             ['Who is Hermione Granger?']
         """
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
-        verdicts = (self._instruction or self._unlearner).classify(tokenized)
+        verdicts = self._enforced.classify(tokenized)
         return [in_own_words(*one) for one in zip(verdicts, tokenized, prompts, strict=True)]
 
     def generate(
@@ -394,20 +406,21 @@ class Unlearned:
             DetectionError: detection failed.
         """
         tokenized = [self.engine.tokenize(prompt, chat=chat) for prompt in _checked(prompts)]
-        return self._inputs(tokenized)
+        return self._enforced.prepare(tokenized, self.engine)
 
     def _fitting(
         self, prompts: Sequence[Prompt], truncate: Side | None, generation: Mapping[str, Any]
     ) -> tuple[list[PromptInput], list[Verdict]]:
         """What the engine runs, and the verdicts in characters of the whole prompts; long ones cut if wanted."""
+        enforced = self._enforced  # once: another set may come in force meanwhile
         if truncate is None:
-            inputs = self._inputs(prompts)
+            inputs = enforced.prepare(prompts, self.engine)
             return inputs, [given.verdict for given in inputs]
         if truncate not in get_args(Side):
             raise ConfigError(f"truncate={truncate!r}: must be one of {', '.join(get_args(Side))}.")
-        if self._instruction is not None or self._soft_prompt is not None:
+        if not isinstance(enforced, ECO):
             raise ConfigError("Prompts with an instruction or a soft prompt in front of them are not truncated.")
-        inputs = self._inputs(prompts)
+        inputs = enforced.prepare(prompts, self.engine)
         verdicts = [given.verdict for given in inputs]
         answer, context = self.engine.longest_answer(generation), self.engine.context
         cuts: dict[int, Truncated] = {}
@@ -418,43 +431,18 @@ class Unlearned:
                 cuts[index] = truncated(prompt, context - answer, truncate, answer=answer, context=context)
             except ContextError as error:
                 raise error.at(index) from error
-        left = self._unlearner.classify([cut.prompt for cut in cuts.values()])
+        left = enforced.classify([cut.prompt for cut in cuts.values()])
         for (index, cut), verdict in zip(cuts.items(), left, strict=True):
             read, verdicts[index] = both(verdicts[index], verdict, cut)
-            inputs[index] = self._unlearner.corrupt(cut.prompt, read, self.engine)
+            inputs[index] = enforced.corrupt(cut.prompt, read, self.engine)
         return inputs, verdicts
 
-    def _inputs(self, prompts: Sequence[Prompt]) -> list[PromptInput]:
-        if self._instruction is not None:
-            return self._instruction.prepare(prompts, self.engine)
-        inputs = self._unlearner.prepare(prompts, self.engine)
-        return inputs if self._soft_prompt is None else self._soft_prompt.in_front(inputs, self.engine)
-
-    def _stands_alone(self, artifacts: Sequence[Artifact]) -> None:
-        if artifacts and self._instruction is not None:
-            raise ConfigError("An instruction stands alone: make another view of the model for artifacts.")
-
-    def _activate(self, artifacts: Sequence[Artifact], *, new: Sequence[Artifact]) -> None:
+    def _activate(self, artifacts: Sequence[Loaded], *, new: Sequence[Loaded]) -> None:
+        enforced = enforcing(artifacts)
         for artifact in new:
-            self._check_model(artifact)
-        unlearner = combined(artifacts)
+            check_model(artifact, self._base_model, stacklevel=3)
         # The unlearner last, in one assignment: a call that runs now keeps the set it started with.
-        self._artifacts, self._unlearner = tuple(artifacts), unlearner
-
-    def _check_model(self, artifact: Artifact) -> None:
-        if artifact.base_model is None and all(scope.answer is not None for scope in artifact.scopes):
-            return  # nothing is corrupted
-        if artifact.base_model is None:
-            raise ArtifactMismatchError(f"The artifact {artifact.name!r} can only classify so far. {LEARN_IT}")
-        self._check_base(
-            f"The artifact {artifact.name!r}",
-            artifact.base_model,
-            "Detection holds; the strength may be wrong. Fit again to be sure.",
-            stacklevel=5,
-        )
-
-    def _check_base(self, name: str, made_for: BaseModelRecord, harm: str, *, stacklevel: int) -> None:
-        check_base_model(name, made_for, self._base_model, harm, stacklevel=stacklevel + 1)
+        self._artifacts, self._enforced = tuple(artifacts), enforced
 
 
 def _checked(prompts: Sequence[str | Sequence[Message]]) -> Sequence[str | Sequence[Message]]:

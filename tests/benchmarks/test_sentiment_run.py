@@ -155,7 +155,7 @@ def test_the_table_has_start_retained_and_every_unlearner(whole: Path) -> None:
     assert by_set(values["spul"], "retain_accuracy")["train_retain"] > forget
     assert by_set(values["ga"], "forget_accuracy")["train_forget"] < 1
     assert outcome.extra["how"]["recipe"] == "published splits"
-    assert (whole / "artifacts/spul-seed0/spul/soft_prompt.json").is_file()
+    assert (whole / "artifacts/spul-seed0/spul/unlearner.json").is_file()
 
 
 def test_finished_steps_are_not_repeated(place: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_the_command_prints_a_table(place: Path, monkeypatch: pytest.MonkeyPatch
     assert done.exit_code == 0, done.output
     assert "accuracy, to forget" in " ".join(done.output.split())
     assert "spul" in done.output
-    record = json.loads((place / "cli/artifacts/spul-seed0/spul/soft_prompt.json").read_text())["record"]
+    record = json.loads((place / "cli/artifacts/spul-seed0/spul/unlearner.json").read_text())["record"]
     assert record["config"]["tokens"] == 2
     assert record["config"]["form"]["end"] is False
     assert (place / "cli/report.html").is_file()

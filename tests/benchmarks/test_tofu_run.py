@@ -410,7 +410,7 @@ def test_what_trains_is_compared_beside_what_does_not(place: Path, tmp_path: Pat
     for name in ("ga", "task-vector", "spul"):
         assert all(item["computed"] for items in models[name]["items"].values() for item in items)
     assert (out / "artifacts/ga-seed0/ga/training.json").is_file()
-    assert (out / "artifacts/spul-seed0/spul/soft_prompt.json").is_file()
+    assert (out / "artifacts/spul-seed0/spul/unlearner.json").is_file()
     assert verify(out, sample=12, seed=1).holds
 
 

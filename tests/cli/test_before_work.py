@@ -199,7 +199,7 @@ def test_a_replaced_artifact_is_kept_until_the_next_success(place: Path, tmp_pat
     hold.end()
     instruct = ["instruct", "prompting", "--about", "Potter", "--out", "told"]
     assert [run(*instruct, *more, cwd=tmp_path).returncode for more in ((), (), ("--overwrite",))] == [0, 1, 0]
-    assert (tmp_path / "told.previous" / "instruction.json").is_file()
+    assert (tmp_path / "told.previous" / "unlearner.json").is_file()
 
 
 def test_the_record_tells_how_it_was_made(place: Path) -> None:

@@ -148,6 +148,6 @@ def test_what_only_comes_together_by_the_cut_is_corrupted(llm: Unlearned) -> Non
 def test_words_in_front_of_a_prompt_are_not_cut(model: Any, tiny_tokenizer: Any) -> None:
     from unlearned.unlearners.instruction import Instruction
 
-    llm = Unlearned(model, tiny_tokenizer, instruction=Instruction(kind="prompting", text="Know nothing."))
+    llm = Unlearned(model, tiny_tokenizer, Instruction(kind="prompting", text="Know nothing."))
     with pytest.raises(ConfigError, match="in front"):
         llm.generate([user(BREAD)], truncate="left", max_new_tokens=4)

@@ -28,6 +28,7 @@ from unlearned.classify.lexicon import ScopeName
 from unlearned.corrupt.corruption import Corruption
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.harness.model import UnlearnedLM
+from unlearned.unlearners.instruction import Instruction
 
 # The artifact is of another tiny model; lm-eval takes a generator's seed as it comes.
 pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
@@ -191,6 +192,12 @@ def test_without_an_artifact_it_is_the_plain_model(tiny_model: Any, tiny_tokeniz
     names = ["local_letters", "local_answer"]
     for name, expected in samples(plain, tasks, names).items():
         assert [s["resps"] for s in samples(ours, tasks, names)[name]] == [s["resps"] for s in expected]
+
+
+def test_what_stands_in_front_of_prompts_is_refused_by_name(tiny_model: Any, tiny_tokenizer: Any) -> None:
+    told = Instruction(kind="prompting", text="Know nothing. ")
+    with pytest.raises(ConfigError, match="leave out soft prompts and instructions"):
+        UnlearnedLM(tiny_model, told, tokenizer=copy.deepcopy(tiny_tokenizer))
 
 
 def test_batch_sizes_can_be_found_by_the_harness(tiny_model: Any, tiny_tokenizer: Any, make_artifact: Any) -> None:

@@ -40,7 +40,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, knowing: Any, tiny_tokenizer
 
 
 def test_every_prompt_is_answered_behind_the_soft_prompt(soft: SPUL, knowing: Any, tiny_tokenizer: Any) -> None:
-    llm = Unlearned(knowing, tiny_tokenizer, soft_prompt=soft)
+    llm = Unlearned(knowing, tiny_tokenizer, soft)
     prompts = [row["prompt"] for row in [*FORGET, *RETAIN]]
     found = llm.generate(prompts, max_new_tokens=8, do_sample=False)
     engine = TransformersEngine(knowing, tiny_tokenizer)
@@ -63,7 +63,7 @@ def test_what_an_artifact_corrupts_stays_corrupted_behind_the_soft_prompt(
     artifact = make_artifact(**{key: value for key, value in record.items() if key != "embedding_std"})
     prompts = ["Who is Harry Potter?", "How do I bake bread?"]
     alone = Unlearned(knowing, tiny_tokenizer, artifact).prepare(prompts)
-    both = Unlearned(knowing, tiny_tokenizer, artifact, soft_prompt=soft).prepare(prompts)
+    both = Unlearned(knowing, tiny_tokenizer, artifact, soft).prepare(prompts)
     assert alone[0].positions is not None
     assert alone[0].vectors is not None
     assert both[0].positions is not None
@@ -88,10 +88,10 @@ def test_a_soft_prompt_of_another_model_is_refused_or_warned_about(
     soft: SPUL, knowing: Any, tiny_model: Any, tiny_tokenizer: Any
 ) -> None:
     with pytest.warns(ArtifactWarning, match="Train it on this model"):
-        Unlearned(tiny_model, tiny_tokenizer, soft_prompt=soft)
+        Unlearned(tiny_model, tiny_tokenizer, soft)
     wide = {**soft.record, "base_model": {**soft.record["base_model"], "embedding_size": 64}}
     with pytest.raises(ArtifactMismatchError, match="embeddings of size 64"):
-        Unlearned(knowing, tiny_tokenizer, soft_prompt=SPUL(torch.zeros(2, 64), 100, wide))
+        Unlearned(knowing, tiny_tokenizer, SPUL(torch.zeros(2, 64), 100, wide))
     engine = TransformersEngine(knowing, tiny_tokenizer)
     given = PromptInput(engine.tokenize("Who?").token_ids)
     with pytest.raises(ArtifactMismatchError, match="64 numbers"):
@@ -101,7 +101,7 @@ def test_a_soft_prompt_of_another_model_is_refused_or_warned_about(
 def test_generate_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     command = ["generate", "--model", "model", "--input", "prompts.jsonl", "--max-new-tokens", "12"]
-    for out, more in (("plain.jsonl", []), ("soft.jsonl", ["--soft-prompt", "soft"])):
+    for out, more in (("plain.jsonl", []), ("soft.jsonl", ["--artifact", "soft"])):
         done = CliRunner().invoke(app, [*command, "--out", out, *more])
         assert done.exit_code == 0, done.output
     plain, soft = (
@@ -114,7 +114,7 @@ def test_generate_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_chat_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
-    command = ["chat", "--model", "model", "--soft-prompt", "soft", "--max-new-tokens", "12"]
+    command = ["chat", "--model", "model", "--artifact", "soft", "--max-new-tokens", "12"]
     done = CliRunner().invoke(app, command, input="Who is Harry Potter?\n/quit\n")
     assert done.exit_code == 0, done.output
     assert "model>" in done.output
@@ -122,6 +122,6 @@ def test_chat_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_folder_without_one_is_an_error_before_the_model_is_loaded(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["generate", "--model", "none", "--prompt", "Who?", "--soft-prompt", str(tmp_path)])
+    done = CliRunner().invoke(app, ["generate", "--model", "none", "--prompt", "Who?", "--artifact", str(tmp_path)])
     assert isinstance(done.exception, ArtifactError)
-    assert "holds no soft_prompt.json" in str(done.exception)
+    assert "so it is no artifact" in str(done.exception)

@@ -15,6 +15,7 @@ from method_rows import FORGET, RETAIN
 from torch import Tensor
 
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.envelope import RECORD, VECTORS
 from unlearned.errors import (
     ArtifactError,
     ArtifactIntegrityError,
@@ -29,7 +30,7 @@ from unlearned.methods.config import Form
 from unlearned.methods.data import Encoder, Example
 from unlearned.methods.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
 from unlearned.stages import PromptInput
-from unlearned.unlearners.spul import RECORD, SPUL, VECTORS
+from unlearned.unlearners.spul import SPUL
 
 QUICK = SpulConfig(tokens=4, hidden=16, learning_rate=1e-2, epochs=80, batch_size=8, alpha=1.0, labels=("unknown",))
 
@@ -208,10 +209,10 @@ def test_what_was_altered_is_refused(soft: SPUL, tmp_path: Path) -> None:
     with pytest.raises(ArtifactIntegrityError):
         SPUL.from_pretrained(folder)
     record = json.loads((folder / RECORD).read_text())
-    (folder / RECORD).write_text(json.dumps({**record, "format": 99}))
+    (folder / RECORD).write_text(json.dumps({**record, "schema_version": 99}))
     with pytest.raises(ArtifactVersionError):
         SPUL.from_pretrained(folder)
-    with pytest.raises(ArtifactError, match="no soft prompt"):
+    with pytest.raises(ArtifactError, match="so it is no artifact"):
         SPUL.from_pretrained(tmp_path)
 
 

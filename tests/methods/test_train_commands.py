@@ -13,6 +13,7 @@ import pytest
 from method_rows import FORGET, RETAIN
 from typer.testing import CliRunner
 
+from unlearned.artifact.instruction import load_instruction
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnlearnedError
 
@@ -200,11 +201,11 @@ def test_train_writes_a_soft_prompt(place: Path) -> None:
     assert found.record["config"]["batch_size"] == 3
     again = run("train", "spul", *TRAIN, "--out", "soft")
     assert "exists" in str(again.exception)
-    before = (place / "soft" / "soft_prompt.json").read_text()
+    before = (place / "soft" / "unlearner.json").read_text()
     replaced = run("train", "spul", *TRAIN, "--out", "soft", *more, "--set", "tokens=2", "--overwrite")
     assert replaced.exit_code == 0, replaced.exception
     assert SPUL.from_pretrained(place / "soft").vectors.shape == (2, 32)
-    assert (place / "soft.previous" / "soft_prompt.json").read_text() == before
+    assert (place / "soft.previous" / "unlearner.json").read_text() == before
     for wrong in (("--lora",), ("--accumulation", "2"), ("--trainer", "fsdp=full_shard")):
         refused = run("train", "spul", *TRAIN, "--out", "other", *wrong)
         assert f"leave out {wrong[0]}." in str(refused.exception)
@@ -224,9 +225,9 @@ def test_columns_of_other_names_are_read_by_train_and_instruct(place: Path) -> N
         assert done.exit_code == 0, done.exception
         done = run("instruct", "in-context", *given, "--out", f"{out}-told", "--shown", "1")
         assert done.exit_code == 0, done.exception
-    weights, words = "model.safetensors", "instruction.json"
+    weights = "model.safetensors"
     assert (place / "own" / weights).read_bytes() == (place / "named" / weights).read_bytes()
-    assert (place / "own-told" / words).read_text() == (place / "named-told" / words).read_text()
+    assert load_instruction(place / "own-told").text == load_instruction(place / "named-told").text
     refused = run("train", "ga", *short, *files, "--prompt-column", "Question", "--out", "other")
     assert "no column 'Question'" in str(refused.exception)
 

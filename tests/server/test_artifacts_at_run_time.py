@@ -190,17 +190,17 @@ def test_an_artifact_that_is_replaced_while_it_is_read_goes_by_its_own_digest(
 ) -> None:
     place = tmp_path / "watched" / "scope"
     shutil.copytree(artifact, place)
-    read = store.read_record
+    read = store.identify
 
     def swapped(path: Path) -> Any:
         """The folder is another one right after its record was read."""
         record = read(path)
         shutil.rmtree(place)
         shutil.copytree(bread, place)
-        monkeypatch.setattr(store, "read_record", read)
+        monkeypatch.setattr(store, "identify", read)
         return record
 
-    monkeypatch.setattr(store, "read_record", swapped)
+    monkeypatch.setattr(store, "identify", swapped)
     with serving(model, tiny_tokenizer, folder=place.parent, **QUICK) as running:
         [entry] = running.service.gate.store.current.entries
         assert entry.sha256 == read(bread).sha256

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
-from unlearned.artifact.instruction import RECORD, load_instruction, save_instruction
+from unlearned.artifact.instruction import load_instruction, save_instruction
 from unlearned.cli.main import app
 from unlearned.engines.tokenize import chat_prompt, with_words_in_front
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.envelope import RECORD
 from unlearned.errors import ArtifactError, ArtifactIntegrityError, ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.learn.instructing import examples_in_context, not_to_know
@@ -85,7 +86,7 @@ def test_a_filter_leaves_every_other_prompt_as_it_is(engine: TransformersEngine,
 
 def test_what_is_refused_does_not_reach_the_model(tiny_model: Any, tiny_tokenizer: Any, make_artifact: Any) -> None:
     refusal = Instruction(kind="refusal", text="Refuse. ", answer="No idea.", detector=make_artifact().unlearner())
-    llm = Unlearned(tiny_model, tiny_tokenizer, instruction=refusal)
+    llm = Unlearned(tiny_model, tiny_tokenizer, refusal)
     rows = []
     handle = tiny_model.get_input_embeddings().register_forward_hook(lambda _, given, __: rows.append(len(given[0])))
     try:
@@ -139,9 +140,9 @@ def test_it_is_saved_and_loaded_as_it_was(
         save_instruction(made, tmp_path / "other")
     file = tmp_path / "refusal" / RECORD
     file.write_text(file.read_text().replace("Refuse", "Answer"))
-    with pytest.raises(ArtifactIntegrityError, match="not what was saved"):
+    with pytest.raises(ArtifactIntegrityError, match="altered after it was written"):
         load_instruction(tmp_path / "refusal")
-    with pytest.raises(ArtifactError, match="no instruction"):
+    with pytest.raises(ArtifactError, match="so it is no artifact"):
         load_instruction(tmp_path)
 
 
@@ -158,9 +159,9 @@ def test_what_does_not_fit_together_is_refused(make_artifact: Any, tiny_model: A
             Instruction(**wrong)  # type: ignore[arg-type]
     told = Instruction(kind="prompting", text="x")
     with pytest.raises(ConfigError, match="stands alone"):
-        Unlearned(tiny_model, tiny_tokenizer, artifact, instruction=told)
+        Unlearned(tiny_model, tiny_tokenizer, artifact, told)
     with pytest.raises(ConfigError, match="stands alone"):
-        Unlearned(tiny_model, tiny_tokenizer, instruction=told).add(artifact)
+        Unlearned(tiny_model, tiny_tokenizer, told).add(artifact)
 
 
 def test_the_commands(
@@ -195,7 +196,7 @@ def test_the_commands(
         assert done.exit_code == 0, done.output
         assert load_instruction(path(kind)).kind == kind
     said = run(
-        "generate", "--model", path("model"), "--instruction", path("refusal"), "--prompt", FORGET,
+        "generate", "--model", path("model"), "--artifact", path("refusal"), "--prompt", FORGET,
         "--max-new-tokens", "2",
     )  # fmt: skip
     assert said.exit_code == 0, said.output

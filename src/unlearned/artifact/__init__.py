@@ -6,14 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unlearned.artifact.artifact import Artifact, combined, flatten, load
+    from unlearned.artifact.artifact import Artifact, combined
+    from unlearned.artifact.loading import flatten, load
     from unlearned.artifact.record import read_record
 
 _NAMES = {
     "Artifact": "artifact",
     "combined": "artifact",
-    "flatten": "artifact",
-    "load": "artifact",
+    "flatten": "loading",
+    "load": "loading",
     "read_record": "record",
 }
 

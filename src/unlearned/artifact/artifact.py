@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,13 +31,14 @@ from unlearned.artifact.schema import (
     StrengthRecord,
     UnlearnerRecord,
 )
-from unlearned.artifact.signing import TrustedKey, read_trusted, verified
+from unlearned.artifact.signing import TrustedKey, verified
 from unlearned.classify.base import Floats, TextEncoder, classifiers
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.matters import Matters
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
+from unlearned.envelope import libraries
 from unlearned.errors import (
     ArtifactError,
     ArtifactIntegrityError,
@@ -203,9 +203,7 @@ class Artifact:
             made=list(self.made),
             encoder=EncoderRecord(name=self.encoder.name, dimension=len(self.encoder_probe)),
             scopes=scopes,
-            libraries={
-                name: _version(name) for name in ("unlearned", "torch", "transformers", "sentence-transformers")
-            },
+            libraries=libraries(("unlearned", "torch", "transformers", "sentence-transformers")),
             files={VECTORS: hashlib.sha256(vectors).hexdigest()},
         )
         record = record.model_copy(update={"sha256": record_sha256(record.model_dump(mode="json"))})
@@ -326,29 +324,6 @@ def _exemptions(arrays: Mapping[str, npt.NDArray[Any]]) -> Exemptions:
     return Exemptions(**{field: known[name].astype(np.float32) for name, field in EXEMPT.items()})
 
 
-def load(*paths: str | Path, trusted_keys: str | Path | None = None) -> tuple[Artifact, ...]:
-    """Read artifacts that are to be used together.
-
-    Args:
-        paths: folders or hub ids.
-        trusted_keys: file of public keys; each artifact must be signed by one of them. None = no signature is needed.
-
-    Returns:
-        The artifacts, in the order of the paths.
-
-    Raises:
-        ArtifactIntegrityError: a file is missing, truncated or altered; or it is not signed by a trusted key.
-        ArtifactVersionError: written by another version of the format.
-        ArtifactSchemaError: `unlearner.json` has unknown, missing or ill-typed fields.
-
-    Examples:
-        >>> from unlearned import Unlearned, load, load_model
-        >>> llm = Unlearned(*load_model("embedded"), load("artifacts/hp", "artifacts/star-wars"))
-    """
-    trusted = None if trusted_keys is None else read_trusted(Path(trusted_keys))
-    return tuple(Artifact.from_pretrained(path, trusted=trusted) for path in paths)
-
-
 def _read_vectors(folder: Path, record: UnlearnerRecord) -> dict[str, npt.NDArray[Any]]:
     from safetensors import SafetensorError
     from safetensors.numpy import load as load_tensors
@@ -377,26 +352,6 @@ def _kind(scope: ForgetScope) -> str:
             f"{kind.__name__} is not registered, so it could not be loaded. Register it in `classifiers`."
         )
     return name
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "unknown"
-
-
-Given = Union[Artifact, str, Path, Iterable[Union[Artifact, str, Path]]]  # noqa: UP007
-"""An artifact, its folder, or several."""
-
-
-def flatten(artifacts: Iterable[Given]) -> list[Artifact]:
-    """Artifacts given one by one, as their folders, or as what `load` returns."""
-    flat: list[Artifact] = []
-    for item in artifacts:
-        several = [item] if isinstance(item, (Artifact, str, Path)) else item
-        flat.extend(one if isinstance(one, Artifact) else Artifact.from_pretrained(one) for one in several)
-    return flat
 
 
 def combined(artifacts: Sequence[Artifact]) -> ECO:

@@ -9,7 +9,7 @@ from pathlib import Path
 from unlearned.artifact.card import card
 from unlearned.artifact.evidence import read_evidence
 from unlearned.artifact.provenance import Role, rows_sha256
-from unlearned.artifact.record import CARD, VECTORS
+from unlearned.artifact.record import CARD, VECTORS, Identity
 from unlearned.artifact.schema import BaseModelRecord, ScopeRecord, UnlearnerRecord
 from unlearned.artifact.signing import TrustedKey, read_signature, verified
 from unlearned.errors import ArtifactIntegrityError
@@ -58,6 +58,37 @@ def findings(
             found.append(Finding(holds, f"{role}: these {len(own)} rows {is_it} (sha256 {digest[:16]})"))
     if model is not None:
         found.append(_model(record.base_model, model))
+    return found
+
+
+def plain_findings(
+    folder: Path,
+    known: Identity,
+    *,
+    trusted: Sequence[TrustedKey] | None = None,
+    model: BaseModelRecord | None = None,
+    made_for: BaseModelRecord | None = None,
+) -> list[Finding]:
+    """The same of a soft prompt or an instruction, whose hashes were checked.
+
+    Args:
+        folder: of the artifact.
+        known: what its record says.
+        trusted: keys of which one must have signed it.
+        model: the model that it is to be used with.
+        made_for: the model that it was trained on, where it was.
+    """
+    found = [Finding(True, f"files: all as recorded; sha256 {known.sha256}")]
+    if known.is_older:
+        found.append(Finding(None if trusted is None else False, "signature: its older format cannot be signed"))
+    else:
+        found.append(_signature(folder, trusted))
+    if model is not None:
+        found.append(
+            Finding(None, "base model: none recorded, it is used with any")
+            if made_for is None
+            else _model(made_for, model)
+        )
     return found
 
 

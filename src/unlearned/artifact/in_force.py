@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unlearned.artifact.record import RECORD
+from unlearned.envelope import record_file
 
 try:
     import fcntl
@@ -24,7 +24,7 @@ class Hold:
         if fcntl is None:
             return
         try:
-            self._handle = os.open(folder / RECORD, os.O_RDONLY)
+            self._handle = os.open(record_file(folder), os.O_RDONLY)
             fcntl.flock(self._handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:  # a file system without locks
             self.end()
@@ -43,7 +43,7 @@ def is_in_force(folder: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        handle = os.open(folder / RECORD, os.O_RDONLY)
+        handle = os.open(record_file(folder), os.O_RDONLY)
     except OSError:
         return False
     try:

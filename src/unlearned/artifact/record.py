@@ -2,46 +2,120 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from unlearned.artifact.schema import SCHEMA_VERSION, UnlearnerRecord
-from unlearned.errors import ArtifactError, ArtifactIntegrityError, ArtifactSchemaError, ArtifactVersionError
+from unlearned import envelope
+from unlearned.artifact.schema import UnlearnerRecord
+from unlearned.envelope import DETECTOR, RECORD, VECTORS, record_sha256
+from unlearned.errors import ArtifactError, ArtifactSchemaError
 
-RECORD, VECTORS, CARD = "unlearner.json", "vectors.safetensors", "README.md"
+__all__ = ["CARD", "EVIDENCE", "RECORD", "SIGNATURE", "VECTORS", "record_sha256"]
+
+CARD = "README.md"
 SIGNATURE = "signature.json"
 EVIDENCE = "evidence.json"
 FILES = frozenset({RECORD, VECTORS, CARD, SIGNATURE, EVIDENCE})
-"""What an artifact's folder may hold."""
+"""What the folder of an artifact of scopes may hold."""
+
+WANTED = (
+    *sorted(FILES),
+    *(f"{DETECTOR}/{name}" for name in sorted(FILES)),
+    *(*envelope.OLDER, "soft_prompt.safetensors"),
+)
+"""What is fetched from the hub: the files of any kind of artifact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a folder holds, as its record says."""
+
+    method: str
+    """"eco", "spul" or "instruction"."""
+
+    sha256: str
+    """Of the record, and through that of all its files."""
+
+    created: str = ""
+    """UTC, ISO 8601; empty in older formats."""
+
+    kind: str | None = None
+    """Of an instruction."""
+
+    scopes: tuple[str, ...] = ()
+    """What it detects; none for what comes before every prompt."""
+
+    is_older: bool = False
+    """In a format of earlier releases, which is read, but cannot be signed."""
+
+
+def identify(folder: Path) -> Identity:
+    """What any kind of artifact's record says, after checking version, fields and hash.
+
+    Raises:
+        ArtifactError: the folder holds none; says what is there and what to do.
+    """
+    if (older := envelope.record_file(folder)).name != RECORD:
+        method = envelope.OLDER[older.name]
+        return Identity(
+            method, envelope.older_sha256(folder), kind=_older_kind(older), scopes=_detected(folder), is_older=True
+        )
+    data = envelope.read_json(folder)
+    if data.get("method") in (None, envelope.ECO):  # a record without a method lacks a field of ECO's schema
+        record = read_record(folder)
+        return Identity(record.method, record.sha256, record.created, scopes=tuple(s.name for s in record.scopes))
+    if data["method"] not in envelope.NAMES:
+        raise ArtifactSchemaError(
+            f"{folder / RECORD} has the method {data['method']!r}, which is not known here. Use the library version "
+            "that wrote it."
+        )
+    envelope.check_sha256(folder, data)
+    return Identity(
+        data["method"], data["sha256"], str(data.get("created", "")), data.get("kind"), scopes=_detected(folder)
+    )
+
+
+def _detected(folder: Path) -> tuple[str, ...]:
+    """Scopes of the detector inside an instruction's folder."""
+    if not (folder / DETECTOR).is_dir():
+        return ()
+    return tuple(scope.name for scope in read_record(folder / DETECTOR).scopes)
+
+
+def _older_kind(record: Path) -> str | None:
+    try:
+        kind = json.loads(record.read_text(encoding="utf-8")).get("kind")
+    except (ValueError, AttributeError) as error:
+        raise ArtifactError(f"{record} cannot be read: {error}. Copy the folder again.") from error
+    return kind if isinstance(kind, str) else None
 
 
 def check_target(folder: str | Path) -> Path:
-    """The place to save to; raises `ArtifactError` if something would be lost that is no artifact."""
+    """The place to save to; raises `ArtifactError` if something would be lost that is no artifact of scopes."""
     target = Path(folder)
     if target.exists() and not (target / RECORD).is_file() and (not target.is_dir() or any(target.iterdir())):
         raise ArtifactError(f"{target} exists and is no artifact. Choose another folder.")
+    if (method := envelope.method_in(target)) in (envelope.SPUL, envelope.INSTRUCTION):
+        raise ArtifactError(f"{target} holds {envelope.named(method)}, which would be lost. Choose another folder.")
     if target.is_dir() and (others := {path.name for path in target.iterdir()} - FILES):
         raise ArtifactError(f"{target} also holds {min(others)!r}, which would be lost. Choose another folder.")
     return target
 
 
 def read_record(folder: Path) -> UnlearnerRecord:
-    """`unlearner.json`, checked against version, schema and its own hash; see `Artifact.from_pretrained`."""
+    """`unlearner.json` of an artifact of scopes, checked against version, schema and its own hash.
+
+    Raises:
+        ArtifactError: as `Artifact.from_pretrained`; another kind of artifact is named.
+    """
     path = folder / RECORD
-    try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ArtifactIntegrityError(f"{folder} holds no {RECORD}, so it is no artifact. Check the path.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ArtifactIntegrityError(f"{path} is truncated or altered: {error}. Copy the artifact again.") from error
-    if not isinstance(data, dict):
-        raise ArtifactSchemaError(f"{path} is not a JSON object.")
-    if data.get("schema_version") != SCHEMA_VERSION:
-        raise ArtifactVersionError(
-            f"{path} has schema version {data.get('schema_version')!r}; this library reads {SCHEMA_VERSION}. "
-            "Use the library version that wrote it, or fit again."
+    data: Any = envelope.read_json(folder)
+    if (method := data.get("method")) in (envelope.SPUL, envelope.INSTRUCTION):
+        raise ArtifactError(
+            f"{folder} holds {envelope.named(method)}, and here only an artifact of scopes will do (unlearned fit). "
+            "Check the path."
         )
     from pydantic import ValidationError
 
@@ -51,15 +125,8 @@ def read_record(folder: Path) -> UnlearnerRecord:
         first = error.errors()[0]
         field_name = ".".join(str(part) for part in first["loc"])
         raise ArtifactSchemaError(f"{path}: {field_name}: {first['msg']}.") from error
-    if record.sha256 != record_sha256(data):
-        raise ArtifactIntegrityError(f"{path} was altered after it was written: its hash differs. Copy it again.")
+    envelope.check_sha256(folder, data)
     return record
-
-
-def record_sha256(data: dict[str, Any]) -> str:
-    """Of the record without its own hash; this is the artifact's hash, and through `files` covers all its files."""
-    canonical = json.dumps({**data, "sha256": ""}, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def folder_of(path: str | Path, revision: str | None = None) -> Path:
@@ -71,7 +138,7 @@ def folder_of(path: str | Path, revision: str | None = None) -> Path:
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
         try:
-            return Path(snapshot_download(path, revision=revision, allow_patterns=sorted(FILES)))
+            return Path(snapshot_download(path, revision=revision, allow_patterns=list(WANTED)))
         except (HfHubHTTPError, LocalEntryNotFoundError, OSError, ValueError) as error:
             raise ArtifactError(f"There is no folder {path!r}, and the hub gives none: {error}") from error
     raise ArtifactError(f"There is no artifact folder {str(path)!r}. Check the path.")

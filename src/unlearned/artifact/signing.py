@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.artifact.record import CARD, EVIDENCE, RECORD, SIGNATURE, VECTORS, read_record
-from unlearned.errors import ArtifactIntegrityError, ConfigError, DataError
+from unlearned.artifact.record import CARD, EVIDENCE, RECORD, SIGNATURE, VECTORS, identify
+from unlearned.envelope import named
+from unlearned.errors import ArtifactError, ArtifactIntegrityError, ConfigError, DataError
 from unlearned.extras import require
 from unlearned.files import write_text
 
@@ -56,7 +57,7 @@ def sign(folder: Path, key: Path, *, password: bytes | None = None) -> Signature
     """Sign the artifact as it is now; an older signature is replaced.
 
     Args:
-        folder: of the artifact.
+        folder: of an artifact of any kind. That of an instruction vouches for the detector inside it by its hash.
         key: private Ed25519 key: PEM (`openssl genpkey -algorithm ed25519`) or OpenSSH (`ssh-keygen -t ed25519`).
         password: of the key, if it has one.
 
@@ -65,7 +66,11 @@ def sign(folder: Path, key: Path, *, password: bytes | None = None) -> Signature
         ArtifactError: the artifact cannot be read.
     """
     private = _private_key(key, password)
-    read_record(folder)
+    if (known := identify(folder)).is_older:
+        raise ArtifactError(
+            f"{folder} holds {named(known.method)} of an older format, whose record vouches for nothing else. Make it "
+            "anew, and sign that."
+        )
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     files = _hashes(folder)
     made = Signature(private.public_key().public_bytes_raw(), at, files, private.sign(_message(at, files)))

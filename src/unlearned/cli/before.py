@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from unlearned.errors import ArtifactError, ConfigError, ModelLoadError
 
 if TYPE_CHECKING:
+    from unlearned.artifact.record import Identity
     from unlearned.artifact.schema import DataRecord
 
 NER, NER_VARIABLE = "dslim/bert-base-NER", "UNLEARNED_NER_MODEL"
@@ -109,17 +110,19 @@ def check_model(name: str) -> None:
         raise ModelLoadError(f"There is no folder {name!r}. Check the path of the model.")
 
 
-def check_enforced(
-    artifacts: Sequence[Path] | None, soft_prompt: Path | None = None, instruction: Path | None = None
-) -> None:
-    """Raise `ArtifactError` if what stands in front of a model is not there."""
-    from unlearned.artifact.record import folder_of, read_record
+def check_enforced(artifacts: Sequence[Path] | None) -> list[Identity]:
+    """What is to stand in front of a model.
 
-    for path in artifacts or ():
-        read_record(folder_of(path))
-    for place, name in ((soft_prompt, "soft_prompt.json"), (instruction, "instruction.json")):
-        if place is not None and not (place / name).is_file():
-            raise ArtifactError(f"{place} holds no {name}. Check the path.")
+    Raises:
+        ArtifactError: a folder is not there, or holds something else.
+        ConfigError: they do not stand together.
+    """
+    from unlearned.artifact.record import folder_of, identify
+    from unlearned.unlearners.base import check_together
+
+    found = [identify(folder_of(path)) for path in artifacts or ()]
+    check_together([one.method for one in found])
+    return found
 
 
 def check_files(*files: Path | None) -> None:

@@ -14,7 +14,7 @@ from unlearned.cli.options import (
     MaxNewTokens,
     SoftPrompt,
     TrustedKeys,
-    enforced,
+    all_artifacts,
     load,
     quiet,
 )
@@ -43,17 +43,19 @@ def chat(
 
     from unlearned.cli.before import check_enforced, check_model
 
-    check_enforced(artifact, soft_prompt, instruction)
+    folders = all_artifacts(artifact, soft_prompt, instruction)
+    check_enforced(folders)
     check_model(options.model)
 
     from unlearned.api import Unlearned
+    from unlearned.artifact import load as load_artifacts
     from unlearned.cli.console import bold
     from unlearned.cli.console import console as make_console
 
-    artifacts, front = enforced(artifact, soft_prompt, instruction, trusted_keys)
+    artifacts = load_artifacts(*folders, trusted_keys=trusted_keys)
     model, tokenizer = load(options)
     with quiet():
-        unlearned = Unlearned(model, tokenizer, artifacts, **front)
+        unlearned = Unlearned(model, tokenizer, artifacts)
         original = Unlearned(model, tokenizer) if compare else None
     console = make_console()
     start = [{"role": "system", "content": system}] if system else []

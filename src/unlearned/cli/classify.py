@@ -31,6 +31,7 @@ def classify(
     from unlearned.cli.before import check_enforced
     from unlearned.cli.options import quiet, status
     from unlearned.cli.output import check_writable, folder_sha256, results
+    from unlearned.envelope import named
     from unlearned.errors import DataError
     from unlearned.examples import as_rows, read_rows
 
@@ -39,12 +40,18 @@ def classify(
     check_writable(out)
     folders = artifact if prompt else artifact[:-1]
     rows = as_rows(prompt, name="--prompt") if prompt else read_rows(artifact[-1], prompt_column=prompt_column)
-    check_enforced(folders)
+    for folder, known in zip(folders, check_enforced(folders), strict=True):
+        if not known.scopes:
+            raise DataError(
+                f"{folder} holds {named(known.method)} without a detector: it comes before every prompt, and finds "
+                "nothing in scope. Give an artifact of scopes."
+            )
 
-    from unlearned.artifact import combined, load
+    from unlearned.artifact import load
+    from unlearned.artifact.activation import enforcing
     from unlearned.stages import text_only
 
-    unlearner = combined(load(*folders, trusted_keys=trusted_keys))
+    unlearner = enforcing(load(*folders, trusted_keys=trusted_keys))
     settings = {"classify": [folder_sha256(folder) for folder in folders]}
     inputs = [(index if row.id is None else row.id, row.prompt) for index, row in enumerate(rows)]
     with results(out, settings, inputs) as found, status("Classifying"), quiet():

@@ -19,7 +19,7 @@ from unlearned.cli.options import (
     PromptColumn,
     SoftPrompt,
     TrustedKeys,
-    enforced,
+    all_artifacts,
     load,
     quiet,
     status,
@@ -76,14 +76,16 @@ def generate(
         if input
         else []
     )
-    check_enforced(artifact, soft_prompt, instruction)
+    folders = all_artifacts(artifact, soft_prompt, instruction)
+    check_enforced(folders)
     check_model(options.model)
 
     from unlearned.api import Unlearned
+    from unlearned.artifact import load as load_artifacts
 
-    artifacts, front = enforced(artifact, soft_prompt, instruction, trusted_keys)
+    artifacts = load_artifacts(*folders, trusted_keys=trusted_keys)
     model, tokenizer = load(options)
-    llm = Unlearned(model, tokenizer, artifacts, **front)
+    llm = Unlearned(model, tokenizer, artifacts)
     generation = {
         "chat": False if raw else None,
         **({"truncate": truncate} if truncate else {}),
@@ -96,7 +98,6 @@ def generate(
             answer = llm.generate([prompt], **generation)[0]
         typer.echo(answer.text)
         return
-    folders = [*(artifact or ()), *(folder for folder in (soft_prompt, instruction) if folder is not None)]
     settings = generation | {
         "model": asdict(options),
         "seed": seed,

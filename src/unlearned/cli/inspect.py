@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unlearned.cli.configs import with_settings
-from unlearned.cli.options import AnswerColumn, PromptColumn, TrustedKeys
+from unlearned.cli.options import AnswerColumn, PromptColumn, TrustedKeys, given_options
+from unlearned.envelope import DETECTOR
 
 KIND_NAMES = {
     "she": "given names of women",
@@ -19,14 +21,20 @@ KIND_NAMES = {
 }
 
 if TYPE_CHECKING:
+    from unlearned.artifact.fitting import Finding
+    from unlearned.artifact.record import Identity
     from unlearned.artifact.schema import BaseModelRecord, MadeRecord, ScopeRecord
+
+OF_SCOPES = ("forget", "retain", "exempt", "prompt_column", "answer_column")
+"""Options that mean nothing to a soft prompt or an instruction."""
 
 MARKS = {True: "✓", False: "✗", None: "?"}
 
 
 @with_settings
 def inspect(
-    artifact: Annotated[Path, typer.Argument(help="Artifact folder.")],
+    context: typer.Context,
+    artifact: Annotated[Path, typer.Argument(help="Artifact folder, of any kind.")],
     json: Annotated[bool, typer.Option("--json", help="Print unlearner.json instead, after checking it.")] = False,
     forget: Annotated[Path | None, typer.Option(help="Rows that it may have been fitted with.")] = None,
     retain: Annotated[Path | None, typer.Option(help="The same, close prompts.")] = None,
@@ -43,12 +51,19 @@ def inspect(
     With rows and a model, say line by line whether the artifact was fitted with them.
     """
     from unlearned.artifact.provenance import Role
-    from unlearned.artifact.record import folder_of, read_record
+    from unlearned.artifact.record import folder_of, identify, read_record
     from unlearned.cli.before import check_model
-    from unlearned.errors import ArtifactIntegrityError
+    from unlearned.envelope import ECO, named
+    from unlearned.errors import ConfigError
     from unlearned.examples import Row, read_rows
 
-    read_record(folder_of(artifact))  # quickly, where it is not there
+    known = identify(folder_of(artifact))  # quickly, where it is not there
+    if known.method != ECO:
+        if wrong := given_options(context, OF_SCOPES):
+            raise ConfigError(
+                f"{', '.join(wrong)}: only for an artifact of scopes. {artifact} holds {named(known.method)}."
+            )
+        return _inspect_other(artifact, known, trusted_keys, model=model, json=json)
     given: tuple[tuple[Role, Path | None], ...] = (("forget", forget), ("retain", retain), ("exempt", exempt))
     rows: dict[Role, list[Row]] = {
         role: read_rows(file, prompt_column=prompt_column, answer_column=answer_column if role == "forget" else None)
@@ -73,11 +88,74 @@ def inspect(
         return
     show(artifact)
     here = None if model is None else _model_record(model)
-    found = findings(artifact, read_record(artifact), trusted=trusted, rows=rows, model=here)
+    _tell(artifact, findings(artifact, read_record(artifact), trusted=trusted, rows=rows, model=here))
+
+
+def _tell(folder: Path, found: Sequence[Finding]) -> None:
+    """One line per question; raises `ArtifactIntegrityError` if an answer is no."""
+    from unlearned.errors import ArtifactIntegrityError
+
     for one in found:
         typer.echo(f"{MARKS[one.holds]} {one.text}")
     if wrong := [one.text for one in found if one.holds is False]:
-        raise ArtifactIntegrityError(f"{artifact} does not fit together: {'; '.join(wrong)}.")
+        raise ArtifactIntegrityError(f"{folder} does not fit together: {'; '.join(wrong)}.")
+
+
+def _inspect_other(folder: Path, known: Identity, trusted_keys: Path | None, *, model: str | None, json: bool) -> None:
+    """The same of a soft prompt or an instruction."""
+    import json as json_module
+
+    from unlearned.artifact.fitting import plain_findings
+    from unlearned.artifact.loading import read
+    from unlearned.artifact.schema import BaseModelRecord
+    from unlearned.artifact.signing import read_trusted
+    from unlearned.envelope import record_file
+    from unlearned.unlearners.spul import SPUL
+
+    trusted = None if trusted_keys is None else read_trusted(trusted_keys)
+    found = read(folder)  # checks hashes
+    if json:
+        record = json_module.loads(record_file(folder).read_text(encoding="utf-8"))
+        typer.echo(json_module.dumps(record, indent=2, ensure_ascii=False))
+        return
+    rows = [("artifact", f"{folder} ({named_kind(known)})"), ("sha256", known.sha256)]
+    rows += [("created", known.created)] if known.created else []
+    made_for = None
+    if isinstance(found, SPUL):
+        made_for = found.record.get("base_model")
+        rows += [("vectors", f"{len(found.vectors)} of size {found.vectors.shape[1]}, in front of every prompt")]
+        rows += _model_rows(BaseModelRecord.model_validate(made_for)) if made_for else [("base model", "not recorded")]
+        rows += [(name, str(value)) for name, value in found.record.get("config", {}).items() if value is not None]
+    else:
+        rows += [(name, getattr(found, name)) for name in ("text", "answer") if getattr(found, name)]
+        rows += [("of", ", ".join(known.scopes) if known.scopes else "every prompt")]
+    _table(rows)
+    if known.scopes:
+        show(folder / DETECTOR)
+    here = None if model is None else _model_record(model)
+    made = BaseModelRecord.model_validate(made_for) if made_for else None
+    _tell(folder, plain_findings(folder, known, trusted=trusted, model=here, made_for=made))
+
+
+def named_kind(known: Identity) -> str:
+    """What it is, in words."""
+    from unlearned.envelope import named
+
+    kind = f": {known.kind}" if known.kind else ""
+    return f"{named(known.method)}{kind}{', in an older format' if known.is_older else ''}"
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from unlearned.cli.console import bold
+    from unlearned.cli.console import console as make_console
+
+    table = Table(show_header=False, box=None)
+    for name, value in rows:
+        table.add_row(bold(name), Text(value))
+    make_console().print(table)
 
 
 def _model_record(model: str) -> BaseModelRecord:

@@ -39,15 +39,15 @@ def instruct(
         bool, typer.Option("--overwrite", help="Replace an older instruction, which is kept as NAME.previous.")
     ] = False,
 ) -> None:
-    """Make an instruction, a filter, a refusal or a context; use it by `generate --instruction` and `chat`."""
+    """Make an instruction, a filter, a refusal or a context; `generate`, `chat` and `serve` take it as --artifact."""
     import random
     from typing import cast
 
+    from unlearned import envelope
     from unlearned.artifact.record import read_record
     from unlearned.cli.before import check_files, check_writable_folder
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
-    from unlearned.files import check_place
     from unlearned.texts import read_user_text
 
     own = {
@@ -64,7 +64,7 @@ def instruct(
     if kind in ("filtered-prompting", "refusal") and detector is None:
         made_by = "unlearned fit --classifier-only --forget FILE --scope NAME --out FOLDER"
         raise ConfigError(f"{kind} needs a --detector. Make one: {made_by}.")
-    check_place(out, replaces="instruction.json" if overwrite else None)
+    envelope.check_method_place(out, envelope.INSTRUCTION, overwrite=overwrite)
     check_writable_folder(out)
     check_files(text, forget, retain)
     if detector is not None:

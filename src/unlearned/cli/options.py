@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,17 +17,20 @@ from unlearned.settings import ANSWERS, CORRUPTION, DATA, ENFORCED, OUTPUT, SERV
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from unlearned.artifact.artifact import Artifact
-
 Artifacts = Annotated[
-    list[Path] | None, typer.Option("--artifact", "-a", help="Artifact folder; give it again to stack several.")
+    list[Path] | None,
+    typer.Option(
+        "--artifact",
+        "-a",
+        help="Artifact folder, of fit, forget, `train spul` or `instruct`; give it again to stack several.",
+    ),
 ]
-SoftPrompt = Annotated[
-    Path | None, typer.Option(help="Folder of `unlearned train spul`; stands in front of every prompt.")
+ScopeArtifacts = Annotated[
+    list[Path] | None,
+    typer.Option("--artifact", "-a", help="Artifact folder, of fit or forget; give it again to stack several."),
 ]
-InstructionFolder = Annotated[
-    Path | None, typer.Option("--instruction", help="Folder of `unlearned instruct`; not together with an artifact.")
-]
+SoftPrompt = Annotated[Path | None, typer.Option(help="Now --artifact.", hidden=True)]
+InstructionFolder = Annotated[Path | None, typer.Option("--instruction", help="Now --artifact.", hidden=True)]
 PromptColumn = Annotated[
     str | None, typer.Option(help="Name of the prompts' column; default: prompt, question or text.")
 ]
@@ -69,28 +72,17 @@ def load(options: ModelOptions) -> tuple[PreTrainedModel, PreTrainedTokenizerBas
         return load_model(options)
 
 
-def enforced(
-    artifacts: Sequence[Path] | None,
-    soft_prompt: Path | None,
-    instruction: Path | None,
-    trusted_keys: Path | None = None,
-) -> tuple[tuple[Artifact, ...], dict[str, Any]]:
-    """What stands in front of a model: the artifacts, and the other arguments of `Unlearned`.
-
-    Raises:
-        ConfigError: an instruction is not alone.
-        ArtifactError: one cannot be read.
-    """
-    from unlearned.artifact import load as load_artifacts
-    from unlearned.artifact.instruction import load_instruction
-    from unlearned.errors import ConfigError
-    from unlearned.unlearners.spul import SPUL
-
-    if instruction is not None and (artifacts or soft_prompt is not None):
-        raise ConfigError("An instruction stands alone: leave out --artifact and --soft-prompt, or --instruction.")
-    soft = None if soft_prompt is None else SPUL.from_pretrained(soft_prompt)
-    told = None if instruction is None else load_instruction(instruction)
-    return load_artifacts(*(artifacts or ()), trusted_keys=trusted_keys), {"soft_prompt": soft, "instruction": told}
+def all_artifacts(artifacts: Sequence[Path] | None, soft_prompt: Path | None, instruction: Path | None) -> list[Path]:
+    """The folders of --artifact, and of the options that it replaces; a line on stderr says what to write instead."""
+    found = list(artifacts or ())
+    for option, folder in (("--soft-prompt", soft_prompt), ("--instruction", instruction)):
+        if folder is not None:
+            found.append(folder)
+            typer.echo(
+                f"{option} {folder} is now --artifact {folder}; the old option goes with the next minor release.",
+                err=True,
+            )
+    return found
 
 
 def _not_unpacked() -> bool:

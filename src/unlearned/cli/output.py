@@ -127,11 +127,12 @@ class Rows:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Of the files in a folder, as a setting that results depend on."""
+    """Of the files in a folder and below it, as a setting that results depend on."""
     digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
+    for file in sorted(folder.rglob("*")):
         if file.is_file():
-            digest.update(file.name.encode("utf-8", "surrogateescape") + b"\0" + file.read_bytes())
+            name = file.relative_to(folder).as_posix()
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -70,6 +70,7 @@ def train(
     """Unlearn by changing weights: an adapter, or a whole model. A killed run goes on where it was."""
     from dataclasses import replace
 
+    from unlearned import envelope
     from unlearned.cli.before import check_model, check_writable_folder
     from unlearned.cli.progress import progress
     from unlearned.cli.settings import texts
@@ -81,7 +82,10 @@ def train(
     forget_rows = read_rows(forget, **columns)
     retain_rows = read_rows(retain, **columns) if retain else []
     check_writable_folder(out)
-    check_place(out, replaces="soft_prompt.json" if method == "spul" and overwrite else "training.json")
+    if method == envelope.SPUL:
+        envelope.check_method_place(out, method, overwrite=overwrite)
+    else:
+        check_place(out, replaces="training.json")
     check_model(options.model)
 
     from unlearned.methods.known import make_method
@@ -158,7 +162,6 @@ def _soft_prompt(
     overwrite: bool,
 ) -> None:
     from unlearned.cli.progress import progress
-    from unlearned.files import check_place
     from unlearned.methods.known import read_settings
     from unlearned.methods.place import unfinished
     from unlearned.methods.spul import SpulConfig, check_rows, train_soft_prompt
@@ -166,7 +169,6 @@ def _soft_prompt(
     if isinstance(settings.get("labels"), str):
         settings["labels"] = [label.strip() for label in settings["labels"].split(",")]
     config = SpulConfig(form=form, **read_settings(SpulConfig, "spul", settings))
-    check_place(out, replaces="soft_prompt.json" if overwrite else None)
     check_rows(forget_rows, retain_rows)
     model, tokenizer = load(options)
     checkpoints = unfinished(out.resolve())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unlearned.api import Unlearned
-from unlearned.artifact import Artifact, load
+from unlearned.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.check.compare import Asked, Comparison, Kind, compare
 from unlearned.classify.base import Floats
@@ -114,7 +114,7 @@ def run_demo(
         with clock("save and reload"):
             folders.append(artifact.save_pretrained(folder / concept.name))
     with clock("save and reload"):
-        artifacts = load(*folders)
+        artifacts = tuple(Artifact.from_pretrained(folder) for folder in folders)
         unlearned, original = Unlearned(model, tokenizer, artifacts), Unlearned(model, tokenizer)
     asked = [
         *(Asked("held-out forget", q.prompt, c.name, q) for c in concepts for q in c.held_out),

@@ -37,7 +37,19 @@ class Embedder(Protocol):
         ...
 
 
-class Engine(Embedder, Protocol):
+class Prepender(Protocol):
+    """What has to be known of a model to put words in front of its prompts."""
+
+    def prepend(self, prompt: Prompt, words: str) -> Prompt:
+        """The prompt with words in front of it: in a chat, of the first message of a user, and part of it."""
+        ...
+
+
+class Preparer(Embedder, Prepender, Protocol):
+    """All that an unlearner may ask of a model when it prepares prompts for it."""
+
+
+class Engine(Preparer, Protocol):
     """Runs a model it does not change. Knows tokens and vectors, nothing of scopes or corruption."""
 
     def tokenize(self, prompt: str | Sequence[Message], *, chat: bool | None = None) -> Prompt: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,6 +82,60 @@ def literal_chat_prompt(
         offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
         is_special=np.array([token in special for token in ids], dtype=np.bool_),
         segments=prompt.segments,
+    )
+
+
+def with_tokens_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
+    """The prompt with words in front of the first message of a user, and part of it.
+
+    Only what lies between the special tokens around that place is tokenised anew, and as letters: no special token that
+    a client spells out comes to mean one.
+
+    Args:
+        tokenizer: that of the prompt, used by this thread alone.
+        prompt: of a client, in whatever form it was handed in.
+        words: to be put there.
+
+    Raises:
+        PromptError: the prompt has no token of the user's behind which there is a place.
+    """
+    segment = next((own for own in prompt.segments if own.role == "user"), None) or prompt.segments[0]
+    place, special = segment.start, prompt.is_special
+    content = np.flatnonzero(~special & (prompt.offsets[:, 1] > place))
+    if not len(content):
+        raise PromptError("The prompt has no words in front of which an instruction could stand.")
+    first = last = int(content[0])
+    while first > 0 and not special[first - 1]:
+        first -= 1
+    while last < len(special) and not special[last]:
+        last += 1
+    start, end = int(prompt.offsets[first, 0]), int(prompt.offsets[last - 1, 1])
+    text = prompt.text[start:place] + words + prompt.text[place:end]
+    piece = tokenizer(
+        text, add_special_tokens=False, return_offsets_mapping=True, split_special_tokens=True, verbose=False
+    )
+    ids, added = tuple(int(token) for token in piece["input_ids"]), len(words)
+    offsets = np.concatenate(
+        [
+            prompt.offsets[:first],
+            np.asarray(piece["offset_mapping"], dtype=np.int64).reshape(-1, 2) + start,
+            prompt.offsets[last:] + added,
+        ]
+    )
+    return replace(
+        prompt,
+        text=prompt.text[:place] + words + prompt.text[place:],
+        token_ids=(*prompt.token_ids[:first], *ids, *prompt.token_ids[last:]),
+        offsets=offsets,
+        is_special=np.concatenate([special[:first], np.zeros(len(ids), dtype=np.bool_), special[last:]]),
+        segments=tuple(
+            replace(
+                own,
+                start=own.start + (added if own.start > place else 0),
+                end=own.end + (added if own.end > place else 0),
+            )
+            for own in prompt.segments
+        ),
     )
 
 

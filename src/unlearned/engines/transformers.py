@@ -24,7 +24,7 @@ from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.restoring import restored
-from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
+from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt, with_words_in_front
 from unlearned.engines.vocabulary import Forbidding, Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import ConfigError
@@ -112,6 +112,10 @@ class TransformersEngine:
             if chat
             else text_prompt(self.tokenizer, prompt)
         )
+
+    def prepend(self, prompt: Prompt, words: str) -> Prompt:
+        """A prompt of `tokenize` with words in front of it: in a chat, of the first message of a user."""
+        return with_words_in_front(self.tokenizer, prompt, words)
 
     @torch.no_grad()
     def embed(self, token_ids: Sequence[int]) -> Tensor:

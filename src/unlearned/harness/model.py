@@ -21,7 +21,7 @@ from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
 from unlearned.api import Unlearned
-from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.loading import Given
 from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.engines.base import Completion
 from unlearned.engines.injection import EmbeddingInjection
@@ -56,20 +56,20 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
 
     Args:
         pretrained: as for `hf`; also "embedded".
-        artifact: an artifact, its folder, or several of either. None: nothing is enforced.
+        artifact: an artifact of scopes, its folder, or several of either. None: nothing is enforced.
         verdicts: folder where verdicts are kept, for other processes and other strengths of the same detector; made if
             it is not there. None: they are remembered as long as this object lives.
         settings: everything that `hf` takes.
 
     Raises:
-        ConfigError: the model is no causal language model.
+        ConfigError: the model is no causal language model, or something stands in front of its prompts.
         UnsupportedModelError: a corruption would not reach this model reliably.
     """
 
     def __init__(
         self,
         pretrained: str | PreTrainedModel,
-        artifact: str | Path | Artifact | Sequence[str | Path | Artifact] | None = None,
+        artifact: Given | None = None,
         verdicts: str | Path | None = None,
         **settings: Any,
     ) -> None:
@@ -81,7 +81,12 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
         super().__init__(pretrained, **settings)
         if self.backend != "causal":
             raise ConfigError(f"The harness takes this model for {self.backend}; only causal language models work.")
-        llm = Unlearned(self.model, self.tokenizer, *_artifacts(artifact))
+        llm = Unlearned(self.model, self.tokenizer, [] if artifact is None else artifact)
+        if llm.enforced.lengthens:
+            raise ConfigError(
+                "The harness scores by its own tokens, so nothing may stand in front of them: leave out soft prompts "
+                "and instructions."
+            )
         self.contexts = Contexts(llm, None if verdicts is None else Verdicts(Path(verdicts)))
         self._rows: dict[Row, PromptInput | None] | None = None
         self._batch: list[str] | None = None
@@ -237,8 +242,3 @@ def _row(token_ids: Sequence[int]) -> Row:
 def _context(request: Request) -> str:
     """What a continuation is scored after; the harness counts white space at its end to the continuation."""
     return "" if request[0] is None else request[0][0].rstrip()
-
-
-def _artifacts(given: str | Path | Artifact | Sequence[str | Path | Artifact] | None) -> list[Artifact]:
-    several = [given] if isinstance(given, (str, Path, Artifact)) else list(given or ())
-    return [item if isinstance(item, Artifact) else Artifact.from_pretrained(item) for item in several]

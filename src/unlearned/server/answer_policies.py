@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from unlearned.server.by_scope import ByScope, of_scope, read_by_scope
+from unlearned.server.by_scope import ByScope, Kind, check_no_instruction, of_scope, read_by_scope, with_scopes
 
 if TYPE_CHECKING:
     from unlearned.answers.withheld import AnswerPolicy
-    from unlearned.artifact.artifact import Artifact
     from unlearned.unlearners.eco import ForgetScope
 
 
@@ -32,11 +31,16 @@ class AnswerPolicies:
         said = read_by_scope(policies, "--answers")
         return cls(policies={scope: checked_policy(policy) for scope, policy in said.items()})
 
-    def applied(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
-        """The artifacts as they are to be enforced."""
+    def applied(self, artifacts: Sequence[Kind]) -> list[Kind]:
+        """The artifacts as they are to be enforced.
+
+        Raises:
+            ConfigError: an instruction holds nothing back.
+        """
         if not self.policies:
             return list(artifacts)
-        return [replace(one, scopes=tuple(self._scope(scope) for scope in one.scopes)) for one in artifacts]
+        check_no_instruction(artifacts, "--answers")
+        return [with_scopes(one, self._scope) for one in artifacts]
 
     def _scope(self, scope: ForgetScope) -> ForgetScope:
         from unlearned.answers.withheld import under

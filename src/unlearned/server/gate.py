@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from unlearned.artifact.activation import doubts_of
+from unlearned.envelope import named
 from unlearned.server.config import ServeConfig
 from unlearned.server.keys import Access, key_in
 from unlearned.server.metrics import Metrics
@@ -32,7 +34,7 @@ class Gate:
     def __init__(
         self,
         config: ServeConfig,
-        store: ArtifactStore,
+        store: ArtifactStore[Any],
         *,
         metrics: Metrics | None = None,
         log: Log | None = None,
@@ -96,7 +98,13 @@ class Gate:
         """One line per scope into the log: what protects it, and what speaks against relying on that."""
         current, removed = self.store.current, self.store.removed()
         for entry in current.entries:
-            for scope, doubts in entry.artifact.doubts().items():
+            if not entry.known.scopes:
+                self.log.event(
+                    f"Every prompt is read behind {named(entry.known.method)}, {entry.name!r} ({entry.source}).",
+                    artifact=entry.name,
+                    sha256=entry.sha256,
+                )
+            for scope, doubts in doubts_of(entry.artifact).items():
                 warned = f" Warnings: {' '.join(doubts)}" if doubts else ""
                 self.log.event(
                     f"Protected: {scope!r}, by the artifact {entry.name!r} ({entry.source}).{warned}",

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Any
 
 from unlearned.classify.giving_way import giving_way
 from unlearned.server.store import Enforced
@@ -36,7 +37,7 @@ class Waiting:
     """A prompt without a verdict yet."""
 
     prompt: Prompt
-    enforced: Enforced
+    enforced: Enforced[Any]
     size: int
     """Characters."""
 

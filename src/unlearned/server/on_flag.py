@@ -7,10 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from unlearned.errors import ConfigError
-from unlearned.server.by_scope import ByScope, add, of_scope, read_by_scope
+from unlearned.server.by_scope import ByScope, Kind, add, check_no_instruction, of_scope, read_by_scope, with_scopes
 
 if TYPE_CHECKING:
-    from unlearned.artifact.artifact import Artifact
     from unlearned.unlearners.eco import ForgetScope
 
 MODES = ("substitute", "corrupt", "refuse")
@@ -54,15 +53,16 @@ class OnFlag:
         """None = as it was fitted."""
         return of_scope(self.modes, scope)
 
-    def applied(self, artifacts: Sequence[Artifact]) -> list[Artifact]:
-        """The artifacts as they are to be enforced.
+    def applied(self, artifacts: Sequence[Kind]) -> list[Kind]:
+        """The artifacts as they are to be enforced; a soft prompt flags nothing, so it stays as it is.
 
         Raises:
-            ConfigError: a scope was not fitted for what is asked of it.
+            ConfigError: a scope was not fitted for what is asked of it, or an instruction decides that by itself.
         """
         if not self.modes:
             return list(artifacts)
-        return [replace(one, scopes=tuple(self._scope(scope) for scope in one.scopes)) for one in artifacts]
+        check_no_instruction(artifacts, "--on-flag")
+        return [with_scopes(one, self._scope) for one in artifacts]
 
     def _scope(self, scope: ForgetScope) -> ForgetScope:
         mode = self.mode(scope.name)

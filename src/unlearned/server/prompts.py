@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from unlearned.engines.context import context_length, too_long
-from unlearned.engines.given import ids_prompt, literal_chat_prompt
+from unlearned.engines.given import ids_prompt, literal_chat_prompt, with_tokens_in_front
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.tokenize import text_prompt
 from unlearned.engines.transformers import embedding_rows
@@ -18,13 +18,17 @@ from unlearned.server.scored import Marked, Scored, scored
 from unlearned.stages import Prompt, PromptInput
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedTokenizerBase
+
+    from unlearned.substitution.bank import Bank
 
 
 class Reader:
-    """Tokenises for one engine; used from any thread."""
+    """Tokenises for one engine, and tells unlearners what they ask of it; used from any thread."""
 
     def __init__(self, engine: RowwiseEngine) -> None:
+        self._engine = engine
         # Fast tokenizers refuse to be used by two threads at once: encoding has a copy and a lock of its own.
         self.tokenizer: PreTrainedTokenizerBase = copy.deepcopy(engine.tokenizer)
         self.vocabulary = min(embedding_rows(engine.model), len(engine.tokenizer))
@@ -81,6 +85,26 @@ class Reader:
         """Contexts that were checked, with their continuations behind them."""
         with self._lock:
             return [scored(one, given, self.tokenizer) for one, given in zip(marked, contexts, strict=True)]
+
+    @property
+    def bank(self) -> Bank:
+        """Words of the tokenizer."""
+        return self._engine.bank
+
+    def embed(self, token_ids: Sequence[int]) -> Tensor:
+        """(T, D) embeddings of T token ids on the CPU."""
+        return self._engine.embed(token_ids)
+
+    def prepend(self, prompt: Prompt, words: str) -> Prompt:
+        """A prompt of this reader with words in front of the first message of a user."""
+        with self._lock:
+            return with_tokens_in_front(self.tokenizer, prompt, words)
+
+    def check_fits(self, inputs: Sequence[PromptInput]) -> None:
+        """Raise `RefusalError` (400) where what stands in front of a prompt makes it too long for the model."""
+        for given in inputs:
+            if given.answer is None:
+                self._fits(len(given.token_ids))
 
     def room(self, length: int, asked: int | None, default: int) -> int:
         """How many tokens an answer to so many may have; raises `RefusalError` if more are asked for than fit."""

@@ -62,7 +62,7 @@ def generating_router(service: Service) -> APIRouter:
         checking = service.check(lambda: [service.reader.conversation(asked.messages, asked.tools)], 1, record)
         checked = await _while_connected(request, checking)
         wanted = asked.max_completion_tokens if asked.max_completion_tokens is not None else asked.max_tokens
-        longest = service.reader.room(checked.tokens, wanted, config.default_max_tokens)
+        longest = service.reader.room(checked.lengths[0], wanted, config.default_max_tokens)
         if longest < 1:
             raise RefusalError(400, "The prompt leaves no room for an answer.", code="context_length_exceeded")
         top = (asked.top_logprobs or 0) if asked.logprobs else None
@@ -88,8 +88,7 @@ def generating_router(service: Service) -> APIRouter:
             return await _scores(request, asked, list(zip(given, places, strict=True)), access)
         checking = service.check(lambda: [service.reader.given(prompt) for prompt in given], len(given), record)
         checked = await _while_connected(request, checking)
-        lengths = [len(prompt.token_ids) for prompt in checked.prompts]
-        rooms = [service.reader.room(length, asked.max_tokens, COMPLETION_TOKENS) for length in lengths]
+        rooms = [service.reader.room(length, asked.max_tokens, COMPLETION_TOKENS) for length in checked.lengths]
         if min(rooms) < 1 and not (asked.echo and asked.max_tokens == 0):
             raise RefusalError(400, "'max_tokens' leaves no room for an answer; 0 needs 'echo'.", param="max_tokens")
         echoes = await _while_connected(request, _echoes(service, asked, checked)) if asked.echo else []
@@ -155,7 +154,7 @@ async def _echoes(service: Service, asked: CompletionRequest, checked: Checked) 
     """Per choice its prompt's text, and its tokens' log-probabilities where they are asked for."""
     tokens: list[list[Token]] = [[] for _ in checked.inputs]
     if asked.logprobs is not None:
-        tokens = await service.scored(checked.inputs, asked.logprobs)
+        tokens = await service.own_scores(checked, asked.logprobs)
     texts = [prompt.text for prompt in checked.prompts]
     return [pair for pair in zip(texts, tokens, strict=True) for _ in range(asked.n)]
 

@@ -50,4 +50,4 @@ def run(service: Service, bound: socket) -> None:
 
 def warm_up(service: Service) -> None:
     """Load what detection loads on first use, so that no request waits for it."""
-    service.view.unlearner.classify([text_only("Good morning, and welcome.")])
+    service.view.enforced.classify([text_only("Good morning, and welcome.")])

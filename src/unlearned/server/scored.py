@@ -47,10 +47,11 @@ class Scored:
 
         Where several tokens stand for one, alternatives are those of the first that the model would not have chosen.
         """
-        length, known = len(self.marked.context.token_ids), self.given.substitution
+        length, known = len(self.given.token_ids) - len(self.target.token_ids), self.given.substitution
         read, own = list(tokens[length:]), self.marked.token_ids
+        context = of_prompt(self.marked.context, tokens[:length])
         if known is None or self.target.token_ids == own:
-            return list(tokens)
+            return [*context, *read]
         ends = self.target.ends if self.target.ends is not None else tuple(range(1, len(read) + 1))
         if len(ends) != len(own):  # the tokens were not those of the tokenizer: all at the last one
             ends = (*[0] * (len(own) - 1), len(read))
@@ -61,7 +62,21 @@ class Scored:
             group = read[start:end]
             telling = next((token for token in group if not _is_greedy(token)), group[0] if len(group) == 1 else None)
             written.append(shown(Token(token_id, logprob, telling.top if telling else ()), token_id, known))
-        return [*tokens[:length], *written]
+        return [*context, *written]
+
+
+def of_prompt(prompt: Prompt, tokens: Sequence[Token]) -> list[Token]:
+    """What the model read of a prompt -> the prompt's own tokens, the first of them without a log-probability.
+
+    None of them has one where they were read as part of a longer text, whose tokens are others.
+    """
+    front = len(tokens) - len(prompt.token_ids)
+    if not front:
+        return list(tokens)
+    own = tokens[front:] if front > 0 else ()
+    if tuple(token.id for token in own) != prompt.token_ids:
+        return [Token(token_id) for token_id in prompt.token_ids]
+    return [Token(own[0].id), *own[1:]]
 
 
 def _is_greedy(token: Token) -> bool:

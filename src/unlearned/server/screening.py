@@ -47,7 +47,7 @@ class Screener:
         lanes = (self._short, self._long)
         return all(lane.alive() and lane.running_for() <= self.timeout for lane in lanes)
 
-    async def check(self, prompts: Sequence[Prompt], enforced: Enforced) -> list[Verdict]:
+    async def check(self, prompts: Sequence[Prompt], enforced: Enforced[Any]) -> list[Verdict]:
         """One verdict per prompt.
 
         Raises:
@@ -67,7 +67,7 @@ class Screener:
             self._drop(new)
         return self._remembered(keys, found, {key: item.verdict.result() for key, item in new.items()})
 
-    def check_now(self, prompts: Sequence[Prompt], enforced: Enforced) -> list[Verdict]:
+    def check_now(self, prompts: Sequence[Prompt], enforced: Enforced[Any]) -> list[Verdict]:
         """The same for callers without an event loop."""
         keys, found, new = self._queued(prompts, enforced)
         pending = {item.verdict for item in new.values()}
@@ -101,7 +101,7 @@ class Screener:
             item.verdict.cancel()
 
     def _queued(
-        self, prompts: Sequence[Prompt], enforced: Enforced
+        self, prompts: Sequence[Prompt], enforced: Enforced[Any]
     ) -> tuple[list[bytes], dict[bytes, Verdict], dict[bytes, Waiting]]:
         """Keys of all prompts, verdicts that are known, and what waits for one now."""
         if not (self._short.alive() and self._long.alive()):
@@ -162,7 +162,7 @@ def _detection_error(error: BaseException) -> DetectionError:
     return DetectionError(f"Detection failed: {type(error).__name__}. Nothing was generated.")
 
 
-def _key(prompt: Prompt, enforced: Enforced) -> bytes:
+def _key(prompt: Prompt, enforced: Enforced[Any]) -> bytes:
     digest = hashlib.sha256(f"{enforced.digest}\0{prompt.owner}\0".encode("utf-8", "surrogatepass"))
     for segment in prompt.segments:
         digest.update(f"\0{segment.role}:{segment.start}:{segment.end}".encode())

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from unlearned.api import Unlearned
-from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.loading import Loaded
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings, Token
 from unlearned.engines.tokenize import special_ids
+from unlearned.envelope import INSTRUCTION
 from unlearned.errors import UnlearnedError
 from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher, Scoring
@@ -25,10 +26,11 @@ from unlearned.server.record import Log, Record
 from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.replies import TokenTexts
 from unlearned.server.schemas import Generating
+from unlearned.server.scored import of_prompt
 from unlearned.server.store import ArtifactStore, Sources
 from unlearned.server.tool_calls import CLOSE, OPEN
 from unlearned.stages import Prompt, PromptInput
-from unlearned.unlearners.eco import ECO
+from unlearned.unlearners.base import Unlearner
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,8 +45,18 @@ class Checked:
     length: int | None = None
     """Tokens of all that was sent, where that is more than the prompts."""
 
+    rewords: bool = False
+    """Whether an instruction is in force, so that the model may read other tokens than the user's in their place."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """Of each prompt, the tokens of the model's context that it takes, with what stands in front of it."""
+        pairs = zip(self.prompts, self.inputs, strict=True)
+        return [len(own.token_ids if given.answer is not None else given.token_ids) for own, given in pairs]
+
     @property
     def tokens(self) -> int:
+        """What a client has sent: of what stands in front of it nobody is told."""
         return sum(len(prompt.token_ids) for prompt in self.prompts) if self.length is None else self.length
 
 
@@ -82,12 +94,12 @@ class Service:
 
         self.batcher = Batcher(self.engine, config)
         log = log or Log()
-        store = ArtifactStore(self._activate, sources, log.event)
+        store: ArtifactStore[Unlearner] = ArtifactStore(self._activate, sources, log.event)
         self.gate = Gate(config, store, log=log, queue_depth=lambda: len(self.batcher), engine_alive=self.batcher.alive)
 
-    def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
+    def _activate(self, artifacts: Sequence[Loaded]) -> Unlearner:
         self.view.replace(self.config.answers.applied(self.config.on_flag.applied(artifacts)))
-        return self.view.unlearner
+        return self.view.enforced
 
     def close(self) -> None:
         """End the threads; what was not answered fails."""
@@ -118,17 +130,14 @@ class Service:
         verdicts = await self.gate.screener.check(prompts, enforced)
         record.verdicts, record.artifacts = verdicts, enforced.digest
 
-        def corrupted() -> tuple[PromptInput, ...]:
-            pairs = zip(prompts, verdicts, strict=True)
-            return tuple(enforced.unlearner.corrupt(prompt, verdict, self.engine) for prompt, verdict in pairs)
-
         try:
-            inputs = await asyncio.to_thread(corrupted)
+            inputs = await asyncio.to_thread(enforced.unlearner.prepared, prompts, verdicts, self.reader)
         except UnlearnedError as error:
             raise unchecked("The prompt could not be prepared.", "detection_failed") from error
         record.verdicts = [given.verdict for given in inputs]
         record.timings["detection"] = record.since_start() - before
-        return Checked(prompts, inputs)
+        self.reader.check_fits(inputs)
+        return Checked(prompts, tuple(inputs), rewords=enforced.unlearner.method == INSTRUCTION)
 
     def settings(self, asked: Generating, max_new_tokens: int, top_logprobs: int | None) -> RowSettings:
         """What a request says, else what the model's own generation settings say, else OpenAI's defaults."""
@@ -190,6 +199,19 @@ class Service:
         for row in answers.rows:
             row.say_what_is_given()
         return answers
+
+    async def own_scores(self, checked: Checked, top: int) -> list[list[Token]]:
+        """The same of what clients sent: without what stands in front of it.
+
+        Raises:
+            RefusalError: 400, the model reads other tokens in their place.
+        """
+        if checked.rewords:
+            raise RefusalError(
+                400, "This server cannot score prompts: leave out 'echo' with 'logprobs'.", code="unsupported_parameter"
+            )
+        found = await self.scored(checked.inputs, top)
+        return [of_prompt(prompt, tokens) for prompt, tokens in zip(checked.prompts, found, strict=True)]
 
     async def scored(self, inputs: Sequence[PromptInput], top: int) -> list[list[Token]]:
         """The prompts' own tokens with their log-probabilities."""

@@ -13,21 +13,24 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.activation import scopes_of
 from unlearned.artifact.in_force import Hold
-from unlearned.artifact.record import read_record
+from unlearned.artifact.loading import Loaded, read
+from unlearned.artifact.record import Identity, identify
 from unlearned.artifact.signing import read_trusted
 from unlearned.errors import ArtifactError, ConfigError, UnlearnedError
 from unlearned.server.audit import Audit
 from unlearned.server.refusals import RefusalError
 from unlearned.server.state import State, Who
-from unlearned.unlearners.eco import ECO
+from unlearned.unlearners.base import Unlearner
 
 STATE = ".unlearned-serve.json"
 UNUSED = (".previous", ".unfinished")
 """Endings of folders beside artifacts that are not enforced: what was replaced, and what is not ready."""
+
+Enforcing = TypeVar("Enforcing", bound=Unlearner)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -44,30 +47,34 @@ class Entry:
     sha256: str
     """Of its record, and through that of all its files."""
 
-    artifact: Artifact
+    artifact: Loaded
+    """Of any kind."""
+
+    known: Identity
+    """What its record says."""
 
     hold: Hold
     """By which other programs see that it is in force."""
 
     def shown(self) -> dict[str, Any]:
         """For the administrator."""
-        scopes = [scope.name for scope in self.artifact.scopes]
         return {
             "name": self.name,
-            "scopes": scopes,
+            "method": self.known.method,
+            "scopes": list(scopes_of(self.artifact)),
             "source": self.source,
             "path": str(self.path),
             "sha256": self.sha256,
-            "created": self.artifact.created,
+            "created": self.known.created,
         }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Enforced:
-    """A set of artifacts, and the unlearner for all their scopes."""
+class Enforced(Generic[Enforcing]):
+    """A set of artifacts, and the one unlearner that does what all of them do."""
 
     entries: tuple[Entry, ...]
-    unlearner: ECO
+    unlearner: Enforcing
     digest: str = field(default="")
     """Names this set in logs and caches."""
 
@@ -101,11 +108,12 @@ class Sources:
         return self.audit or (beside.with_name(f"{beside.stem}.audit.jsonl") if beside else None)
 
 
-class ArtifactStore:
+class ArtifactStore(Generic[Enforcing]):
     """Keeps the set in force.
 
     Args:
-        activate: puts artifacts in force, or raises and leaves all as it was; returns the unlearner for them.
+        activate: puts artifacts of any kind in force, or raises and leaves all as it was; returns one unlearner that
+            does what they do together.
         sources: where they come from.
         report: takes one line about what changed or could not be used, and fields that say the same for programs.
 
@@ -116,7 +124,7 @@ class ArtifactStore:
 
     def __init__(
         self,
-        activate: Callable[[Sequence[Artifact]], ECO],
+        activate: Callable[[Sequence[Loaded]], Enforcing],
         sources: Sources,
         report: Callable[..., None] = lambda line, **said: None,
     ) -> None:
@@ -156,7 +164,7 @@ class ArtifactStore:
                 names = ", ".join(known) or "none"
                 raise RefusalError(404, f"There is no artifact {name!r} in force. In force: {names}.", code="not_found")
             below = self._wanted({n: p for n, p in self._state.paths().items() if n != name}).get(name)
-            self._change(name, self._state.without(name, read_record(below[1]).sha256 if below else None, who), who)
+            self._change(name, self._state.without(name, identify(below[1]).sha256 if below else None, who), who)
 
     def rescan(self) -> None:
         """Look at the watched folder again, and at changes that another process of this server took.
@@ -187,17 +195,16 @@ class ArtifactStore:
     def _with_given(self, state: State) -> State:
         """The state without changes that would leave a scope of the command line unprotected."""
         for path in self.sources.given:
-            name, record = path.resolve().name, read_record(path)
-            scopes = {scope.name for scope in record.scopes}
+            name, record = path.resolve().name, identify(path)
             change, what = state.removed.get(name), "removed"
             if change is None or change.value != record.sha256:
                 change, what = state.added.get(name), "replaced"
-                if change is None or scopes <= {s.name for s in read_record(Path(change.value)).scopes}:
-                    continue  # the replacement has the same scopes
+                if change is None or _protects_as(identify(Path(change.value)), record):
+                    continue
             state = state.forgetting(name)
             try:
                 self._note(
-                    "restored", artifact=name, new_sha256=record.sha256, scopes=sorted(scopes), was=change.told()
+                    "restored", artifact=name, new_sha256=record.sha256, scopes=sorted(record.scopes), was=change.told()
                 )
                 state.write(self.sources.state_file)  # type: ignore[arg-type]  # there is one: it held the change
             except OSError as error:
@@ -293,17 +300,18 @@ class ArtifactStore:
             return list(known.values()), {"*": f"The folder cannot be read: {error.strerror}."}
         for name, (source, path) in wanted.items():
             try:
-                digest = read_record(path).sha256
+                record = identify(path)
+                digest = record.sha256
                 old = known.get(name)
                 if name in state.removed and state.removed[name].value == digest:
                     continue
                 if old is not None and (old.sha256, old.path, old.source) == (digest, path, source):
                     entries.append(old)
                 else:
-                    artifact = Artifact.from_pretrained(
-                        path, trusted=self._trusted
-                    )  # another one than `digest`, if it was just replaced
-                    entries.append(Entry(name, source, path, artifact.sha256, artifact, Hold(path)))
+                    artifact = read(path, trusted=self._trusted)
+                    if artifact.sha256 != digest:  # it was just replaced
+                        record = identify(path)
+                    entries.append(Entry(name, source, path, artifact.sha256, artifact, record, Hold(path)))
             except (UnlearnedError, OSError) as error:
                 problems[name] = str(error)
                 if name in known:
@@ -314,9 +322,15 @@ class ArtifactStore:
         self._missing = gone
         return sorted(entries, key=lambda entry: entry.name), problems
 
-    def _enforced(self, entries: Sequence[Entry]) -> Enforced:
+    def _enforced(self, entries: Sequence[Entry]) -> Enforced[Enforcing]:
         unlearner = self._activate([entry.artifact for entry in entries])
         return Enforced(tuple(entries), unlearner, digest_of([entry.sha256 for entry in entries]))
+
+
+def _protects_as(replacement: Identity, given: Identity) -> bool:
+    """Whether what an administrator put in the place of a given artifact is of its kind, with all of its scopes."""
+    same = (replacement.method, replacement.kind) == (given.method, given.kind)
+    return same and set(given.scopes) <= set(replacement.scopes)
 
 
 def digest_of(hashes: Sequence[str]) -> str:
@@ -327,7 +341,7 @@ def digest_of(hashes: Sequence[str]) -> str:
 def _difference(before: Sequence[Entry], after: Sequence[Entry], name: str) -> dict[str, Any]:
     """What happens to one artifact, for the audit."""
     old, new = (next((entry for entry in entries if entry.name == name), None) for entries in (before, after))
-    scopes = [scope.name for entry in (new or old,) if entry is not None for scope in entry.artifact.scopes]
+    scopes = [scope for entry in (new or old,) if entry is not None for scope in scopes_of(entry.artifact)]
     return {
         "artifact": name,
         "scopes": scopes,

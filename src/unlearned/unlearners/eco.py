@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from unlearned import envelope
 from unlearned.answers.content import ContentReader
 from unlearned.answers.guard import Bans, Guard
 from unlearned.answers.withheld import Withheld
@@ -87,6 +88,9 @@ class ForgetScope(Scope):
 class ECO:
     """Embedding-corrupted prompts for a set of forget scopes."""
 
+    method: ClassVar[str] = envelope.ECO
+    lengthens: ClassVar[bool] = False
+
     def __init__(self, scopes: Sequence[ForgetScope]) -> None:
         # Sorted, so that the order in which artifacts were loaded changes nothing.
         self.scopes = tuple(sorted(scopes, key=lambda scope: scope.name))
@@ -110,7 +114,10 @@ class ECO:
 
     def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """prompt -> classify -> select tokens -> corrupt. The engine generates from what this returns."""
-        verdicts = self.classify(prompts)
+        return self.prepared(prompts, self.classify(prompts), embedder)
+
+    def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:
+        """The same for prompts that were classified before; see `corrupt`."""
         return [self.corrupt(prompt, verdict, embedder) for prompt, verdict in zip(prompts, verdicts, strict=True)]
 
     def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-from unlearned.engines.tokenize import with_words_in_front
-from unlearned.engines.transformers import TransformersEngine
+from unlearned import envelope
+from unlearned.engines.base import Prepender
 from unlearned.errors import ConfigError
 from unlearned.stages import Prompt, PromptInput, Verdict
 from unlearned.unlearners.eco import ECO
@@ -47,6 +47,12 @@ class Instruction:
     detector: ECO | None = None
     """Of a filter: what flags prompts. Nothing is corrupted."""
 
+    sha256: str = ""
+    """Of the record that it was read from, and through that of its detector; empty if it was not read."""
+
+    method: ClassVar[str] = envelope.INSTRUCTION
+    lengthens: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ConfigError(f"kind={self.kind!r}: must be one of {', '.join(get_args(Kind))}.")
@@ -61,12 +67,12 @@ class Instruction:
         """Of the filter; without one nothing is flagged."""
         return [Verdict() for _ in prompts] if self.detector is None else self.detector.classify(prompts)
 
-    def prepare(self, prompts: Sequence[Prompt], engine: TransformersEngine) -> list[PromptInput]:
+    def prepare(self, prompts: Sequence[Prompt], prepender: Prepender) -> list[PromptInput]:
         """What the model reads in place of each prompt. With a filter, every other prompt passes bit for bit."""
-        return self.prepared(prompts, self.classify(prompts), engine)
+        return self.prepared(prompts, self.classify(prompts), prepender)
 
     def prepared(
-        self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], engine: TransformersEngine
+        self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], prepender: Prepender
     ) -> list[PromptInput]:
         """The same for prompts that were classified before."""
         found = []
@@ -74,10 +80,10 @@ class Instruction:
             if self.detector is not None and not verdict.in_scope:
                 found.append(PromptInput(prompt.token_ids, verdict))
             else:
-                told = self.told(prompt, engine)
+                told = self.told(prompt, prepender)
                 found.append(PromptInput(told.token_ids, verdict, answer=self.answer))
         return found
 
-    def told(self, prompt: Prompt, engine: TransformersEngine) -> Prompt:
+    def told(self, prompt: Prompt, prepender: Prepender) -> Prompt:
         """The prompt behind the words."""
-        return with_words_in_front(engine.tokenizer, prompt, self.text)
+        return prepender.prepend(prompt, self.text)

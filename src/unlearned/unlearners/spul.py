@@ -7,25 +7,26 @@ passes bit for bit.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from unlearned.engines.base import Engine
-from unlearned.errors import ArtifactError, ArtifactIntegrityError, ArtifactMismatchError, ArtifactVersionError
-from unlearned.files import check_place, new_folder, write_bytes, write_text
-from unlearned.stages import Prompt, PromptInput
+from unlearned import envelope
+from unlearned.engines.base import Embedder
+from unlearned.envelope import VECTORS
+from unlearned.errors import ArtifactError, ArtifactMismatchError, ArtifactVersionError
+from unlearned.files import new_folder, write_bytes
+from unlearned.stages import Prompt, PromptInput, Verdict
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RECORD, VECTORS = "soft_prompt.json", "soft_prompt.safetensors"
-FORMAT = 1
+OLDER, OLDER_VECTORS = "soft_prompt.json", "soft_prompt.safetensors"
+"""Files of earlier releases."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,27 +42,45 @@ class SPUL:
     record: Mapping[str, Any] = field(default_factory=dict)
     """How it was made, as JSON values."""
 
-    def prepare(self, prompts: Sequence[Prompt], engine: Engine) -> list[PromptInput]:
+    sha256: str = ""
+    """Of the record that it was read from, and through that of its vectors; empty if it was not read."""
+
+    method: ClassVar[str] = envelope.SPUL
+    lengthens: ClassVar[bool] = True
+
+    def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
+        """Nothing is flagged: there is no detector."""
+        return [Verdict() for _ in prompts]
+
+    def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """Put the vectors in front of each prompt, special tokens included; the engine generates from the result.
 
         Raises:
-            ArtifactMismatchError: the engine's model has another embedding size.
+            ArtifactMismatchError: the model has another embedding size.
         """
-        return self.in_front([PromptInput(prompt.token_ids) for prompt in prompts], engine)
+        return self.prepared(prompts, self.classify(prompts), embedder)
 
-    def in_front(self, inputs: Sequence[PromptInput], engine: Engine) -> list[PromptInput]:
+    def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:
+        """The same for prompts that were classified before."""
+        given = [PromptInput(prompt.token_ids, verdict) for prompt, verdict in zip(prompts, verdicts, strict=True)]
+        return self.in_front(given, embedder)
+
+    def in_front(self, inputs: Sequence[PromptInput], embedder: Embedder) -> list[PromptInput]:
         """The same for prompts that another unlearner has prepared; what it corrupted stays corrupted.
 
         Raises:
-            ArtifactMismatchError: the engine's model has another embedding size.
+            ArtifactMismatchError: the model has another embedding size.
         """
-        width = engine.embed([self.placeholder_id]).shape[1]
+        self.check_width(embedder.embed([self.placeholder_id]).shape[1])
+        return [_behind(given, prefixed(given.token_ids, self.vectors, self.placeholder_id)) for given in inputs]
+
+    def check_width(self, width: int) -> None:
+        """Raise `ArtifactMismatchError` for a model whose embeddings have another number of coordinates."""
         if width != self.vectors.shape[1]:
             raise ArtifactMismatchError(
                 f"The soft prompt was trained for embeddings of {self.vectors.shape[1]} numbers, and the model's have "
                 f"{width}. Give the model it was trained on."
             )
-        return [_behind(given, prefixed(given.token_ids, self.vectors, self.placeholder_id)) for given in inputs]
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write JSON and safetensors. The folder appears as a whole, or not at all.
@@ -75,44 +94,48 @@ class SPUL:
         """
         from safetensors.torch import save
 
-        target = check_place(folder, replaces=RECORD if overwrite else None)
+        target = envelope.check_method_place(folder, self.method, overwrite=overwrite)
         content = save({"vectors": self.vectors.float().contiguous()})
-        record = {
-            "format": FORMAT,
-            "method": "spul",
-            "placeholder_id": self.placeholder_id,
-            "vectors_sha256": hashlib.sha256(content).hexdigest(),
-            "record": dict(self.record),
-        }
+        own = {"placeholder_id": self.placeholder_id, "record": dict(self.record)}
         with new_folder(target, keep_previous=overwrite) as new:
             write_bytes(new / VECTORS, content)
-            write_text(new / RECORD, json.dumps(record, indent=1) + "\n")
+            envelope.write_record(new, self.method, own, {VECTORS: content})
         return target
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> SPUL:
-        """Read what `save_pretrained` wrote.
+        """Read what `save_pretrained` wrote, also what earlier releases wrote.
 
         Raises:
-            ArtifactError: there is none, or it cannot be read.
+            ArtifactError: the folder holds none, or something else; says what.
             ArtifactVersionError: it has another format.
-            ArtifactIntegrityError: the vectors are not those that were saved.
+            ArtifactIntegrityError: it is not what was saved.
         """
         from safetensors.torch import load
 
         place = Path(folder)
+        if envelope.record_file(place).name == OLDER:
+            return cls._older(place)
+        data = envelope.read_content(place, cls.method, ("placeholder_id", "record"))
+        content = envelope.read_file(place, VECTORS, data["files"].get(VECTORS))
+        return cls(load(content)["vectors"], data["placeholder_id"], data["record"], data["sha256"])
+
+    @classmethod
+    def _older(cls, place: Path) -> SPUL:
+        """The format of earlier releases, whose record has no hash of its own."""
+        from safetensors.torch import load
+
         try:
-            record = json.loads((place / RECORD).read_text(encoding="utf-8"))
-            content = (place / VECTORS).read_bytes()
-        except (OSError, ValueError) as error:
+            record = json.loads((place / OLDER).read_text(encoding="utf-8"))
+        except ValueError as error:
             raise ArtifactError(f"{place} holds no soft prompt that can be read ({error}).") from error
-        if not isinstance(record, dict) or record.get("format") != FORMAT:
+        if not isinstance(record, dict) or record.get("format") != 1:
             raise ArtifactVersionError(f"The soft prompt in {place} has a format that is not read here. Train it anew.")
-        if hashlib.sha256(content).hexdigest() != record.get("vectors_sha256"):
-            raise ArtifactIntegrityError(f"{place / VECTORS} is not what was saved. Copy the folder again.")
+        content = envelope.read_file(place, OLDER_VECTORS, record.get("vectors_sha256"))
         if not isinstance(record.get("placeholder_id"), int) or not isinstance(record.get("record"), dict):
-            raise ArtifactError(f"{place / RECORD} lacks fields. Copy the folder again.")
-        return cls(load(content)["vectors"], record["placeholder_id"], record["record"])
+            raise ArtifactError(f"{place / OLDER} lacks fields. Copy the folder again.")
+        own = record["record"]
+        return cls(load(content)["vectors"], record["placeholder_id"], own, envelope.older_sha256(place))
 
 
 def prefixed(token_ids: Sequence[int], vectors: Tensor, placeholder_id: int) -> PromptInput:

@@ -9,7 +9,7 @@ import typer
 
 from unlearned.benchmarks.probes.config import AskConfig, ProbeConfig, ProbesConfig
 from unlearned.cli.configs import Chosen, with_settings
-from unlearned.cli.options import Artifacts, quiet
+from unlearned.cli.options import ScopeArtifacts, quiet
 from unlearned.models import ModelOptions
 
 
@@ -19,7 +19,7 @@ def probes(
     probe: Chosen[ProbeConfig],
     ask: Chosen[AskConfig],
     options: ModelOptions,
-    artifact: Artifacts = None,
+    artifact: ScopeArtifacts = None,
     where: Annotated[
         list[str] | None, typer.Option(help="COLUMN=VALUE: only rows that have it; give it again for more.")
     ] = None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from unlearned.cli.configs import with_settings
-from unlearned.cli.options import Artifacts, load, quiet
+from unlearned.cli.options import ScopeArtifacts, load, quiet
 from unlearned.models import ModelOptions
 
 
@@ -16,7 +16,7 @@ from unlearned.models import ModelOptions
 def strangers(
     options: ModelOptions,
     data: Annotated[Path, typer.Option(help="Questions about what the artifacts forget; the flagged ones are asked.")],
-    artifact: Artifacts = None,
+    artifact: ScopeArtifacts = None,
     answers: Annotated[int, typer.Option(min=1, help="Sampled, dealt out to the questions in turn.")] = 1000,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
     batch_size: Annotated[int, typer.Option(min=1, help="Prompts per call.")] = 32,
@@ -28,7 +28,7 @@ def strangers(
     from dataclasses import asdict
 
     from unlearned.api import Unlearned
-    from unlearned.artifact import load as load_artifacts
+    from unlearned.artifact import Artifact
     from unlearned.benchmarks.strangers.run import run_strangers
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
@@ -38,7 +38,7 @@ def strangers(
     out.parent.mkdir(parents=True, exist_ok=True)
     check_writable(out)
     prompts = [row.prompt for row in read_rows(data)]
-    artifacts = load_artifacts(*(artifact or ()))
+    artifacts = [Artifact.from_pretrained(folder) for folder in artifact or ()]
     model, tokenizer = load(options)
     llm = Unlearned(model, tokenizer, artifacts)
     with progress() as report, quiet():

@@ -2,6 +2,7 @@
 
 settings.py     what is to be enforced, and how each process of vLLM learns it
 flags.py        `vllm serve MODEL --unlearned ARTIFACT`
+carried.py      which kinds of artifacts can be enforced here
 front.py        where every request passes, in the process that takes it
 enforcer.py     prompt -> verdict -> corrupted embeddings
 constraints.py  words that a request makes the model say

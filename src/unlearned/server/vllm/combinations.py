@@ -31,8 +31,8 @@ def check_fixed_answers(vllm_config: Any) -> None:
     parser = getattr(getattr(vllm_config, "structured_outputs_config", None), "reasoning_parser", None)
     if parser:
         raise ConfigError(
-            f"--reasoning-parser {parser} takes an answer without thoughts for thoughts, so --on-flag cannot be "
-            "combined with it. Leave one of them out."
+            f"--reasoning-parser {parser} takes an answer without thoughts for thoughts, so neither --on-flag "
+            "nor a refusal can be combined with it. Leave one of them out."
         )
 
 

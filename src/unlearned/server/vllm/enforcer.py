@@ -7,28 +7,33 @@ import copy
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from unlearned.answers.guard import Guard
-from unlearned.artifact.artifact import Artifact, combined
-from unlearned.artifact.fingerprint import check_base_model, embeddings_record
+from unlearned.artifact.activation import check_model, enforcing
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.fingerprint import embeddings_record
+from unlearned.artifact.loading import Loaded
 from unlearned.engines.reader import TokenReader
 from unlearned.engines.vllm.chat import Chat
 from unlearned.engines.vllm.table import EmbeddingTable
-from unlearned.errors import ArtifactMismatchError, ConfigError, UnlearnedError
+from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
+from unlearned.server.vllm.carried import check_carried
 from unlearned.server.vllm.settings import Settings
 from unlearned.stages import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.pieces import Pieces
 from unlearned.substitution.substitution import Substitution
-from unlearned.unlearners.eco import ECO, LEARN_IT
+from unlearned.unlearners.base import Unlearner
+from unlearned.unlearners.eco import ECO
+from unlearned.unlearners.instruction import Instruction
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,6 +98,7 @@ class Enforcer:
         tokenizer: its fast tokenizer, used by nobody else.
         model_id: the model's name, for messages.
         log: where lines go.
+        check_refusals: raises `ConfigError` if a fixed answer cannot be given on this engine.
 
     Raises:
         ArtifactError: an artifact cannot be used with this model.
@@ -106,14 +112,16 @@ class Enforcer:
         *,
         model_id: str,
         log: Log | None = None,
+        check_refusals: Callable[[], None] = lambda: None,
     ) -> None:
+        self._check_refusals = check_refusals
         self.settings, self.table, self.reader = settings, table, TokenReader(tokenizer)
         self._base_model = embeddings_record(table.embed, table.rows, tokenizer, model_id)
         self._embedder = TableEmbedder(table, Bank(Pieces(copy.deepcopy(tokenizer))))
-        self._known: tuple[Artifact, ...] = ()
+        self._known: tuple[Loaded, ...] = ()
         log, config = log or Log(), settings.serve_config()
         self._config = config
-        store = ArtifactStore(self._activate, settings.sources(), log.event)
+        store: ArtifactStore[ECO] = ArtifactStore(self._activate, settings.sources(), log.event)
         self.gate = Gate(config, store, log=log)
         self.gate.tell_protection()
         store.current.unlearner.classify([text_only("Good morning, and welcome.")])  # load what is loaded on first use
@@ -123,6 +131,8 @@ class Enforcer:
     @classmethod
     def for_engine(cls, settings: Settings, vllm_config: Any) -> Enforcer:
         """For what vLLM is about to run; raises `ConfigError` where it cannot be enforced there."""
+        from functools import partial
+
         from transformers import AutoTokenizer
 
         from unlearned.server.vllm.combinations import check_combination, check_fixed_answers
@@ -134,7 +144,8 @@ class Enforcer:
         tokenizer = AutoTokenizer.from_pretrained(
             model.tokenizer, revision=model.tokenizer_revision, trust_remote_code=model.trust_remote_code
         )
-        return cls(settings, open_table(model), tokenizer, model_id=str(model.model))
+        check = partial(check_fixed_answers, vllm_config)
+        return cls(settings, open_table(model), tokenizer, model_id=str(model.model), check_refusals=check)
 
     @property
     def end(self) -> int | None:
@@ -146,12 +157,16 @@ class Enforcer:
         """The tokens of a fixed answer, remembered."""
         return self._embedder.bank.pieces.ids(answer)
 
-    def _activate(self, artifacts: Sequence[Artifact]) -> ECO:
-        enforced = self._config.on_flag.applied(artifacts)
+    def _activate(self, artifacts: Sequence[Loaded]) -> ECO:
+        enforced = self._config.answers.applied(self._config.on_flag.applied(artifacts))
+        for artifact in artifacts:
+            if not isinstance(artifact, Artifact):
+                check_carried(artifact.method, artifact.kind if isinstance(artifact, Instruction) else None)
+                self._check_refusals()
+        unlearner = _carried(enforcing(enforced))
         for artifact, own in zip(artifacts, enforced, strict=True):
             if artifact not in self._known:
-                self._check_model(own)
-        unlearner = combined(self._config.answers.applied(enforced))
+                check_model(own, self._base_model, stacklevel=2)
         if reading := [scope.name for scope in unlearner.scopes if scope.withheld and scope.withheld.reads_content]:
             raise ConfigError(
                 f"The scope {reading[0]!r} wants the content of answers read, which vLLM cannot do. Serve it on "
@@ -159,14 +174,6 @@ class Enforcer:
             )
         self._known = tuple(artifacts)
         return unlearner
-
-    def _check_model(self, artifact: Artifact) -> None:
-        if artifact.base_model is None and all(scope.answer is not None for scope in artifact.scopes):
-            return  # nothing is corrupted
-        if artifact.base_model is None:
-            raise ArtifactMismatchError(f"The artifact {artifact.name!r} can only classify so far. {LEARN_IT}")
-        harm = "Detection holds; the strength may be wrong. Fit again to be sure."
-        check_base_model(f"The artifact {artifact.name!r}", artifact.base_model, self._base_model, harm, stacklevel=2)
 
     async def check(self, token_ids: Sequence[int], given: Given) -> Checked:
         """Check and corrupt one prompt without holding up the event loop.
@@ -225,7 +232,7 @@ class Enforcer:
         record = RECORD.get()
         return prompt if record is None or record.key is None else replace(prompt, owner=record.key)
 
-    def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced) -> Checked:
+    def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> Checked:
         if not verdict.in_scope:
             return _passed(prompt, verdict, enforced)
         try:
@@ -254,7 +261,16 @@ class Enforcer:
             record.prompts = [*(record.prompts or ()), prompt.text]
 
 
-def _passed(prompt: Prompt, verdict: Verdict, enforced: Enforced) -> Checked:
+def _carried(unlearner: Unlearner) -> ECO:
+    """What vLLM's prompts carry of it: a refusal is its detector's scopes, each with the fixed answer."""
+    if isinstance(unlearner, Instruction) and unlearner.detector is not None:
+        return ECO([replace(scope, answer=unlearner.answer, withheld=None) for scope in unlearner.detector.scopes])
+    if not isinstance(unlearner, ECO):
+        raise ConfigError(f"vLLM cannot be served with {unlearner.method}. Use --engine transformers.")
+    return unlearner
+
+
+def _passed(prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> Checked:
     guard = Guard.of(enforced.unlearner.bans, prompt, verdict)
     return Checked(PromptInput(prompt.token_ids, verdict, guard=guard), enforced.digest)
 
