@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import every
 from unlearned.benchmarks.classifier import carriers, disguises, run, scopes
 from unlearned.benchmarks.classifier.bench import Bench, _batches, covered, spills
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
@@ -118,7 +119,7 @@ def test_encodings_decode_to_the_question() -> None:
     assert re.fullmatch(r"(%[0-9A-F]{2})+", fully)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_typing_errors_touch_a_third_of_the_words(seed: int) -> None:
     text = "Which famous novels about rivers has the quiet author written since then"
     before, after = text.split(), typing_errors(text, random.Random(seed)).split()
