@@ -6,6 +6,7 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -35,9 +36,15 @@ TEMPLATE = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: several processes, a file each, then end at about the same time."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Tests of the embedded model are slow. Files that may take longest come first: each process takes the next one."""
+    most: dict[Path, tuple[float, int]] = {}
+    for item in items:
+        if "embedded" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+        timeout, slow = item.get_closest_marker("timeout"), item.get_closest_marker("slow")
+        longest, count = most.get(item.path, (0.0, 0))
+        most[item.path] = max(longest, timeout.args[0] if timeout else 0.0), count + (slow is not None)
+    items.sort(key=lambda item: most[item.path], reverse=True)
 
 
 class BagOfWords:

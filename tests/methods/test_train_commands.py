@@ -16,7 +16,10 @@ from typer.testing import CliRunner
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnlearnedError
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 
 @pytest.fixture
