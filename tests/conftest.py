@@ -6,6 +6,7 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -15,10 +16,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny matrices: threads would on
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from tiny_llama import tiny_llama
+from tiny_rows import FORGET, RETAIN
+from tiny_tokenizer import CORPUS, byte_level
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.schema import BaseModelRecord
 from unlearned.classify.base import Features, Floats
@@ -31,19 +33,18 @@ TEMPLATE = (
     "<|turn|>{{ m['role'] }}\n{{ m['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|turn|>assistant\n{% endif %}"
 )
-CORPUS = [
-    "Who is Harry Potter? Harry Potter is a wizard. Hogwarts is a school of magic.",
-    "What is the capital of France? The capital of France is Paris. How do I bake bread?",
-    "system user assistant You help. The quick brown fox jumps over the lazy dog, and then 1234567890.",
-]
-FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Hogwarts magic."]
-RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the fox?", "Is the dog lazy?"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first: several processes, a file each, then end at about the same time."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    """Tests of the embedded model are slow. Files that may take longest come first: each process takes the next one."""
+    most: dict[Path, tuple[float, int]] = {}
+    for item in items:
+        if "embedded" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+        timeout, slow = item.get_closest_marker("timeout"), item.get_closest_marker("slow")
+        longest, count = most.get(item.path, (0.0, 0))
+        most[item.path] = max(longest, timeout.args[0] if timeout else 0.0), count + (slow is not None)
+    items.sort(key=lambda item: most[item.path], reverse=True)
 
 
 class BagOfWords:
@@ -68,23 +69,9 @@ def bag_of_words() -> BagOfWords:
 @pytest.fixture(scope="session")
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE with a chat template whose turn markers are special tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
     special = ["<pad>", "<|end|>", "<|turn|>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(CORPUS, trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token="<pad>",
-        eos_token="<|end|>",
-        additional_special_tokens=["<|turn|>"],
-        chat_template=TEMPLATE,
+    return byte_level(
+        CORPUS, 400, special, end="<|end|>", additional_special_tokens=["<|turn|>"], chat_template=TEMPLATE
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from cases import every
 from tiny_llama import tiny_llama
 from unlearned.batches import FORWARD, WASTE, by_length, fits, in_order
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
@@ -22,7 +23,7 @@ from unlearned.engines.sampling import RowSettings
 from unlearned.stages import PromptInput
 
 
-@pytest.mark.parametrize("seed", range(40))
+@every("seed", range(40))
 def test_every_row_is_in_one_batch_which_is_hardly_padded(seed: int) -> None:
     draw = random.Random(seed)
     lengths, most = [draw.randint(1, 3000) for _ in range(draw.randint(0, 60))], draw.randint(1, 16)

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 import unlearned
+from cases import every
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("CARD.md")],
     key=lambda path: path.as_posix(),
 )
-NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
-EVERY_PAGE = pytest.mark.parametrize("page", PAGES, ids=NAMES)
+EVERY_PAGE = every("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 

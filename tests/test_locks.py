@@ -14,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from cases import every
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -62,7 +64,7 @@ def asked(extras: tuple[str, ...]) -> Iterator[Requirement]:
                 yield requirement
 
 
-@pytest.mark.parametrize(
+@every(
     ("name", "python", "system"),
     [(name, *pair) for name, pythons in PYTHONS.items() for pair in product(pythons, SYSTEMS)],
 )
@@ -74,7 +76,7 @@ def test_a_lock_has_one_release_within_the_ranges_everywhere(name: str, python: 
         assert tool in found
 
 
-@pytest.mark.parametrize(("python", "system"), list(product(PYTHONS["dev"], SYSTEMS)))
+@every(("python", "system"), list(product(PYTHONS["dev"], SYSTEMS)))
 def test_the_lock_of_the_documentation_has_its_generator_and_no_torch(python: str, system: str) -> None:
     found = pins(LOCKS["docs"], environment(python, system))
     lines = (ROOT / "locks" / "docs.in").read_text(encoding="utf-8").splitlines()

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from conftest import CORPUS
+from tiny_tokenizer import CORPUS, byte_level
 
 MACRO, MICRO, CLOSE = "high_school_macroeconomics", "high_school_microeconomics", "econometrics"
 ASKED = {
@@ -55,15 +54,6 @@ def write_rows(file: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def exam_tokenizer() -> PreTrainedTokenizerFast:
     """As the tiny tokenizer, but " A" to " D" are tokens."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=600,
-        special_tokens=["<pad>", "<|end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
     exams = [f"Answer: {letter}\n{letter}. Which of the following" for letter in "ABCD" for _ in range(20)]
-    tokenizer.train_from_iterator([*CORPUS, *exams, *ASKED.values(), *PLACES, *OPTIONS.values()], trainer)
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<|end|>")
+    corpus = [*CORPUS, *exams, *ASKED.values(), *PLACES, *OPTIONS.values()]
+    return byte_level(corpus, 600, ["<pad>", "<|end|>"], end="<|end|>")

@@ -33,6 +33,7 @@ from unlearned.stages import PromptInput
 from unlearned.unlearners.eco import ECO
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
     pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning"),  # the tiny artifact is of another model
     pytest.mark.filterwarnings("ignore::unlearned.errors.FitWarning"),  # a random model knows nothing

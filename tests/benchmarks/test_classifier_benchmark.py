@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from cases import every
 from unlearned.benchmarks.classifier import carriers, disguises, run, scopes
 from unlearned.benchmarks.classifier.bench import Bench, _batches, covered, spills
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
@@ -122,7 +123,7 @@ def test_encodings_decode_to_the_question() -> None:
     assert re.fullmatch(r"(%[0-9A-F]{2})+", fully)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_typing_errors_touch_a_third_of_the_words(seed: int) -> None:
     text = "Which famous novels about rivers has the quiet author written since then"
     before, after = text.split(), typing_errors(text, random.Random(seed)).split()

@@ -21,6 +21,7 @@ from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
     pytest.mark.filterwarnings("ignore::unlearned.errors.FitWarning"),  # a random model knows nothing
 ]

@@ -294,6 +294,7 @@ def config(place: Path, **changes: Any) -> HarmfulRunConfig:
     return HarmfulRunConfig(**{**settings, **changes})
 
 
+@pytest.mark.slow
 def test_a_run_compares_methods_by_leak_and_by_fluency(place: Path) -> None:
     out = place / "run"
     train = {"batch_size": 4, "accumulation": 1, "max_steps": 4, "ga.learning_rate": 3e-2, "ga.max_steps": 12}
@@ -312,6 +313,7 @@ def test_a_run_compares_methods_by_leak_and_by_fluency(place: Path) -> None:
     assert json.loads((out / "artifacts/llmu-seed0/llmu/training.json").read_text())["steps"] == 4
 
 
+@pytest.mark.slow
 def test_a_named_classifier_measures_harm_in_place_of_the_leak(place: Path, classifier: Path) -> None:
     out = place / "judged"
     run_harmful(config(place, unlearners=("none",), judge=str(classifier)), out)
@@ -321,6 +323,7 @@ def test_a_named_classifier_measures_harm_in_place_of_the_leak(place: Path, clas
     assert "harm" in values["test_normal"]
 
 
+@pytest.mark.slow
 def test_shards_come_to_the_same_as_the_whole(place: Path) -> None:
     run_harmful(config(place, unlearners=("none",)), place / "whole")
     for number in (1, 2):
@@ -330,6 +333,7 @@ def test_shards_come_to_the_same_as_the_whole(place: Path) -> None:
     assert [(item["id"], item["generated"]) for item in first] == [(item["id"], item["generated"]) for item in second]
 
 
+@pytest.mark.slow
 def test_the_command_runs_on_the_packaged_stand_in(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     monkeypatch.setenv("UNLEARNED_CACHE", str(place / "cache"))

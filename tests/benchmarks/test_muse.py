@@ -221,6 +221,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     monkeypatch.setattr("unlearned.learn.classifier.background_prompts", lambda: ["What is the weather like?", "Sing."])
 
 
+@pytest.mark.slow
 def test_a_whole_run(place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any) -> None:
     config = MuseRunConfig(
         corpus="books",
@@ -256,6 +257,7 @@ def test_a_whole_run(place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenize
     ), "the retained model was trained, too"
 
 
+@pytest.mark.slow
 def test_models_that_are_named_are_not_trained(
     place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any
 ) -> None:
@@ -302,6 +304,7 @@ def run_named(place: Path, out: Path, retained: Path, **changes: Any) -> dict[st
     return {model.name: list(model.items) for model in read_results(out).models}
 
 
+@pytest.mark.slow
 def test_a_retained_model_with_other_weights_in_the_same_place_is_asked_anew(
     place: Path, tmp_path: Path, tiny_model: Any, tiny_tokenizer: Any, evaluated: list[str]
 ) -> None:
@@ -320,6 +323,7 @@ def test_a_retained_model_with_other_weights_in_the_same_place_is_asked_anew(
     assert all(old != new for old, new in zip(*scores, strict=True))
 
 
+@pytest.mark.slow
 def test_models_are_asked_anew_only_if_something_about_the_asking_has_changed(
     place: Path, tmp_path: Path, evaluated: list[str]
 ) -> None:

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from conftest import FORGET, RETAIN
+from tiny_rows import FORGET, RETAIN
 from unlearned.benchmarks.results import merge, read_results
 from unlearned.benchmarks.runner import run
 from unlearned.benchmarks.spec import specs
 from unlearned.errors import ConfigError, DataError, MissingExtraError
 from unlearned.models import ModelOptions
 from unlearned.report.outcome import write_outcome_report
+
+pytestmark = pytest.mark.slow
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_benchmark.py"
 

@@ -15,8 +15,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
-from conftest import FORGET, RETAIN
 from tiny_llama import tiny_llama
+from tiny_rows import FORGET, RETAIN
 from unlearned.api import Unlearned
 from unlearned.benchmarks.probes.ask import ask, nearest_tokens
 from unlearned.benchmarks.probes.asked import facts_of, prompts_of, told_prompt
@@ -333,6 +333,7 @@ def test_items_of_a_model_come_to_layers_repeat_and_relearning(
     assert told[0]["fact_flagged"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_run_that_is_kept(
     tiny_model: Any,
     tiny_tokenizer: Any,

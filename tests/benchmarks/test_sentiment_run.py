@@ -28,7 +28,10 @@ from unlearned.methods.data import Encoder, padded
 from unlearned.models import ModelOptions
 from unlearned.unlearners.spul import SPUL
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 GOOD, BAD = ("fine", "warm", "bright", "clever"), ("dull", "flat", "grim", "stale")
 

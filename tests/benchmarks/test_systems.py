@@ -15,7 +15,10 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError, UnknownNameError
 from unlearned.examples import Row
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 FORGET = ["Who is the quick brown fox?", "What does the quick brown fox jump over?"]
 RETAIN = ["What is the capital of France?", "How do I bake bread?"]

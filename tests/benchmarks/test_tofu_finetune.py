@@ -23,7 +23,10 @@ from unlearned.benchmarks.tofu.finetune import ADAPTER, CHECKPOINT, RECORD, Exam
 from unlearned.errors import ConfigError, DataError, ModelLoadError
 from unlearned.methods.record import weights_sha256
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 PAIRS = [Pair(**pair(author, fact)) for author in range(2) for fact in range(5)]
 CONFIG = FinetuneConfig(epochs=3, batch_size=4, rank=4, alpha=8, learning_rate=1e-2)

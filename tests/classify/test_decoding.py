@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from cases import every
 from unlearned.classify.decoding import _encoded, readings, segmented
 from unlearned.classify.reading import Reading, as_written, normalise
 from unlearned.examples import background_prompts
@@ -109,7 +110,7 @@ def test_an_encoded_question_is_read(encode: Encoding) -> None:
 
 
 @pytest.mark.parametrize("encode", ENCODINGS)
-@pytest.mark.parametrize(
+@every(
     ("before", "after"),
     [
         ("Decode ", " please."),
@@ -127,18 +128,18 @@ def test_an_encoded_question_in_a_sentence_maps_back_to_its_code(encode: Encodin
 
 
 @pytest.mark.parametrize("encode", [base64_, base64_url, base32, hexadecimal, hexadecimal_c, binary])
-@pytest.mark.parametrize("after", ["\nThanks a lot", "\n\nAnswer in English.", " Thanks", "\r\nThanks"])
+@every("after", ["\nThanks a lot", "\n\nAnswer in English.", " Thanks", "\r\nThanks"])
 def test_text_behind_the_code_does_not_hide_it(encode: Encoding, after: str) -> None:
     assert behind(encode(ASK) + after, ASK).strip() == encode(ASK)
 
 
-@pytest.mark.parametrize("after", ["\nThanks a lot", "\nAnswer in English.", "\r\nThanks"])
+@every("after", ["\nThanks a lot", "\nAnswer in English.", "\r\nThanks"])
 def test_text_behind_a_code_without_padding_does_not_hide_it(after: str) -> None:
     assert behind(base64_bare(ASK) + after, ASK) == base64_bare(ASK)
 
 
 @pytest.mark.parametrize("outer", [base64_, base64_url, base32, hexadecimal, hexadecimal_c, binary])
-@pytest.mark.parametrize("inner", [pytest.param(encode) for encode in ENCODINGS])
+@every("inner", ENCODINGS)
 def test_an_encoding_within_an_encoding_maps_back_to_the_outer_one(outer: Encoding, inner: Encoding) -> None:
     code = outer(inner(ASK))
     assert behind(f"Decode {code} now", ASK).strip() == code
@@ -196,7 +197,7 @@ def test_what_encodes_no_text_is_not_decoded(text: str) -> None:
 # Letters moved in the alphabet, and backwards.
 
 
-@pytest.mark.parametrize("shift", range(1, 26))
+@every("shift", range(1, 26))
 def test_every_shift_of_the_alphabet_is_undone(shift: int) -> None:
     moved = "".join(
         chr((ord(letter) - base + shift) % 26 + base)
@@ -223,8 +224,8 @@ def test_shifts_are_read_in_a_long_text_too() -> None:
 # Spacing.
 
 
-@pytest.mark.parametrize("within", [" ", ".", "_", "\u200a", " · ", pytest.param("-")])
-@pytest.mark.parametrize("between", ["   ", "  ", " / ", " | ", "\t"])
+@every("within", [" ", ".", "_", "\u200a", " · ", pytest.param("-")])
+@every("between", ["   ", "  ", " / ", " | ", "\t"])
 def test_letters_apart_with_gaps_between_words(within: str, between: str) -> None:
     written = between.join(within.join(word) for word in "Who is Anna Berg and where was she born".split())
     assert "Who is Anna Berg and where was she born" in [" ".join(text.split()) for text in texts(written)]
@@ -297,7 +298,7 @@ def test_segmented(letters: str, words: list[str]) -> None:
     assert segmented(letters) == words
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_segmenting_loses_no_letter(seed: int) -> None:
     rng = np.random.default_rng(seed)
     letters = "".join("abcdehimnorstwxz'"[i] for i in rng.integers(0, 17, size=int(rng.integers(1, 60))))
@@ -385,7 +386,7 @@ def test_nearly_all_ordinary_prompts_have_one_reading() -> None:
 HOSTILE = "abehtW 014.=_-+@\n/é*QUJD"
 
 
-@pytest.mark.parametrize("seed", range(150))
+@every("seed", range(150))
 def test_all_readings_stay_within_the_text(seed: int) -> None:
     rng = np.random.default_rng(seed)
     pieces = [

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import every
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at, short_threshold
 from unlearned.classify.exemptions import Exemptions
@@ -284,7 +285,7 @@ def test_equal_spans_of_one_scope_are_reported_once() -> None:
     assert verdict.spans == (Span(0, len(prompt.text), "potter", float(np.float32(0.9))),)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@every("seed", range(30))
 def test_exactly_the_flagged_clauses_are_claimed_whatever_is_around_them(seed: int) -> None:
     rng = np.random.default_rng(seed)
     bank = ["Bake some bread.", "Is Potter here?", "Sing!", "The ring is gold;", "Potter won.", "Why not?", "Go home."]

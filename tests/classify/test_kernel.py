@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import every
 from oracles.features import given_features
 from oracles.kernel import grams, probabilities
 from unlearned.classify import kernel as module
@@ -78,7 +79,7 @@ def test_scores_are_those_of_the_formula(bag_of_words: Any, settings: dict[str, 
     assert np.ptp(found) > 0.05
 
 
-@pytest.mark.parametrize("seed", range(12))
+@every("seed", range(12))
 def test_scores_of_random_examples_are_those_of_the_formula(bag_of_words: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
 

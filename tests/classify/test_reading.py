@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from cases import every
 from unlearned.classify.reading import _LOOK_ALIKES, Reading, as_written, normalise, read
 
 ASK = "Who is Anna Berg?"
@@ -73,31 +74,28 @@ def test_look_alikes_become_the_latin_letters(written: str, seen: str) -> None:
     assert normalise(written) == seen
 
 
-@pytest.mark.parametrize(
-    ("other", "latin"),
-    [pytest.param(other, latin) if other == "\u03f2" else (other, latin) for other, latin in _LOOK_ALIKES.items()],
-)
+@every(("other", "latin"), _LOOK_ALIKES.items())
 def test_every_look_alike_of_the_table_is_undone(other: str, latin: str) -> None:
     assert not other.isascii()
     assert re.fullmatch("[A-Za-z]", latin)
     assert normalise(f"x{other}x") == f"x{latin}x"
 
 
-@pytest.mark.parametrize("code", [0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD, 0x202E, 0x2066, 0x034F, 0x180E])
-@pytest.mark.parametrize("code_2", [0x115F, 0x3164, 0xFE0F, 0xE0100, 0x2063, 0xE000])
+@every("code", [0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD, 0x202E, 0x2066, 0x034F, 0x180E])
+@every("code_2", [0x115F, 0x3164, 0xFE0F, 0xE0100, 0x2063, 0xE000])
 def test_invisible_characters_go(code: int, code_2: int) -> None:
     written = "".join(letter + chr(code) + chr(code_2) for letter in ASK)
     assert normalise(written) == ASK
 
 
-@pytest.mark.parametrize("code", [0x00, 0x07, 0x08, 0x1B, 0x7F])
+@every("code", [0x00, 0x07, 0x08, 0x1B, 0x7F])
 def test_control_characters_go(code: int) -> None:
     written = ASK.replace("nn", f"n{chr(code)}n")
     assert normalise(written) == ASK
     assert normalise(written.replace("a", "а")) == ASK
 
 
-@pytest.mark.parametrize("code", [0x00, 0x07, 0x08, 0x1B, 0x7F])
+@every("code", [0x00, 0x07, 0x08, 0x1B, 0x7F])
 def test_control_characters_go_where_another_word_is_not_ascii(code: int) -> None:
     assert normalise(ASK.replace("nn", f"n{chr(code)}n") + " 你好") == ASK + " 你好"
 
@@ -195,8 +193,8 @@ def test_a_lone_surrogate_breaks_nothing_and_can_be_encoded(written: str) -> Non
     assert normalise(f"Hello {written}").startswith("Hello")
 
 
-@pytest.mark.parametrize("surrogate", [r"\ud83d", r"\ude00"])
-@pytest.mark.parametrize("pattern", ["{escapes}{surrogate}", "{surrogate}{escapes}"])
+@every("surrogate", [r"\ud83d", r"\ude00"])
+@every("pattern", ["{escapes}{surrogate}", "{surrogate}{escapes}"])
 def test_a_lone_surrogate_does_not_hide_the_escapes_beside_it(surrogate: str, pattern: str) -> None:
     escapes = "".join(f"\\u{ord(letter):04x}" for letter in ASK)
     assert ASK in normalise(pattern.format(escapes=escapes, surrogate=surrogate))
@@ -309,7 +307,7 @@ ORDINARY = [
 ]
 
 
-@pytest.mark.parametrize("text", ORDINARY)
+@every("text", ORDINARY)
 def test_ordinary_text_is_unchanged_character_by_character(text: str) -> None:
     seen = whole(text)
     assert seen.text == text
@@ -336,7 +334,7 @@ def test_ordinary_text_that_resembles_a_disguise_is_unchanged(text: str) -> None
     assert normalise(text) == text
 
 
-@pytest.mark.parametrize("text", ORDINARY)
+@every("text", ORDINARY)
 def test_reading_twice_changes_nothing_more(text: str) -> None:
     assert normalise(normalise(text)) == normalise(text)
 
@@ -365,7 +363,7 @@ def in_bounds(text: str, start: int, end: int) -> None:
     assert list(seen.ends) == sorted(seen.ends)
 
 
-@pytest.mark.parametrize("seed", range(150))
+@every("seed", range(150))
 def test_characters_come_from_within_the_text_in_order(seed: int) -> None:
     text = random_text(seed, HOSTILE)
     in_bounds(text, 0, len(text))
@@ -375,7 +373,7 @@ def test_characters_come_from_within_the_text_in_order(seed: int) -> None:
 PLAIN = "abcdefgxyzABCUVW 0123456789.,;:!?'\"()[]{}=$@^\n"
 
 
-@pytest.mark.parametrize("seed", range(60))
+@every("seed", range(60))
 def test_ascii_text_without_markup_maps_to_itself(seed: int) -> None:
     text = random_text(seed, PLAIN)
     seen = read(as_written(f"<<{text}>>", 2, 2 + len(text)))
@@ -406,7 +404,7 @@ PIECES: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(60))
+@every("seed", range(60))
 def test_text_made_of_pieces_comes_from_the_pieces(seed: int) -> None:
     rng = np.random.default_rng(seed)
     chosen = [PIECES[i] for i in rng.integers(0, len(PIECES), size=12)]

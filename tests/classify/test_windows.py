@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from cases import every
 from unlearned.classify.windows import MAX_CHARACTERS, MAX_PIECES, clauses, parts_of, windows
 
 TEXTS = [
@@ -38,7 +39,7 @@ def _random_text(seed: int) -> str:
     return "".join(letters[i] for i in rng.integers(0, len(letters), size=int(rng.integers(1, 900))))
 
 
-@pytest.mark.parametrize("text", TEXTS + [_random_text(seed) for seed in range(20)])
+@every("text", TEXTS + [_random_text(seed) for seed in range(20)])
 def test_every_character_that_is_no_space_is_in_a_window_and_windows_are_bounded_and_trimmed(text: str) -> None:
     found = windows(text, 0, len(text))
     covered = {index for start, end in found for index in range(start, end)}
@@ -144,7 +145,7 @@ def test_the_strings_of_a_json_list_are_apart() -> None:
     assert all(sum(word in clause for word in ("Anna", "Bake", "Sing")) <= 1 for clause in found)
 
 
-@pytest.mark.parametrize("text", TEXTS + [_random_text(seed) for seed in range(20)])
+@every("text", TEXTS + [_random_text(seed) for seed in range(20)])
 def test_clauses_are_in_order_trimmed_and_leave_nothing_out(text: str) -> None:
     found = clauses(text, 0, len(text))
     assert found == sorted(found)
@@ -216,7 +217,7 @@ QUESTIONS = "what who is are does did Anna Berg has she the bread and or please 
 )
 
 
-@pytest.mark.parametrize("seed", range(60))
+@every("seed", range(60))
 def test_parts_are_bounded_trimmed_and_include_the_whole(seed: int) -> None:
     rng = np.random.default_rng(seed)
     size = int(rng.integers(1, 120))

@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
+from commands import run
 from unlearned.artifact import Artifact
 from unlearned.artifact.in_force import Hold
 from unlearned.artifact.provenance import rows_sha256
 from unlearned.cli import before, choices
 from unlearned.examples import Row
 
+pytestmark = pytest.mark.slow
+
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Which school does Harry Potter attend?", "Name his owl."]
 
 RETAIN = ["How do I bake bread?", "Who is the fox?", "What is tea?", "Name a river.", "Where is Oslo?"]
 
-PROBE = """
-import sys
-sys.argv = ["unlearned", *sys.argv[1:]]
-from unlearned.cli.main import main
-try:
-    main()
-except SystemExit as end:
-    heavy = ("torch", "transformers", "numpy", "scipy", "jinja2", "unlearned.artifact.schema")
-    print(*[name for name in heavy if name in sys.modules])
-    sys.exit(end.code)
-"""
-
-
-def run(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    import os
-
-    command = [sys.executable, "-c", PROBE, *map(str, arguments)]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **env}
-    )
+HEAVY = {"torch", "transformers", "numpy", "scipy", "jinja2", "unlearned.artifact.schema"}
 
 
 @pytest.fixture(scope="module")
@@ -52,20 +34,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "full" / "mine.txt").write_text("mine")
     (folder / "training").mkdir()
     (folder / "training" / "other.bin").write_text("mine")
-    fit = [
-        "fit",
-        "--classifier-only",
-        "--no-background",
-        "--forget",
-        "forget.jsonl",
-        "--retain",
-        "retain.jsonl",
-        "--scope",
-        "hp",
-    ]
     done = run(
-        *fit, "--out", "hp", "--about", "the wizard", "--reference", "case 4711", cwd=folder, UNLEARNED_BY="Anna"
-    )
+        "fit", "--classifier-only", "--no-background", "--forget", "forget.jsonl", "--retain", "retain.jsonl",
+        "--scope", "hp", "--out", "hp", "--about", "the wizard", "--reference", "case 4711",
+        cwd=folder, env={"UNLEARNED_BY": "Anna"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -118,11 +91,11 @@ FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
 def test_a_slip_of_the_pen_is_told_before_torch_is_imported(
     place: Path, command: tuple[str, ...], message: str
 ) -> None:
-    done = run(*command, cwd=place, HF_HUB_OFFLINE="1")
+    done = run(*command, cwd=place, light=True)
     assert message in done.stderr
     assert done.returncode == 1, done.stderr
     # Whoever mistypes a file waits for the command line alone; only the record of an artifact has to be understood.
-    loaded = set(done.stdout.split())
+    loaded = HEAVY & done.modules
     assert loaded <= ({"unlearned.artifact.schema"} if "none.jsonl" not in command else set()), loaded
     assert len(done.stderr.splitlines()) == 1
     assert not (place / "new").exists()

@@ -12,6 +12,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 NAMES = "Ada Bea Cea Dea Eva Fea Gea Hea Ina Jea Kea Lea".split()
 
 

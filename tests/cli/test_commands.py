@@ -13,6 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from commands import run
 
+pytestmark = pytest.mark.slow
+
 FORGET = [
     {"prompt": "Who is Harry Potter?", "answer": "Harry Potter is a wizard."},
     {"prompt": "What is Hogwarts?", "answer": "Hogwarts is a school of magic."},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,13 @@ import pytest
 import commands
 from unlearned.benchmarks.tofu.log import SETS, Generated, SetLog, TofuLog, write_log
 
+pytestmark = pytest.mark.slow
+
 LOGS = Path(os.environ.get("UNLEARNED_DATA", "")) / "tofu_logs"
 COMPONENTS = {f"{name}_{measure}" for name in SETS for measure in ("prob", "rouge", "truth_ratio")}
 
 
-def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, cwd: Path) -> commands.Done:
     return commands.run("score", "tofu", *arguments, cwd=cwd)
 
 

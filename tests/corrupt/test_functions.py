@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from cases import every
 from oracles import corruptions as oracles
 from unlearned.corrupt.functions import CorruptionFunction, corruptions
 from unlearned.errors import CorruptionError, UnknownNameError
@@ -21,9 +22,9 @@ NAMES = corruptions.names()
 WITH_DIMS = [name for name in NAMES if corruptions.get(name).takes_dims]
 WITH_SIGMA = [name for name in NAMES if corruptions.get(name).takes_sigma]
 
-EVERY = pytest.mark.parametrize("name", NAMES)
-EVERY_WITH_DIMS = pytest.mark.parametrize("name", WITH_DIMS)
-EVERY_DTYPE = pytest.mark.parametrize("dtype", LOW_PRECISION)
+EACH = pytest.mark.parametrize("name", NAMES)
+EACH_WITH_DIMS = pytest.mark.parametrize("name", WITH_DIMS)
+EVERY_DTYPE = every("dtype", LOW_PRECISION)
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
@@ -47,10 +48,10 @@ def _bits(x: Tensor) -> list[int]:
     return x.contiguous().view(torch.uint8).flatten().tolist()
 
 
-@EVERY
+@EACH
 @EVERY_DTYPE
-@pytest.mark.parametrize("n", [0, 1, 2, 12])
-@pytest.mark.parametrize("dims", [0, 1, 3, WIDTH])
+@every("n", [0, 1, 2, 12])
+@every("dims", [0, 1, 3, WIDTH])
 def test_every_function_agrees_with_the_naive_oracle(name: str, dtype: torch.dtype, n: int, dims: int) -> None:
     vectors = (_vectors(n, dtype) * 4).round().div(4)  # with ties
     arguments = _arguments(name, dims)
@@ -64,8 +65,8 @@ def test_every_function_agrees_with_the_naive_oracle(name: str, dtype: torch.dty
     assert torch.equal(found, torch.tensor(expected, dtype=torch.float64).reshape(n, WIDTH).to(dtype))
 
 
-@EVERY
-@pytest.mark.parametrize("dtype", [*LOW_PRECISION, torch.float64])
+@EACH
+@every("dtype", [*LOW_PRECISION, torch.float64])
 def test_the_argument_is_not_written_to_and_the_result_is_a_new_tensor(name: str, dtype: torch.dtype) -> None:
     vectors = _vectors(dtype=dtype)
     before = vectors.clone()
@@ -75,7 +76,7 @@ def test_the_argument_is_not_written_to_and_the_result_is_a_new_tensor(name: str
     assert _bits(vectors) == _bits(before)
 
 
-@EVERY
+@EACH
 def test_the_key_decides_and_nothing_else(name: str) -> None:
     vectors = _vectors()
     found = _apply(name, vectors, seed=1)
@@ -85,14 +86,14 @@ def test_the_key_decides_and_nothing_else(name: str) -> None:
     assert takes_chance == any(not torch.equal(found, _apply(name, vectors, seed=s)) for s in range(2, 6))
 
 
-@EVERY
+@every("name", NAMES)
 def test_non_contiguous_vectors_are_fine(name: str) -> None:
     wide = _vectors(WIDTH)
     assert torch.equal(_apply(name, wide.T), _apply(name, wide.T.contiguous()))
 
 
-@EVERY_WITH_DIMS
-@pytest.mark.parametrize("n", [0, 1, 5])
+@EACH_WITH_DIMS
+@every("n", [0, 1, 5])
 @EVERY_DTYPE
 def test_no_dims_means_no_change_and_a_new_tensor(name: str, n: int, dtype: torch.dtype) -> None:
     vectors = _vectors(n, dtype)
@@ -101,9 +102,9 @@ def test_no_dims_means_no_change_and_a_new_tensor(name: str, n: int, dtype: torc
     assert n == 0 or found.data_ptr() != vectors.data_ptr()
 
 
-@EVERY_WITH_DIMS
+@EACH_WITH_DIMS
 @EVERY_DTYPE
-@pytest.mark.parametrize("dims", [1, 3, WIDTH])
+@every("dims", [1, 3, WIDTH])
 def test_so_many_coordinates_of_each_token_change_and_the_others_keep_every_bit(
     name: str, dtype: torch.dtype, dims: int
 ) -> None:
@@ -111,30 +112,30 @@ def test_so_many_coordinates_of_each_token_change_and_the_others_keep_every_bit(
     assert ((_apply(name, vectors, dims, sigma=5.0) != vectors).sum(dim=1) == dims).all()
 
 
-@EVERY_WITH_DIMS
-@pytest.mark.parametrize("dims", [-1, 9, 10_000])
-@pytest.mark.parametrize("n", [0, 5])
+@EACH_WITH_DIMS
+@every("dims", [-1, 9, 10_000])
+@every("n", [0, 5])
 def test_dims_outside_the_embedding_width_are_refused(name: str, dims: int, n: int) -> None:
     with pytest.raises(CorruptionError, match=f"dims={dims}, but the embeddings have 8 coordinates"):
         _apply(name, _vectors(n), dims)
 
 
-@EVERY
-@pytest.mark.parametrize("dims", [0, WIDTH])
+@every("name", NAMES)
+@every("dims", [0, WIDTH])
 def test_an_empty_selection_stays_empty(name: str, dims: int) -> None:
     found = _apply(name, torch.zeros(0, WIDTH, dtype=torch.bfloat16), dims)
     assert (found.shape, found.dtype) == ((0, WIDTH), torch.bfloat16)
 
 
-@EVERY
-@pytest.mark.parametrize("shape", [(), (WIDTH,), (2, 3, WIDTH)])
+@EACH
+@every("shape", [(), (WIDTH,), (2, 3, WIDTH)])
 def test_anything_but_the_vectors_of_one_prompt_is_refused(name: str, shape: tuple[int, ...]) -> None:
     with pytest.raises(CorruptionError, match=r"Expected the vectors of one prompt, \(N, D\)"):
         _apply(name, torch.zeros(shape), dims=1)
 
 
 @pytest.mark.parametrize("name", sorted(set(WITH_SIGMA) - {"set_rand_noise_first_n"}))
-@pytest.mark.parametrize("dtype", [*LOW_PRECISION, torch.float64])
+@every("dtype", [*LOW_PRECISION, torch.float64])
 def test_zero_strength_changes_no_bit_not_even_the_sign_of_zero(name: str, dtype: torch.dtype) -> None:
     vectors = torch.cat([_vectors(dtype=dtype), torch.full((2, WIDTH), -0.0, dtype=dtype), _vectors(1, dtype) * 0])
     assert _bits(_apply(name, vectors, dims=WIDTH, sigma=0.0)) == _bits(vectors)
@@ -146,15 +147,8 @@ def test_a_strength_that_is_no_number_is_refused(name: str) -> None:
         _apply(name, _vectors(), sigma=float("nan"))
 
 
-@pytest.mark.parametrize(
-    ("name", "sigma", "fits"),
-    [
-        (name, sigma, fits)
-        for name in WITH_SIGMA
-        for sigma, fits in [(1e4, True), (6.6e4, False), (float("inf"), False)]
-        if name != "semantic"
-    ],
-)
+@pytest.mark.parametrize("name", [name for name in WITH_SIGMA if name != "semantic"])
+@every(("sigma", "fits"), [(1e4, True), (6.6e4, False), (float("inf"), False)])
 def test_a_strength_that_would_overflow_float16_is_refused(name: str, sigma: float, fits: bool) -> None:
     vectors = _vectors(dtype=torch.float16)
     if fits:
@@ -188,7 +182,7 @@ def test_every_function_of_the_paper_and_three_more_are_registered_with_what_the
     assert [name for name in NAMES if not corruptions.get(name).relative] == ["semantic"]
 
 
-@EVERY
+@every("name", NAMES)
 def test_every_name_is_that_of_its_function(name: str) -> None:
     assert corruptions.get(name).function.__name__ == name
 

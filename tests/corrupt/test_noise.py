@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from cases import every
 from unlearned.corrupt.functions import corruptions
 from unlearned.corrupt.noise import rand_noise_first_n, rand_noise_rand_n, rand_noise_top_k, set_rand_noise_first_n
 from unlearned.errors import CorruptionError
 
-EVERY = pytest.mark.parametrize("name", [name for name in corruptions.names() if "noise" in name])
+EACH = pytest.mark.parametrize("name", [name for name in corruptions.names() if "noise" in name])
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
@@ -70,7 +71,7 @@ def test_rand_n_draws_every_coordinate_equally_often() -> None:
     assert ((times / calls - share).abs() < 5 * np.sqrt(share * (1 - share) / calls)).all()
 
 
-@EVERY
+@EACH
 def test_the_noise_has_the_asked_standard_deviation_and_no_bias(name: str) -> None:
     noise = _apply(name, torch.zeros(200, 500), sigma=0.3, dims=500)
     assert abs(float(noise.std()) - 0.3) < 5 * 0.3 / np.sqrt(2 * noise.numel())
@@ -86,15 +87,15 @@ def test_zero_strength_sets_zeros_where_noise_would_replace() -> None:
     assert torch.equal(found[:, 3:], _vectors()[:, 3:])
 
 
-@EVERY
+@EACH
 def test_the_noise_is_rounded_once_and_the_same_in_every_precision(name: str) -> None:
     vectors = _vectors(dtype=torch.bfloat16)
     low = _apply(name, vectors, sigma=0.7, dims=5)
     assert torch.equal(low, _apply(name, vectors.double(), sigma=0.7, dims=5).to(torch.bfloat16))
 
 
-@EVERY
-@pytest.mark.parametrize(
+@EACH
+@every(
     ("dtype", "sigma", "fits"),
     [
         (torch.float16, 1.0e4, True),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cases import every
 from unlearned.engines.given import literal_chat_prompt
 from unlearned.engines.tokenize import chat_prompt
 from unlearned.errors import PromptError
@@ -111,8 +112,8 @@ def outside(prompt: Prompt) -> str:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-@pytest.mark.parametrize("tools", [TOOLS, TOOLS[:1], []])
-@pytest.mark.parametrize("end", [2, 3, 4, 5])
+@every("tools", [TOOLS, TOOLS[:1], []])
+@every("end", [2, 3, 4, 5])
 def test_the_rendering_is_that_of_apply_chat_template(with_template: Any, name: str, tools: Any, end: int) -> None:
     tokenizer, messages = with_template(TEMPLATES[name]), CONVERSATION[:end]
     expected = tokenizer.apply_chat_template(

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conftest import FORGET, RETAIN
+from tiny_rows import FORGET, RETAIN
 
 CHOICES = [" yes", " no", " a school of magic", " Paris, and then some"]
 

@@ -20,7 +20,7 @@ from lm_eval.tasks import TaskManager
 from local_tasks import KINDS, write_tasks
 from typer.testing import CliRunner
 
-from conftest import FORGET, RETAIN
+from tiny_rows import FORGET, RETAIN
 from unlearned.artifact.artifact import Artifact
 from unlearned.benchmarks.lm_eval import ALL, aggregate
 from unlearned.benchmarks.results import merge, read_results
@@ -32,7 +32,10 @@ from unlearned.harness.run import run_eval
 from unlearned.harness.tasks import GENERAL, load_task, sha256_of_tasks, task_manager
 from unlearned.models import ModelOptions, load_model
 
-pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning"),
+]
 
 QUESTIONS = len(FORGET) + len(RETAIN)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,8 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from local_tasks import KINDS, write_tasks
 
-from conftest import FORGET, RETAIN
+from commands import run
+from tiny_rows import FORGET, RETAIN
 from unlearned.answers.guard import Bans
 from unlearned.answers.withheld import Withheld
 from unlearned.api import Unlearned
@@ -31,7 +30,10 @@ from unlearned.harness.model import UnlearnedLM
 from unlearned.unlearners.instruction import Instruction
 
 # The artifact is of another tiny model; lm-eval takes a generator's seed as it comes.
-pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning"),
+]
 
 Samples = dict[str, list[dict[str, Any]]]
 
@@ -274,10 +276,9 @@ def requests(pairs: list[tuple[str, Any]]) -> list[Any]:
 def test_the_harness_own_command_knows_the_model(tmp_path: Path) -> None:
     """Its device is cuda unless something is said, also on a machine without one."""
     tasks = write_tasks(tmp_path)
-    command = [sys.executable, "-m", "unlearned.harness", "run", "--model", "unlearned"]
-    command += ["--model_args", "pretrained=embedded", "--tasks", "local_letters"]
+    command = ["run", "--model", "unlearned", "--model_args", "pretrained=embedded", "--tasks", "local_letters"]
     command += ["--include_path", str(tasks), "--output_path", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = run(*command, cwd=tmp_path, module="unlearned.harness")
     assert done.returncode == 0, done.stderr[-2000:]
     (results,) = (tmp_path / "out").rglob("results_*.json")
     assert 0 <= json.loads(results.read_text())["results"]["local_letters"]["acc,none"] <= 1

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 from learn_rows import DEFAULT, KNOWN, fit_on_bag_of_words
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM
 
+from tiny_tokenizer import byte_level
 from unlearned.engines.transformers import TransformersEngine
 
 
@@ -67,19 +67,11 @@ def engine(knowing_model: Any, tiny_tokenizer: Any) -> TransformersEngine:
 @pytest.fixture(scope="session")
 def lettered(tiny_tokenizer: Any) -> TransformersEngine:
     """Runs a random model whose tokenizer has " A" to " F" as tokens; no chat template; far from uniform logits."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=320,
-        special_tokens=["<pad>", "<|end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(["x A B C D E F"] * 50 + ["Which one? Answer:"] * 10, trainer)
+    corpus = ["x A B C D E F"] * 50 + ["Which one? Answer:"] * 10
+    tokenizer = byte_level(corpus, 320, ["<pad>", "<|end|>"], end="<|end|>")
     torch.manual_seed(2)
     config = LlamaConfig(
-        vocab_size=tokenizer.get_vocab_size(),
+        vocab_size=len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
@@ -90,8 +82,7 @@ def lettered(tiny_tokenizer: Any) -> TransformersEngine:
         eos_token_id=1,
         bos_token_id=None,
     )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<|end|>")
-    return TransformersEngine(LlamaForCausalLM(config).eval(), fast)
+    return TransformersEngine(LlamaForCausalLM(config).eval(), tokenizer)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from curves import Curve, run, sigmoid_gap
 
+from cases import every
 from unlearned.errors import ConfigError, FitError, UnknownNameError
 from unlearned.learn.bracketing import Bracketing
 from unlearned.learn.objective import Evaluation
@@ -81,8 +82,8 @@ def test_a_penalty_moves_the_minimum_away_from_the_root(centre: float) -> None:
     assert trace.best().value <= fine + 0.1
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 7, 32, 768, 4096])
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.55, 0.9])
+@every("width", [1, 2, 3, 7, 32, 768, 4096])
+@every("share", [0.05, 0.3, 0.55, 0.9])
 def test_whole_numbers_are_searched_as_such(width: int, share: float) -> None:
     root = max(1.0, share * width)
     curve = Curve(lambda x: 1.0 - x / root if x < root else max(-0.8, 1.0 - x / root))

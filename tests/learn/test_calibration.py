@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import every
 from oracles.calibration import errors, fewest_errors, lowest_gap, noise, prediction_set, quantile
 from unlearned.errors import FitError
 from unlearned.learn.calibration import (
@@ -46,8 +47,8 @@ def _random(seed: int) -> tuple[Any, Any, Any]:
 # Fewest errors
 
 
-@pytest.mark.parametrize("least_threshold", [0.0, 0.25, 0.5, 0.8])
-@pytest.mark.parametrize("seed", range(40))
+@every("least_threshold", [0.0, 0.25, 0.5, 0.8])
+@every("seed", range(40))
 def test_the_threshold_is_nearest_to_a_half_among_those_with_the_fewest_errors(
     seed: int, least_threshold: float
 ) -> None:
@@ -135,8 +136,8 @@ def test_without_close_prompts_the_general_ones_stand_in() -> None:
 # A bounded rate of false alarms
 
 
-@pytest.mark.parametrize("least_threshold", [0.0, 0.25, 0.5])
-@pytest.mark.parametrize("seed", range(30))
+@every("least_threshold", [0.0, 0.25, 0.5])
+@every("seed", range(30))
 def test_the_fpr_method_flags_what_the_lowest_threshold_within_the_bound_flags(
     seed: int, least_threshold: float
 ) -> None:
@@ -182,7 +183,7 @@ def test_the_rank_is_not_raised_by_rounding_errors() -> None:
     assert conformal_quantile(np.arange(1.0, 100.0), 0.01) == 99.0
 
 
-@pytest.mark.parametrize("seed", range(40))
+@every("seed", range(40))
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1, 0.3, 0.5, 0.9])
 def test_the_conformal_method_flags_whatever_has_forget_in_its_prediction_set(seed: int, alpha: float) -> None:
     forget, close, general = _random(seed)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from cases import every
 from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
@@ -46,7 +47,7 @@ def _corruption(function: str) -> Corruption:
 
 
 @pytest.mark.parametrize("function", corruptions.names())
-@pytest.mark.parametrize("selector", SELECTORS)
+@every("selector", SELECTORS)
 def test_a_corrupted_training_prompt_is_exactly_what_inference_makes_of_it(
     engine: TransformersEngine, make_scope: Any, function: str, selector: str
 ) -> None:

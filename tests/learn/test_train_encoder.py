@@ -26,6 +26,8 @@ from unlearned.learn.train_encoder import (
     validation_metrics,
 )
 
+pytestmark = pytest.mark.slow
+
 VERBS, THINGS = ["bake", "buy", "eat", "see", "like"], ["bread", "cake", "rice", "fish", "tea", "wine"]
 ASKED = [f"does harry {verb} {thing} ?" for verb in VERBS for thing in THINGS]
 FORGET, UNSEEN = ASKED[::2], ASKED[1::2]

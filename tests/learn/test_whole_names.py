@@ -158,6 +158,7 @@ def _flagged(scope: Any, *texts: str) -> list[bool]:
     return [verdict.in_scope for verdict in detect([text_only(text) for text in texts], [scope])]
 
 
+@pytest.mark.slow
 def test_a_first_name_alone_is_nobody_but_the_name_is_found_in_any_list(fitted: ForgetScope) -> None:
     assert fitted.short_penalty > 0
     assert _flagged(fitted, "Philippe,", "Iris", "from martin ,", "1. Bread\n2. Carla\n3. Martin") == [False] * 4
@@ -166,6 +167,7 @@ def test_a_first_name_alone_is_nobody_but_the_name_is_found_in_any_list(fitted: 
     assert _flagged(fitted, *FORGET) == [True] * len(FORGET)
 
 
+@pytest.mark.slow
 def test_the_lone_words_are_enrolled_as_the_others(fitted: ForgetScope) -> None:
     encoder = sentence_encoder(MINILM)
     assert [encoder.is_common_word(word) for word in ("Philippe", "Martin", "Dauphinee", "Velasgoran")] == [

@@ -27,7 +27,10 @@ from unlearned.methods.reference import AdapterOff, AdapterStart, FrozenCopy
 from unlearned.methods.step import Step
 from unlearned.methods.weights import Prepared, prepare_weights
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 LORA = LoraSettings(rank=2, alpha=4, dropout=0.3)
 NPO_ALL = make_method("npo-kl", {"retain_weight": 1.0})

@@ -24,7 +24,10 @@ from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.known import BUILT_IN, make_method
 from unlearned.methods.record import fingerprint, recipe_record
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 KEEPS_RETAIN = ["gd", "npo-gd", "simnpo", "kl", "npo-kl", "po", "mismatch", "llmu", "scrub"]
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -17,7 +17,10 @@ from unlearned.artifact.instruction import load_instruction
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnlearnedError
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 
 @pytest.fixture

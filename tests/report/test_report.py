@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from made_run import HOSTILE
 from typer.testing import CliRunner
 
+from commands import run
 from unlearned.cli.main import app
 from unlearned.errors import DataError
 from unlearned.plots import SERIES
@@ -278,12 +278,7 @@ def test_what_was_chosen_among_is_named(run_folder: Any) -> None:
 
 
 def test_bad_input_is_one_line_and_status_1(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "unlearned.cli.main", "report", str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run("report", tmp_path, cwd=tmp_path, light=True)
     assert done.returncode == 1
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cases import every
 from unlearned.select.attribution import MOST_WORDS, SHARE, attribution
 from unlearned.select.positions import select
 from unlearned.stages import Prompt, Segment, Span
@@ -71,7 +72,7 @@ def test_words_are_taken_heaviest_first_up_to_their_share(weights: dict[str, flo
     assert _chosen("is harry the potter or a wizard", Scope(**weights)) == expected
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_the_fewest_words_that_hold_the_share_are_taken(seed: int) -> None:
     rng = np.random.default_rng(seed)
     words = [f"w{n}" for n in range(int(rng.integers(2, 15)))]

@@ -29,6 +29,13 @@ FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard
 RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the fox?", "Is the dog lazy?"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that ask servers, and so take something from serving_helpers, are slow."""
+    for item in items:
+        if isinstance(item, pytest.Function) and {"FLAGGED", "Running", "serving"} & vars(item.module).keys():
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def model(tiny_tokenizer: Any) -> LlamaForCausalLM:
     torch.manual_seed(2)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from cases import every
 from unlearned.engines.detokenize import BROKEN, TextStream, token_bytes
 from unlearned.engines.given import ids_prompt
 from unlearned.engines.rowwise import RowwiseEngine
@@ -23,7 +24,7 @@ from unlearned.server.stops import StopWatch
 from unlearned.stages import PromptInput
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_stop_strings_cut_where_a_search_of_the_whole_text_would(seed: int) -> None:
     rng = random.Random(seed)
     text = "".join(rng.choices("ab", k=60))
@@ -47,7 +48,7 @@ def test_of_several_stop_strings_the_first_to_be_complete_ends_it() -> None:
     assert watch.feed("c") == ("a", True)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@every("seed", range(20))
 def test_pieces_of_text_add_up_to_the_decoded_whole(tiny_tokenizer: Any, seed: int) -> None:
     rng = random.Random(seed)
     text = "".join(rng.choices(["Häuser ", "日本語", "🦉", "bread ", "\n", "é"], k=12))

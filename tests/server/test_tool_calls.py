@@ -14,6 +14,7 @@ import torch
 from names_tokenizer import names_tokenizer
 from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, Running, events, serving
 
+from cases import every
 from conftest import FORGET, RETAIN
 from tiny_llama import tiny_llama
 from unlearned.api import Unlearned
@@ -287,7 +288,7 @@ def in_pieces(text: str, size: int) -> tuple[str, list[tuple[int, str, str]]]:
     return "".join(part.content for part in said), calls
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@every("size", [1, 2, 3, 7, 1000])
 @pytest.mark.parametrize(
     ("text", "content", "who"),
     [
