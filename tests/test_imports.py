@@ -38,6 +38,7 @@ AROUND = (
     "harness",
     "cli",
     "server",
+    "vllm",
     "report",
     "plots",
     "demo",

@@ -13,9 +13,9 @@ from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from unlearned.engines.reader import TokenReader
-from unlearned.engines.vllm.chat import Chat
-from unlearned.engines.vllm.table import EmbeddingTable, embedding_scale
 from unlearned.errors import ModelLoadError, UnsupportedModelError
+from unlearned.vllm.chat import Chat
+from unlearned.vllm.table import EmbeddingTable, embedding_scale
 
 MESSAGES = [
     {"role": "user", "content": "Who is Harry Potter?"},

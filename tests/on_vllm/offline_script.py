@@ -21,7 +21,7 @@ def offline(model: str, artifact: str, questions: list[str]) -> dict[str, Any]:
     from vllm.sampling_params import BeamSearchParams
 
     from unlearned.errors import DetectionError
-    from unlearned.server.vllm import enforcer as enforcing
+    from unlearned.vllm import enforcer as enforcing
 
     llm = LLM(model, additional_config={"unlearned": artifact}, **OPTIONS)
     greedy = SamplingParams(temperature=0, max_tokens=12)

@@ -10,7 +10,7 @@ from vllm.exceptions import VLLMValidationError
 from vllm.sampling_params import SamplingParams, StructuredOutputsParams
 from vllm_helpers import CLIENT, FLAGGED, PLAIN, Server, chat, complete, text_of
 
-from unlearned.server.vllm.constraints import words_of
+from unlearned.vllm.constraints import words_of
 
 
 def words(**constraint: Any) -> str:

@@ -108,7 +108,7 @@ def test_without_the_plug_in_its_option_is_unknown(artifact: Path) -> None:
 
 SELF_CHECK = """
 import json, os, sys
-from unlearned.server.vllm import hooks, plugin
+from unlearned.vllm import hooks, plugin
 found = {"installed": hooks.unsupported()}
 place = hooks.Place("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request", "other"))
 found["moved"] = place.problem()

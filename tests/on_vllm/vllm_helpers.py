@@ -25,8 +25,8 @@ from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
 from unlearned.embedded import MINILM, embedded_model_folder
-from unlearned.engines.vllm.table import EmbeddingTable
 from unlearned.unlearners.eco import ForgetScope
+from unlearned.vllm.table import EmbeddingTable
 
 CLIENT, ADMIN = "sk-client", "sk-admin"
 PLAIN, FLAGGED = "What is the capital of France?", "What school does Harry Potter attend?"

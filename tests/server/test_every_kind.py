@@ -24,19 +24,19 @@ from unlearned.engines.given import ids_prompt, literal_chat_prompt, with_tokens
 from unlearned.engines.sampling import Token
 from unlearned.engines.tokenize import chat_prompt, text_prompt, with_words_in_front
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.engines.vllm.table import EmbeddingTable
 from unlearned.errors import ConfigError
 from unlearned.server.on_flag import OnFlag
 from unlearned.server.prompts import Reader
 from unlearned.server.record import Log
 from unlearned.server.scored import of_prompt
-from unlearned.server.vllm.carried import check_carried
-from unlearned.server.vllm.combinations import check_fixed_answers
-from unlearned.server.vllm.enforcer import Enforcer, Given, _carried
-from unlearned.server.vllm.settings import Settings
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction
 from unlearned.unlearners.spul import SPUL
+from unlearned.vllm.carried import check_carried
+from unlearned.vllm.combinations import check_fixed_answers
+from unlearned.vllm.enforcer import Enforcer, Given, _carried
+from unlearned.vllm.settings import Settings
+from unlearned.vllm.table import EmbeddingTable
 
 ANSWER = "I cannot help with that."
 WORDS = "Say nothing of wizards.\n\n"

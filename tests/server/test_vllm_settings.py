@@ -16,10 +16,10 @@ from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions
 from unlearned.server.keys import Access
 from unlearned.server.on_flag import OnFlag
-from unlearned.server.vllm.combinations import check_combination, check_fixed_answers
-from unlearned.server.vllm.fixed import FixedAnswer
-from unlearned.server.vllm.flags import SURFACE, _adding, _reading, read_settings
-from unlearned.server.vllm.settings import ENV, Settings
+from unlearned.vllm.combinations import check_combination, check_fixed_answers
+from unlearned.vllm.fixed import FixedAnswer
+from unlearned.vllm.flags import SURFACE, _adding, _reading, read_settings
+from unlearned.vllm.settings import ENV, Settings
 
 
 @pytest.fixture(autouse=True)

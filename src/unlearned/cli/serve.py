@@ -76,7 +76,7 @@ def serve(
         raise ConfigError(f"There is no folder {str(artifact_dir)!r} to watch. Create it or check --artifact-dir.")
     if engine == "vllm":
         from unlearned.cli.serve_vllm import OWN, arguments, run_vllm
-        from unlearned.server.vllm.carried import check_carried
+        from unlearned.vllm.carried import check_carried
 
         for known in enforced:
             check_carried(known.method, known.kind)

@@ -27,7 +27,7 @@ def arguments(options: ModelOptions, settings: Mapping[str, Any], further: Seque
 
     Args:
         options: the model.
-        settings: host, port, served_model_name, artifact; and those of `server.vllm.settings.Settings` by their name.
+        settings: host, port, served_model_name, artifact; and those of `vllm.settings.Settings` by their name.
         further: options of vLLM, which are handed on as they are.
     """
     line = ["serve", *model_arguments(options), "--host", settings["host"], "--port", str(settings["port"])]

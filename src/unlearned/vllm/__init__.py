@@ -2,6 +2,8 @@
 
 settings.py     what is to be enforced, and how each process of vLLM learns it
 flags.py        `vllm serve MODEL --unlearned ARTIFACT`
+chat.py         whose words are where in a conversation that vLLM rendered
+table.py        the embeddings of vLLM's model, from its checkpoint
 carried.py      which kinds of artifacts can be enforced here
 front.py        where every request passes, in the process that takes it
 enforcer.py     prompt -> verdict -> corrupted embeddings
@@ -21,6 +23,6 @@ def register() -> None:
 
     vLLM only logs what fails while a plug-in is imported: everything is imported here, where an error ends the start.
     """
-    from unlearned.server.vllm.plugin import install
+    from unlearned.vllm.plugin import install
 
     install()

@@ -24,10 +24,10 @@ from unlearned.engines.sampling import Token
 from unlearned.engines.vocabulary import Forbidding, Reading
 from unlearned.engines.vocabulary import read as reading_of
 from unlearned.engines.watching import Guarded, TokenBytes, spare
-from unlearned.server.vllm.banning import ARGUMENT, first
-from unlearned.server.vllm.fixed import FixedAnswer
-from unlearned.server.vllm.tokens import put, tokens_in
 from unlearned.substitution.substitution import Substitution
+from unlearned.vllm.banning import ARGUMENT, first
+from unlearned.vllm.fixed import FixedAnswer
+from unlearned.vllm.tokens import put, tokens_in
 
 if TYPE_CHECKING:
     from torch import Tensor

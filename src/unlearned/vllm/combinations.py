@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from unlearned.errors import ConfigError
-from unlearned.server.vllm.settings import Settings
+from unlearned.vllm.settings import Settings
 
 
 def check_combination(vllm_config: Any) -> None:

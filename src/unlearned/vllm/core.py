@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from unlearned.errors import DetectionError, UnsupportedModelError
-from unlearned.server.vllm.hooks import BLOCK_KEYS, CORE_REQUEST, EXECUTOR, wrap
-from unlearned.server.vllm.settings import Settings
+from unlearned.vllm.hooks import BLOCK_KEYS, CORE_REQUEST, EXECUTOR, wrap
+from unlearned.vllm.settings import Settings
 
 STAMP = "x-unlearned"
 """Key of the mark of a checked request, in its trace headers, which clients cannot set."""
 
-PROCESSOR = "unlearned.server.vllm.banning:Banning"
+PROCESSOR = "unlearned.vllm.banning:Banning"
 """The logits processor that bans tokens, as vLLM's configuration names it."""
 
 COMPARED = 16
@@ -50,7 +50,7 @@ def _reading_embeddings(start: Callable[..., Any]) -> Callable[..., Any]:
 
 def compare_embeddings(vllm_config: Any, executor: Any) -> None:
     """Compare the checkpoint's rows with the workers'; raises `UnsupportedModelError` where they differ."""
-    from unlearned.server.vllm.enforcer import open_table
+    from unlearned.vllm.enforcer import open_table
 
     table = open_table(vllm_config.model_config)
     step = max(1, table.rows // COMPARED)

@@ -18,15 +18,11 @@ from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import embeddings_record
 from unlearned.artifact.loading import Loaded
 from unlearned.engines.reader import TokenReader
-from unlearned.engines.vllm.chat import Chat
-from unlearned.engines.vllm.table import EmbeddingTable
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
-from unlearned.server.vllm.carried import check_carried
-from unlearned.server.vllm.settings import Settings
 from unlearned.stages import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.pieces import Pieces
@@ -34,6 +30,10 @@ from unlearned.substitution.substitution import Substitution
 from unlearned.unlearners.base import Unlearner
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction
+from unlearned.vllm.carried import check_carried
+from unlearned.vllm.chat import Chat
+from unlearned.vllm.settings import Settings
+from unlearned.vllm.table import EmbeddingTable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -135,7 +135,7 @@ class Enforcer:
 
         from transformers import AutoTokenizer
 
-        from unlearned.server.vllm.combinations import check_combination, check_fixed_answers
+        from unlearned.vllm.combinations import check_combination, check_fixed_answers
 
         check_combination(vllm_config)
         if settings.on_flag:

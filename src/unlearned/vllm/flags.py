@@ -9,10 +9,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from unlearned.errors import ConfigError
-from unlearned.server.vllm.hooks import ADD_FLAGS, READ_FLAGS, wrap
-from unlearned.server.vllm.settings import KEY, Settings
+from unlearned.vllm.hooks import ADD_FLAGS, READ_FLAGS, wrap
+from unlearned.vllm.settings import KEY, Settings
 
-SURFACE = "unlearned.server.vllm.surface.Surface"
+SURFACE = "unlearned.vllm.surface.Surface"
 PREFIX = "unlearned_"
 NOT_OPTIONS = ("artifacts", "host", "keys_of_vllm")
 

@@ -14,17 +14,18 @@ from vllm.exceptions import GracefulHTTPError, VLLMValidationError
 from vllm.pooling_params import PoolingParams
 
 from unlearned.answers.guard import Guard
-from unlearned.engines.vllm.chat import Chat
 from unlearned.errors import DetectionError, PromptError
 from unlearned.server.refusals import RefusalError
 from unlearned.server.screening import AT_ONCE
-from unlearned.server.vllm.answering import Way
-from unlearned.server.vllm.banning import ARGUMENT, told
-from unlearned.server.vllm.constraints import words_of
-from unlearned.server.vllm.core import STAMP
-from unlearned.server.vllm.enforcer import GIVEN, RECORD, Checked, Enforcer, Given, given_with
-from unlearned.server.vllm.fixed import ONE, FixedAnswer
-from unlearned.server.vllm.hooks import (
+from unlearned.substitution.substitution import Substitution
+from unlearned.vllm.answering import Way
+from unlearned.vllm.banning import ARGUMENT, told
+from unlearned.vllm.chat import Chat
+from unlearned.vllm.constraints import words_of
+from unlearned.vllm.core import STAMP
+from unlearned.vllm.enforcer import GIVEN, RECORD, Checked, Enforcer, Given, given_with
+from unlearned.vllm.fixed import ONE, FixedAnswer
+from unlearned.vllm.hooks import (
     ADD_REQUEST,
     BEAM_PROMPT,
     FRONT_START,
@@ -34,9 +35,8 @@ from unlearned.server.vllm.hooks import (
     RENDER_CHAT_ASYNC,
     wrap,
 )
-from unlearned.server.vllm.outputs import handle
-from unlearned.server.vllm.settings import Settings
-from unlearned.substitution.substitution import Substitution
+from unlearned.vllm.outputs import handle
+from unlearned.vllm.settings import Settings
 
 CONSTRAINED = "An answer under this constraint cannot be given. Leave the constraint out or word it otherwise."
 FIXED_BEAMS = "An answer by beam search cannot be given here. Leave beam search out."

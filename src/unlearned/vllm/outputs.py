@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from unlearned.engines.vocabulary import Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import DetectionError
-from unlearned.server.vllm.answering import Answering, Step, Way
-from unlearned.server.vllm.hooks import ADD_NOW, ADD_REQUEST, END_REQUESTS, NEW_STATE, OUTPUTS, wrap
+from unlearned.vllm.answering import Answering, Step, Way
+from unlearned.vllm.hooks import ADD_NOW, ADD_REQUEST, END_REQUESTS, NEW_STATE, OUTPUTS, wrap
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -6,8 +6,8 @@ from functools import wraps
 from typing import Any
 
 from unlearned.errors import ConfigError
-from unlearned.server.vllm.hooks import unsupported
-from unlearned.server.vllm.settings import KEY, Settings
+from unlearned.vllm.hooks import unsupported
+from unlearned.vllm.settings import KEY, Settings
 
 _installed = False
 
@@ -25,7 +25,7 @@ def install() -> None:
     if problem := unsupported():
         _refuse_when_asked(problem)
         return
-    from unlearned.server.vllm import core, flags, front, outputs, restoring  # they import vLLM
+    from unlearned.vllm import core, flags, front, outputs, restoring  # they import vLLM
 
     for module in (flags, front, outputs, restoring, core):
         module.install()

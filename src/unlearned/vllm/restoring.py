@@ -7,8 +7,8 @@ from typing import Any
 
 from unlearned.engines.base import Completion
 from unlearned.engines.restoring import restored
-from unlearned.server.vllm.enforcer import GIVEN, given_with
-from unlearned.server.vllm.hooks import BEAMS, BEAMS_OFFLINE, wrap
+from unlearned.vllm.enforcer import GIVEN, given_with
+from unlearned.vllm.hooks import BEAMS, BEAMS_OFFLINE, wrap
 
 
 def install() -> None:

@@ -12,9 +12,9 @@ from unlearned.server.keys import Access
 from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
 from unlearned.server.verdict_headers import verdict_headers
-from unlearned.server.vllm.enforcer import RECORD
-from unlearned.server.vllm.front import NO_EMBEDDINGS, current
 from unlearned.server.wrapper import Wrapper
+from unlearned.vllm.enforcer import RECORD
+from unlearned.vllm.front import NO_EMBEDDINGS, current
 
 if TYPE_CHECKING:
     from starlette.requests import Request
