@@ -51,7 +51,8 @@ def classify(
     from unlearned.artifact.activation import enforcing
     from unlearned.stages import text_only
 
-    unlearner = enforcing(load(*folders, trusted_keys=trusted_keys))
+    with quiet():
+        unlearner = enforcing(load(*folders, trusted_keys=trusted_keys))
     settings = {"classify": [folder_sha256(folder) for folder in folders]}
     inputs = [(index if row.id is None else row.id, row.prompt) for index, row in enumerate(rows)]
     with results(out, settings, inputs) as found, status("Classifying"), quiet():
