@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from tofu_rows import write_tofu
+
+from unlearned.benchmarks.subjects.authors import tofu_authors
 from unlearned.benchmarks.subjects.run import KnownSubject, SubjectRow, as_markdown, known_subjects, measure_subjects
 from unlearned.forgetting.forms import question_forms
 from unlearned.forgetting.subject import as_subject
@@ -40,3 +44,10 @@ def test_the_table_names_what_went_wrong() -> None:
     assert "| Anna | yes | 1/10 | 1/2 | 1/6 | 0/200 | 61.0 |" in table
     assert "- missed: Who is A?" in table
     assert "- flagged for Anna: Who is B?" in table
+
+
+def test_authors_of_tofu_are_subjects_by_their_names_alone(tmp_path: Path) -> None:
+    authors = tofu_authors(write_tofu(tmp_path), 3)
+    assert [author.names for author in authors] == [("Cid Dow",), ("Eve Fox",), ("Guy Hall",)]
+    assert all(len(author.named) == 20 and not author.content for author in authors)
+    assert all("Guy Hall" in question for question in authors[-1].named)

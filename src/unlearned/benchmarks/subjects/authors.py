@@ -1,0 +1,44 @@
+"""The authors of TOFU as subjects: a model that was trained on them is asked to forget each from the name alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from unlearned.benchmarks.subjects.run import KnownSubject
+from unlearned.benchmarks.tofu.config import TofuSplit
+from unlearned.benchmarks.tofu.data import AUTHOR, Pair, load_tofu
+from unlearned.errors import DataError
+from unlearned.forgetting.subject import as_subject
+from unlearned.learn.whole_names import whole_names
+
+
+def tofu_authors(source: str | Path, authors: int) -> list[KnownSubject]:
+    """The last authors of TOFU, each with all questions about them: with a form of the name, and without.
+
+    Args:
+        source: as for `bench tofu --data`.
+        authors: how many.
+
+    Raises:
+        DataError: an author is not named twice.
+        ConfigError: there are not that many.
+    """
+    pairs = load_tofu(source, TofuSplit(authors=authors)).all_pairs
+    return [_author(pairs[start : start + AUTHOR]) for start in range(0, len(pairs), AUTHOR)]
+
+
+def _author(pairs: Sequence[Pair]) -> KnownSubject:
+    texts = [text for pair in pairs for text in (pair.question, pair.answer)]
+    counts = Counter(words[0].string[words[0].start() : words[-1].end()] for own in whole_names(texts) for words in own)
+    name, times = max(
+        ((name, times) for name, times in counts.items() if " " in name), key=lambda one: one[1], default=("", 0)
+    )
+    if times < 2:
+        raise DataError(f"Nobody is named twice in the questions about the author of {pairs[0].question!r}.")
+    lexicon = as_subject(name).lexicon()
+    questions = [pair.question for pair in pairs]
+    named = tuple(question for question in questions if lexicon.places(question))
+    content = tuple(question for question in questions if question not in named)
+    return KnownSubject(names=(name,), kind="person", named=named, content=content, close=())
