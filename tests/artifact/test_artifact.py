@@ -751,7 +751,6 @@ def test_a_missing_field_is_refused_by_name(saved: Path, path: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("method", "spul"),
         ("secret", "short"),
         ("secret", "G" * 64),
         ("scopes", []),
@@ -767,6 +766,12 @@ def test_a_missing_field_is_refused_by_name(saved: Path, path: str) -> None:
 def test_an_impossible_value_is_refused_by_field(saved: Path, path: str, value: Any) -> None:
     _edit(saved, _set(path, value))
     with pytest.raises(ArtifactSchemaError, match=path):
+        Artifact.from_pretrained(saved)
+
+
+def test_an_artifact_of_another_kind_is_named(saved: Path) -> None:
+    _edit(saved, _set("method", "spul"))
+    with pytest.raises(ArtifactError, match="a soft prompt, and here only an artifact of scopes"):
         Artifact.from_pretrained(saved)
 
 
@@ -975,8 +980,10 @@ def test_from_pretrained_reads_from_the_hub(saved: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot_download)
     assert Artifact.from_pretrained("me/hp", revision="v1").name == "harry-potter"
-    files = ["README.md", "evidence.json", "signature.json", "unlearner.json", "vectors.safetensors"]
-    assert asked == [("me/hp", "v1", files)]
+    own = {"README.md", "evidence.json", "signature.json", "unlearner.json", "vectors.safetensors"}
+    detector = {f"detector/{file}" for file in own}
+    older = {"instruction.json", "soft_prompt.json", "soft_prompt.safetensors"}
+    assert asked == [("me/hp", "v1", sorted(own | detector | older))]  # of every kind, and nothing else
 
 
 # The card
