@@ -32,7 +32,8 @@ def test_an_artifact_made_from_a_name_is_asked_everything(embedded: Any) -> None
         ("Eiffel Tower",), "place", ("How tall is the Eiffel Tower?",), ("x?",), ("How tall is the CN Tower?",)
     )
     other = KnownSubject(("Romeo and Juliet",), "work", ("How does Romeo and Juliet end?",), (), ())
-    (row, _) = measure_subjects(*embedded, subjects=[subject, other], unrelated=["How do I bake bread?"])
+    (row,) = measure_subjects(*embedded, subjects=[subject, other], most=1, unrelated=["How do I bake bread?"])
+    assert row.subject == "Eiffel Tower"
     assert (row.missed, row.close_flagged, row.unrelated_flagged) == ((), (), ())
     assert (row.named, row.close, row.content) == (1, 1, 1)
     assert row.unrelated > 20
