@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from unlearned.answers.guard import Bans
 from unlearned.answers.withheld import Withheld
-from unlearned.benchmarks.answers.run import AnswersRow, as_markdown, indirect_prompts, named, told
+from unlearned.benchmarks.answers.run import (
+    AnswersConfig,
+    AnswersRow,
+    as_markdown,
+    indirect_prompts,
+    measure_answers,
+    named,
+    told,
+)
 from unlearned.check.facts import holds
 from unlearned.classify.lexicon import ScopeName
 
@@ -35,3 +49,31 @@ def test_names_and_facts_count_unless_the_prompt_holds_them() -> None:
     assert "| guarded | hp | 0/4 | 1/4 | 2/9 | 31.5 |" in as_markdown(
         [AnswersRow("guarded", "hp", 4, 0, 1, 2, 9, 31.5)]
     )
+
+
+def test_an_interrupted_run_goes_on_with_what_it_has_kept(embedded: Any, tmp_path: Path) -> None:
+    model, tokenizer = embedded
+    config = AnswersConfig(scopes=("star-wars",), prompts=2, general=2, max_new_tokens=8)
+    parts: list[str] = []
+
+    def stop(phase: str, done: int, total: int) -> None:
+        if phase == "answers, star-wars" and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        measure_answers(model, tokenizer, config, tmp_path, on_progress=stop)
+    kept = {file.name: file.stat().st_mtime_ns for file in tmp_path.glob("*.json")}
+    assert {"star-wars-fit.json", "star-wars-original.json", "star-wars-unlearned.json"} <= kept.keys()
+    rows = measure_answers(model, tokenizer, config, tmp_path, tell=parts.append)
+    assert parts == []
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in kept} == kept
+    assert [(row.model, row.answers, row.general) for row in rows] == [
+        ("original", 2, 2),
+        ("unlearned", 2, 2),
+        ("guarded", 2, 2),
+    ]
+    assert rows[0].changed == 0
+    items = json.loads((tmp_path / "star-wars-guarded.json").read_text())["items"]
+    assert [set(item) for item in items] == [{"prompt", "answer"}] * 2
+    measure_answers(model, tokenizer, replace(config, max_new_tokens=9), tmp_path, tell=parts.append)
+    assert any("max_new_tokens (8, now 9)" in line for line in parts)

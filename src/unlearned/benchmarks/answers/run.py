@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unlearned.answers.guard import Bans
-from unlearned.api import Answer, Unlearned
+from unlearned.api import Unlearned
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.fingerprint import base_model_record
+from unlearned.benchmarks.step_cache import once
+from unlearned.benchmarks.versions import FITTING, versions
 from unlearned.check.facts import Facts, holds
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.examples import evenly
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import fit
-from unlearned.progress import Progress
+from unlearned.progress import Progress, Tell
 from unlearned.server.answer_policies import AnswerPolicies
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from unlearned.artifact.artifact import Artifact
+VERSION = 1
+"""Of what is asked and counted; see `unlearned.benchmarks.versions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,76 +73,170 @@ def indirect_prompts() -> list[Indirect]:
     return [Indirect(**json.loads(line)) for line in text.splitlines() if line]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnswersConfig:
+    """What is asked."""
+
+    scopes: tuple[str, ...] = CONCEPTS
+    """Of the demo's."""
+
+    prompts: int | None = None
+    """Of each scope at most, evenly spread; None = all."""
+
+    general: int = 100
+    """General prompts at most."""
+
+    samples: int = 0
+    """Answers at temperature 1 to each prompt; 0 = one greedy answer."""
+
+    max_new_tokens: int = 96
+    """Of every answer."""
+
+    content: bool = False
+    """Let a model answer as well whose clauses are read."""
+
+
 def measure_answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
+    config: AnswersConfig,
+    kept: Path,
     *,
-    scopes: Sequence[str] = CONCEPTS,
-    prompts: int | None = None,
-    general: int = 100,
-    samples: int = 0,
-    max_new_tokens: int = 96,
-    content: bool = False,
     on_progress: Progress | None = None,
+    tell: Tell | None = None,
 ) -> list[AnswersRow]:
     """Fit the demo's scopes, and let the original, the unlearned and the guarded model answer.
 
     Args:
         model: the original model.
         tokenizer: its tokenizer.
-        scopes: of the demo's.
-        prompts: of each scope at most, evenly spread; None = all.
-        general: general prompts at most.
-        samples: answers at temperature 1 to each prompt; 0 = one greedy answer.
-        max_new_tokens: of every answer.
-        content: let a model answer as well whose clauses are read.
+        config: what is asked.
+        kept: folder of finished parts, with all answers: an interrupted run goes on with them.
         on_progress: called with (phase, done, total).
+        tell: is told why something that was kept is not used.
     """
     report = on_progress or (lambda phase, done, total: None)
-    rows = []
-    original = Unlearned(model, tokenizer)
-    asked_generally = evenly(general_prompts(), general)
-    settings: dict[str, Any] = {"max_new_tokens": max_new_tokens, "do_sample": False}
-    plain, plain_speed = _timed(original, asked_generally, settings)
-    for scope in scopes:
-        data = Concept(scope)
-        artifact = fit(
-            model, tokenizer, data.forget, data.retain, scope=scope, config=FitConfig(seed=0), on_progress=report
-        )
-        bans = artifact.unlearner().bans
-        facts: Facts = tuple(dict.fromkeys(fact for question in data.held_out for fact in question.facts))
-        asked = evenly([one.prompt for one in indirect_prompts() if one.scope == scope], prompts)
-        views = {
-            "original": original,
-            "unlearned": Unlearned(model, tokenizer, without_answers(artifact)),
-            "guarded": Unlearned(model, tokenizer, artifact),
-            **({"content": Unlearned(model, tokenizer, reading_content(artifact))} if content else {}),
+    run = _Run(Unlearned(model, tokenizer), config, kept, report, tell or (lambda line: None))
+    return [row for scope in config.scopes for row in run.rows_of(Concept(scope))]
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One run; each part of it is kept."""
+
+    original: Unlearned
+    config: AnswersConfig
+    kept: Path
+    report: Progress
+    tell: Tell
+
+    def rows_of(self, concept: Concept) -> list[AnswersRow]:
+        """Every model on one scope."""
+        asked = evenly([one.prompt for one in indirect_prompts() if one.scope == concept.name], self.config.prompts)
+        facts: Facts = tuple(dict.fromkeys(fact for question in concept.held_out for fact in question.facts))
+        artifact = self._artifact(concept)
+        variants: dict[str, Artifact | None] = {
+            "original": None,
+            "unlearned": without_answers(artifact),
+            "guarded": artifact,
+            **({"content": reading_content(artifact)} if self.config.content else {}),
         }
-        for done, (name, view) in enumerate(views.items()):
-            report(f"answers, {scope}", done, len(views))
-            sampling: dict[str, Any] = (
-                {"do_sample": True, "temperature": 1.0, "num_return_sequences": samples} if samples else {}
-            )
-            found = [
-                (prompt, answer.text)
-                for n, prompt in enumerate(asked)
-                for answer in view.generate([prompt], **{**settings, **_seeded(n, sampling)})
-            ]
-            said, speed = (plain, plain_speed) if view is original else _timed(view, asked_generally, settings)
+        rows = []
+        for done, (name, own) in enumerate(variants.items()):
+            self.report(f"answers, {concept.name}", done, len(variants))
+            settings = {"max_new_tokens": self.config.max_new_tokens, "artifact": artifact.sha256 if own else None}
+            asking = settings | {"asked": asked, "samples": self.config.samples}
+            said = self._part(f"{concept.name}-{name}", asking, partial(self._asked, own, asked))
+            general = self._answered(f"{concept.name}-{name}-general", settings, own) if own else self._plain
             rows.append(
                 AnswersRow(
                     model=name,
-                    scope=scope,
-                    answers=len(found),
-                    named=sum(named(bans, prompt, text) for prompt, text in found),
-                    told=sum(told(facts, prompt, text) for prompt, text in found),
-                    changed=sum(one.token_ids != other.token_ids for one, other in zip(plain, said, strict=True)),
-                    general=len(plain),
-                    tokens_per_second=round(speed, 2),
+                    scope=concept.name,
+                    **_counts(
+                        [(one["prompt"], one["answer"]) for one in said["items"]], artifact.unlearner().bans, facts
+                    ),
+                    changed=sum(a != b for a, b in zip(general["ids"], self._plain["ids"], strict=True)),
+                    general=len(general["ids"]),
+                    tokens_per_second=round(general["tokens_per_second"], 2),
                 )
             )
-        report(f"answers, {scope}", len(views), len(views))
-    return rows
+        self.report(f"answers, {concept.name}", len(variants), len(variants))
+        return rows
+
+    @cached_property
+    def _prompts(self) -> list[str]:
+        return evenly(general_prompts(), self.config.general)
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        return self._answered("general", {"max_new_tokens": self.config.max_new_tokens}, None)
+
+    @cached_property
+    def _common(self) -> dict[str, Any]:
+        engine = self.original.engine
+        return {
+            "version": VERSION,
+            "stages": versions(*FITTING),
+            "model": [base_model_record(engine).embedding_sha256, str(engine.model.dtype)],
+        }
+
+    def _answered(self, name: str, settings: dict[str, Any], artifact: Artifact | None) -> dict[str, Any]:
+        return self._part(name, settings | {"general": self._prompts}, partial(self._general, artifact))
+
+    def _part(self, name: str, settings: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        return once(self.kept / f"{name}.json", self._common | settings, make, self.tell, f"{name} is made anew")
+
+    def _artifact(self, concept: Concept) -> Artifact:
+        """Of one scope of the demo; fitted once."""
+        folder, engine = self.kept / f"{concept.name}.artifact", self.original.engine
+
+        def made() -> dict[str, Any]:
+            config = FitConfig(seed=0, checkpoints=self.kept / f"{concept.name}.unfinished")
+            fitted = fit(
+                engine.model, engine.tokenizer, concept.forget, concept.retain,
+                scope=concept.name, config=config, on_progress=self.report,
+            )  # fmt: skip
+            fitted.save_pretrained(folder, keep_previous=True)
+            return {"artifact": folder.name}
+
+        self._part(f"{concept.name}-fit", {}, made)
+        return Artifact.from_pretrained(folder)
+
+    def _view(self, artifact: Artifact | None) -> Unlearned:
+        engine = self.original.engine
+        return self.original if artifact is None else Unlearned(engine.model, engine.tokenizer, artifact)
+
+    def _asked(self, artifact: Artifact | None, asked: Sequence[str]) -> dict[str, Any]:
+        """All answers to the indirect prompts."""
+        view, samples = self._view(artifact), self.config.samples
+        sampling = {"do_sample": True, "temperature": 1.0, "num_return_sequences": samples} if samples else {}
+        return {
+            "items": [
+                {"prompt": prompt, "answer": answer.text}
+                for n, prompt in enumerate(asked)
+                for answer in view.generate([prompt], **{**self._greedy, **_seeded(n, sampling)})
+            ]
+        }
+
+    def _general(self, artifact: Artifact | None) -> dict[str, Any]:
+        """The answers to general prompts, as token ids, and tokens per second."""
+        view = self._view(artifact)
+        view.generate(self._prompts[:1], **self._greedy)  # what is loaded on first use
+        start = time.perf_counter()
+        ids = [list(answer.token_ids) for answer in view.generate(self._prompts, **self._greedy)]
+        return {"ids": ids, "tokens_per_second": sum(map(len, ids)) / (time.perf_counter() - start)}
+
+    @property
+    def _greedy(self) -> dict[str, Any]:
+        return {"max_new_tokens": self.config.max_new_tokens, "do_sample": False}
+
+
+def _counts(said: Sequence[tuple[str, str]], bans: Bans, facts: Facts) -> dict[str, int]:
+    return {
+        "answers": len(said),
+        "named": sum(named(bans, prompt, text) for prompt, text in said),
+        "told": sum(told(facts, prompt, text) for prompt, text in said),
+    }
 
 
 def without_answers(artifact: Artifact) -> Artifact:
@@ -147,14 +248,6 @@ def reading_content(artifact: Artifact) -> Artifact:
     """The same artifact, under which the clauses of answers are read."""
     (read,) = AnswerPolicies.read(["names+quotes+content"]).applied([artifact])
     return read
-
-
-def _timed(view: Unlearned, prompts: Sequence[str], settings: dict[str, Any]) -> tuple[list[Answer], float]:
-    """Answers, and tokens per second."""
-    view.generate(prompts[:1], **settings)  # what is loaded on first use
-    start = time.perf_counter()
-    answers = view.generate(prompts, **settings)
-    return answers, sum(len(answer.token_ids) for answer in answers) / (time.perf_counter() - start)
 
 
 def named(bans: Bans, prompt: str, answer: str) -> bool:

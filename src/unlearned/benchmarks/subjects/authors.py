@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from unlearned.benchmarks.classifier.sets import AUTHOR
 from unlearned.benchmarks.subjects.run import KnownSubject
 from unlearned.benchmarks.tofu.config import TofuSplit
-from unlearned.benchmarks.tofu.data import AUTHOR, Pair, load_tofu
+from unlearned.benchmarks.tofu.data import Pair, load_tofu
 from unlearned.errors import DataError
 from unlearned.forgetting.subject import as_subject
 from unlearned.learn.whole_names import whole_names

@@ -15,7 +15,9 @@ from unlearned.models import ModelOptions
 @with_settings
 def answers(
     options: ModelOptions,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="JSON file of the results.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="JSON file of the results; all answers lie in a folder beside it.")
+    ] = Path("runs/answers.json"),
     scope: Annotated[
         str | None, typer.Option(help="Concept of the demo: harry-potter or star-wars; default: both.")
     ] = None,
@@ -31,7 +33,7 @@ def answers(
     import json
     from dataclasses import asdict
 
-    from unlearned.benchmarks.answers.run import as_markdown, measure_answers
+    from unlearned.benchmarks.answers.run import AnswersConfig, as_markdown, measure_answers
     from unlearned.cli.output import check_writable
     from unlearned.cli.progress import progress
     from unlearned.demo.concepts import CONCEPTS
@@ -40,20 +42,22 @@ def answers(
 
     if scope is not None and scope not in CONCEPTS:
         raise ConfigError(f"There is no concept {scope!r}. The concepts are: {', '.join(CONCEPTS)}.")
+    out.parent.mkdir(parents=True, exist_ok=True)
     check_writable(out)
+    config = AnswersConfig(
+        scopes=tuple(CONCEPTS) if scope is None else (scope,),
+        prompts=prompts,
+        general=general,
+        samples=samples,
+        max_new_tokens=max_new_tokens,
+        content=content,
+    )
+    kept = out.with_name(f"{out.stem}.parts")
+    kept.mkdir(exist_ok=True)
     model, tokenizer = load(options)
     with progress() as report, quiet():
         rows = measure_answers(
-            model,
-            tokenizer,
-            scopes=CONCEPTS if scope is None else (scope,),
-            prompts=prompts,
-            general=general,
-            samples=samples,
-            max_new_tokens=max_new_tokens,
-            content=content,
-            on_progress=report,
+            model, tokenizer, config, kept, on_progress=report, tell=lambda line: typer.echo(line, err=True)
         )
-    if out is not None:
-        write_text(out, json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    write_text(out, json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     typer.echo(as_markdown(rows))
