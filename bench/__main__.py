@@ -7,6 +7,7 @@ import typer
 from bench.commands.corruption import corruption_table, strength
 from bench.commands.cost import serving, speed
 from bench.commands.exams import exams
+from bench.commands.gpu import gpu
 from bench.commands.index import index
 from bench.commands.load import load
 from bench.commands.methods import method_costs
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (speed, index, strength, load, exams):
+for command in (speed, gpu, index, strength, load, exams):
     app.command()(command)
 app.command(name="corruptions")(corruption_table)
 app.command(name="serve")(serving)

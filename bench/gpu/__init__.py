@@ -1,0 +1,1 @@
+"""What enforcing costs on a GPU, against the size and the precision of the model."""
