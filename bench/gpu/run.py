@@ -171,12 +171,12 @@ def measure_gpu(
         for precision in PRECISIONS:
             name = f"{shape.name}, {precision}"
             needed, free = shape.bytes_needed(precision), free_bytes(device)
-            if measuring.left <= slowest * shape.parameters:
-                measuring.put("left_out", what=name, why=NO_TIME)
-                continue
             if needed > free:
                 why = f"it needs about {needed / GB:.1f} GB, and {free / GB:.1f} GB are free"
                 measuring.put("left_out", what=name, why=why)
+                continue
+            if measuring.left <= slowest * shape.parameters:
+                measuring.put("left_out", what=name, why=NO_TIME)
                 continue
             try:
                 made = _measure_model(
