@@ -108,7 +108,7 @@ def model_tasks(
     """Throughput and the time to a first token, from texts to texts, against the plain model on the same batches."""
 
     def task(measure: str, chosen: list[str], batch: int, tokens: int, unit: str) -> Task:
-        settings = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False}
+        settings: dict[str, Any] = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False}
         groups = [chosen[start : start + batch] for start in range(0, len(chosen), batch)]
 
         def ours() -> Found:
