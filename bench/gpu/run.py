@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import platform
 import statistics
 import time
@@ -166,23 +167,23 @@ def measure_gpu(
     def enforced(model: PreTrainedModel) -> Unlearned:
         return Unlearned(model, tokenizer, add_strength(model, tokenizer, detector, concept.forget, config=config))
 
-    slowest = 0.0  # seconds per parameter, of making a model
+    quickest: float | None = None  # way of making a model so far, in seconds per parameter
     for shape in sorted(shapes, key=lambda shape: shape.parameters):
         for precision in PRECISIONS:
             name = f"{shape.name}, {precision}"
             needed, free = shape.bytes_needed(precision), free_bytes(device)
-            if measuring.left <= slowest * shape.parameters:
-                measuring.put("left_out", what=name, why=NO_TIME)
-                continue
             if needed > free:
                 why = f"it needs about {needed / GB:.1f} GB, and {free / GB:.1f} GB are free"
                 measuring.put("left_out", what=name, why=why)
+                continue
+            if measuring.left <= (quickest or 0.0) * shape.parameters:
+                measuring.put("left_out", what=name, why=NO_TIME)
                 continue
             try:
                 made = _measure_model(
                     measuring, name, shape, precision, tokenizer, enforced, prompts, new_tokens, report
                 )
-                slowest = max(slowest, made / shape.parameters)
+                quickest = min(quickest or math.inf, made / shape.parameters)
             except (MissingExtraError, torch.OutOfMemoryError) as error:
                 measuring.put("left_out", what=name, why=first_line(error))
             except Exception as error:  # of CUDA, of bitsandbytes, or a refusal: the other models are still measured
