@@ -89,7 +89,8 @@ class Measuring:
             took = time.monotonic() - start
         if len(pairs) < 3:
             return self.put("left_out", what=f"{model}: {task.measure}", why=NO_TIME)
-        low, median, high = statistics.quantiles([mine / other for mine, other in pairs[1:]], n=4)
+        ratios = [mine / other for mine, other in pairs[1:]]
+        low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")  # never beyond what was measured
         self.put(
             "rows",
             model=model,
