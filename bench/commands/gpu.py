@@ -49,7 +49,7 @@ def gpu(
 
     with progress() as report, quiet():
         results = measure_gpu(
-            torch.device("cpu" if tiny else "cuda"),
+            torch.device("cpu") if tiny else torch.device("cuda", 0),
             TINY if tiny else SHAPES,
             ends=ends,
             repeats=repeats or (2 if tiny else 3),

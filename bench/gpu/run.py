@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import platform
 import statistics
 import time
@@ -88,7 +89,8 @@ class Measuring:
             took = time.monotonic() - start
         if len(pairs) < 3:
             return self.put("left_out", what=f"{model}: {task.measure}", why=NO_TIME)
-        low, median, high = statistics.quantiles([mine / other for mine, other in pairs[1:]], n=4)
+        ratios = [mine / other for mine, other in pairs[1:]]
+        low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")  # never beyond what was measured
         self.put(
             "rows",
             model=model,
@@ -166,7 +168,7 @@ def measure_gpu(
     def enforced(model: PreTrainedModel) -> Unlearned:
         return Unlearned(model, tokenizer, add_strength(model, tokenizer, detector, concept.forget, config=config))
 
-    slowest = 0.0  # seconds per parameter, of making a model
+    quickest: float | None = None  # way of making a model so far, in seconds per parameter
     for shape in sorted(shapes, key=lambda shape: shape.parameters):
         for precision in PRECISIONS:
             name = f"{shape.name}, {precision}"
@@ -175,14 +177,14 @@ def measure_gpu(
                 why = f"it needs about {needed / GB:.1f} GB, and {free / GB:.1f} GB are free"
                 measuring.put("left_out", what=name, why=why)
                 continue
-            if measuring.left <= slowest * shape.parameters:
+            if measuring.left <= (quickest or 0.0) * shape.parameters:
                 measuring.put("left_out", what=name, why=NO_TIME)
                 continue
             try:
                 made = _measure_model(
                     measuring, name, shape, precision, tokenizer, enforced, prompts, new_tokens, report
                 )
-                slowest = max(slowest, made / shape.parameters)
+                quickest = min(quickest or math.inf, made / shape.parameters)
             except (MissingExtraError, torch.OutOfMemoryError) as error:
                 measuring.put("left_out", what=name, why=first_line(error))
             except Exception as error:  # of CUDA, of bitsandbytes, or a refusal: the other models are still measured
