@@ -104,7 +104,7 @@ def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, o
         else:
             other, mine = _milliseconds(theirs[1]), _milliseconds(ours[1])
         times.append((mine / ours[0], other / theirs[0]))
-    low, median, high = statistics.quantiles([mine / other for mine, other in times[1:]], n=4)
+    low, median, high = statistics.quantiles([mine / other for mine, other in times[1:]], n=4, method="inclusive")
     decision, base = (statistics.median(values) for values in zip(*times[1:], strict=True))
     return Ratio(
         "latency", name, bench.kind, baseline, median, (low, high), decision, base, target, bool(median <= target)
