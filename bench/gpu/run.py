@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import math
 import platform
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
@@ -18,6 +17,7 @@ import torch
 from bench.gpu.models import GB, PRECISIONS, Shape, free_bytes, make_model
 from bench.gpu.tasks import Found, Prompts, Task, detection_tasks, model_tasks
 from unlearned.api import Unlearned
+from unlearned.benchmarks.pairs import PairedRatio
 from unlearned.classify.kept import VECTORS
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.embedded import embedded_model_folder
@@ -89,20 +89,19 @@ class Measuring:
             took = time.monotonic() - start
         if len(pairs) < 3:
             return self.put("left_out", what=f"{model}: {task.measure}", why=NO_TIME)
-        ratios = [mine / other for mine, other in pairs[1:]]
-        low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")  # never beyond what was measured
+        ratio = PairedRatio.of(pairs[1:])
         self.put(
             "rows",
             model=model,
             measure=task.measure,
             baseline=task.baseline,
             unit=task.unit,
-            median=median,
-            low=low,
-            high=high,
-            ours=statistics.median(mine for mine, _ in pairs[1:]),
-            plain=statistics.median(other for _, other in pairs[1:]),
-            pairs=len(pairs) - 1,
+            median=ratio.median,
+            low=ratio.low,
+            high=ratio.high,
+            ours=ratio.ours,
+            plain=ratio.theirs,
+            pairs=ratio.pairs,
             prompts=task.prompts,
             flagged=task.flagged,
             compared=compared,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import resource
-import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import torch
 
 from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
+from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.kept import VECTORS
 from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
@@ -208,20 +208,9 @@ def _paired(
     theirs: Callable[[], float],
     repeats: int,
 ) -> Ratio:
-    """Measure in turn, so that a drift of the machine meets both; the first pair only warms up."""
-    pairs = [(ours(), theirs()) if turn % 2 else (theirs(), ours())[::-1] for turn in range(repeats + 1)][1:]
-    low, median, high = statistics.quantiles([mine / other for mine, other in pairs], n=4, method="inclusive")
+    found = in_turn(ours, theirs, repeats)
     return Ratio(
-        name,
-        baseline,
-        target,
-        median,
-        low,
-        high,
-        statistics.median(mine for mine, _ in pairs),
-        statistics.median(other for _, other in pairs),
-        unit,
-        len(pairs),
+        name, baseline, target, found.median, found.low, found.high, found.ours, found.theirs, unit, found.pairs
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,6 +13,7 @@ from unlearned.benchmarks.classifier.bench import Bench, Fitted, Remembering
 from unlearned.benchmarks.classifier.carriers import filler
 from unlearned.benchmarks.classifier.machine_texts import MACHINE_TEXTS, tokens_of
 from unlearned.benchmarks.classifier.results import Ratio, Row
+from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.kept import VECTORS
@@ -96,18 +96,19 @@ Timed = tuple[float, Callable[[], Any]]
 
 
 def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, ours: Timed, theirs: Timed) -> Ratio:
-    """Measure in turn, so that a drift of the machine meets both; the first pair only warms up."""
-    times = []
-    for turn in range(pairs + 1):
-        if turn % 2:
-            mine, other = _milliseconds(ours[1]), _milliseconds(theirs[1])
-        else:
-            other, mine = _milliseconds(theirs[1]), _milliseconds(ours[1])
-        times.append((mine / ours[0], other / theirs[0]))
-    low, median, high = statistics.quantiles([mine / other for mine, other in times[1:]], n=4, method="inclusive")
-    decision, base = (statistics.median(values) for values in zip(*times[1:], strict=True))
+    """Milliseconds of both, in turn."""
+    found = in_turn(lambda: _milliseconds(ours[1]) / ours[0], lambda: _milliseconds(theirs[1]) / theirs[0], pairs)
     return Ratio(
-        "latency", name, bench.kind, baseline, median, (low, high), decision, base, target, bool(median <= target)
+        "latency",
+        name,
+        bench.kind,
+        baseline,
+        found.median,
+        (found.low, found.high),
+        found.ours,
+        found.theirs,
+        target,
+        bool(found.median <= target),
     )
 
 
