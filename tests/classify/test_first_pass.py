@@ -109,6 +109,9 @@ def test_an_artifact_keeps_it_and_older_ones_have_none(bag_of_words: Any) -> Non
     assert KernelClassifier.from_state(settings, older, encoder).first is None
     with pytest.raises(ConfigError):
         KernelClassifier.from_state(settings, arrays | {"first_spelling": arrays["first_spelling"][1:]}, encoder)
+    for bar in (float("nan"), float("inf")):  # everything would be left out
+        with pytest.raises(ConfigError, match="bar"):
+            KernelClassifier.from_state(settings, arrays | {"first_bar": np.array([bar], np.float32)}, encoder)
 
 
 def test_a_text_without_words_is_like_no_other() -> None:

@@ -122,7 +122,8 @@ def _shifted(plain: Reading) -> list[Reading]:
     pieces, done = [], 0
     for first, second in found:
         start = max(done, plain.text.rfind("\n", 0, first) + 1)
-        end = len(plain.text) if (end := plain.text.find("\n", second)) < 0 else end
+        line_end = plain.text.find("\n", second)
+        end = len(plain.text) if line_end < 0 else line_end
         if end > start:
             pieces += [plain.text[done:start], plain.text[start:end].translate(back)]
             done = end
@@ -269,10 +270,10 @@ def word_costs() -> tuple[dict[str, float], int]:
 
 def _digits_for_letters(plain: Reading) -> list[Reading]:
     """Words are only read so near one that then is an everyday word: numbers and hashes of machines never are."""
-    words = LEET_WORD.findall(plain.text)
+    words = list(LEET_WORD.finditer(plain.text))
     if len(words) < 2 or len(words) < 0.1 * len(plain.text.split()):
         return []
-    places = [match.start() for match in LEET_WORD.finditer(plain.text) if _is_meant(match[0])]
+    places = [word.start() for word in words if _is_meant(word[0])]
     return [plain.sub(_TOKEN, partial(_letters, table, places)) for table in LETTERS] if places else []
 
 

@@ -17,6 +17,7 @@ from unlearned.classify.base import Floats
 from unlearned.classify.ngrams import NGrams
 from unlearned.classify.products import similarities
 from unlearned.classify.spelling import Ints, product
+from unlearned.errors import ConfigError
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -48,6 +49,13 @@ class FirstPass:
 
     bar: float = -np.inf
     """Texts below it are left out. Calibration sets it (`learn.first_bar`)."""
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.meaning) or not self.bar < np.inf:  # NaN would leave everything out
+            raise ConfigError(
+                f"A first pass with {len(self.mean)} means, {len(self.meaning)} weights and the bar {self.bar} cannot "
+                "tell what could be in scope."
+            )
 
     @classmethod
     def learn(

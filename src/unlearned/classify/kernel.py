@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, ReadsWords, TextEncoder, as_saved, config_of
+from unlearned.classify.base import Features, Floats, TextEncoder, as_saved, config_of
 from unlearned.classify.first_pass import FirstPass
 from unlearned.classify.products import similarities
 from unlearned.classify.spelling import product, unit_rows
@@ -131,14 +131,14 @@ class KernelClassifier:
         ridge = config.ridge / np.where(labels > 0, weight, 1.0)
         kernel[np.diag_indices_from(kernel)] += ridge
         duals = _solve(kernel, labels)
-        first = None
-        if isinstance(encoder, ReadsWords):
-            sides = [forget, negatives, Features.of(machine_texts(), encoder)]
-            spelt = vstack([spelling, unit_rows(sides[-1].ngrams, grams, idf)], format="csr")
-            more = np.zeros(len(sides[-1]), dtype=np.float32)
-            first = FirstPass.learn(
-                [side.word_vectors for side in sides], spelt, np.r_[labels, more], np.r_[ridge, more + config.ridge]
-            )
+        machine = Features.of(machine_texts(), encoder)
+        more = np.zeros(len(machine), dtype=np.float32)
+        first = FirstPass.learn(
+            [side.word_vectors for side in (forget, negatives, machine)],
+            vstack([spelling, unit_rows(machine.ngrams, grams, idf)], format="csr"),
+            np.r_[labels, more],
+            np.r_[ridge, more + config.ridge],
+        )
         return cls(encoder, vectors, duals, grams, idf, config.spelling * (spelling.T @ duals), config, first)
 
     @property
@@ -147,14 +147,20 @@ class KernelClassifier:
 
     def score(self, features: Features) -> Floats:
         """Features of N texts -> (N,) p(forget | text); of texts that the first pass leaves out, its own estimate."""
-        if self.first is None or self.first.bar == -np.inf or features.word_vectors is None:
+        if self.first is None or self.first.bar == -np.inf:
             return self._judged(features)
-        likely = self.first.values(features.word_vectors, features.ngrams, self.grams, self.idf)
+        likely = self.likely(features)
         found = _probabilities(likely)
         near = np.flatnonzero(likely >= self.first.bar)
         if len(near):
             found[near] = self._judged(features.take(near))
         return found
+
+    def likely(self, features: Features) -> Floats:
+        """Features of N texts -> (N,) values of the first pass; infinite where there is none: nothing is left out."""
+        if self.first is None or features.word_vectors is None:
+            return np.full(len(features), np.inf, dtype=np.float32)
+        return self.first.values(features.word_vectors, features.ngrams, self.grams, self.idf)
 
     def _judged(self, features: Features) -> Floats:
         near = _sentence_kernel(features.vectors, self.vectors, self.config)

@@ -82,9 +82,4 @@ def _windows(text: str) -> list[str]:
 def _judged(texts: Sequence[str], classifier: KernelClassifier) -> tuple[Floats, Floats]:
     """(N,) p(forget | text) and (N,) values of the first pass."""
     features = Features.of(texts, classifier.encoder)
-    if not texts:
-        return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
-    assert classifier.first is not None
-    assert features.word_vectors is not None
-    values = classifier.first.values(features.word_vectors, features.ngrams, classifier.grams, classifier.idf)
-    return classifier.score(features), values
+    return classifier.score(features), classifier.likely(features)
