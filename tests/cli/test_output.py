@@ -111,6 +111,21 @@ def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str
     assert " ".join(shown.out.split()).count(WORDS) == 6
 
 
+def test_inspect_shows_the_command_of_a_fit_as_it_was(
+    make_artifact: Any, make_scope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    from dataclasses import replace
+
+    from unlearned.artifact.schema import MadeRecord
+    from unlearned.cli.inspect import show
+
+    made = (MadeRecord(step="detector", at="2026-12-01", command=f"unlearned fit --scope {WORDS}"),)
+    folder = replace(make_artifact(make_scope("hp")), made=made).save_pretrained(tmp_path / "hp")
+    monkeypatch.setenv("COLUMNS", "400")
+    show(folder)
+    assert f"unlearned fit --scope {WORDS} ()" in capsys.readouterr().out
+
+
 def test_tables_of_reports_show_labels_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     from unlearned.cli.console import console
     from unlearned.report.formats import as_rich

@@ -44,23 +44,21 @@ def check_model(loaded: Loaded, here: BaseModelRecord, *, stacklevel: int) -> No
     """
     if isinstance(loaded, Instruction):
         return  # words and fixed answers hold on every model
-    name, harm = "The soft prompt", "It may do anything. Train it on this model."
     if isinstance(loaded, SPUL):
-        recorded = loaded.record.get("base_model")
-        made_for = None if recorded is None else BaseModelRecord.model_validate(recorded)
-        if made_for is None:
-            loaded.check_width(here.embedding_size)
-            return
+        if (recorded := loaded.record.get("base_model")) is None:
+            return loaded.check_width(here.embedding_size)
+        made_for = BaseModelRecord.model_validate(recorded)
+        name, harm = "The soft prompt", "It may do anything. Train it on this model."
     else:
         name, harm = (
             f"The artifact {loaded.name!r}",
             "Detection holds; the strength may be wrong. Fit again to be sure.",
         )
-        made_for = loaded.base_model
-        if made_for is None and all(scope.answer is not None for scope in loaded.scopes):
-            return  # nothing is corrupted
-        if made_for is None:
+        if loaded.base_model is None:
+            if all(scope.answer is not None for scope in loaded.scopes):
+                return  # nothing is corrupted
             raise ArtifactMismatchError(f"{name} can only classify so far. {LEARN_IT}")
+        made_for = loaded.base_model
     check_base_model(name, made_for, here, harm, stacklevel=stacklevel + 2)
 
 

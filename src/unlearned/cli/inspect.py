@@ -57,7 +57,8 @@ def inspect(
     from unlearned.errors import ConfigError
     from unlearned.examples import Row, read_rows
 
-    known = identify(folder_of(artifact))  # quickly, where it is not there
+    artifact = folder_of(artifact)
+    known = identify(artifact)  # quickly, where it is not there
     if known.method != ECO:
         if wrong := given_options(context, OF_SCOPES):
             raise ConfigError(
@@ -120,11 +121,12 @@ def _inspect_other(folder: Path, known: Identity, trusted_keys: Path | None, *, 
         return
     rows = [("artifact", f"{folder} ({named_kind(known)})"), ("sha256", known.sha256)]
     rows += [("created", known.created)] if known.created else []
-    made_for = None
+    made_for: BaseModelRecord | None = None
     if isinstance(found, SPUL):
-        made_for = found.record.get("base_model")
+        if recorded := found.record.get("base_model"):
+            made_for = BaseModelRecord.model_validate(recorded)
         rows += [("vectors", f"{len(found.vectors)} of size {found.vectors.shape[1]}, in front of every prompt")]
-        rows += _model_rows(BaseModelRecord.model_validate(made_for)) if made_for else [("base model", "not recorded")]
+        rows += _model_rows(made_for) if made_for else [("base model", "not recorded")]
         rows += [(name, str(value)) for name, value in found.record.get("config", {}).items() if value is not None]
     else:
         rows += [(name, getattr(found, name)) for name in ("text", "answer") if getattr(found, name)]
@@ -133,8 +135,7 @@ def _inspect_other(folder: Path, known: Identity, trusted_keys: Path | None, *, 
     if known.scopes:
         show(folder / DETECTOR)
     here = None if model is None else _model_record(model)
-    made = BaseModelRecord.model_validate(made_for) if made_for else None
-    _tell(folder, plain_findings(folder, known, trusted=trusted, model=here, made_for=made))
+    _tell(folder, plain_findings(folder, known, trusted=trusted, model=here, made_for=made_for))
 
 
 def named_kind(known: Identity) -> str:
@@ -181,20 +182,19 @@ def show(folder: Path) -> None:
     record = read_record(folder)
     console = make_console()
     size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-    head = Table(show_header=False, box=None)
-    for name, value in (
-        ("artifact", f"{folder} ({size / 1e6:.2f} MB, {record.method}, schema {record.schema_version})"),
-        ("sha256", record.sha256),
-        ("created", record.created),
-        *((name, text) for name, text in (("covers", record.about), ("reference", record.reference)) if text),
-        *((step.step, _step(step)) for step in record.made),
-        *_model_rows(record.base_model),
-        ("text encoder", f"{record.encoder.name} ({record.encoder.dimension} dimensions)"),
-        *((file, f"sha256 {digest[:16]}") for file, digest in record.files.items()),
-        ("libraries", ", ".join(f"{name} {number}" for name, number in record.libraries.items())),
-    ):
-        head.add_row(bold(name), value)
-    console.print(head)
+    _table(
+        [
+            ("artifact", f"{folder} ({size / 1e6:.2f} MB, {record.method}, schema {record.schema_version})"),
+            ("sha256", record.sha256),
+            ("created", record.created),
+            *((name, text) for name, text in (("covers", record.about), ("reference", record.reference)) if text),
+            *((step.step, _step(step)) for step in record.made),
+            *_model_rows(record.base_model),
+            ("text encoder", f"{record.encoder.name} ({record.encoder.dimension} dimensions)"),
+            *((file, f"sha256 {digest[:16]}") for file, digest in record.files.items()),
+            ("libraries", ", ".join(f"{name} {number}" for name, number in record.libraries.items())),
+        ]
+    )
     for scope in record.scopes:
         table = Table(title=f"scope {scope.name}", title_justify="left", show_header=False)
         for name, value in _rows(scope):
@@ -210,13 +210,9 @@ def show(folder: Path) -> None:
 
 
 def _step(step: MadeRecord) -> str:
-    from rich.markup import escape
-
     data = ", ".join(f"{one.rows} {one.role} rows" for one in step.data)
-    return (
-        escape(" ".join([step.at, *(["by", step.by] if step.by else []), *([step.command] if step.command else [])]))
-        + f" ({data})"
-    )
+    said = [step.at, *(["by", step.by] if step.by else []), *([step.command] if step.command else [])]
+    return f"{' '.join(said)} ({data})"
 
 
 def _model_rows(model: BaseModelRecord | None) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from unlearned.engines.own_words import words_of
 from unlearned.engines.reader import TokenReader
-from unlearned.engines.tokenize import Message, aligned_chat_prompt, special_ids
+from unlearned.engines.tokenize import Message, aligned_chat_prompt, segments_behind, special_ids
 from unlearned.engines.tools import as_json, calls_of
 from unlearned.errors import PromptError
 from unlearned.stages import Prompt, Segment
@@ -128,14 +128,7 @@ def with_tokens_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, wor
         token_ids=(*prompt.token_ids[:first], *ids, *prompt.token_ids[last:]),
         offsets=offsets,
         is_special=np.concatenate([special[:first], np.zeros(len(ids), dtype=np.bool_), special[last:]]),
-        segments=tuple(
-            replace(
-                own,
-                start=own.start + (added if own.start > place else 0),
-                end=own.end + (added if own.end > place else 0),
-            )
-            for own in prompt.segments
-        ),
+        segments=tuple(segments_behind(prompt, place, added)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -94,11 +95,17 @@ def with_words_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, word
     users = [segment.start for segment in prompt.segments if segment.role == "user"]
     place, added = users[0] if prompt.templated and users else 0, len(words)
     text = prompt.text[:place] + words + prompt.text[place:]
-    segments = [
-        Segment(own.start + (added if own.start > place else 0), own.end + (added if own.end > place else 0), own.role)
+    return _tokenised(tokenizer, text, segments_behind(prompt, place, added), templated=prompt.templated)
+
+
+def segments_behind(prompt: Prompt, place: int, added: int) -> list[Segment]:
+    """Where the messages are after so many characters were put in; those at a message's beginning are part of it."""
+    return [
+        replace(
+            own, start=own.start + (added if own.start > place else 0), end=own.end + (added if own.end > place else 0)
+        )
         for own in prompt.segments
     ]
-    return _tokenised(tokenizer, text, segments, templated=prompt.templated)
 
 
 def _plain_message(message: Message, index: int) -> dict[str, Any]:

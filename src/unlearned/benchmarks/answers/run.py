@@ -135,6 +135,7 @@ class _Run:
         asked = evenly([one.prompt for one in indirect_prompts() if one.scope == concept.name], self.config.prompts)
         facts: Facts = tuple(dict.fromkeys(fact for question in concept.held_out for fact in question.facts))
         artifact = self._artifact(concept)
+        bans = artifact.unlearner().bans
         variants: dict[str, Artifact | None] = {
             "original": None,
             "unlearned": without_answers(artifact),
@@ -152,9 +153,7 @@ class _Run:
                 AnswersRow(
                     model=name,
                     scope=concept.name,
-                    **_counts(
-                        [(one["prompt"], one["answer"]) for one in said["items"]], artifact.unlearner().bans, facts
-                    ),
+                    **_counts([(one["prompt"], one["answer"]) for one in said["items"]], bans, facts),
                     changed=sum(a != b for a, b in zip(general["ids"], self._plain["ids"], strict=True)),
                     general=len(general["ids"]),
                     tokens_per_second=round(general["tokens_per_second"], 2),
