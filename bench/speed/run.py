@@ -15,7 +15,7 @@ import torch
 from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.benchmarks.pairs import in_turn
-from unlearned.classify.kept import VECTORS
+from unlearned.classify.detect import forget_asked
 from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.engines.transformers import TransformersEngine
@@ -112,7 +112,7 @@ def _throughput(
         return tokens / _seconds(lambda: _plain_generate(engine, ordered, batch, settings))
 
     def ours() -> float:
-        VECTORS.clear()  # texts that nobody has asked before
+        forget_asked()  # texts that nobody has asked before
         return tokens / _seconds(lambda: llm.generate(ordered, batch_size=batch, **settings))
 
     return _paired(name, "model.generate on the same prompts", target, "tokens/s", ours, plain, repeats)
@@ -169,7 +169,7 @@ def _detection(llm: Unlearned, encoder: SentenceEncoder, texts: Sequence[str], b
             encoder.model(feature)
 
     def ours() -> float:
-        VECTORS.clear()  # texts that nobody has asked before
+        forget_asked()  # texts that nobody has asked before
         return 1000 * _seconds(lambda: [unlearner.classify(group) for group in groups]) / len(texts)
 
     def theirs() -> float:
@@ -189,11 +189,11 @@ def _turns(llm: Unlearned, texts: Sequence[str], repeats: int) -> Ratio:
         return 1000 * _seconds(lambda: llm.unlearner.classify([prompt]))
 
     def first() -> float:
-        VECTORS.clear()
+        forget_asked()
         return turn(1)
 
     def last() -> float:
-        VECTORS.clear()
+        forget_asked()
         return [turn(number) for number in range(1, TURNS + 1)][-1]
 
     return _paired(f"detection, turn {TURNS} of a chat", "turn 1 of it", "<= 1.5", "ms", last, first, 3 * repeats)

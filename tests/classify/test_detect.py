@@ -16,8 +16,9 @@ import pytest
 
 from cases import every
 from unlearned.classify.base import Features, Floats
-from unlearned.classify.detect import SUSPICIOUS, detect, is_short, looks_at, short_threshold
+from unlearned.classify.detect import detect, looks_at
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.judging import SUSPICIOUS, is_short, short_threshold
 from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.matters import Matters
 from unlearned.errors import DetectionError
@@ -281,7 +282,7 @@ def test_equal_spans_of_one_scope_are_reported_once() -> None:
     # Two readings, of 1 as i and as l, claim the same characters.
     prompt = text_only("Wh0 1s P0tter h3re")
     (verdict,) = detect([prompt], [potter()])
-    assert len(looks_at(prompt)) == 3
+    assert len([look for segment in prompt.segments for look in looks_at(prompt, segment)]) == 3
     assert verdict.spans == (Span(0, len(prompt.text), "potter", float(np.float32(0.9))),)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from unlearned.classify.base import Features
-from unlearned.classify.detect import detect, is_short
+from unlearned.classify.detect import detect
+from unlearned.classify.judging import is_short
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row

@@ -17,7 +17,7 @@ from unlearned.unlearners.together import together
 
 
 def enforcing(loaded: Sequence[Loaded]) -> Unlearner:
-    """One unlearner that does what all of these do.
+    """One unlearner that does what all of these do, ready for its first prompt.
 
     Raises:
         ConfigError: they do not stand together.
@@ -27,7 +27,10 @@ def enforcing(loaded: Sequence[Loaded]) -> Unlearner:
     for one in loaded:
         if isinstance(one, Artifact):
             one.check_encoder()
-    return together([ECO(one.scopes) if isinstance(one, Artifact) else one for one in loaded])
+    found = together([ECO(one.scopes) if isinstance(one, Artifact) else one for one in loaded])
+    if isinstance(found, ECO):
+        found.ready()
+    return found
 
 
 def check_model(loaded: Loaded, here: BaseModelRecord, *, stacklevel: int) -> None:

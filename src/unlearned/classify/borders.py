@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from unlearned.classify.detect import NEARLY_AS_GOOD, detect, log_odds
+from unlearned.classify.detect import detect
+from unlearned.classify.judging import NEARLY_AS_GOOD, log_odds
 from unlearned.classify.scope import Scope
 from unlearned.stages import Prompt, Segment, Span, Verdict
 

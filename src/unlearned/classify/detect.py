@@ -1,126 +1,34 @@
-"""Prompts -> verdicts: is a prompt in a forget scope, and where? The one place where texts meet classifiers.
+"""Prompts -> verdicts: is a prompt in a forget scope, and where?
 
-Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch. Then, in a second one,
-suspicious clauses are cut further, to find out which part of them it is; and in a third, of conversations alone,
-clauses that refer to something in scope are read together with it (`follow_ups`).
+Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch (`judging`). Then, in a
+second one, suspicious clauses are cut further, to find out which part of them it is; and in a third, of conversations
+alone, clauses that refer to something in scope are read together with it (`follow_ups`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.base import TextEncoder
 from unlearned.classify.decoding import readings
-from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
-from unlearned.classify.garbled import ungarbled
+from unlearned.classify.garbled import Vocabulary, ungarbled
+from unlearned.classify.judging import Claim, Judged, Look, failed, judge
 from unlearned.classify.kept import VECTORS
 from unlearned.classify.language import language_of, languages_read
-from unlearned.classify.lexicon import CERTAIN, Lexicon, Said
-from unlearned.classify.reading import Reading, as_written, unquoted
+from unlearned.classify.reading import as_written, unquoted
 from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.scope import Scope
+from unlearned.classify.scope_set import ScopeSet
 from unlearned.classify.sentences import SentenceEncoder
+from unlearned.classify.unsuspicious import UNSUSPICIOUS
 from unlearned.classify.windows import Place, clauses, parts_of, windows
-from unlearned.errors import DetectionError
 from unlearned.names.edges import grown, grown_to_matches
-from unlearned.stages import Exempted, Prompt, Span, Verdict
-from unlearned.words import squash
-
-SUSPICIOUS = 0.2
-"""Share of the threshold from which a clause is looked at in parts: among others a forget question scores less."""
-
-NEARLY_AS_GOOD = 0.75
-"""Of the parts of a clause the longest is taken whose log-odds are within this of the best one's."""
-
-SHORT = 30
-"""Bytes of a text that says little more than a name."""
-
-
-def is_short(text: str) -> bool:
-    """Whether a scope's `short_penalty` holds for the text."""
-    return len(text.encode("utf-8", "surrogatepass")) <= SHORT
-
-
-def short_threshold(threshold: float, penalty: float) -> float:
-    """The p(forget | text), before the penalty, from which a short text is in scope."""
-    return threshold / (threshold + (1.0 - threshold) * math.exp(-penalty))
-
-
-def log_odds(score: float) -> float:
-    """Of p(forget | text); minus infinity for 0, and finite for 1."""
-    return (math.log(score) if score > 0 else -math.inf) - math.log1p(-min(score, 1 - 1e-12))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """One text to classify."""
-
-    prompt: int
-    """Index of the prompt it is from."""
-
-    text: str
-    place: Place
-    """What of the prompt is in scope if this text is."""
-
-    clause: tuple[Reading, Place] | None = None
-    """Where it can be cut further: in this reading."""
-
-    follow_up: str | None = None
-    """Of a clause that is read with what it refers to: the clause alone."""
-
-    scope: str | None = None
-    """The only scope that judges it; None: all of them do."""
-
-
-Claim = tuple[Look, float]
-"""What a scope takes for its own, and p(forget)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """Looks, and what the scopes say of them."""
-
-    looks: Sequence[Look]
-    scores: Floats
-    """(S, N) p(forget | text) of every look under every scope."""
-
-    spared: npt.NDArray[np.bool_]
-    """(S, N) whether the scope does not mean it all the same."""
-
-    exempt: npt.NDArray[np.int64]
-    """(S, N) index of the exempt example that covers what the scope would else claim; -1 = none."""
-
-    thresholds: npt.NDArray[np.float64]
-    """(S,)"""
-
-    @property
-    def suspicious(self) -> npt.NDArray[np.bool_]:
-        """(S, N)"""
-        return np.asarray(self.scores >= SUSPICIOUS * self.thresholds[:, None])
-
-    def best(self, scope: int, columns: range) -> list[Claim]:
-        """Which of these parts of a clause are in scope: the best one, then what is left beside it, if that is."""
-        scores = dict(zip(columns, self.scores[scope, columns.start : columns.stop].astype(np.float64), strict=True))
-        open_ = [n for n in columns if scores[n] >= self.thresholds[scope] and not self.spared[scope, n]]
-        odds = {n: log_odds(float(scores[n])) for n in open_}
-        chosen = []
-        while open_:
-            limit = max(odds[n] for n in open_) - NEARLY_AS_GOOD
-            best = max((n for n in open_ if odds[n] >= limit), key=lambda n: (self._length(n), odds[n]))
-            chosen.append(best)
-            start, end = self.looks[best].place
-            open_ = [n for n in open_ if self.looks[n].place[1] <= start or self.looks[n].place[0] >= end]
-        return [(self.looks[n], float(self.scores[scope, n])) for n in chosen]
-
-    def _length(self, n: int) -> int:
-        start, end = self.looks[n].place
-        return end - start
+from unlearned.stages import Exempted, Prompt, Segment, Span, Verdict
 
 
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
@@ -139,67 +47,106 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     """
     if not scopes:
         return [Verdict() for _ in prompts]
-    lexicons = [scope.lexicon for scope in scopes if scope.lexicon]
-    looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index, lexicons)]
+    scopes = ScopeSet.of(scopes)
+    looks, messages, before = _looks(prompts, scopes)
     # A later batch looks at some texts once more; none of them is encoded twice.
-    encoders = {id(encoder): _remembering(encoder) for encoder in (scope.classifier.encoder for scope in scopes)}
+    encoders = {id(encoder): _remembering(encoder) for encoder, _ in scopes.by_encoder}
     owners = [prompt.owner for prompt in prompts]
-    whole = _judged(looks, scopes, encoders, owners)
+    whole = judge(looks, scopes, encoders, owners)
     suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other look reaches a threshold
     cut = {n: parts for n in suspicious if (parts := _parts(looks[n]))}
-    parted = _judged([part for parts in cut.values() for part in parts], scopes, encoders, owners)
-    claims: list[list[Claim]] = [[] for _ in scopes]
+    parted = judge([part for parts in cut.values() for part in parts], scopes, encoders, owners)
+    claims: dict[int, list[Claim]] = {}  # per scope
     first = 0
     for n in suspicious:
         judged, columns = whole, range(n, n + 1)
         if n in cut:
             judged, columns = parted, range(first, first + len(cut[n]))
             first = columns.stop
-        for s in range(len(scopes)):
-            claims[s] += judged.best(s, columns)
-    further = _judged(_following(prompts, whole, claims, scopes), scopes, encoders, owners)
-    highest = np.zeros(len(prompts))
+        for s in judged.claiming(columns):
+            claims.setdefault(s, []).extend(judged.best(s, columns))
+    further = judge(_following(prompts, whole, claims, scopes), scopes, encoders, owners)
+    for n in range(len(further.looks)):
+        for s in further.claiming(range(n, n + 1)):
+            claims.setdefault(s, []).extend(further.best(s, range(n, n + 1)))
+    highest = before
     flagged: list[list[Span]] = [[] for _ in prompts]
-    for judged in (whole, parted, further):
-        np.maximum.at(highest, [look.prompt for look in judged.looks], judged.scores.max(axis=0))
-    for s, scope in enumerate(scopes):
-        own = [claim for n in range(len(further.looks)) for claim in further.best(s, range(n, n + 1))]
-        for look, score in [*claims[s], *own]:
-            flagged[look.prompt].append(Span(*look.place, scope.name, score))
-    flagged = [_grown(spans, prompt, scopes) for spans, prompt in zip(flagged, prompts, strict=True)]
-    unread, languages = _unread(looks, scopes, len(prompts))
     exempt: list[set[Exempted]] = [set() for _ in prompts]
     for judged in (whole, parted, further):
+        np.maximum.at(highest, [look.prompt for look in judged.looks], judged.scores.max(axis=0))
         for s, n in np.argwhere(judged.exempt >= 0).tolist():
             exempt[judged.looks[n].prompt].add(Exempted(scopes[s].name, int(judged.exempt[s, n]) + 1))
+    for s, own in sorted(claims.items()):
+        for look, score in own:
+            flagged[look.prompt].append(Span(*look.place, scopes[s].name, score))
+    flagged = [_grown(spans, prompt, scopes) for spans, prompt in zip(flagged, prompts, strict=True)]
+    unread, languages, foreign = _unread(looks, scopes, len(prompts))
+    for message in messages:
+        its = slice(message.first, message.last)
+        if not (foreign[its].any() or whole.suspicious[:, its].any()):
+            UNSUSPICIOUS.add(message.key, float(whole.scores[:, its].max(initial=0.0)))
     return [
-        Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)), tuple(sorted(by)))
-        for spans, foreign, score, codes, by in zip(flagged, unread, highest, languages, exempt, strict=True)
+        Verdict(tuple(sorted([*_smallest(spans), *others])), float(score), tuple(sorted(codes)), tuple(sorted(by)))
+        for spans, others, score, codes, by in zip(flagged, unread, highest, languages, exempt, strict=True)
     ]
 
 
-def looks_at(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -> list[Look]:
-    """Everything of a prompt that is classified at first; `lexicons` are what garbled words are compared with.
+def forget_asked() -> None:
+    """Drop what is kept of texts that were asked before. No verdict changes, only the time that it takes."""
+    VECTORS.clear()
+    UNSUSPICIOUS.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A message of which nothing is known so far."""
+
+    prompt: int
+    key: bytes
+    first: int
+    """Its looks: from this one"""
+
+    last: int
+    """to before this one."""
+
+
+def _looks(prompts: Sequence[Prompt], scopes: ScopeSet) -> tuple[list[Look], list[_Message], npt.NDArray[np.float64]]:
+    """What is classified at first, the messages it is from, and per prompt the highest score of its other messages."""
+    looks, messages, before = list[Look](), list[_Message](), np.zeros(len(prompts))
+    for index, prompt in enumerate(prompts):
+        for segment in prompt.segments:
+            said = prompt.text[segment.start : segment.end]
+            key = UNSUSPICIOUS.key(scopes.token, prompt.owner, said, quoted=segment.quoted)
+            if (known := UNSUSPICIOUS.score(key)) is not None:
+                before[index] = max(before[index], known)
+                continue
+            first = len(looks)
+            looks += looks_at(prompt, segment, index, scopes.vocabulary)
+            messages.append(_Message(index, key, first, len(looks)))
+    return looks, messages, before
+
+
+def looks_at(prompt: Prompt, segment: Segment, index: int = 0, vocabulary: Vocabulary | None = None) -> list[Look]:
+    """Everything of a message that is classified at first; the vocabulary is what garbled words are compared with.
 
     What a further reading reads as one before it did is not looked at again.
     """
     found: dict[tuple[str, Place], Look] = {}
-    for segment in prompt.segments:
-        written = as_written(prompt.text, segment.start, segment.end)
-        read = readings(unquoted(written) if segment.quoted else written)
-        for reading in [*read, *(ungarbled(read[0], lexicons) if lexicons else [])]:
-            text = reading.text
-            leaves = set(clauses(text, 0, len(text)))
-            for start, end in windows(text, 0, len(text)):
-                said, place = text[start:end], reading.original(start, end)
-                clause = (reading, (start, end)) if (start, end) in leaves else None
-                if (known := found.get((said, place))) is None or (known.clause is None and clause is not None):
-                    found[said, place] = Look(index, said, place, clause)
+    written = as_written(prompt.text, segment.start, segment.end)
+    read = readings(unquoted(written) if segment.quoted else written)
+    for reading in [*read, *(ungarbled(read[0], vocabulary) if vocabulary else [])]:
+        text = reading.text
+        leaves = set(clauses(text, 0, len(text)))
+        for start, end in windows(text, 0, len(text)):
+            said, place = text[start:end], reading.original(start, end)
+            clause = (reading, (start, end)) if (start, end) in leaves else None
+            if (known := found.get((said, place))) is None or (known.clause is None and clause is not None):
+                found[said, place] = Look(index, said, place, clause)
     return list(found.values())
 
 
 def _following(
-    prompts: Sequence[Prompt], whole: Judged, claims: Sequence[Sequence[Claim]], scopes: Sequence[Scope]
+    prompts: Sequence[Prompt], whole: Judged, claims: Mapping[int, Sequence[Claim]], scopes: ScopeSet
 ) -> list[Look]:
     """Clauses of conversations that refer back to what was said about a scope; each to be judged by that scope.
 
@@ -209,19 +156,20 @@ def _following(
     found = list[Look]()
     if all(len(prompt.segments) < 2 for prompt in prompts):
         return found
-    for s, scope in enumerate(scopes):
+    suspicious = np.asarray(whole.suspicious & ~whole.spared)
+    for s in sorted({*claims, *np.flatnonzero(suspicious.any(axis=1)).tolist()}):
         said: dict[int, list[Look]] = {}
-        for look, _ in claims[s]:
+        for look, _ in claims.get(s, ()):
             said.setdefault(look.prompt, []).append(look)
-        suspects = np.flatnonzero(whole.suspicious[s] & ~whole.spared[s])
+        suspects = np.flatnonzero(suspicious[s])
         by_score = suspects[np.argsort(-whole.scores[s, suspects], kind="stable")]
         for look in (whole.looks[n] for n in by_score.tolist()):
             said.setdefault(look.prompt, [look])
         for index, own in said.items():
             mentions = [Mention(look.place, look.text) for look in own]
-            for follow in follow_ups(prompts[index], mentions, fragments=scope.matters is not None):
+            for follow in follow_ups(prompts[index], mentions, fragments=scopes[s].matters is not None):
                 text = f"{follow.antecedent} {follow.clause}"
-                found.append(Look(index, text, follow.place, follow_up=follow.clause, scope=scope.name))
+                found.append(Look(index, text, follow.place, follow_up=follow.clause, scope=scopes[s].name))
     return found
 
 
@@ -236,33 +184,33 @@ def _parts(look: Look) -> list[Look]:
     return [Look(look.prompt, reading.text[s:e], reading.original(s, e)) for s, e in places]
 
 
-def _unread(looks: Sequence[Look], scopes: Sequence[Scope], prompts: int) -> tuple[list[list[Span]], list[set[str]]]:
-    """Per prompt, languages that a scope's encoder does not read: spans, where the scope corrupts those, and codes."""
+def _unread(
+    looks: Sequence[Look], scopes: ScopeSet, prompts: int
+) -> tuple[list[list[Span]], list[set[str]], npt.NDArray[np.bool_]]:
+    """Languages that a scope's encoder does not read.
+
+    Returns:
+        Per prompt, spans where the scope corrupts those, and codes; and (N,) whether a look is in one of them.
+    """
     spans: list[dict[Span, None]] = [{} for _ in range(prompts)]
     codes: list[set[str]] = [set() for _ in range(prompts)]
     languages = {text: language_of(text) for text in dict.fromkeys(look.text for look in looks if look.clause)}
-    for look in looks:
-        if look.clause is None or (language := languages[look.text]) == "en":
-            continue
-        for scope in scopes:
-            if language in _read_by(scope):
-                continue
-            codes[look.prompt].add(language)
-            if scope.other_languages == "corrupt":
-                spans[look.prompt][Span(*look.place, scope.name, 1.0, "language")] = None
-    return [list(own) for own in spans], codes
-
-
-def _read_by(scope: Scope) -> frozenset[str]:
-    try:
-        return languages_read(scope.classifier.encoder)
-    except Exception as error:
-        raise _failed(scope, error) from error
-
-
-def _failed(scope: Scope, error: Exception) -> DetectionError:
-    """Whatever a classifier or encoder may raise: nothing unchecked reaches the model."""
-    return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
+    foreign = [n for n, look in enumerate(looks) if look.clause is not None and languages[look.text] != "en"]
+    found = np.zeros(len(looks), dtype=np.bool_)
+    for encoder, rows in scopes.by_encoder if foreign else ():
+        own = [scopes[n] for n in rows.tolist()]
+        try:
+            read = languages_read(encoder)
+        except Exception as error:
+            raise failed(own[0], error) from error
+        corrupting = [scope.name for scope in own if scope.other_languages == "corrupt"]
+        for n in foreign:
+            look = looks[n]
+            if languages[look.text] not in read:
+                found[n] = True
+                codes[look.prompt].add(languages[look.text])
+                spans[look.prompt] |= {Span(*look.place, name, 1.0, "language"): None for name in corrupting}
+    return [list(own) for own in spans], codes, found
 
 
 def _remembering(encoder: TextEncoder) -> RememberingEncoder:
@@ -270,136 +218,18 @@ def _remembering(encoder: TextEncoder) -> RememberingEncoder:
     return RememberingEncoder(encoder, kept=VECTORS if isinstance(encoder, SentenceEncoder) else None)
 
 
-def _judged(
-    looks: Sequence[Look],
-    scopes: Sequence[Scope],
-    encoders: Mapping[int, RememberingEncoder],
-    owners: Sequence[str],
-) -> Judged:
-    """Score every look under every scope, short texts less.
-
-    Raises:
-        DetectionError: a classifier failed or gave something that is no probability.
-    """
-    scores = np.zeros((len(scopes), len(looks)), dtype=np.float32)
-    spared = np.zeros((len(scopes), len(looks)), dtype=np.bool_)
-    thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)
-    exempt = np.full((len(scopes), len(looks)), -1, dtype=np.int64)
-    judged = Judged(looks, scores, spared, exempt, thresholds)
-    if not looks:
-        return judged
-    alone = [look.follow_up for look in looks if look.follow_up is not None]
-    texts = list(dict.fromkeys([*(look.text for look in looks), *alone]))
-    place = {text: n for n, text in enumerate(texts)}
-    order = [place[look.text] for look in looks]
-    following = np.flatnonzero([look.follow_up is not None for look in looks])
-    short = np.fromiter(map(is_short, texts), dtype=np.bool_, count=len(texts))
-    said = [[scope.lexicon.said(text) for text in texts] for scope in scopes]
-    read = [text for own in said for one in own for text in (one.text, one.less) if text is not None]
-    distinct = {text: n for n, text in enumerate(dict.fromkeys([*read, *alone]))}
-    whose = _whose(looks, texts, said, owners)
-    for remembering in encoders.values():
-        remembering.owners |= whose
-    features: dict[int, Features] = {}  # scopes that share an encoder share all that is worked out from a text
-    for row, scope in enumerate(scopes):
-        encoder = scope.classifier.encoder
-        try:
-            if id(encoder) not in features:
-                features[id(encoder)] = Features.of(list(distinct), encoders[id(encoder)])
-            own = features[id(encoder)]
-            found = np.asarray(scope.classifier.score(own), dtype=np.float32)
-        except Exception as error:
-            raise _failed(scope, error) from error
-        if found.shape != (len(distinct),) or not ((found >= 0) & (found <= 1)).all():
-            raise DetectionError(
-                f"The classifier of the scope {scope.name!r} gave {found.shape} values, not all of them in [0, 1], "
-                f"for {len(distinct)} texts. Nothing was generated."
-            )
-        spelt = [distinct[one.text] for one in said[row]]
-        found = _with_names(found, said[row], spelt, distinct, scope.threshold)
-        if scope.short_penalty:
-            nameless = short & ~np.array([one.named for one in said[row]], dtype=np.bool_)
-            found = np.where(nameless, _less(found, scope.short_penalty), found)
-        is_judge = np.array([look.scope in (None, scope.name) for look in looks])
-        scores[row], spared[row] = np.where(is_judge, found[order], 0.0), ~is_judge
-        try:
-            if scope.exemptions is not None:
-                asked = own.take(np.array(spelt, dtype=np.int64))
-                covering = _covering(scope.exemptions, asked, found >= scope.threshold)[order]
-                exempt[row] = np.where(is_judge, covering, -1)
-                spared[row] |= covering >= 0
-            if scope.matters is not None and alone:
-                asking = own.take(np.array([distinct[text] for text in alone], dtype=np.int64))
-                spared[row, following] |= ~scope.matters.hold(asking.vectors)
-        except Exception as error:
-            raise _failed(scope, error) from error
-    return judged
-
-
-def _whose(
-    looks: Sequence[Look], texts: Sequence[str], said: Sequence[Sequence[Said]], owners: Sequence[str]
-) -> dict[str, str]:
-    """Text that is encoded -> who asks it; empty where nobody is known."""
-    if not any(owners):
-        return {}
-    asked: dict[str, str] = {}
-    for look in looks:
-        for text in (look.text, look.follow_up):
-            if text is not None:
-                asked.setdefault(text, owners[look.prompt])
-    found = dict(asked)
-    for own in said:
-        for text, one in zip(texts, own, strict=True):
-            for variant in (one.text, one.less):
-                if variant is not None:
-                    found.setdefault(variant, asked[text])
-    return found
-
-
-def _with_names(
-    scores: Floats, said: Sequence[Said], spelt: Sequence[int], distinct: Mapping[str, int], threshold: float
-) -> Floats:
-    """(N,) scores of texts, from those of what they say: less where it is somebody else's name, more where it is one
-    that is in scope in any context."""
-    found = scores[spelt]
-    for n, one in enumerate(said):
-        if one.less is not None:
-            found[n] = min(found[n], scores[distinct[one.less]] if squash(one.less) else 0.0)
-        if one.named:  # always above the threshold, and still in the order of the scores
-            bar = log_odds(threshold)
-            above = np.logaddexp(0.0, log_odds(float(found[n])) + CERTAIN - bar)
-            found[n] = 1.0 / (1.0 + math.exp(-min(max(bar, -30.0) + float(above), 30.0)))
-    least: Floats = np.where([one.named for one in said], np.float32(threshold), np.float32(0.0))
-    highest: Floats = np.maximum(found, least)
-    return highest
-
-
-def _covering(exemptions: Exemptions, features: Features, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """(N,) index of the exempt example that covers the text, where that is asked; else -1."""
-    found = np.full(len(features), -1, dtype=np.int64)
-    if asked.any():
-        found[asked] = exemptions.covering(features.take(np.flatnonzero(asked)).vectors)
-    return found
-
-
-def _less(scores: Floats, penalty: float) -> Floats:
-    """Probabilities, with less log-odds."""
-    likely = scores.astype(np.float64)
-    return np.asarray(likely / (likely + (1.0 - likely) * np.exp(penalty)), dtype=np.float32)
-
-
-def _grown(spans: Sequence[Span], prompt: Prompt, scopes: Sequence[Scope]) -> list[Span]:
+def _grown(spans: Sequence[Span], prompt: Prompt, scopes: ScopeSet) -> list[Span]:
     """Spans that end inside a name, grown to the whole name."""
     if not spans:
         return []
     names: dict[str, list[Place]] = {}
-    for scope in scopes:
-        if any(span.scope == scope.name for span in spans):
-            names[scope.name] = [
-                (segment.start + start, segment.start + end)
-                for segment in prompt.segments
-                for start, end in scope.lexicon.places(prompt.text[segment.start : segment.end])
-            ]
+    for name in {span.scope for span in spans}:
+        names[name] = [
+            (segment.start + start, segment.start + end)
+            for n in scopes.named(name)
+            for segment in prompt.segments
+            for start, end in scopes[n].lexicon.places(prompt.text[segment.start : segment.end])
+        ]
     found = []
     for span in spans:
         segment = next((s for s in prompt.segments if s.start <= span.start and span.end <= s.end), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from unlearned.classify.decoding import LEET_WORD, LETTERS, everyday_words, word_costs
@@ -35,14 +36,32 @@ Words = Mapping[str, str]
 """Key -> the word that is most probably meant."""
 
 
-def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The words of all scopes in force."""
+
+    words: frozenset[str]
+    by_key: Mapping[str, Words]
+    """Kind of key -> key -> word; of several with the same key, that of the first scope."""
+
+    @classmethod
+    def of(cls, lexicons: Sequence[Lexicon]) -> Vocabulary:
+        """Of the scopes' lexicons, in their order."""
+        tables: dict[str, dict[str, str]] = {kind: {} for kind in KEYS}
+        for lexicon in reversed(lexicons):
+            for kind, own in lexicon.by_key.items():
+                tables[kind].update(own)
+        return cls(frozenset().union(*(lexicon.all_words for lexicon in lexicons)), tables)
+
+
+def ungarbled(plain: Reading, vocabulary: Vocabulary) -> list[Reading]:
     """What a text says if its words are garbled in one of these ways; nothing for ordinary text.
 
     Args:
         plain: the text as it is read otherwise.
-        lexicons: of the scopes: a word of theirs is preferred to an everyday one.
+        vocabulary: of the scopes: a word of theirs is preferred to an everyday one.
     """
-    own = frozenset().union(*(lexicon.all_words for lexicon in lexicons))
+    own = vocabulary.words
     found = in_digits(plain, own)
     ways: dict[int, dict[tuple[int, int], Words]] = {}  # one reading per way, of all lines that it explains
     for line in _LINE.finditer(plain.text):
@@ -58,7 +77,7 @@ def ungarbled(plain: Reading, lexicons: Sequence[Lexicon]) -> list[Reading]:
             strange |= vowelless  # "str" is a word only among others
         if not strange:
             continue
-        for way, new in _restorations(words, strange, telling, own, tuple(lexicons)):
+        for way, new in _restorations(words, strange, telling, vocabulary):
             ways.setdefault(way, {})[line.span()] = new
             if all(word[::-1] == other for word, other in new.items()):  # the whole line may be backwards
                 found.append(_line_backwards(plain, line.span()))
@@ -79,10 +98,11 @@ def in_digits(plain: Reading, own: frozenset[str]) -> list[Reading]:
 
 
 def _restorations(
-    words: Sequence[str], strange: set[str], telling: Sequence[str], own: frozenset[str], lexicons: tuple[Lexicon, ...]
+    words: Sequence[str], strange: set[str], telling: Sequence[str], vocabulary: Vocabulary
 ) -> list[tuple[int, Words]]:
     """Per way of garbling that explains the text, by number, its strange words and what they were."""
-    tables = {kind: [*(lexicon.by_key[kind] for lexicon in lexicons), everyday_by_key()[kind]] for kind in KEYS}
+    own = vocabulary.words
+    tables = {kind: [vocabulary.by_key[kind], everyday_by_key()[kind]] for kind in KEYS}
     ways: list[Words] = [
         {
             word: meant
@@ -99,11 +119,12 @@ def _restorations(
     ways += [{word: _moved(word, by) for word in changed} for by in range(1, 26)]
     found: list[tuple[int, Words]] = []
     for way, new in enumerate(ways):
+        is_scopes = any(meant in own for word, meant in new.items() if len(word) > 2)
+        if not is_scopes and 2 * before > len(telling):
+            continue
         after = sum(_is_known(new.get(word, word), own) for word in telling)
-        if new and len(telling) and after >= READABLE * len(telling):
-            is_scopes = any(meant in own for word, meant in new.items() if len(word) > 2)
-            if is_scopes or (after - before >= 2 and 2 * before <= len(telling)):
-                found.append((way, new))
+        if new and len(telling) and after >= READABLE * len(telling) and (is_scopes or after - before >= 2):
+            found.append((way, new))
     return found
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,12 +90,19 @@ class KernelClassifier:
             shapes = [array.shape for array in (vectors, duals, grams, idf, weights)]
             raise ConfigError(f"The arrays have the shapes {shapes}; (N, D), (N,), (G,), (G,), (G,) are needed.")
         self._encoder = encoder
-        self.vectors = as_saved(vectors)
+        self.vectors_saved = vectors.astype(np.float16)
+        """(N, D) as an artifact keeps them."""
+
         self.duals = duals.astype(np.float32)
         self.grams, self.idf, self.weights = grams.astype(np.int64), idf.astype(np.float32), weights.astype(np.float32)
         self.config, self.first = config, first
         if first is not None and len(first.spelling) != width:
             raise ConfigError(f"The first pass knows {len(first.spelling)} n-grams, and the classifier {width}.")
+
+    @cached_property
+    def vectors(self) -> Floats:
+        """(N, D) of the examples; not made for a classifier that is only asked together with others."""
+        return self.vectors_saved.astype(np.float32)
 
     def with_bar(self, bar: float) -> KernelClassifier:
         """This classifier, whose first pass leaves out what is below the bar; itself if it has no first pass."""
@@ -126,7 +134,7 @@ class KernelClassifier:
         spelling = vstack([unit_rows(n, grams, idf) for n in ids], format="csr")
         labels = np.r_[np.ones(len(forget)), np.zeros(len(negatives))].astype(np.float32)
         weight = min(config.forget_weight, max(1.0, len(negatives) / len(forget)))
-        kernel = _sentence_kernel(vectors, vectors, config)
+        kernel = sentence_kernel(vectors, vectors, config)
         kernel += config.spelling * (spelling @ spelling.T).toarray()
         ridge = config.ridge / np.where(labels > 0, weight, 1.0)
         kernel[np.diag_indices_from(kernel)] += ridge
@@ -150,7 +158,7 @@ class KernelClassifier:
         if self.first is None or self.first.bar == -np.inf:
             return self._judged(features)
         likely = self.likely(features)
-        found = _probabilities(likely)
+        found = probabilities(likely)
         near = np.flatnonzero(likely >= self.first.bar)
         if len(near):
             found[near] = self._judged(features.take(near))
@@ -163,13 +171,13 @@ class KernelClassifier:
         return self.first.values(features.word_vectors, features.ngrams, self.grams, self.idf)
 
     def _judged(self, features: Features) -> Floats:
-        near = _sentence_kernel(features.vectors, self.vectors, self.config)
+        near = sentence_kernel(features.vectors, self.vectors, self.config)
         meaning = similarities(near, self.duals[None])[:, 0]
-        return _probabilities(meaning + product(features.ngrams, self.grams, self.idf, self.weights))
+        return probabilities(meaning + product(features.ngrams, self.grams, self.idf, self.weights))
 
     def state(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         arrays: dict[str, npt.NDArray[Any]] = {
-            "vectors": self.vectors.astype(np.float16),
+            "vectors": self.vectors_saved,
             "duals": self.duals,
             "grams": self.grams.astype(np.int32),
             "idf": self.idf,
@@ -188,12 +196,13 @@ class KernelClassifier:
 _ARRAYS = ("vectors", "duals", "grams", "idf", "weights")
 
 
-def _probabilities(values: Floats) -> Floats:
-    """(N,) f -> (N,) p(forget): a sigmoid that cannot overflow."""
+def probabilities(values: Floats) -> Floats:
+    """f -> p(forget), of any shape: a sigmoid that cannot overflow."""
     return np.asarray(np.exp(-np.logaddexp(0.0, -(values - MIDDLE) / TEMPERATURE)), dtype=np.float32)
 
 
-def _sentence_kernel(left: Floats, right: Floats, config: KernelConfig) -> Floats:
+def sentence_kernel(left: Floats, right: Floats, config: KernelConfig) -> Floats:
+    """(N, D), (M, D) unit vectors -> (N, M) the part of k that compares what texts are about."""
     kernel = similarities(left, right)
     kernel -= 1.0
     kernel *= config.gamma

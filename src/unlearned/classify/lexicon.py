@@ -82,14 +82,16 @@ class Lexicon:
         return [(n, parts) for n, parts in own if parts.words]
 
     @cached_property
-    def _telling(self) -> frozenset[str]:
+    def telling(self) -> frozenset[str]:
         """A text without any of these words has neither a form nor a part of a name."""
+        if not self.names:
+            return frozenset()
         return self.matcher.first_words.union(*(parts.words for _, parts in self._parts))
 
     def said(self, text: str) -> Said:
         """What the text says, names considered."""
         words = tokens(text)
-        if not self.names or self._telling.isdisjoint(word.key for word in words):
+        if self.telling.isdisjoint(word.key for word in words):
             return Said(text, None, False)
         everyday, shouted = everyday_words(), is_shouted(text)
         matches = self.matcher.find(text, words)
@@ -130,7 +132,7 @@ class Lexicon:
     def places(self, text: str) -> list[tuple[int, int]]:
         """Characters of the names in the text."""
         words = tokens(text)
-        if not self.names or self._telling.isdisjoint(word.key for word in words):
+        if self.telling.isdisjoint(word.key for word in words):
             return []
         return [(match.start, match.end) for match in self.matcher.find(text, words)]
 

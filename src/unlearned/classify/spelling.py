@@ -26,7 +26,7 @@ def unit_rows(found: NGrams, grams: Ints, idf: Floats) -> csr_matrix:
     """
     from scipy.sparse import csr_matrix
 
-    rows, columns = _known(found, grams)
+    rows, columns = known_grams(found, grams)
     values = idf[columns]
     norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(found)))
     starts = np.zeros(len(found) + 1, dtype=np.int64)
@@ -36,15 +36,15 @@ def unit_rows(found: NGrams, grams: Ints, idf: Floats) -> csr_matrix:
 
 def product(found: NGrams, grams: Ints, idf: Floats, weights: Floats) -> Floats:
     """(N,) the product of `unit_rows` and the (G,) weights, without the bookkeeping of a sparse matrix."""
-    rows, columns = _known(found, grams)
+    rows, columns = known_grams(found, grams)
     values = idf[columns]
     products = np.bincount(rows, weights=values * weights[columns], minlength=len(found))
     norms = np.sqrt(np.bincount(rows, weights=values**2, minlength=len(found)))
     return np.divide(products, norms, out=np.zeros(len(found)), where=norms > 0).astype(np.float32)
 
 
-def _known(found: NGrams, grams: Ints) -> tuple[Ints, Ints]:
-    """The texts and the columns of those n-grams that the examples have as well."""
+def known_grams(found: NGrams, grams: Ints) -> tuple[Ints, Ints]:
+    """(M,) texts, ascending, and (M,) columns of those n-grams that are among `grams`, which ascend."""
     columns = np.searchsorted(grams, found.ids)
     known = columns < len(grams)
     known[known] = grams[columns[known]] == found.ids[known]

@@ -39,7 +39,8 @@ def background_vectors(encoder: TextEncoder) -> dict[str, Floats]:
 
 def _texts() -> list[str]:
     prompts = [normalise(prompt) for prompt in background_prompts()]
-    windows = [look.text for prompt in prompts for look in looks_at(text_only(prompt))]
+    messages = [(prompt, segment) for prompt in map(text_only, prompts) for segment in prompt.segments]
+    windows = [look.text for message in messages for look in looks_at(*message)]
     return sorted(
         dict.fromkeys([*prompts, *windows]), key=lambda text: (len(text), text)
     )  # alike lengths: less padding

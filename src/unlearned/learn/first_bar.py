@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from unlearned.artifact.schema import FirstPassRecord
 from unlearned.classify.base import Features, Floats, PromptClassifier
-from unlearned.classify.detect import SUSPICIOUS
+from unlearned.classify.judging import SUSPICIOUS
 from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.windows import MAX_CHARACTERS, windows
 from unlearned.examples import evenly

@@ -16,6 +16,7 @@ from unlearned.answers.guard import Bans, Guard
 from unlearned.answers.withheld import Withheld
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.scope import Scope
+from unlearned.classify.scope_set import ScopeSet
 from unlearned.corrupt.corruption import Corruption, keyed_generator
 from unlearned.engines.base import Embedder
 from unlearned.errors import UnlearnedError
@@ -106,6 +107,14 @@ class ECO:
         return f"ECO({', '.join(scope.name for scope in self.scopes)})"
 
     @cached_property
+    def _set(self) -> ScopeSet:
+        return ScopeSet(self.scopes)
+
+    def ready(self) -> None:
+        """Work out now what the first prompt would wait for."""
+        self._set.ready()
+
+    @cached_property
     def bans(self) -> Bans:
         """What the scopes hold back in answers, together."""
         told = [(scope, scope.withheld) for scope in self.scopes if scope.withheld is not None]
@@ -122,7 +131,7 @@ class ECO:
 
     def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
         """The user's words only: no chat template, no answer tokens. Raises `DetectionError` rather than pass."""
-        return detect_in_conversations(prompts, self.scopes)
+        return detect_in_conversations(prompts, self._set)
 
     def corrupt(self, prompt: Prompt, verdict: Verdict, embedder: Embedder) -> PromptInput:
         """Corrupt the tokens of a flagged prompt's spans; any other prompt is handed on as it is.

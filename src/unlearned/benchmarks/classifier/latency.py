@@ -16,7 +16,8 @@ from unlearned.benchmarks.classifier.results import Ratio, Row
 from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.borders import detect_in_conversations
-from unlearned.classify.kept import VECTORS
+from unlearned.classify.detect import forget_asked
+from unlearned.classify.scope_set import ScopeSet
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import windows
 from unlearned.stages import Prompt, text_only
@@ -68,10 +69,12 @@ def latency(bench: Bench) -> Row:
 
 
 def _decisions(scope: Fitted, prompts: Sequence[Prompt]) -> Callable[[], Any]:
+    scopes = ScopeSet([scope])
+
     def run() -> None:
-        VECTORS.clear()  # texts that nobody has asked before
+        forget_asked()  # texts that nobody has asked before
         for prompt in prompts:
-            detect_in_conversations([prompt], [scope])
+            detect_in_conversations([prompt], scopes)
 
     return run
 
