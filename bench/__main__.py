@@ -11,6 +11,7 @@ from bench.commands.gpu import gpu
 from bench.commands.index import index
 from bench.commands.load import load
 from bench.commands.methods import method_costs
+from bench.commands.scopes import scopes
 from unlearned.cli.running import run
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (speed, gpu, index, strength, load, exams):
+for command in (speed, gpu, index, scopes, strength, load, exams):
     app.command()(command)
 app.command(name="corruptions")(corruption_table)
 app.command(name="serve")(serving)

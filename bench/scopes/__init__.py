@@ -1,0 +1,1 @@
+"""What many scopes in force cost: each decision, and the start."""
