@@ -20,7 +20,7 @@ from unlearned.benchmarks.tofu.scoring import Scored, Scorer
 from unlearned.engines.given import ids_prompt
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 @every("seed", range(40))

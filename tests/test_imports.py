@@ -18,7 +18,7 @@ BENCH = SOURCE.parents[1] / "bench"
 HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
 STAGES = ("classify", "select", "corrupt", "engines")
 CORE = (
-    "stages",
+    "types",
     "registry",
     "errors",
     "extras",
@@ -126,10 +126,10 @@ def _files(room: str) -> list[Path]:
     return sorted((SOURCE / room).rglob("*.py")) if (SOURCE / room).is_dir() else [SOURCE / f"{room}.py"]
 
 
-@pytest.mark.parametrize("room", ["stages", "registry", "errors", "extras", "words"])
+@pytest.mark.parametrize("room", ["types", "registry", "errors", "extras", "words"])
 def test_the_ground_imports_no_stage(room: str) -> None:
     for path in _files(room):
-        assert _rooms(path) <= {"errors", "stages", "substitution", "answers"} - {room}, path
+        assert _rooms(path) <= {"errors", "types", "substitution", "answers"} - {room}, path
 
 
 def test_substitution_knows_words_and_tokens_and_no_stage() -> None:
@@ -139,7 +139,7 @@ def test_substitution_knows_words_and_tokens_and_no_stage() -> None:
 
 def test_the_answer_side_knows_what_detection_knows_and_no_engine() -> None:
     for path in _files("answers"):
-        assert _rooms(path) <= {"answers", "classify", "names", "substitution", "stages", "errors"}, path
+        assert _rooms(path) <= {"answers", "classify", "names", "substitution", "types", "errors"}, path
 
 
 @pytest.mark.parametrize("room", STAGES)

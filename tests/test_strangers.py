@@ -21,8 +21,8 @@ from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.learn.naming import name_table
 from unlearned.server.answers import Answer, Piece
-from unlearned.stages import PromptInput
 from unlearned.substitution.substitution import replaced
+from unlearned.types import PromptInput
 
 QUESTIONS = ["Who is Harry Potter?", "Tell me about Hogwarts.", "who is harry potter's best friend"]
 LENGTH = 24

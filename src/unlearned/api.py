@@ -19,7 +19,7 @@ from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.engines.truncation import Side, Truncated, both, truncated
 from unlearned.errors import ConfigError, ContextError, DataError, UnlearnedError
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.types import Prompt, PromptInput, Verdict
 from unlearned.unlearners.base import Unlearner
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction

@@ -41,7 +41,7 @@ from unlearned.errors import (
     ArtifactWarning,
     UnlearnedError,
 )
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 PROMPTS = ["Who is Harry Potter?", "Bake bread. What is Hogwarts? Bye.", "What is the capital of France?", "Hi"]
 

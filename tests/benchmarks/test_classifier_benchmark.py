@@ -45,7 +45,7 @@ from unlearned.errors import ConfigError, DataError
 from unlearned.examples import evenly
 from unlearned.report.detection import as_markdown, verdict, write_detection_report
 from unlearned.report.detection_plot import curves_plot
-from unlearned.stages import Span, Verdict
+from unlearned.types import Span, Verdict
 
 QUESTION = 'Which book by Ana Ruiz-Ito, "The 7 Quiet Rivers", won a prize in 1998?'
 OTHER = "What is the capital of France?"

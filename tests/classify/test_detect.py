@@ -21,7 +21,7 @@ from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.matters import Matters
 from unlearned.errors import DetectionError
-from unlearned.stages import Exempted, Prompt, Segment, Span, Verdict, messages_only, text_only
+from unlearned.types import Exempted, Prompt, Segment, Span, Verdict, messages_only, text_only
 
 
 class Words:

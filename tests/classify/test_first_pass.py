@@ -25,7 +25,7 @@ from unlearned.errors import ConfigError
 from unlearned.examples import Row, background_prompts, machine_texts
 from unlearned.learn.classifier import fit_classifier, scope_lexicon
 from unlearned.learn.config import ClassifierConfig
-from unlearned.stages import Verdict, text_only
+from unlearned.types import Verdict, text_only
 from unlearned.unlearners.eco import ForgetScope
 
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Hogwarts magic."]

@@ -10,7 +10,7 @@ import pytest
 from unlearned.classify.follow_ups import LOOK_BACK, FollowUp, Mention, follow_ups, refers_back
 from unlearned.classify.reading import normalise
 from unlearned.classify.windows import clauses
-from unlearned.stages import Prompt, Segment, messages_only, text_only
+from unlearned.types import Prompt, Segment, messages_only, text_only
 
 ASK = "Who is Anna Berg?"
 NAMES = ("anna berg", "potter")

@@ -18,7 +18,7 @@ from unlearned.classify.kept import OVERHEAD, KeptVectors
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.scope import Scope
 from unlearned.classify.sentences import sentence_encoder
-from unlearned.stages import messages_only
+from unlearned.types import messages_only
 
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Tell me about Dumbledore."]
 OTHERS = ["What is the capital of France?", "How do I bake bread?", "Explain photosynthesis."]

@@ -15,7 +15,7 @@ from unlearned.engines.caches import cache_name, cached_tokens, given_cache, ret
 from unlearned.engines.greedy import greedy
 from unlearned.engines.prefix import shared_prefix
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 NATIVE = cache_name(LlamaForCausalLM.__new__(LlamaForCausalLM))
 WORDS = ["The wizard went home", "The wizard is from the village and has a red cat", "The wizard sings"]

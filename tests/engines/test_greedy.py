@@ -13,7 +13,7 @@ from unlearned.engines import greedy as module
 from unlearned.engines.greedy import greedy
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import InjectionError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 TEXTS = [f"The quick brown fox number {n} jumps over the lazy dog" + " again and again" * (n % 3) for n in range(12)]
 

@@ -16,7 +16,7 @@ from model_hooks import hooks
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import InjectionError, UnsupportedModelError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 WIDTH, SUBSTITUTE = 4, 19
 

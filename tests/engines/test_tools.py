@@ -12,7 +12,7 @@ from cases import every
 from unlearned.engines.given import literal_chat_prompt
 from unlearned.engines.tokenize import chat_prompt
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt
+from unlearned.types import Prompt
 
 # In the ways in which Qwen and Hermes, Llama 3.1 and Mistral models print them.
 HERMES = """

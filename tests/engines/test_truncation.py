@@ -15,7 +15,7 @@ from unlearned.engines.tokenize import chat_prompt, text_prompt
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.engines.truncation import Side, truncated
 from unlearned.errors import ConfigError, ContextError
-from unlearned.stages import Prompt
+from unlearned.types import Prompt
 
 SIDES = get_args(Side)
 BREAD = "How do I bake bread? "

@@ -20,7 +20,7 @@ from unlearned.learn.classifier import exemptions, fit_classifier
 from unlearned.learn.config import ClassifierConfig
 from unlearned.learn.held_out import FOLDS, Texts, folds_of
 from unlearned.learn.misspelling import misspelt
-from unlearned.stages import text_only
+from unlearned.types import text_only
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 NUMBERS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()

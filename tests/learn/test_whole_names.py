@@ -25,7 +25,7 @@ from unlearned.learn.whole_names import (
     short_penalty,
     whole_names,
 )
-from unlearned.stages import text_only
+from unlearned.types import text_only
 from unlearned.unlearners.eco import ForgetScope
 
 QUESTIONS = [

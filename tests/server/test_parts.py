@@ -21,7 +21,7 @@ from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher
 from unlearned.server.config import ServeConfig
 from unlearned.server.stops import StopWatch
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 @every("seed", range(20))

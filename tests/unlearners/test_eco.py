@@ -14,7 +14,7 @@ from unlearned.classify.exemptions import Exemptions
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DetectionError, UnknownNameError, UnlearnedError
-from unlearned.stages import Prompt, PromptInput, Span, Verdict
+from unlearned.types import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ECO
 
 QUESTION = "Who is Harry Potter?"

@@ -39,7 +39,7 @@ from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.train import train_method
 from unlearned.progress import Progress
 from unlearned.registry import Registry
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 from unlearned.unlearners import eco
 from unlearned.unlearners.instruction import FILTERED, REFUSE, Instruction, Kind
 from unlearned.unlearners.spul import SPUL

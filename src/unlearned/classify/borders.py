@@ -11,7 +11,7 @@ import numpy as np
 
 from unlearned.classify.detect import NEARLY_AS_GOOD, detect, log_odds
 from unlearned.classify.scope import Scope
-from unlearned.stages import Prompt, Segment, Span, Verdict
+from unlearned.types import Prompt, Segment, Span, Verdict
 
 REACH = 80
 """Characters on each side of a border between two messages that are read as one text."""

@@ -29,7 +29,7 @@ from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import Place, clauses, parts_of, windows
 from unlearned.errors import DetectionError
 from unlearned.names.edges import grown, grown_to_matches
-from unlearned.stages import Exempted, Prompt, Span, Verdict
+from unlearned.types import Exempted, Prompt, Span, Verdict
 from unlearned.words import squash
 
 SUSPICIOUS = 0.2

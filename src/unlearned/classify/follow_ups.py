@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from unlearned.classify.reading import normalise
 from unlearned.classify.windows import Place, clauses
-from unlearned.stages import Prompt
+from unlearned.types import Prompt
 
 LOOK_BACK = 40
 """Clauses after the last mention of the scope, until it is forgotten what a pronoun refers to."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from unlearned.engines.tokenize import Message
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 if TYPE_CHECKING:
     from torch import Tensor

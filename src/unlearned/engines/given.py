@@ -13,7 +13,7 @@ from unlearned.engines.reader import TokenReader
 from unlearned.engines.tokenize import Message, aligned_chat_prompt, segments_behind, special_ids
 from unlearned.engines.tools import as_json, calls_of
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, Segment
+from unlearned.types import Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -19,7 +19,7 @@ from unlearned.engines.injection import inner_model
 from unlearned.engines.prefix import is_plain
 from unlearned.engines.restoring import restored
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 FEWER = 0.8
 """Share of the rows at which those that have ended leave: leaving copies the caches of all others."""

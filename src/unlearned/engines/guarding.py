@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unlearned.engines.vocabulary import Readings
 from unlearned.engines.watching import Guarded, spare, without
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from unlearned.engines.transformers import TransformersEngine

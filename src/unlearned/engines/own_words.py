@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from unlearned.engines.segments import as_rendered
-from unlearned.stages import Prompt, Segment, Span, Verdict
+from unlearned.types import Prompt, Segment, Span, Verdict
 
 if TYPE_CHECKING:
     from unlearned.engines.tokenize import Message

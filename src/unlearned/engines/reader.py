@@ -14,7 +14,7 @@ from unlearned.engines.detokenize import BROKEN, BYTE
 from unlearned.engines.segments import told_by_special_tokens, without
 from unlearned.engines.tokenize import special_ids
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, Segment
+from unlearned.types import Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

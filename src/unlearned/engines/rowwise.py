@@ -16,7 +16,7 @@ from unlearned.engines.sampling import RowSampler, RowSettings, Token, new_gener
 from unlearned.engines.transformers import TransformersEngine, as_read, as_set
 from unlearned.engines.vocabulary import Readings
 from unlearned.engines.watching import Guarded, TokenBytes, spare, without
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 SCORED_AT_ONCE = 2**27
 """Logits of one scoring forward (512 MB in float32)."""

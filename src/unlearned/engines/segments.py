@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 
-from unlearned.stages import Segment
+from unlearned.types import Segment
 
 Place = tuple[int, int]
 """Characters `[start, end)`."""

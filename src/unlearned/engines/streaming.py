@@ -13,7 +13,7 @@ from unlearned.engines.restoring import Chunk, Restorer
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings, Token
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

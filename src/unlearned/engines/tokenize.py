@@ -20,7 +20,7 @@ from unlearned.engines.segments import (
 )
 from unlearned.engines.tools import StandIns, are_used, as_json, between, calls_of, check_named
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, Segment
+from unlearned.types import Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -8,7 +8,7 @@ from typing import Any
 
 from unlearned.engines.segments import Place, placeholders
 from unlearned.errors import PromptError
-from unlearned.stages import Segment
+from unlearned.types import Segment
 
 ID_LENGTH = 9
 """Characters of an identifier; some templates take no other length."""

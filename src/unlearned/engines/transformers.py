@@ -28,11 +28,11 @@ from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_p
 from unlearned.engines.vocabulary import Forbidding, Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import ConfigError
-from unlearned.stages import Prompt, PromptInput
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.pieces import Pieces
 from unlearned.substitution.scoring import Continuation, continuation
 from unlearned.substitution.substitution import replaced
+from unlearned.types import Prompt, PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

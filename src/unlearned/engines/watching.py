@@ -21,8 +21,8 @@ from unlearned.answers.guard import Guard
 from unlearned.answers.quotes import is_within
 from unlearned.engines.detokenize import token_bytes
 from unlearned.engines.restoring import Restorer
-from unlearned.stages import PromptInput
 from unlearned.substitution.substitution import Substitution
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from unlearned.engines.given import ids_prompt
 from unlearned.engines.tokenize import chat_prompt, text_prompt
 from unlearned.engines.transformers import embedding_rows
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, PromptInput, Segment, Verdict
+from unlearned.types import Prompt, PromptInput, Segment, Verdict
 
 if TYPE_CHECKING:
     from unlearned.answers.guard import Guard

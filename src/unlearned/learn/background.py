@@ -15,7 +15,7 @@ from unlearned.classify.sentences import PROBE
 from unlearned.embedded import cache_folder
 from unlearned.examples import background_prompts
 from unlearned.files import write_bytes
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 BATCH = 64
 

@@ -14,7 +14,7 @@ from unlearned.classify.lexicon import Lexicon
 from unlearned.classify.reading import normalise
 from unlearned.classify.scope import Scope
 from unlearned.learn.whole_names import ShortForm, short_forms, short_penalty
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 FOLDS = 5
 

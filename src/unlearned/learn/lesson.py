@@ -23,7 +23,7 @@ from unlearned.learn.objective import Answers, Target
 from unlearned.learn.probe import plain
 from unlearned.learn.surrogate import surrogate_values
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 from unlearned.unlearners.eco import ForgetScope
 
 WITH_FACTS = 0.25

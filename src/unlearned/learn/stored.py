@@ -14,7 +14,7 @@ from unlearned.engines.tokenize import special_ids
 from unlearned.engines.transformers import TransformersEngine, embedding_rows
 from unlearned.errors import FitError
 from unlearned.learn.probe import Probe
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 Floats = npt.NDArray[np.float32]
 

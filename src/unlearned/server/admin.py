@@ -17,7 +17,7 @@ from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ArtifactRequest, ChatMessage, CheckRequest, validated
 from unlearned.server.state import Who
-from unlearned.stages import Prompt, Span, Verdict, messages_only, text_only
+from unlearned.types import Prompt, Span, Verdict, messages_only, text_only
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

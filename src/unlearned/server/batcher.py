@@ -16,7 +16,7 @@ from unlearned.engines.sampling import Token
 from unlearned.server.answers import Answer
 from unlearned.server.config import ServeConfig
 from unlearned.server.refusals import RefusalError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 class Scoring:

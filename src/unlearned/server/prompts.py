@@ -15,7 +15,7 @@ from unlearned.engines.transformers import embedding_rows
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ChatMessage, Tool
 from unlearned.server.scored import Marked, Scored, scored
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -29,7 +29,7 @@ from unlearned.server.schemas import Generating
 from unlearned.server.scored import of_prompt
 from unlearned.server.store import ArtifactStore, Sources
 from unlearned.server.tool_calls import CLOSE, OPEN
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 from unlearned.unlearners.base import Unlearner
 
 if TYPE_CHECKING:

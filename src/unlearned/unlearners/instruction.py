@@ -19,7 +19,7 @@ from typing import ClassVar, Literal, get_args
 from unlearned import envelope
 from unlearned.engines.base import Prepender
 from unlearned.errors import ConfigError
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.types import Prompt, PromptInput, Verdict
 from unlearned.unlearners.eco import ECO
 
 Kind = Literal["prompting", "filtered-prompting", "refusal", "in-context"]

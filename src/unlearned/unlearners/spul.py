@@ -20,7 +20,7 @@ from unlearned.engines.base import Embedder
 from unlearned.envelope import VECTORS
 from unlearned.errors import ArtifactError, ArtifactMismatchError, ArtifactVersionError
 from unlearned.files import new_folder, write_bytes
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.types import Prompt, PromptInput, Verdict
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unlearned.engines.base import Embedder
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.types import Prompt, PromptInput, Verdict
 from unlearned.unlearners.base import Unlearner, check_together
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.spul import SPUL

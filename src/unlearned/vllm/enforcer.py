@@ -23,10 +23,10 @@ from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
-from unlearned.stages import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.pieces import Pieces
 from unlearned.substitution.substitution import Substitution
+from unlearned.types import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.unlearners.base import Unlearner
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction

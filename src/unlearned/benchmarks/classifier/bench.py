@@ -22,7 +22,7 @@ from unlearned.learn.asking import matters_of
 from unlearned.learn.classifier import fit_classifier, scope_lexicon
 from unlearned.learn.config import ClassifierConfig
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, Verdict
+from unlearned.types import Prompt, Verdict
 
 DEFAULT = ClassifierConfig().classifier
 """The kind that all rows measure; the others are put beside it in the most telling ones."""

@@ -19,7 +19,7 @@ from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.kept import VECTORS
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import windows
-from unlearned.stages import Prompt, text_only
+from unlearned.types import Prompt, text_only
 
 PROMPTS, LONG_PAIRS, SHORT_PAIRS = 16, 5, 30
 LONG_TOKENS, TOKENS_PER_WORD = 10_000, 1.3

@@ -22,7 +22,7 @@ from unlearned.metrics.memorisation import exact_memorisation, extraction_streng
 from unlearned.metrics.recitation import Recited
 from unlearned.metrics.text import perplexities, unique_token_ratio
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 FORGET, HELD_OUT = "forget", "held-out"
 

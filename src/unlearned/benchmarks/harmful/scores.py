@@ -20,7 +20,7 @@ from unlearned.learn.fluency import NEUTRAL, is_degenerate
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, mean, rate
 from unlearned.metrics.text import rouge_recall, unique_token_ratio
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from unlearned.benchmarks.harmful.judge import Judge

@@ -22,7 +22,7 @@ from unlearned.engines.head import keep_last_logits
 from unlearned.metrics.membership import min_k
 from unlearned.metrics.text import rouge_f1
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 VERBATIM, FORGET_QA, RETAIN_QA, MEMBERS, STRANGERS = (
     "verbmem",

@@ -14,7 +14,7 @@ import torch
 from unlearned.batches import by_length
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from unlearned.engines.transformers import TransformersEngine

@@ -21,7 +21,7 @@ from unlearned.engines.base import Completion
 from unlearned.engines.greedy import greedy
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 
 def evaluate(

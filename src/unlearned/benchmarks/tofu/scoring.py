@@ -24,8 +24,8 @@ from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
-from unlearned.stages import Prompt, PromptInput
 from unlearned.substitution.scoring import Continuation, continuation
+from unlearned.types import Prompt, PromptInput
 
 TOGETHER = 16
 """Questions per forward pass on an accelerator. A CPU is busy with one, which needs no padding."""
