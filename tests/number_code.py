@@ -27,7 +27,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
         *("types.py", "words.py", "texts.py", "tables.py", "examples.py", "embedded.py"),
     ),
     "generation": (
-        *("engines", "unlearners", "select", "corrupt", "substitution", "answers"),
+        *("prompts", "engines", "unlearners", "select", "corrupt", "substitution", "answers"),
         *("api.py", "models.py", "batches.py", "seeding.py"),
         *(f"benchmarks/{name}.py" for name in ("runner", "benchmark", "asking", "systems", "models", "settings")),
     ),

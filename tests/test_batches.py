@@ -17,9 +17,9 @@ from unlearned.batches import FORWARD, WASTE, by_length, fits, in_order
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.probes.states import last_states
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer
-from unlearned.engines.given import ids_prompt
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings
+from unlearned.prompts.client import ids_prompt
 from unlearned.types import PromptInput
 
 

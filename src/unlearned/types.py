@@ -1,13 +1,13 @@
-"""The values that one stage hands to the next: Prompt -> Verdict -> PromptInput.
+"""The values that one stage hands to the next: messages -> Prompt -> Verdict -> PromptInput.
 
 Letters in shapes: T tokens of one prompt, K corrupted positions, D embedding width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
     from unlearned.answers.guard import Guard
     from unlearned.substitution.substitution import Substitution
+
+Message = Mapping[str, Any]
+"""`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface.
+
+An assistant's message may hold `tool_calls` whose `arguments` are objects, a tool's one its `tool_call_id`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

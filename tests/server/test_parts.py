@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from cases import every
-from unlearned.engines.detokenize import BROKEN, TextStream, token_bytes
-from unlearned.engines.given import ids_prompt
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSampler, RowSettings
 from unlearned.errors import ConfigError, PromptError
+from unlearned.prompts.client import ids_prompt
+from unlearned.prompts.detokenize import BROKEN, TextStream, token_bytes
 from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher
 from unlearned.server.config import ServeConfig

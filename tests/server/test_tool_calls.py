@@ -24,11 +24,11 @@ from unlearned.classify.base import Features
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
-from unlearned.engines.detokenize import TextStream
-from unlearned.engines.given import literal_chat_prompt
 from unlearned.engines.transformers import TransformersEngine, as_read
 from unlearned.examples import Row
 from unlearned.learn.naming import name_table
+from unlearned.prompts.client import literal_chat_prompt
+from unlearned.prompts.detokenize import TextStream
 from unlearned.server.tool_calls import CallReader
 from unlearned.unlearners.eco import ForgetScope
 

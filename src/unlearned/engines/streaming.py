@@ -8,11 +8,11 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from unlearned.engines.detokenize import TextStream
 from unlearned.engines.restoring import Chunk, Restorer
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings, Token
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.prompts.detokenize import TextStream
 from unlearned.types import PromptInput
 
 if TYPE_CHECKING:

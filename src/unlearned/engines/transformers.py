@@ -18,21 +18,21 @@ from unlearned.batches import ANSWER, by_length
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
-from unlearned.engines.context import check_context, context_length
 from unlearned.engines.guarding import SPECULATIVE, Banning, generated, goes_back
 from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.restoring import restored
-from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt, with_words_in_front
 from unlearned.engines.vocabulary import Forbidding, Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import ConfigError
+from unlearned.prompts.context import check_context, context_length
+from unlearned.prompts.tokenize import chat_prompt, prepended, special_ids, text_prompt
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.pieces import Pieces
 from unlearned.substitution.scoring import Continuation, continuation
 from unlearned.substitution.substitution import replaced
-from unlearned.types import Prompt, PromptInput
+from unlearned.types import Message, Prompt, PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -115,7 +115,7 @@ class TransformersEngine:
 
     def prepend(self, prompt: Prompt, words: str) -> Prompt:
         """A prompt of `tokenize` with words in front of it: in a chat, of the first message of a user."""
-        return with_words_in_front(self.tokenizer, prompt, words)
+        return prepended(self.tokenizer, prompt, words)
 
     @torch.no_grad()
     def embed(self, token_ids: Sequence[int]) -> Tensor:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import torch
 
 from unlearned.corrupt.functions import corruptions
-from unlearned.engines.tokenize import special_ids
 from unlearned.engines.transformers import TransformersEngine, embedding_rows
 from unlearned.errors import FitError
 from unlearned.learn.probe import Probe
+from unlearned.prompts.tokenize import special_ids
 from unlearned.types import PromptInput
 
 Floats = npt.NDArray[np.float32]

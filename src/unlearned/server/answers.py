@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from unlearned.engines.detokenize import TextStream
 from unlearned.engines.restoring import Restorer, tokens_of
 from unlearned.engines.sampling import RowSettings, Token
+from unlearned.prompts.detokenize import TextStream
 from unlearned.server.stops import StopWatch
 from unlearned.types import PromptInput
 

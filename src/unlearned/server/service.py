@@ -13,9 +13,9 @@ from unlearned.api import Unlearned
 from unlearned.artifact.loading import Loaded
 from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings, Token
-from unlearned.engines.tokenize import special_ids
 from unlearned.envelope import INSTRUCTION
 from unlearned.errors import UnlearnedError
+from unlearned.prompts.tokenize import special_ids
 from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher, Scoring
 from unlearned.server.config import ServeConfig

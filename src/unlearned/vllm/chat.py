@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearned.engines.segments import ROLES, aligned, as_rendered, placeholders, template_parts
+from unlearned.prompts.segments import ROLES, aligned, as_rendered, placeholders, template_parts
 from unlearned.types import Segment
 
 Render = Callable[[Sequence[Mapping[str, Any]], bool], str]

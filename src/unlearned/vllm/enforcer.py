@@ -17,8 +17,8 @@ from unlearned.artifact.activation import check_model, enforcing
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import embeddings_record
 from unlearned.artifact.loading import Loaded
-from unlearned.engines.reader import TokenReader
 from unlearned.errors import ConfigError, UnlearnedError
+from unlearned.prompts.reader import TokenReader
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from unlearned.engines.tokenize import text_prompt
 from unlearned.methods.config import Form
+from unlearned.prompts.tokenize import text_prompt
 from unlearned.types import Prompt, Segment
 
 if TYPE_CHECKING:

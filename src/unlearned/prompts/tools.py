@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unlearned.engines.segments import Place, placeholders
 from unlearned.errors import PromptError
+from unlearned.prompts.segments import Place, placeholders
 from unlearned.types import Segment
 
 ID_LENGTH = 9

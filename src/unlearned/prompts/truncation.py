@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.engines.context import too_long
 from unlearned.errors import ContextError
+from unlearned.prompts.context import too_long
 from unlearned.types import Prompt, Segment, Span, Verdict
 
 Side = Literal["left", "right", "middle"]

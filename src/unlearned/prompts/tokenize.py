@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unlearned.engines.segments import (
+from unlearned.errors import PromptError
+from unlearned.prompts.segments import (
     ROLES,
     Place,
     aligned,
@@ -18,18 +19,11 @@ from unlearned.engines.segments import (
     template_parts,
     told_by_special_tokens,
 )
-from unlearned.engines.tools import StandIns, are_used, as_json, between, calls_of, check_named
-from unlearned.errors import PromptError
-from unlearned.types import Prompt, Segment
+from unlearned.prompts.tools import StandIns, are_used, as_json, between, calls_of, check_named
+from unlearned.types import Message, Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Message = Mapping[str, Any]
-"""`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface.
-
-An assistant's message may hold `tool_calls` whose `arguments` are objects, a tool's one its `tool_call_id`.
-"""
 
 
 def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
@@ -84,8 +78,11 @@ def aligned_chat_prompt(
     return _tokenised(tokenizer, text, segments, templated=True), segments is not None
 
 
-def with_words_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
+def prepended(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
     """The prompt with words in front of it: in a chat, of the first message of a user, and part of it.
+
+    All of it is tokenised anew, as text: spelled-out special tokens are special. For prompts of clients that is
+    `client.prepended_as_letters`.
 
     Args:
         tokenizer: that of the prompt.
