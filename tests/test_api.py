@@ -423,7 +423,7 @@ def test_nothing_is_generated_if_detection_fails(llm: Unlearned, model: Any, mon
     def fail(features: Any) -> Any:
         raise ZeroDivisionError("broken")
 
-    monkeypatch.setattr(llm.unlearner.scopes[0].classifier, "score", fail)
+    monkeypatch.setattr(llm.unlearner.scopes[0].classifier, "predict_proba", fail)
     monkeypatch.setattr(model, "generate", lambda **_: calls.append("generate"))
     monkeypatch.setattr(model, "forward", lambda **_: calls.append("forward"))
     for attempt in (

@@ -15,8 +15,8 @@ import torch
 from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.benchmarks.pairs import in_turn
-from unlearned.classify.kept import VECTORS
 from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
+from unlearned.classify.vector_cache import VECTORS
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import background_prompts

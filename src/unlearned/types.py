@@ -24,6 +24,9 @@ Message = Mapping[str, Any]
 An assistant's message may hold `tool_calls` whose `arguments` are objects, a tool's one its `tool_call_id`.
 """
 
+CharSpan = tuple[int, int]
+"""Characters `[start, end)` of a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:

@@ -176,5 +176,5 @@ def test_the_lone_words_are_enrolled_as_the_others(fitted: ForgetScope) -> None:
         False,
         False,
     ]
-    martin, surname = fitted.classifier.score(Features.of(["Martin", "Ozolnieks"], encoder))
+    martin, surname = fitted.classifier.predict_proba(Features.of(["Martin", "Ozolnieks"], encoder))
     assert martin < 0.5 < surname

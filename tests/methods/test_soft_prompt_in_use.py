@@ -95,7 +95,7 @@ def test_a_soft_prompt_of_another_model_is_refused_or_warned_about(
     engine = TransformersEngine(knowing, tiny_tokenizer)
     given = PromptInput(engine.tokenize("Who?").token_ids)
     with pytest.raises(ArtifactMismatchError, match="64 numbers"):
-        SPUL(torch.zeros(2, 64), 100).in_front([given], engine)
+        SPUL(torch.zeros(2, 64), 100).prepended_to([given], engine)
 
 
 def test_generate_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ def calling(tokenizer: Any, bag_of_words: Any) -> tuple[Any, Artifact, str]:
     examples = (Features.of(texts, bag_of_words) for texts in (FORGET, RETAIN))
     scope = ForgetScope(
         name="harry-potter",
-        classifier=NeighboursClassifier.enrol(bag_of_words, *examples, {}),
+        classifier=NeighboursClassifier.fit(bag_of_words, *examples, {}),
         threshold=0.5,
         secret=b"s" * 32,
         corruption=Corruption(function="entity_substitution", strength=0.0, embedding_std=record.embedding_std),

@@ -320,7 +320,7 @@ def test_a_classifier_that_fails_stops_the_whole_batch(
     def broken(features: Any) -> Any:
         raise MemoryError("none left")
 
-    monkeypatch.setattr(scope.classifier, "score", broken)
+    monkeypatch.setattr(scope.classifier, "predict_proba", broken)
     with pytest.raises(DetectionError, match="none left"):
         _one(ECO([scope]), engine, "Bake bread.")
 

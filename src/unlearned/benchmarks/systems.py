@@ -213,7 +213,7 @@ class Instructed:
         return told.prepared(prompts, verdicts, self.engine)
 
     def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
-        return self.instruction.told(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
+        return self.instruction.with_instruction(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
 
 
 class Prefixed:

@@ -15,21 +15,21 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, TextEncoder
+from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.decoding import readings
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.garbled import ungarbled
-from unlearned.classify.kept import VECTORS
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.lexicon import CERTAIN, Lexicon, Said
-from unlearned.classify.reading import Reading, as_written, unquoted
-from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.normalize import AlignedText, as_written, unquoted
 from unlearned.classify.scope import Scope
 from unlearned.classify.sentences import SentenceEncoder
-from unlearned.classify.windows import Place, clauses, parts_of, windows
+from unlearned.classify.vector_cache import VECTORS
+from unlearned.classify.windows import clauses, parts_of, windows
 from unlearned.errors import DetectionError
 from unlearned.names.edges import grown, grown_to_matches
-from unlearned.types import Exempted, Prompt, Span, Verdict
+from unlearned.types import CharSpan, Exempted, Prompt, Span, Verdict
 from unlearned.words import squash
 
 SUSPICIOUS = 0.2
@@ -58,17 +58,17 @@ def log_odds(score: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class Window:
     """One text to classify."""
 
     prompt: int
     """Index of the prompt it is from."""
 
     text: str
-    place: Place
+    place: CharSpan
     """What of the prompt is in scope if this text is."""
 
-    clause: tuple[Reading, Place] | None = None
+    clause: tuple[AlignedText, CharSpan] | None = None
     """Where it can be cut further: in this reading."""
 
     follow_up: str | None = None
@@ -78,20 +78,20 @@ class Look:
     """The only scope that judges it; None: all of them do."""
 
 
-Claim = tuple[Look, float]
-"""What a scope takes for its own, and p(forget)."""
+Match = tuple[Window, float]
+"""A window in scope, and its p(forget)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
-    """Looks, and what the scopes say of them."""
+class ScoredWindows:
+    """Windows, and what the scopes say of them."""
 
-    looks: Sequence[Look]
+    windows: Sequence[Window]
     scores: Floats
-    """(S, N) p(forget | text) of every look under every scope."""
+    """(S, N) p(forget | text) of every window under every scope."""
 
-    spared: npt.NDArray[np.bool_]
-    """(S, N) whether the scope does not mean it all the same."""
+    excluded: npt.NDArray[np.bool_]
+    """(S, N) windows that are no match whatever their score: exempt, of other intents, or for another scope alone."""
 
     exempt: npt.NDArray[np.int64]
     """(S, N) index of the exempt example that covers what the scope would else claim; -1 = none."""
@@ -104,22 +104,22 @@ class Judged:
         """(S, N)"""
         return np.asarray(self.scores >= SUSPICIOUS * self.thresholds[:, None])
 
-    def best(self, scope: int, columns: range) -> list[Claim]:
+    def best(self, scope: int, columns: range) -> list[Match]:
         """Which of these parts of a clause are in scope: the best one, then what is left beside it, if that is."""
         scores = dict(zip(columns, self.scores[scope, columns.start : columns.stop].astype(np.float64), strict=True))
-        open_ = [n for n in columns if scores[n] >= self.thresholds[scope] and not self.spared[scope, n]]
+        open_ = [n for n in columns if scores[n] >= self.thresholds[scope] and not self.excluded[scope, n]]
         odds = {n: log_odds(float(scores[n])) for n in open_}
         chosen = []
         while open_:
             limit = max(odds[n] for n in open_) - NEARLY_AS_GOOD
             best = max((n for n in open_ if odds[n] >= limit), key=lambda n: (self._length(n), odds[n]))
             chosen.append(best)
-            start, end = self.looks[best].place
-            open_ = [n for n in open_ if self.looks[n].place[1] <= start or self.looks[n].place[0] >= end]
-        return [(self.looks[n], float(self.scores[scope, n])) for n in chosen]
+            start, end = self.windows[best].place
+            open_ = [n for n in open_ if self.windows[n].place[1] <= start or self.windows[n].place[0] >= end]
+        return [(self.windows[n], float(self.scores[scope, n])) for n in chosen]
 
     def _length(self, n: int) -> int:
-        start, end = self.looks[n].place
+        start, end = self.windows[n].place
         return end - start
 
 
@@ -140,50 +140,50 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     if not scopes:
         return [Verdict() for _ in prompts]
     lexicons = [scope.lexicon for scope in scopes if scope.lexicon]
-    looks = [look for index, prompt in enumerate(prompts) for look in looks_at(prompt, index, lexicons)]
-    # A later batch looks at some texts once more; none of them is encoded twice.
-    encoders = {id(encoder): _remembering(encoder) for encoder in (scope.classifier.encoder for scope in scopes)}
+    windows = [window for index, prompt in enumerate(prompts) for window in windows_of(prompt, index, lexicons)]
+    # Later batches hold some texts once more; none of them is encoded twice.
+    encoders = {id(encoder): _cached(encoder) for encoder in (scope.classifier.encoder for scope in scopes)}
     owners = [prompt.owner for prompt in prompts]
-    whole = _judged(looks, scopes, encoders, owners)
-    suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other look reaches a threshold
-    cut = {n: parts for n in suspicious if (parts := _parts(looks[n]))}
-    parted = _judged([part for parts in cut.values() for part in parts], scopes, encoders, owners)
-    claims: list[list[Claim]] = [[] for _ in scopes]
+    whole = _scored(windows, scopes, encoders, owners)
+    suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other window reaches a threshold
+    cut = {n: parts for n in suspicious if (parts := _parts(windows[n]))}
+    parted = _scored([part for parts in cut.values() for part in parts], scopes, encoders, owners)
+    matches: list[list[Match]] = [[] for _ in scopes]
     first = 0
     for n in suspicious:
-        judged, columns = whole, range(n, n + 1)
+        scored, columns = whole, range(n, n + 1)
         if n in cut:
-            judged, columns = parted, range(first, first + len(cut[n]))
+            scored, columns = parted, range(first, first + len(cut[n]))
             first = columns.stop
         for s in range(len(scopes)):
-            claims[s] += judged.best(s, columns)
-    further = _judged(_following(prompts, whole, claims, scopes), scopes, encoders, owners)
+            matches[s] += scored.best(s, columns)
+    further = _scored(_following(prompts, whole, matches, scopes), scopes, encoders, owners)
     highest = np.zeros(len(prompts))
     flagged: list[list[Span]] = [[] for _ in prompts]
-    for judged in (whole, parted, further):
-        np.maximum.at(highest, [look.prompt for look in judged.looks], judged.scores.max(axis=0))
+    for scored in (whole, parted, further):
+        np.maximum.at(highest, [window.prompt for window in scored.windows], scored.scores.max(axis=0))
     for s, scope in enumerate(scopes):
-        own = [claim for n in range(len(further.looks)) for claim in further.best(s, range(n, n + 1))]
-        for look, score in [*claims[s], *own]:
-            flagged[look.prompt].append(Span(*look.place, scope.name, score))
+        own = [match for n in range(len(further.windows)) for match in further.best(s, range(n, n + 1))]
+        for window, score in [*matches[s], *own]:
+            flagged[window.prompt].append(Span(*window.place, scope.name, score))
     flagged = [_grown(spans, prompt, scopes) for spans, prompt in zip(flagged, prompts, strict=True)]
-    unread, languages = _unread(looks, scopes, len(prompts))
+    unread, languages = _unread(windows, scopes, len(prompts))
     exempt: list[set[Exempted]] = [set() for _ in prompts]
-    for judged in (whole, parted, further):
-        for s, n in np.argwhere(judged.exempt >= 0).tolist():
-            exempt[judged.looks[n].prompt].add(Exempted(scopes[s].name, int(judged.exempt[s, n]) + 1))
+    for scored in (whole, parted, further):
+        for s, n in np.argwhere(scored.exempt >= 0).tolist():
+            exempt[scored.windows[n].prompt].add(Exempted(scopes[s].name, int(scored.exempt[s, n]) + 1))
     return [
         Verdict(tuple(sorted([*_smallest(spans), *foreign])), float(score), tuple(sorted(codes)), tuple(sorted(by)))
         for spans, foreign, score, codes, by in zip(flagged, unread, highest, languages, exempt, strict=True)
     ]
 
 
-def looks_at(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -> list[Look]:
+def windows_of(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -> list[Window]:
     """Everything of a prompt that is classified at first; `lexicons` are what garbled words are compared with.
 
     What a further reading reads as one before it did is not looked at again.
     """
-    found: dict[tuple[str, Place], Look] = {}
+    found: dict[tuple[str, CharSpan], Window] = {}
     for segment in prompt.segments:
         written = as_written(prompt.text, segment.start, segment.end)
         read = readings(unquoted(written) if segment.quoted else written)
@@ -194,62 +194,64 @@ def looks_at(prompt: Prompt, index: int = 0, lexicons: Sequence[Lexicon] = ()) -
                 said, place = text[start:end], reading.original(start, end)
                 clause = (reading, (start, end)) if (start, end) in leaves else None
                 if (known := found.get((said, place))) is None or (known.clause is None and clause is not None):
-                    found[said, place] = Look(index, said, place, clause)
+                    found[said, place] = Window(index, said, place, clause)
     return list(found.values())
 
 
 def _following(
-    prompts: Sequence[Prompt], whole: Judged, claims: Sequence[Sequence[Claim]], scopes: Sequence[Scope]
-) -> list[Look]:
-    """Clauses of conversations that refer back to what was said about a scope; each to be judged by that scope.
+    prompts: Sequence[Prompt], whole: ScoredWindows, matches: Sequence[Sequence[Match]], scopes: Sequence[Scope]
+) -> list[Window]:
+    """Clauses of conversations that refer back to what was said about a scope; each to be scored by that scope.
 
-    What was said is what the scope claims. Where that is nothing, it is what the scope suspects most: "a novelist from
+    What was said is what matches the scope. Where that is nothing, it is what the scope suspects most: "a novelist from
     Astana" may only together with a question about his parents be about anybody.
     """
-    found = list[Look]()
+    found = list[Window]()
     if all(len(prompt.segments) < 2 for prompt in prompts):
         return found
     for s, scope in enumerate(scopes):
-        said: dict[int, list[Look]] = {}
-        for look, _ in claims[s]:
-            said.setdefault(look.prompt, []).append(look)
-        suspects = np.flatnonzero(whole.suspicious[s] & ~whole.spared[s])
+        said: dict[int, list[Window]] = {}
+        for window, _ in matches[s]:
+            said.setdefault(window.prompt, []).append(window)
+        suspects = np.flatnonzero(whole.suspicious[s] & ~whole.excluded[s])
         by_score = suspects[np.argsort(-whole.scores[s, suspects], kind="stable")]
-        for look in (whole.looks[n] for n in by_score.tolist()):
-            said.setdefault(look.prompt, [look])
+        for window in (whole.windows[n] for n in by_score.tolist()):
+            said.setdefault(window.prompt, [window])
         for index, own in said.items():
-            mentions = [Mention(look.place, look.text) for look in own]
-            for follow in follow_ups(prompts[index], mentions, fragments=scope.matters is not None):
+            mentions = [Mention(window.place, window.text) for window in own]
+            for follow in follow_ups(prompts[index], mentions, fragments=scope.intents is not None):
                 text = f"{follow.antecedent} {follow.clause}"
-                found.append(Look(index, text, follow.place, follow_up=follow.clause, scope=scope.name))
+                found.append(Window(index, text, follow.place, follow_up=follow.clause, scope=scope.name))
     return found
 
 
-def _parts(look: Look) -> list[Look]:
+def _parts(window: Window) -> list[Window]:
     """All parts of a clause, itself included; none if it has no parts."""
-    if look.clause is None:
+    if window.clause is None:
         return []
-    reading, (start, end) = look.clause
+    reading, (start, end) = window.clause
     places = parts_of(reading.text, start, end)
     if len(places) < 2:
         return []
-    return [Look(look.prompt, reading.text[s:e], reading.original(s, e)) for s, e in places]
+    return [Window(window.prompt, reading.text[s:e], reading.original(s, e)) for s, e in places]
 
 
-def _unread(looks: Sequence[Look], scopes: Sequence[Scope], prompts: int) -> tuple[list[list[Span]], list[set[str]]]:
+def _unread(
+    windows: Sequence[Window], scopes: Sequence[Scope], prompts: int
+) -> tuple[list[list[Span]], list[set[str]]]:
     """Per prompt, languages that a scope's encoder does not read: spans, where the scope corrupts those, and codes."""
     spans: list[dict[Span, None]] = [{} for _ in range(prompts)]
     codes: list[set[str]] = [set() for _ in range(prompts)]
-    languages = {text: language_of(text) for text in dict.fromkeys(look.text for look in looks if look.clause)}
-    for look in looks:
-        if look.clause is None or (language := languages[look.text]) == "en":
+    languages = {text: language_of(text) for text in dict.fromkeys(window.text for window in windows if window.clause)}
+    for window in windows:
+        if window.clause is None or (language := languages[window.text]) == "en":
             continue
         for scope in scopes:
             if language in _read_by(scope):
                 continue
-            codes[look.prompt].add(language)
+            codes[window.prompt].add(language)
             if scope.other_languages == "corrupt":
-                spans[look.prompt][Span(*look.place, scope.name, 1.0, "language")] = None
+                spans[window.prompt][Span(*window.place, scope.name, 1.0, "language")] = None
     return [list(own) for own in spans], codes
 
 
@@ -265,41 +267,41 @@ def _failed(scope: Scope, error: Exception) -> DetectionError:
     return DetectionError(f"Detection for the scope {scope.name!r} failed: {error!r}. Nothing was generated.")
 
 
-def _remembering(encoder: TextEncoder) -> RememberingEncoder:
+def _cached(encoder: TextEncoder) -> CachedEncoder:
     """Encodes no text twice: of this call, nor, where a text's vector depends on it alone, of those before."""
-    return RememberingEncoder(encoder, kept=VECTORS if isinstance(encoder, SentenceEncoder) else None)
+    return CachedEncoder(encoder, kept=VECTORS if isinstance(encoder, SentenceEncoder) else None)
 
 
-def _judged(
-    looks: Sequence[Look],
+def _scored(
+    windows: Sequence[Window],
     scopes: Sequence[Scope],
-    encoders: Mapping[int, RememberingEncoder],
+    encoders: Mapping[int, CachedEncoder],
     owners: Sequence[str],
-) -> Judged:
-    """Score every look under every scope, short texts less.
+) -> ScoredWindows:
+    """Score every window under every scope, short texts less.
 
     Raises:
         DetectionError: a classifier failed or gave something that is no probability.
     """
-    scores = np.zeros((len(scopes), len(looks)), dtype=np.float32)
-    spared = np.zeros((len(scopes), len(looks)), dtype=np.bool_)
+    scores = np.zeros((len(scopes), len(windows)), dtype=np.float32)
+    excluded = np.zeros((len(scopes), len(windows)), dtype=np.bool_)
     thresholds = np.array([scope.threshold for scope in scopes], dtype=np.float64)
-    exempt = np.full((len(scopes), len(looks)), -1, dtype=np.int64)
-    judged = Judged(looks, scores, spared, exempt, thresholds)
-    if not looks:
-        return judged
-    alone = [look.follow_up for look in looks if look.follow_up is not None]
-    texts = list(dict.fromkeys([*(look.text for look in looks), *alone]))
+    exempt = np.full((len(scopes), len(windows)), -1, dtype=np.int64)
+    scored = ScoredWindows(windows, scores, excluded, exempt, thresholds)
+    if not windows:
+        return scored
+    alone = [window.follow_up for window in windows if window.follow_up is not None]
+    texts = list(dict.fromkeys([*(window.text for window in windows), *alone]))
     place = {text: n for n, text in enumerate(texts)}
-    order = [place[look.text] for look in looks]
-    following = np.flatnonzero([look.follow_up is not None for look in looks])
+    order = [place[window.text] for window in windows]
+    following = np.flatnonzero([window.follow_up is not None for window in windows])
     short = np.fromiter(map(is_short, texts), dtype=np.bool_, count=len(texts))
     said = [[scope.lexicon.said(text) for text in texts] for scope in scopes]
     read = [text for own in said for one in own for text in (one.text, one.less) if text is not None]
     distinct = {text: n for n, text in enumerate(dict.fromkeys([*read, *alone]))}
-    whose = _whose(looks, texts, said, owners)
-    for remembering in encoders.values():
-        remembering.owners |= whose
+    whose = _whose(windows, texts, said, owners)
+    for cached in encoders.values():
+        cached.owners |= whose
     features: dict[int, Features] = {}  # scopes that share an encoder share all that is worked out from a text
     for row, scope in enumerate(scopes):
         encoder = scope.classifier.encoder
@@ -307,7 +309,7 @@ def _judged(
             if id(encoder) not in features:
                 features[id(encoder)] = Features.of(list(distinct), encoders[id(encoder)])
             own = features[id(encoder)]
-            found = np.asarray(scope.classifier.score(own), dtype=np.float32)
+            found = np.asarray(scope.classifier.predict_proba(own), dtype=np.float32)
         except Exception as error:
             raise _failed(scope, error) from error
         if found.shape != (len(distinct),) or not ((found >= 0) & (found <= 1)).all():
@@ -320,33 +322,33 @@ def _judged(
         if scope.short_penalty:
             nameless = short & ~np.array([one.named for one in said[row]], dtype=np.bool_)
             found = np.where(nameless, _less(found, scope.short_penalty), found)
-        is_judge = np.array([look.scope in (None, scope.name) for look in looks])
-        scores[row], spared[row] = np.where(is_judge, found[order], 0.0), ~is_judge
+        is_judge = np.array([window.scope in (None, scope.name) for window in windows])
+        scores[row], excluded[row] = np.where(is_judge, found[order], 0.0), ~is_judge
         try:
             if scope.exemptions is not None:
                 asked = own.take(np.array(spelt, dtype=np.int64))
                 covering = _covering(scope.exemptions, asked, found >= scope.threshold)[order]
                 exempt[row] = np.where(is_judge, covering, -1)
-                spared[row] |= covering >= 0
-            if scope.matters is not None and alone:
+                excluded[row] |= covering >= 0
+            if scope.intents is not None and alone:
                 asking = own.take(np.array([distinct[text] for text in alone], dtype=np.int64))
-                spared[row, following] |= ~scope.matters.hold(asking.vectors)
+                excluded[row, following] |= ~scope.intents.hold(asking.vectors)
         except Exception as error:
             raise _failed(scope, error) from error
-    return judged
+    return scored
 
 
 def _whose(
-    looks: Sequence[Look], texts: Sequence[str], said: Sequence[Sequence[Said]], owners: Sequence[str]
+    windows: Sequence[Window], texts: Sequence[str], said: Sequence[Sequence[Said]], owners: Sequence[str]
 ) -> dict[str, str]:
     """Text that is encoded -> who asks it; empty where nobody is known."""
     if not any(owners):
         return {}
     asked: dict[str, str] = {}
-    for look in looks:
-        for text in (look.text, look.follow_up):
+    for window in windows:
+        for text in (window.text, window.follow_up):
             if text is not None:
-                asked.setdefault(text, owners[look.prompt])
+                asked.setdefault(text, owners[window.prompt])
     found = dict(asked)
     for own in said:
         for text, one in zip(texts, own, strict=True):
@@ -392,7 +394,7 @@ def _grown(spans: Sequence[Span], prompt: Prompt, scopes: Sequence[Scope]) -> li
     """Spans that end inside a name, grown to the whole name."""
     if not spans:
         return []
-    names: dict[str, list[Place]] = {}
+    names: dict[str, list[CharSpan]] = {}
     for scope in scopes:
         if any(span.scope == scope.name for span in spans):
             names[scope.name] = [
@@ -413,7 +415,7 @@ def _grown(spans: Sequence[Span], prompt: Prompt, scopes: Sequence[Scope]) -> li
 def _smallest(spans: list[Span]) -> list[Span]:
     """Drop a span that contains another one of its scope, and repetitions."""
     best: dict[tuple[str, int, int], Span] = {}
-    for span in spans:  # several readings may claim the same characters
+    for span in spans:  # several readings may cover the same characters
         key = (span.scope, span.start, span.end)
         if key not in best or span.score > best[key].score:
             best[key] = span

@@ -19,8 +19,8 @@ from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
 from unlearned.engines.guarding import SPECULATIVE, Banning, generated, goes_back
-from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
+from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.restoring import restored
 from unlearned.engines.vocabulary import Forbidding, Forbiddings
@@ -189,7 +189,7 @@ class TransformersEngine:
         """The new tokens of one `model.generate`, padding included."""
         ids, attention, first = self.left_padded(batch)
         arguments = self._arguments(generation, corrupted=any(prompt.corrupted for prompt in batch))
-        with self.armed(ids, batch, first):
+        with self.injecting(ids, batch, first):
             output = self.model.generate(input_ids=ids, attention_mask=attention, **arguments)
         sequences: list[list[int]] = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
         return sequences
@@ -316,7 +316,7 @@ class TransformersEngine:
         for chosen in by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
             batch = [inputs[index] for index in chosen]
             ids, attention = self._right_padded([prompt.token_ids for prompt in batch])
-            with self.armed(ids, batch, [0] * len(batch)):
+            with self.injecting(ids, batch, [0] * len(batch)):
                 logits = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits
             for row, index in enumerate(chosen):
                 said = torch.tensor(as_read(inputs[index]), device=logits.device)
@@ -395,11 +395,11 @@ class TransformersEngine:
         if prefix is not None:
             # The mask still covers the prefix; where the rest begins, model and injection read from the cache.
             arguments |= {"input_ids": ids[:, prefix.length :], **prefix.arguments(len(batch))}
-        with self.armed(ids, batch, [0] * len(batch)):
+        with self.injecting(ids, batch, [0] * len(batch)):
             logits: Tensor = self.model(**arguments).logits
         return logits, ids.shape[1] - logits.shape[1]
 
-    def armed(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
+    def injecting(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
         """Put the corrupted rows of a padded batch in, for one call of the model; `first`: where each prompt starts."""
         if not any(prompt.corrupted for prompt in batch):
             return nullcontext()  # the plain model's own path, without any hook

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from unlearned.classify.base import Floats, TextEncoder
-from unlearned.classify.detect import looks_at
-from unlearned.classify.reading import normalise
+from unlearned.classify.detect import windows_of
+from unlearned.classify.normalize import normalize
 from unlearned.classify.sentences import PROBE
 from unlearned.embedded import cache_folder
 from unlearned.examples import background_prompts
@@ -38,8 +38,8 @@ def background_vectors(encoder: TextEncoder) -> dict[str, Floats]:
 
 
 def _texts() -> list[str]:
-    prompts = [normalise(prompt) for prompt in background_prompts()]
-    windows = [look.text for prompt in prompts for look in looks_at(text_only(prompt))]
+    prompts = [normalize(prompt) for prompt in background_prompts()]
+    windows = [window.text for prompt in prompts for window in windows_of(text_only(prompt))]
     return sorted(
         dict.fromkeys([*prompts, *windows]), key=lambda text: (len(text), text)
     )  # alike lengths: less padding

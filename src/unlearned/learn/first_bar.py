@@ -82,4 +82,4 @@ def _windows(text: str) -> list[str]:
 def _judged(texts: Sequence[str], classifier: KernelClassifier) -> tuple[Floats, Floats]:
     """(N,) p(forget | text) and (N,) values of the first pass."""
     features = Features.of(texts, classifier.encoder)
-    return classifier.score(features), classifier.likely(features)
+    return classifier.predict_proba(features), classifier.likely(features)

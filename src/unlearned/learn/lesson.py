@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from unlearned.artifact.schema import BaseModelRecord
 from unlearned.engines.base import Completion
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError, FitWarning
 from unlearned.examples import Row, background_prompts, evenly

@@ -11,7 +11,7 @@ import numpy as np
 
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.base import Completion
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.fluency import Fluency, FluencyGuard, fluency
 from unlearned.learn.measures import Doubles, Measure

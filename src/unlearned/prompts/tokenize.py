@@ -12,7 +12,6 @@ import numpy as np
 from unlearned.errors import PromptError
 from unlearned.prompts.segments import (
     ROLES,
-    Place,
     aligned,
     as_rendered,
     placeholders,
@@ -20,7 +19,7 @@ from unlearned.prompts.segments import (
     told_by_special_tokens,
 )
 from unlearned.prompts.tools import StandIns, are_used, as_json, between, calls_of, check_named
-from unlearned.types import Message, Prompt, Segment
+from unlearned.types import CharSpan, Message, Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -166,7 +165,7 @@ def _segments(
         return None
     own = [messages[index] for index in spoken]
     if not own:
-        places: list[Place] | None = []
+        places: list[CharSpan] | None = []
     else:
         places = aligned(text, outline, markers, [_as_printed(message) for message in own])
     if places is None or (more is None and are_used(messages, tools)):
@@ -234,7 +233,7 @@ def _tokenised(
     is_special = np.fromiter((token in special for token in token_ids), dtype=np.bool_, count=len(token_ids))
     offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
     if segments is None:
-        spelled: list[Place] = [(start, end) for start, end in offsets[is_special].tolist() if start < end]
+        spelled: list[CharSpan] = [(start, end) for start, end in offsets[is_special].tolist() if start < end]
         segments = list(told_by_special_tokens(text, spelled))
     return Prompt(text, token_ids, offsets, is_special, tuple(segments), templated)
 

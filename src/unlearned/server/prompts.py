@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.transformers import embedding_rows
 from unlearned.prompts.client import ids_prompt, literal_chat_prompt, prepended_as_letters
 from unlearned.prompts.context import context_length, too_long
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Reader:
     """Tokenises for one engine, and tells unlearners what they ask of it; used from any thread."""
 
-    def __init__(self, engine: RowwiseEngine) -> None:
+    def __init__(self, engine: PerRequestEngine) -> None:
         self._engine = engine
         # Fast tokenizers refuse to be used by two threads at once: encoding has a copy and a lock of its own.
         self.tokenizer: PreTrainedTokenizerBase = copy.deepcopy(engine.tokenizer)

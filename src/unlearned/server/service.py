@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from unlearned.api import Unlearned
 from unlearned.artifact.loading import Loaded
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSettings, Token
 from unlearned.envelope import INSTRUCTION
 from unlearned.errors import UnlearnedError
@@ -81,7 +81,7 @@ class Service:
     ) -> None:
         self.config = config
         self.view = Unlearned(model, tokenizer)
-        self.engine = RowwiseEngine(model, tokenizer)
+        self.engine = PerRequestEngine(model, tokenizer)
         self.reader = Reader(self.engine)
         # Fast tokenizers are for one thread at a time: the event loop and the engine's thread have copies of their own.
         self._teller: PreTrainedTokenizerBase = copy.deepcopy(tokenizer)

@@ -29,7 +29,7 @@ class BehindSoftPrompt:
 
     def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:
         """Corrupted where flagged, then behind the vectors. Raises `UnlearnedError`, as ECO and SPUL do."""
-        return self.soft.in_front(self.eco.prepared(prompts, verdicts, embedder), embedder)
+        return self.soft.prepended_to(self.eco.prepared(prompts, verdicts, embedder), embedder)
 
     def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """`classify`, then `prepared`."""

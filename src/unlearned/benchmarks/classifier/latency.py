@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from unlearned.benchmarks.classifier.bench import Bench, Fitted, Remembering
+from unlearned.benchmarks.classifier.bench import Bench, CachedClassifier, Fitted
 from unlearned.benchmarks.classifier.carriers import filler
 from unlearned.benchmarks.classifier.machine_texts import MACHINE_TEXTS, tokens_of
 from unlearned.benchmarks.classifier.results import Ratio, Row
 from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.borders import detect_in_conversations
-from unlearned.classify.kept import VECTORS
 from unlearned.classify.sentences import SentenceEncoder
+from unlearned.classify.vector_cache import VECTORS
 from unlearned.classify.windows import windows
 from unlearned.types import Prompt, text_only
 
@@ -28,7 +28,7 @@ LONG_TOKENS, TOKENS_PER_WORD = 10_000, 1.3
 def latency(bench: Bench) -> Row:
     """Short prompts one by one, in and out of scope; one of 10,000 tokens; and what machines write, against prose."""
     scope = bench.tofu("10")
-    assert isinstance(scope.classifier, Remembering)
+    assert isinstance(scope.classifier, CachedClassifier)
     scope = replace(scope, classifier=scope.classifier.inner)  # nothing is remembered here
     own, others = (bench.some(texts, PROMPTS // 2) for texts in (bench.data.forget("10"), bench.data.elsewhere()))
     phrases, words = bench.data.reviews("train"), int(LONG_TOKENS / TOKENS_PER_WORD)

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from unlearned.batches import by_length
-from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
+from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
