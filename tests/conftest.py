@@ -95,7 +95,7 @@ def make_scope(bag_of_words: BagOfWords) -> Any:
         **more: Any,
     ) -> ForgetScope:
         examples = (Features.of(texts, bag_of_words) for texts in (forget, retain))
-        classifier = NeighboursClassifier.enrol(bag_of_words, *examples, {})
+        classifier = NeighboursClassifier.fit(bag_of_words, *examples, {})
         return ForgetScope(
             name=name,
             classifier=classifier,

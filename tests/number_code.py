@@ -24,10 +24,10 @@ RECORD = Path(__file__).with_suffix(".json")
 STAGES: Mapping[str, tuple[str, ...]] = {
     "detection": (
         *("classify", "names", "data", "benchmarks/verdicts.py"),
-        *("stages.py", "words.py", "texts.py", "tables.py", "examples.py", "embedded.py"),
+        *("types.py", "words.py", "texts.py", "tables.py", "examples.py", "embedded.py"),
     ),
     "generation": (
-        *("engines", "unlearners", "select", "corrupt", "substitution", "answers"),
+        *("prompts", "engines", "unlearners", "select", "corrupt", "substitution", "answers"),
         *("api.py", "models.py", "batches.py", "seeding.py"),
         *(f"benchmarks/{name}.py" for name in ("runner", "benchmark", "asking", "systems", "models", "settings")),
     ),

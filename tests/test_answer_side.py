@@ -18,7 +18,7 @@ from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.lexicon import ScopeName
 from unlearned.classify.windows import clauses
 from unlearned.corrupt.corruption import Corruption
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSettings
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
@@ -64,7 +64,7 @@ def by_strangers(embedded: Any, question: str, *others: str) -> dict[str, Any]:
 
 def rows_of(llm: Unlearned, prompt: str, **settings: Any) -> list[Piece]:
     """The pieces of one answer, as the server streams it."""
-    engine = RowwiseEngine(llm.engine.model, llm.engine.tokenizer)
+    engine = PerRequestEngine(llm.engine.model, llm.engine.tokenizer)
     pieces: list[Piece] = []
     (prepared,) = llm.prepare([prompt])
     row = Answer(

@@ -29,7 +29,7 @@ from unlearned.errors import (
     UnlearnedError,
     UnsupportedModelError,
 )
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 FLAGGED, PLAIN, BREAD = "Who is Harry Potter?", "What is the capital of France?", "How do I bake bread?"
 COOKING = {"name": "cooking", "forget": [BREAD, "How do I bake a cake?"], "retain": [FLAGGED, PLAIN]}
@@ -128,13 +128,6 @@ def test_spans_are_characters_of_what_was_passed(llm: Unlearned) -> None:
     assert found == [(0, FLAGGED), (2, FLAGGED)]
     [(place, [each])] = llm.generate_each([messages], **NEW)
     assert (place, each.verdict) == (0, answer.verdict)
-
-
-def test_the_old_name_of_an_answer_warns_and_works() -> None:
-    import unlearned
-
-    with pytest.warns(DeprecationWarning, match=r"unlearned\.Answer"):
-        assert unlearned.Generation is Answer
 
 
 def test_without_artifacts_every_prompt_passes(model: Any, tiny_tokenizer: Any) -> None:
@@ -430,7 +423,7 @@ def test_nothing_is_generated_if_detection_fails(llm: Unlearned, model: Any, mon
     def fail(features: Any) -> Any:
         raise ZeroDivisionError("broken")
 
-    monkeypatch.setattr(llm.unlearner.scopes[0].classifier, "score", fail)
+    monkeypatch.setattr(llm.unlearner.scopes[0].classifier, "predict_proba", fail)
     monkeypatch.setattr(model, "generate", lambda **_: calls.append("generate"))
     monkeypatch.setattr(model, "forward", lambda **_: calls.append("forward"))
     for attempt in (

@@ -17,10 +17,10 @@ from unlearned.batches import FORWARD, WASTE, by_length, fits, in_order
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.probes.states import last_states
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer
-from unlearned.engines.given import ids_prompt
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSettings
-from unlearned.stages import PromptInput
+from unlearned.prompts.client import ids_prompt
+from unlearned.types import PromptInput
 
 
 @every("seed", range(40))
@@ -51,13 +51,13 @@ SHORT, LONG = [list(range(3 + n, 15 + n)) for n in range(15)], [5 + n % 300 for 
 
 
 @pytest.fixture(scope="module")
-def engine(tiny_tokenizer: Any) -> RowwiseEngine:
+def engine(tiny_tokenizer: Any) -> PerRequestEngine:
     torch.manual_seed(2)
-    return RowwiseEngine(tiny_llama(tiny_tokenizer, max_position_embeddings=4096).eval(), tiny_tokenizer)
+    return PerRequestEngine(tiny_llama(tiny_tokenizer, max_position_embeddings=4096).eval(), tiny_tokenizer)
 
 
 @contextmanager
-def places(engine: RowwiseEngine) -> Iterator[list[int]]:
+def places(engine: PerRequestEngine) -> Iterator[list[int]]:
     """Places that pass through the model, padding included."""
     seen: list[int] = []
     hook = engine.embedding.register_forward_hook(lambda module, given, output: seen.append(given[0].numel()))
@@ -67,44 +67,44 @@ def places(engine: RowwiseEngine) -> Iterator[list[int]]:
         hook.remove()
 
 
-def _generate(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _generate(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     engine.generate([PromptInput(tuple(row)) for row in rows], max_new_tokens=2, do_sample=False)
 
 
-def _score(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _score(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     engine.log_likelihood([PromptInput(tuple(row)) for row in rows], ["fox"] * len(rows))
 
 
-def _teacher_forced(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _teacher_forced(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     engine.teacher_forced([PromptInput(tuple(row)) for row in rows], ["fox"] * len(rows))
 
 
-def _next_token(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _next_token(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     engine.next_token_scores([PromptInput(tuple(row)) for row in rows], [5, 6])
 
 
-def _own(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _own(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     engine.prompt_log_probabilities([PromptInput(tuple(row)) for row in rows])
 
 
-def _echo(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _echo(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     found = dict(engine.score_prompts([PromptInput(tuple(row)) for row in rows], [0] * len(rows)))
     assert [[token.id for token in found[n]] for n in range(len(rows))] == rows
 
 
-def _letters(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _letters(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     scorer = LetterScorer(engine, 2, leading_space=False)
     for batch in batches(rows, 16):
         scorer.score([PromptInput(tuple(rows[n])) for n in batch])
 
 
-def _tofu(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _tofu(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     prompts = [ids_prompt(engine.tokenizer, row, vocabulary=400) for row in rows]
     scored = [Scored(prompt, PromptInput(prompt.token_ids), (" fox",)) for prompt in prompts]
     Scorer(engine, questions=16).score(scored, shared=0)
 
 
-def _states(engine: RowwiseEngine, rows: list[list[int]]) -> None:
+def _states(engine: PerRequestEngine, rows: list[list[int]]) -> None:
     last_states(engine, [PromptInput(tuple(row)) for row in rows], batch_size=16)
 
 
@@ -113,7 +113,7 @@ WAYS = [_generate, _score, _teacher_forced, _next_token, _own, _echo, _letters, 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__.strip("_"))
 def test_a_long_row_beside_short_ones_costs_what_the_parts_cost(
-    engine: RowwiseEngine, way: Callable[[RowwiseEngine, list[list[int]]], None]
+    engine: PerRequestEngine, way: Callable[[PerRequestEngine, list[list[int]]], None]
 ) -> None:
     with places(engine) as apart:
         way(engine, SHORT)
@@ -123,7 +123,7 @@ def test_a_long_row_beside_short_ones_costs_what_the_parts_cost(
     assert sum(together) <= 1.5 * sum(apart)
 
 
-def test_a_servers_batch_costs_what_its_parts_cost(engine: RowwiseEngine, tiny_tokenizer: Any) -> None:
+def test_a_servers_batch_costs_what_its_parts_cost(engine: PerRequestEngine, tiny_tokenizer: Any) -> None:
     from unlearned.server.answers import Answer, Piece
     from unlearned.server.batcher import Batcher
     from unlearned.server.config import ServeConfig

@@ -17,8 +17,10 @@ SOURCE = Path(unlearned.__file__).parent
 BENCH = SOURCE.parents[1] / "bench"
 HEAVY = ("torch", "transformers", "sentence_transformers", "scipy", "pydantic", "matplotlib", "gguf", "peft")
 STAGES = ("classify", "select", "corrupt", "engines")
+"""Of these, the engines alone read prompts, so they may import `prompts`."""
+
 CORE = (
-    "stages",
+    "types",
     "registry",
     "errors",
     "extras",
@@ -27,6 +29,7 @@ CORE = (
     "substitution",
     "answers",
     "batches",
+    "prompts",
     *STAGES,
     "unlearners",
 )
@@ -126,10 +129,10 @@ def _files(room: str) -> list[Path]:
     return sorted((SOURCE / room).rglob("*.py")) if (SOURCE / room).is_dir() else [SOURCE / f"{room}.py"]
 
 
-@pytest.mark.parametrize("room", ["stages", "registry", "errors", "extras", "words"])
+@pytest.mark.parametrize("room", ["types", "registry", "errors", "extras", "words"])
 def test_the_ground_imports_no_stage(room: str) -> None:
     for path in _files(room):
-        assert _rooms(path) <= {"errors", "stages", "substitution", "answers"} - {room}, path
+        assert _rooms(path) <= {"errors", "types", "substitution", "answers"} - {room}, path
 
 
 def test_substitution_knows_words_and_tokens_and_no_stage() -> None:
@@ -139,7 +142,18 @@ def test_substitution_knows_words_and_tokens_and_no_stage() -> None:
 
 def test_the_answer_side_knows_what_detection_knows_and_no_engine() -> None:
     for path in _files("answers"):
-        assert _rooms(path) <= {"answers", "classify", "names", "substitution", "stages", "errors"}, path
+        assert _rooms(path) <= {"answers", "classify", "names", "substitution", "types", "errors"}, path
+
+
+def test_making_prompts_knows_no_stage() -> None:
+    for path in _files("prompts"):
+        assert _rooms(path) <= {"prompts", "types", "errors"}, path
+
+
+@pytest.mark.parametrize("room", ["classify", "select", "corrupt", "answers", "substitution"])
+def test_what_reads_a_prompt_does_not_know_how_it_was_made(room: str) -> None:
+    for path in _files(room):
+        assert "prompts" not in _rooms(path), path
 
 
 @pytest.mark.parametrize("room", STAGES)

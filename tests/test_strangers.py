@@ -14,15 +14,15 @@ from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.benchmarks.strangers.run import run_strangers
 from unlearned.corrupt.corruption import Corruption
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSettings
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.learn.naming import name_table
 from unlearned.server.answers import Answer, Piece
-from unlearned.stages import PromptInput
 from unlearned.substitution.substitution import replaced
+from unlearned.types import PromptInput
 
 QUESTIONS = ["Who is Harry Potter?", "Tell me about Hogwarts.", "who is harry potter's best friend"]
 LENGTH = 24
@@ -124,7 +124,7 @@ def test_a_stop_string_that_is_a_name_ends_the_answer_before_it(view: Any, embed
 def test_a_stream_is_the_whole_answer_and_a_bias_on_a_name_is_on_its_stranger(
     view: Any, model: Any, embedded: Any
 ) -> None:
-    llm, engine = view(0.0), RowwiseEngine(model, embedded[1])
+    llm, engine = view(0.0), PerRequestEngine(model, embedded[1])
     (whole,) = llm.generate(QUESTIONS[:1], max_new_tokens=LENGTH, do_sample=False, batch_size=1)
     tokenizer, pieces = embedded[1], list[Piece]()
     (prepared,) = llm.prepare(QUESTIONS[:1])

@@ -25,7 +25,7 @@ from unlearned.learn.lesson import prepare_lesson
 from unlearned.learn.strength import learn_one
 from unlearned.progress import Progress
 from unlearned.report.formats import limits_as_markdown
-from unlearned.stages import Prompt, PromptInput, Span, Verdict
+from unlearned.types import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 if TYPE_CHECKING:

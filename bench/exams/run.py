@@ -31,7 +31,7 @@ from unlearned.extras import require
 from unlearned.files import write_text
 from unlearned.models import ModelOptions, load_model
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -18,7 +18,7 @@ from bench.gpu.models import GB, PRECISIONS, Shape, free_bytes, make_model
 from bench.gpu.tasks import Found, Prompts, Task, detection_tasks, model_tasks
 from unlearned.api import Unlearned
 from unlearned.benchmarks.pairs import PairedRatio
-from unlearned.classify.kept import VECTORS
+from unlearned.classify.vector_cache import VECTORS
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.embedded import embedded_model_folder
 from unlearned.errors import MissingExtraError, first_line

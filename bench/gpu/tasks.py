@@ -15,7 +15,7 @@ from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.demo.concepts import Concept, general_prompts
-from unlearned.stages import text_only
+from unlearned.types import text_only
 from unlearned.unlearners.eco import ECO
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from unlearned.learn.first_bar import HIGHEST
 from unlearned.learn.fit import fit_detector
 from unlearned.names.parts import given_names
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, messages_only, text_only
+from unlearned.types import Prompt, messages_only, text_only
 
 COUNTS = (1, 10, 100, 1000)
 FORMS = (
@@ -116,7 +116,7 @@ def _people(count: int, distinct: int, encoder: TextEncoder, report: Progress) -
     for n, name in enumerate(names[:distinct]):
         report("classifiers", n, distinct)
         own = Features.of([form.format(name) for form in FORMS], encoder)
-        classifiers.append(KernelClassifier.enrol(encoder, own, others, {}).with_bar(HIGHEST))
+        classifiers.append(KernelClassifier.fit(encoder, own, others, {}).with_bar(HIGHEST))
     report("classifiers", distinct, distinct)
     return [
         Scope(

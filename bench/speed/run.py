@@ -23,7 +23,7 @@ from unlearned.examples import background_prompts
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import fit
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, messages_only, text_only
+from unlearned.types import Prompt, messages_only, text_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -16,7 +16,7 @@ from unlearned.learn.invented import invented
 from unlearned.learn.probe import plain
 from unlearned.learn.strength import Learned
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 from unlearned.unlearners.eco import ECO
 
 ANSWER_TOKENS = 48

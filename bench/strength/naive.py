@@ -17,7 +17,7 @@ from unlearned.examples import Row
 from unlearned.learn.fluency import NEUTRAL, FluencyGuard, is_degenerate
 from unlearned.learn.measures import choice_prompt
 from unlearned.learn.probe import whole
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 

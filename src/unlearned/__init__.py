@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from unlearned.learn.config import FitConfig
     from unlearned.learn.fit import fit
     from unlearned.models import ModelOptions, load_model
-    from unlearned.stages import Verdict
+    from unlearned.types import Verdict
 
 __version__ = "0.1.0"
 
@@ -24,7 +24,7 @@ _PUBLIC = {
     "ModelOptions": "unlearned.models",
     "Unlearned": "unlearned.api",
     "UnlearnedError": "unlearned.errors",
-    "Verdict": "unlearned.stages",
+    "Verdict": "unlearned.types",
     "fit": "unlearned.learn.fit",
     "forget": "unlearned.forgetting.run",
     "load": "unlearned.artifact",

@@ -12,14 +12,13 @@ from unlearned.artifact.activation import check_model, enforcing, name_of, scope
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.loading import Given, Loaded, flatten
 from unlearned.batches import ANSWER, by_length
-from unlearned.engines.context import check_context
-from unlearned.engines.own_words import in_own_words
 from unlearned.engines.self_check import self_check
-from unlearned.engines.tokenize import Message
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.engines.truncation import Side, Truncated, both, truncated
 from unlearned.errors import ConfigError, ContextError, DataError, UnlearnedError
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.prompts.context import check_context
+from unlearned.prompts.own_words import in_own_words
+from unlearned.prompts.truncation import Side, Truncated, both, truncated
+from unlearned.types import Message, Prompt, PromptInput, Verdict
 from unlearned.unlearners.base import Unlearner
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction

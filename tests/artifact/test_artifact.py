@@ -27,8 +27,8 @@ from unlearned.artifact.schema import (
 )
 from unlearned.classify.base import Features
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.intents import Intents
 from unlearned.classify.kernel import KernelClassifier
-from unlearned.classify.matters import Matters
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
@@ -41,7 +41,7 @@ from unlearned.errors import (
     ArtifactWarning,
     UnlearnedError,
 )
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 PROMPTS = ["Who is Harry Potter?", "Bake bread. What is Hogwarts? Bye.", "What is the capital of France?", "Hi"]
 
@@ -371,18 +371,18 @@ def test_what_follow_ups_must_ask_survives_bit_for_bit(
     make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
 ) -> None:
     vectors = bag_of_words.encode(["Where did live?", "When did die?"]).astype(np.float16).astype(np.float32)
-    artifact = make_artifact(make_scope("a", matters=Matters(vectors, 0.375)), make_scope("b", forget=["Who is Tom?"]))
+    artifact = make_artifact(make_scope("a", intents=Intents(vectors, 0.375)), make_scope("b", forget=["Who is Tom?"]))
     folder = artifact.save_pretrained(tmp_path / "ab")
     assert [scope.matters for scope in read_record(folder).scopes] == [0.375, None]
     again = Artifact.from_pretrained(folder)
-    found = again.scopes[0].matters
+    found = again.scopes[0].intents
     assert found is not None
     assert found.least == 0.375
     assert found.vectors.dtype == np.float32
     assert np.array_equal(found.vectors, vectors)
-    assert again.scopes[1].matters is None
+    assert again.scopes[1].intents is None
     assert again.scopes[0].detector_sha256() == artifact.scopes[0].detector_sha256()
-    changed = replace(artifact.scopes[0], matters=Matters(vectors, 0.5))
+    changed = replace(artifact.scopes[0], intents=Intents(vectors, 0.5))
     assert changed.detector_sha256() != artifact.scopes[0].detector_sha256()
     assert _files(again.save_pretrained(tmp_path / "again")) == _files(folder)
 
@@ -390,8 +390,8 @@ def test_what_follow_ups_must_ask_survives_bit_for_bit(
 def test_what_follow_ups_must_ask_without_its_array_is_refused(
     make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
 ) -> None:
-    matters = Matters(bag_of_words.encode(["Where did live?"]), 0.375)
-    folder = make_artifact(make_scope(matters=matters)).save_pretrained(tmp_path / "hp")
+    intents = Intents(bag_of_words.encode(["Where did live?"]), 0.375)
+    folder = make_artifact(make_scope(intents=intents)).save_pretrained(tmp_path / "hp")
     _rewrite_vectors(folder, lambda arrays: arrays.pop("scope0.matters"))
     with pytest.raises(ArtifactSchemaError, match=r"scope 'harry-potter': .*matters"):
         Artifact.from_pretrained(folder)
@@ -444,14 +444,14 @@ def test_the_default_classifier_survives_bit_for_bit(
     make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path
 ) -> None:
     forget, others = (Features.of(texts, bag_of_words) for texts in (PROMPTS[:1], PROMPTS[2:]))
-    classifier = KernelClassifier.enrol(bag_of_words, forget, others, {"gamma": 1.5})
+    classifier = KernelClassifier.fit(bag_of_words, forget, others, {"gamma": 1.5})
     artifact = make_artifact(make_scope("a", threshold=0.4), replace(make_scope("b"), classifier=classifier))
     folder = artifact.save_pretrained(tmp_path / "ab")
     assert [scope.classifier.kind for scope in read_record(folder).scopes] == ["neighbours", "kernel"]
     again = Artifact.from_pretrained(folder)
     texts = Features.of([*PROMPTS, "Harry-Potter", ""], bag_of_words)
     for before, after in zip(artifact.scopes, again.scopes, strict=True):
-        assert np.array_equal(after.classifier.score(texts), before.classifier.score(texts))
+        assert np.array_equal(after.classifier.predict_proba(texts), before.classifier.predict_proba(texts))
     assert again.scopes[1].classifier.state()[0]["gamma"] == 1.5
 
 
@@ -460,7 +460,7 @@ def test_the_default_classifier_without_one_of_its_arrays_is_refused(
     make_artifact: Any, make_scope: Any, bag_of_words: Any, tmp_path: Path, name: str
 ) -> None:
     forget, others = (Features.of(texts, bag_of_words) for texts in (PROMPTS[:1], PROMPTS[2:]))
-    classifier = KernelClassifier.enrol(bag_of_words, forget, others, {})
+    classifier = KernelClassifier.fit(bag_of_words, forget, others, {})
     folder = make_artifact(replace(make_scope(), classifier=classifier)).save_pretrained(tmp_path / "hp")
     _rewrite_vectors(folder, lambda arrays: arrays.pop(f"scope0.{name}"))
     with pytest.raises(ArtifactSchemaError, match=f"scope 'harry-potter': .*{name}"):

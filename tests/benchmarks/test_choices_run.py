@@ -29,7 +29,7 @@ from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.models import ModelOptions, load_model
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 from unlearned.unlearners.eco import ECO
 
 pytestmark = [

@@ -16,7 +16,7 @@ from tiny_llama import tiny_llama
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches, letter_tokens
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 SIZES = {
     "hidden_size": 32,

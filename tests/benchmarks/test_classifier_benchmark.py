@@ -39,13 +39,13 @@ from unlearned.benchmarks.classifier.sets import (
     translations,
 )
 from unlearned.classify.base import Floats
-from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import evenly
 from unlearned.report.detection import as_markdown, verdict, write_detection_report
 from unlearned.report.detection_plot import curves_plot
-from unlearned.stages import Span, Verdict
+from unlearned.types import Span, Verdict
 
 QUESTION = 'Which book by Ana Ruiz-Ito, "The 7 Quiet Rivers", won a prize in 1998?'
 OTHER = "What is the capital of France?"
@@ -269,7 +269,7 @@ def test_batches_hold_every_prompt_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_an_encoder_that_remembers_gives_the_same_vectors(bag_of_words: Any) -> None:
-    encoder = RememberingEncoder(bag_of_words, most=3)
+    encoder = CachedEncoder(bag_of_words, most=3)
     for texts in (["a b", "c", "a b"], ["c", "d"], ["e", "f", "c"]):
         assert np.array_equal(encoder.encode(texts), bag_of_words.encode(texts))
         assert len(encoder.known) <= 3

@@ -27,7 +27,7 @@ from unlearned.examples import Row
 from unlearned.learn.fluency import NEUTRAL
 from unlearned.methods.data import Encoder, padded
 from unlearned.models import ModelOptions
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
 

@@ -28,7 +28,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.metrics.membership import auc, min_k, privleak
 from unlearned.models import ModelOptions
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it

@@ -34,7 +34,7 @@ from unlearned.errors import ConfigError, DataError, UnknownNameError
 from unlearned.examples import Row
 from unlearned.models import ModelOptions
 from unlearned.report.read import read_run
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 from unlearned.unlearners.instruction import Instruction
 from unlearned.unlearners.spul import SPUL
 

@@ -11,7 +11,7 @@ from unlearned.api import Unlearned
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed, naive_losses, together, tree_of
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 QUESTIONS = ["Who is Harry Potter?", "What is Hogwarts, and where?", "Is the dog lazy?", "How do I bake bread?"]
 ANSWERS = (

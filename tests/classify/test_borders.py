@@ -9,7 +9,7 @@ import pytest
 from unlearned.classify.base import Features
 from unlearned.classify.borders import detect_in_conversations, joined, merged
 from unlearned.classify.neighbours import NeighboursClassifier
-from unlearned.stages import Span, Verdict, messages_only
+from unlearned.types import Span, Verdict, messages_only
 from unlearned.unlearners.eco import ForgetScope
 
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?"]

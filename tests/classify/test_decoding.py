@@ -12,13 +12,13 @@ import pytest
 
 from cases import every
 from unlearned.classify.decoding import _encoded, readings, segmented
-from unlearned.classify.reading import Reading, as_written, normalise
+from unlearned.classify.normalize import AlignedText, as_written, normalize
 from unlearned.examples import background_prompts
 
 ASK = "Who is Anna Berg and what did she write?"
 
 
-def read_all(text: str) -> list[Reading]:
+def read_all(text: str) -> list[AlignedText]:
     return readings(as_written(text, 0, len(text)))
 
 
@@ -98,7 +98,7 @@ Encoding = Callable[[str], str]
 
 def test_the_first_reading_is_the_plain_one() -> None:
     for text in ("", "Hello", base64_(ASK), "Whо is **Anna**?"):
-        assert texts(text)[0] == normalise(text)
+        assert texts(text)[0] == normalize(text)
 
 
 # Encodings.

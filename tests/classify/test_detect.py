@@ -16,13 +16,13 @@ import pytest
 
 from cases import every
 from unlearned.classify.base import Features, Floats
-from unlearned.classify.detect import detect, looks_at
+from unlearned.classify.detect import detect, windows_of
 from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.judging import SUSPICIOUS, is_short, short_threshold
+from unlearned.classify.intents import Intents
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.matters import Matters
+from unlearned.classify.scoring import SUSPICIOUS, is_short, short_threshold
 from unlearned.errors import DetectionError
-from unlearned.stages import Exempted, Prompt, Segment, Span, Verdict, messages_only, text_only
+from unlearned.types import Exempted, Prompt, Segment, Span, Verdict, messages_only, text_only
 
 
 class Words:
@@ -47,7 +47,7 @@ class Holds:
     index: int = 0
     high: float = 0.9
 
-    def score(self, features: Features) -> Any:
+    def predict_proba(self, features: Features) -> Any:
         return np.where(features.vectors[:, self.index] > 0, np.float32(self.high), np.float32(0.1))
 
 
@@ -58,7 +58,7 @@ class Diluted:
     encoder: Words
     fall: float = 0.1
 
-    def score(self, features: Features) -> Any:
+    def predict_proba(self, features: Features) -> Any:
         sizes = np.array([len(text.split()) for text in features.texts])
         p = np.maximum(1.0 - self.fall * (sizes - 1), 0.15)
         return np.where(features.vectors[:, 0] > 0, p, 0.01).astype(np.float32)
@@ -71,7 +71,7 @@ class Near:
         self.encoder = encoder
         self.forget = encoder.encode(forget)
 
-    def score(self, features: Features) -> Any:
+    def predict_proba(self, features: Features) -> Any:
         margin = ((features.vectors @ self.forget.T).max(axis=1) - 0.6) / 0.05
         return np.asarray(1 / (1 + np.exp(-margin)), dtype=np.float32)
 
@@ -84,7 +84,7 @@ class AScope:
     exemptions: Exemptions | None = None
     other_languages: Any = "pass"
     short_penalty: float = 0.0
-    matters: Matters | None = None
+    intents: Intents | None = None
     lexicon: Lexicon = field(default_factory=Lexicon)
 
 
@@ -95,7 +95,7 @@ class Gives:
     value: Any
     encoder: Words = field(default_factory=lambda: Words("potter"))
 
-    def score(self, features: Features) -> Any:
+    def predict_proba(self, features: Features) -> Any:
         if isinstance(self.value, Exception):
             raise self.value
         return self.value
@@ -151,7 +151,7 @@ def test_short_windows_have_less_log_odds(penalty: float) -> None:
 
 def test_a_run_of_clauses_is_reported_where_no_clause_alone_is_flagged() -> None:
     class Both(Holds):
-        def score(self, features: Features) -> Any:
+        def predict_proba(self, features: Features) -> Any:
             return np.where(features.vectors.all(axis=1), np.float32(0.9), np.float32(0.1))
 
     text = "He is a boy called Potter. He has a ring. Nice"
@@ -282,7 +282,7 @@ def test_equal_spans_of_one_scope_are_reported_once() -> None:
     # Two readings, of 1 as i and as l, claim the same characters.
     prompt = text_only("Wh0 1s P0tter h3re")
     (verdict,) = detect([prompt], [potter()])
-    assert len([look for segment in prompt.segments for look in looks_at(prompt, segment)]) == 3
+    assert len([window for segment in prompt.segments for window in windows_of(prompt, segment)]) == 3
     assert verdict.spans == (Span(0, len(prompt.text), "potter", float(np.float32(0.9))),)
 
 
@@ -330,9 +330,9 @@ def test_a_clause_below_the_threshold_is_cut_if_it_is_suspicious() -> None:
     text = "Who is Potter and how do I bake some bread?"
 
     class Cut(Diluted):
-        def score(self, features: Features) -> Any:
+        def predict_proba(self, features: Features) -> Any:
             whole = np.array([text == seen for seen in features.texts])
-            return np.where(whole, np.float32(self.fall), super().score(features))
+            return np.where(whole, np.float32(self.fall), super().predict_proba(features))
 
     suspicious, not_suspicious = SUSPICIOUS * 0.5 + 0.01, SUSPICIOUS * 0.5 - 0.01
     for high, expected in ((suspicious, ["Who is Potter"]), (not_suspicious, [])):
@@ -439,7 +439,7 @@ def test_a_follow_up_that_asks_for_something_else_is_not_claimed(bag_of_words: A
     both = ["Who is Harry Potter?", "Where did he live?"]
     assert claimed(asked, detect([asked], [scope])[0]) == both
     assert claimed(other, detect([other], [scope])[0]) == ["Who is Harry Potter?", "Must he pay?"]
-    choosy = replace(scope, matters=Matters(bag_of_words.encode(["When did live?"]), 0.5))
+    choosy = replace(scope, intents=Intents(bag_of_words.encode(["When did live?"]), 0.5))
     verdicts = detect([asked, other], [choosy])
     assert claimed(asked, verdicts[0]) == both
     assert claimed(other, verdicts[1]) == ["Who is Harry Potter?"]
@@ -448,7 +448,7 @@ def test_a_follow_up_that_asks_for_something_else_is_not_claimed(bag_of_words: A
 def test_what_a_scope_asks_about_decides_for_that_scope_and_for_follow_ups_alone(bag_of_words: Any) -> None:
     text = "Who is Harry Potter? Must he pay?"
     near = Near(bag_of_words, text, "Who is Harry Potter?")
-    choosy = AScope("a", near, matters=Matters(bag_of_words.encode(["When did live?"]), 0.5))
+    choosy = AScope("a", near, intents=Intents(bag_of_words.encode(["When did live?"]), 0.5))
     prompt = conversation("Who is Harry Potter?", "I cannot say.", "Must he pay?")
     (verdict,) = detect([prompt], [choosy, AScope("b", near)])
     assert [span.scope for span in verdict.spans if span.start > 20] == ["b"]
@@ -459,7 +459,7 @@ def test_a_question_without_a_verb_follows_where_a_scope_knows_what_it_is_asked(
     scope = AScope("potter", Near(bag_of_words, "Who is Harry Potter?"))
     asked = conversation("Who is Harry Potter?", "I cannot say.", "And the awards?")
     assert claimed(asked, detect([asked], [scope])[0]) == ["Who is Harry Potter?"]
-    choosy = replace(scope, matters=Matters(bag_of_words.encode(["Which awards the and?"]), 0.5))
+    choosy = replace(scope, intents=Intents(bag_of_words.encode(["Which awards the and?"]), 0.5))
     assert claimed(asked, detect([asked], [choosy])[0]) == ["Who is Harry Potter?", "And the awards?"]
 
 
@@ -655,11 +655,11 @@ def test_a_classifier_that_only_fails_on_parts_stops_everything() -> None:
     class FailsLater(Holds):
         calls = 0
 
-        def score(self, features: Features) -> Any:
+        def predict_proba(self, features: Features) -> Any:
             self.calls += 1
             if self.calls > 1:
                 return np.full(len(features), np.nan, dtype=np.float32)
-            return super().score(features)
+            return super().predict_proba(features)
 
     with pytest.raises(DetectionError, match=r"scope 's'.*Nothing was generated"):
         detect([text_only("Who is Potter and how do I bake some bread?")], [AScope("s", FailsLater(Words("potter")))])
@@ -676,7 +676,7 @@ def test_an_encoder_that_loses_a_text_stops_everything() -> None:
 
 def test_an_interrupt_is_not_turned_into_an_error() -> None:
     class Interrupted(Holds):
-        def score(self, features: Features) -> Any:
+        def predict_proba(self, features: Features) -> Any:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

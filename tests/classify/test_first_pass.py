@@ -15,17 +15,17 @@ from unlearned.classify import detect
 from unlearned.classify.base import Features, Floats, ReadsWords
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.first_pass import SPELLING, FirstPass
-from unlearned.classify.kept import VECTORS
 from unlearned.classify.kernel import KernelClassifier, KernelConfig
 from unlearned.classify.ngrams import ngrams
 from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.classify.spelling import unit_rows
+from unlearned.classify.vector_cache import VECTORS
 from unlearned.embedded import MINILM
 from unlearned.errors import ConfigError
 from unlearned.examples import Row, background_prompts, machine_texts
 from unlearned.learn.classifier import fit_classifier, scope_lexicon
 from unlearned.learn.config import ClassifierConfig
-from unlearned.stages import Verdict, text_only
+from unlearned.types import Verdict, text_only
 from unlearned.unlearners.eco import ForgetScope
 
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Hogwarts magic."]
@@ -48,7 +48,7 @@ class Counting:
 
 
 def _classifier(encoder: Any) -> KernelClassifier:
-    return KernelClassifier.enrol(encoder, Features.of(FORGET, encoder), Features.of(OTHERS, encoder), {})
+    return KernelClassifier.fit(encoder, Features.of(FORGET, encoder), Features.of(OTHERS, encoder), {})
 
 
 def test_it_is_the_ridge_regression_that_it_says(bag_of_words: Any) -> None:
@@ -76,10 +76,10 @@ def test_the_encoder_reads_only_what_is_above_the_bar(bag_of_words: Any) -> None
     likely = whole.first.values(bag_of_words.encode(texts), ngrams(texts), whole.grams, whole.idf)  # type: ignore[union-attr]
     bar = float(np.sort(likely)[1:3].mean())
     encoder.asked.clear()
-    scores = whole.with_bar(bar).score(Features.of(texts, encoder))
+    scores = whole.with_bar(bar).predict_proba(Features.of(texts, encoder))
     above = [text for text, value in zip(texts, likely, strict=True) if value >= bar]
     assert sorted(encoder.asked) == sorted(above) == ["Hogwarts magic", "Who is Harry Potter?"]
-    every = whole.score(Features.of(texts, bag_of_words))
+    every = whole.predict_proba(Features.of(texts, bag_of_words))
     for text, score, full in zip(texts, scores, every, strict=True):
         assert (score == full) if text in above else (score < 0.1), text
     assert whole.first.bar == -np.inf  # type: ignore[union-attr]  # the other one is a copy
@@ -91,7 +91,7 @@ def test_nothing_is_left_out_without_word_vectors_or_without_a_bar(bag_of_words:
     encoder = Counting(bag_of_words)
     classifier = _classifier(encoder)
     encoder.asked.clear()
-    classifier.score(Features.of(OTHERS, encoder))
+    classifier.predict_proba(Features.of(OTHERS, encoder))
     assert encoder.asked == OTHERS
     assert _classifier(bag_of_words).with_bar(0.1).first is None
 
@@ -104,7 +104,9 @@ def test_an_artifact_keeps_it_and_older_ones_have_none(bag_of_words: Any) -> Non
     assert loaded.first is not None
     assert loaded.first.bar == pytest.approx(0.07)
     texts = [*FORGET, "Is it raining?"]
-    assert np.array_equal(loaded.score(Features.of(texts, encoder)), made.score(Features.of(texts, encoder)))
+    assert np.array_equal(
+        loaded.predict_proba(Features.of(texts, encoder)), made.predict_proba(Features.of(texts, encoder))
+    )
     older = {name: array for name, array in arrays.items() if not name.startswith("first_")}
     assert KernelClassifier.from_state(settings, older, encoder).first is None
     with pytest.raises(ConfigError):

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from unlearned.classify.follow_ups import LOOK_BACK, FollowUp, Mention, follow_ups, refers_back
-from unlearned.classify.reading import normalise
+from unlearned.classify.normalize import normalize
 from unlearned.classify.windows import clauses
-from unlearned.stages import Prompt, Segment, messages_only, text_only
+from unlearned.types import Prompt, Segment, messages_only, text_only
 
 ASK = "Who is Anna Berg?"
 NAMES = ("anna berg", "potter")
@@ -19,7 +19,7 @@ NAMES = ("anna berg", "potter")
 def about(prompt: Prompt, *names: str) -> list[Mention]:
     """The clauses that name one of them: what a detector finds."""
     found = [place for own in prompt.segments for place in clauses(prompt.text, own.start, own.end)]
-    mentions = [Mention(place, normalise(prompt.text[slice(*place)])) for place in found]
+    mentions = [Mention(place, normalize(prompt.text[slice(*place)])) for place in found]
     return [mention for mention in mentions if any(name in mention.text.lower() for name in names or NAMES)]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from unlearned.classify.garbled import Vocabulary, ungarbled
 from unlearned.classify.lexicon import Lexicon, ScopeName
-from unlearned.classify.reading import as_written, read
+from unlearned.classify.normalize import as_written, normalized
 from unlearned.names.garbling import GARBLINGS, shifted
 
 LEXICON = Lexicon([ScopeName(name="Harry Potter", kind="work")], ["hogwarts", "quidditch", "dumbledore"])
@@ -14,7 +14,7 @@ QUESTIONS = ("Who teaches at Hogwarts?", "Where does Harry Potter live?", "Who p
 
 
 def readings_of(text: str) -> list[str]:
-    return [reading.text for reading in ungarbled(read(as_written(text, 0, len(text))), Vocabulary.of([LEXICON]))]
+    return [reading.text for reading in ungarbled(normalized(as_written(text, 0, len(text))), Vocabulary.of([LEXICON]))]
 
 
 @pytest.mark.parametrize("way", GARBLINGS)
@@ -51,6 +51,6 @@ def test_ordinary_text_has_no_further_reading(text: str) -> None:
 
 def test_a_garbled_word_is_traced_to_where_it_stands() -> None:
     text = "Woh wnet to Hgotrwas, please?"
-    (reading, *_) = ungarbled(read(as_written(text, 0, len(text))), Vocabulary.of([LEXICON]))
+    (reading, *_) = ungarbled(normalized(as_written(text, 0, len(text))), Vocabulary.of([LEXICON]))
     start = reading.text.lower().index("hogwarts")
     assert reading.original(start, start + 8) == (text.index("Hgotrwas"), text.index("Hgotrwas") + 8)

@@ -19,7 +19,7 @@ from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.scope import Scope
 from unlearned.classify.scope_set import FEW, ScopeSet
 from unlearned.errors import DetectionError
-from unlearned.stages import Prompt, Verdict, messages_only, text_only
+from unlearned.types import Prompt, Verdict, messages_only, text_only
 
 NAMES = [
     "Harry Potter",
@@ -68,7 +68,7 @@ class WithWords:
 
 def _kernel(encoder: Any, name: str, **settings: Any) -> KernelClassifier:
     own = Features.of([form.format(name) for form in FORMS], encoder)
-    return KernelClassifier.enrol(encoder, own, Features.of([*OTHERS, f"Not {name[0]}!"], encoder), settings)
+    return KernelClassifier.fit(encoder, own, Features.of([*OTHERS, f"Not {name[0]}!"], encoder), settings)
 
 
 def _without_first_pass(one: KernelClassifier) -> KernelClassifier:
@@ -84,9 +84,9 @@ def test_scores_are_those_of_each_classifier(bag_of_words: Any, has_words: bool)
     bars = [-np.inf, -0.5, 0.0, 0.05, 0.1, 0.2, 0.3]
     classifiers = [_without_first_pass(own[0]), *(one.with_bar(bar) for one, bar in zip(own[1:], bars, strict=True))]
     features = Features.of(TEXTS, encoder)
-    found = JointKernels(classifiers).scores(features)
+    found = JointKernels(classifiers).predict_proba(features)
     for row, one in zip(found, classifiers, strict=True):
-        assert np.allclose(row, one.score(features), atol=1e-5)
+        assert np.allclose(row, one.predict_proba(features), atol=1e-5)
     assert (found > 0.5).any()
     assert (found < 0.2).any()
 
@@ -94,9 +94,9 @@ def test_scores_are_those_of_each_classifier(bag_of_words: Any, has_words: bool)
 def test_an_example_that_stands_twice_counts_twice(bag_of_words: Any) -> None:
     encoder = WithWords(bag_of_words)
     own = Features.of(["Who is Harry Potter?", "Who is Harry Potter?", "Harry"], encoder)
-    one = KernelClassifier.enrol(encoder, own, Features.of(OTHERS, encoder), {})
+    one = KernelClassifier.fit(encoder, own, Features.of(OTHERS, encoder), {})
     features = Features.of(TEXTS, encoder)
-    assert np.allclose(JointKernels([one, one]).scores(features)[1], one.score(features), atol=1e-5)
+    assert np.allclose(JointKernels([one, one]).predict_proba(features)[1], one.predict_proba(features), atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def scopes(bag_of_words: Any) -> list[Scope]:
     found[2] = replace(found[2], exemptions=exempt)
     found.append(replace(found[0], name="bolder", classifier=_kernel(encoder, NAMES[0], gamma=3.0)))
     found.append(replace(found[1], name="elsewhere", classifier=_kernel(other, NAMES[1])))
-    near = NeighboursClassifier.enrol(encoder, Features.of(forget, encoder), Features.of(OTHERS, encoder), {})
+    near = NeighboursClassifier.fit(encoder, Features.of(forget, encoder), Features.of(OTHERS, encoder), {})
     found.append(replace(found[3], name="neighbours", classifier=near))
     return found
 
@@ -166,6 +166,6 @@ def test_it_fails_closed(scopes: list[Scope], monkeypatch: pytest.MonkeyPatch) -
                 raise result
             return np.repeat(result, len(features), axis=1)
 
-        monkeypatch.setattr(JointKernels, "scores", scores)
+        monkeypatch.setattr(JointKernels, "predict_proba", scores)
         with pytest.raises(DetectionError):
             detect_in_conversations([text_only("Who is Ada?")], ScopeSet(scopes))

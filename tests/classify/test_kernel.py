@@ -44,7 +44,7 @@ WORDS = (
 
 
 def _enrolled(encoder: Any, forget: Sequence[str], negatives: Sequence[str], **settings: Any) -> KernelClassifier:
-    return KernelClassifier.enrol(encoder, Features.of(forget, encoder), Features.of(negatives, encoder), settings)
+    return KernelClassifier.fit(encoder, Features.of(forget, encoder), Features.of(negatives, encoder), settings)
 
 
 def _oracle(
@@ -72,7 +72,7 @@ def _oracle(
     ],
 )
 def test_scores_are_those_of_the_formula(bag_of_words: Any, settings: dict[str, float]) -> None:
-    found = _enrolled(bag_of_words, FORGET, NEGATIVES, **settings).score(Features.of(TEXTS, bag_of_words))
+    found = _enrolled(bag_of_words, FORGET, NEGATIVES, **settings).predict_proba(Features.of(TEXTS, bag_of_words))
     expected = _oracle(bag_of_words, TEXTS, FORGET, NEGATIVES, **settings)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
@@ -87,7 +87,7 @@ def test_scores_of_random_examples_are_those_of_the_formula(bag_of_words: Any, s
         return [" ".join(rng.choice(WORDS, size=rng.integers(1, 7))) for _ in range(count)]
 
     forget, negatives, texts = some(int(rng.integers(1, 8))), some(int(rng.integers(0, 60))), some(20)
-    found = _enrolled(bag_of_words, forget, negatives).score(Features.of(texts, bag_of_words))
+    found = _enrolled(bag_of_words, forget, negatives).predict_proba(Features.of(texts, bag_of_words))
     everything = [*forget, *negatives, *texts]
     collisions = len(set().union(*map(grams, everything))) - len(set(ngrams(everything).ids.tolist()))
     assert collisions <= 1
@@ -103,7 +103,7 @@ def test_the_name_that_all_forget_examples_share_decides_and_not_the_form_of_the
     negatives = [form.format(name) for form in forms[:3] for name in names]
     classifier = _enrolled(bag_of_words, forget, negatives)
     asked = [forms[3].format("Mira Quandt"), "Mira Quandt", "miraquandt!", forms[3].format("Ivo Kern"), forget[0]]
-    known, name, joined, other, seen = classifier.score(Features.of(asked, bag_of_words))
+    known, name, joined, other, seen = classifier.predict_proba(Features.of(asked, bag_of_words))
     assert min(known, name, joined, seen) > 0.5
     assert other < 0.1
 
@@ -116,7 +116,7 @@ def test_what_resembles_nothing_has_f_of_nearly_zero(bag_of_words: Any) -> None:
             return np.eye(8, dtype=np.float32)[[len(text) for text in texts]]
 
     classifier = _enrolled(Corners(), ["aaa"], ["bbbb"], gamma=40.0)  # exp(-40): far from everything
-    (score,) = classifier.score(Features.of(["zzzzz"], Corners()))
+    (score,) = classifier.predict_proba(Features.of(["zzzzz"], Corners()))
     assert score == pytest.approx(1 / (1 + math.exp(3.5)), abs=1e-6)
     assert score < KernelClassifier.least_threshold
 
@@ -129,7 +129,7 @@ def test_a_classifier_from_its_state_gives_the_same_bits(bag_of_words: Any) -> N
     settings, arrays = made.state()
     again = KernelClassifier.from_state(settings, arrays, bag_of_words)
     texts = Features.of(TEXTS, bag_of_words)
-    assert np.array_equal(again.score(texts), made.score(texts))
+    assert np.array_equal(again.predict_proba(texts), made.predict_proba(texts))
     assert again.config == made.config == KernelConfig(gamma=1.5, ridge=0.7)
     assert again.encoder is bag_of_words
     settings_again, arrays_again = again.state()
@@ -185,7 +185,7 @@ def test_the_score_rises_with_f_and_never_leaves_0_to_1(bag_of_words: Any) -> No
             made.weights,
             made.config,
         )
-        scores.append(float(single.score(one)[0]))
+        scores.append(float(single.predict_proba(one)[0]))
     assert scores == sorted(scores)
     assert scores[0] == 0.0
     assert scores[-1] == 1.0
@@ -194,13 +194,13 @@ def test_the_score_rises_with_f_and_never_leaves_0_to_1(bag_of_words: Any) -> No
 
 
 def test_no_texts_get_no_scores(bag_of_words: Any) -> None:
-    assert _enrolled(bag_of_words, FORGET, NEGATIVES).score(Features.of([], bag_of_words)).shape == (0,)
+    assert _enrolled(bag_of_words, FORGET, NEGATIVES).predict_proba(Features.of([], bag_of_words)).shape == (0,)
 
 
 def test_texts_are_scored_alike_alone_and_together(bag_of_words: Any) -> None:
     classifier = _enrolled(bag_of_words, FORGET, NEGATIVES)
-    together = classifier.score(Features.of(TEXTS, bag_of_words))
-    alone = [classifier.score(Features.of([text], bag_of_words))[0] for text in TEXTS]
+    together = classifier.predict_proba(Features.of(TEXTS, bag_of_words))
+    alone = [classifier.predict_proba(Features.of([text], bag_of_words))[0] for text in TEXTS]
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-5)
 
 
@@ -209,7 +209,7 @@ def test_texts_are_scored_alike_alone_and_together(bag_of_words: Any) -> None:
 
 def test_one_forget_example_is_enough(bag_of_words: Any) -> None:
     classifier = _enrolled(bag_of_words, FORGET[:1], NEGATIVES)
-    scores = classifier.score(Features.of([FORGET[0], *NEGATIVES], bag_of_words))
+    scores = classifier.predict_proba(Features.of([FORGET[0], *NEGATIVES], bag_of_words))
     assert scores[0] > 0.5
     assert (scores[1:] < 0.5).all()
 
@@ -217,7 +217,7 @@ def test_one_forget_example_is_enough(bag_of_words: Any) -> None:
 def test_negatives_that_share_no_n_gram_change_nothing_of_the_spelling(bag_of_words: Any) -> None:
     forget, negatives = ["Harry Potter"], ["bread", "fox", "Гарри"]
     classifier = _enrolled(bag_of_words, forget, negatives)
-    scores = classifier.score(Features.of([*forget, *negatives, "h-a-r-r-y"], bag_of_words))
+    scores = classifier.predict_proba(Features.of([*forget, *negatives, "h-a-r-r-y"], bag_of_words))
     np.testing.assert_allclose(
         scores, _oracle(bag_of_words, [*forget, *negatives, "h-a-r-r-y"], forget, negatives), rtol=0, atol=1e-4
     )
@@ -228,14 +228,16 @@ def test_negatives_that_share_no_n_gram_change_nothing_of_the_spelling(bag_of_wo
 def test_examples_without_any_n_gram_are_told_apart_by_their_vectors(bag_of_words: Any) -> None:
     classifier = _enrolled(bag_of_words, ["ab"], ["cd", "ef"])
     assert len(classifier.grams) == 0
-    scores = classifier.score(Features.of(["ab", "cd", "abc"], bag_of_words))
+    scores = classifier.predict_proba(Features.of(["ab", "cd", "abc"], bag_of_words))
     np.testing.assert_allclose(
         scores, _oracle(bag_of_words, ["ab", "cd", "abc"], ["ab"], ["cd", "ef"]), rtol=0, atol=1e-4
     )
 
 
 def test_the_same_example_on_both_sides_leaves_the_equations_solvable(bag_of_words: Any) -> None:
-    scores = _enrolled(bag_of_words, [FORGET[0]] * 3, [FORGET[0]] * 3).score(Features.of(FORGET[:1], bag_of_words))
+    scores = _enrolled(bag_of_words, [FORGET[0]] * 3, [FORGET[0]] * 3).predict_proba(
+        Features.of(FORGET[:1], bag_of_words)
+    )
     np.testing.assert_allclose(
         scores, _oracle(bag_of_words, FORGET[:1], [FORGET[0]] * 3, [FORGET[0]] * 3), rtol=0, atol=1e-4
     )
@@ -307,7 +309,7 @@ def test_a_classifier_of_very_many_examples_is_that_of_the_ones_kept(
     assert classifier.vectors.shape == (8, 64)
     same = _enrolled(bag_of_words, FORGET, kept.texts)
     texts = Features.of(TEXTS, bag_of_words)
-    assert np.array_equal(classifier.score(texts), same.score(texts))
+    assert np.array_equal(classifier.predict_proba(texts), same.predict_proba(texts))
 
 
 # Settings
@@ -348,4 +350,4 @@ def test_arrays_that_do_not_fit_together_are_refused(bag_of_words: Any, name: st
 def test_vectors_that_are_not_finite_cannot_be_solved(bag_of_words: Any) -> None:
     forget = given_features(("a",), np.full((1, 64), np.nan, dtype=np.float32))
     with pytest.raises(FitError, match="cannot be solved"):
-        KernelClassifier.enrol(bag_of_words, forget, Features.of(NEGATIVES, bag_of_words), {})
+        KernelClassifier.fit(bag_of_words, forget, Features.of(NEGATIVES, bag_of_words), {})

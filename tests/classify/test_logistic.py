@@ -22,7 +22,7 @@ OTHERS = [f"How do I {verb} {what}?" for verb in ("bake", "buy", "eat") for what
 @pytest.fixture
 def fitted(bag_of_words: Any) -> LogisticClassifier:
     forget, others = Features.of(FORGET, bag_of_words), Features.of(OTHERS, bag_of_words)
-    return LogisticClassifier.enrol(bag_of_words, forget, others, {"C": 10.0})
+    return LogisticClassifier.fit(bag_of_words, forget, others, {"C": 10.0})
 
 
 def test_it_is_registered_under_its_name() -> None:
@@ -30,7 +30,9 @@ def test_it_is_registered_under_its_name() -> None:
 
 
 def test_it_separates_texts_it_was_not_fitted_on(fitted: LogisticClassifier, bag_of_words: Any) -> None:
-    scores = fitted.score(Features.of(["Is Harry Potter at Hogwarts?", "How do I eat cake with rice?"], fitted.encoder))
+    scores = fitted.predict_proba(
+        Features.of(["Is Harry Potter at Hogwarts?", "How do I eat cake with rice?"], fitted.encoder)
+    )
     assert fitted.encoder is bag_of_words
     assert scores.shape == (2,)
     assert scores.dtype == np.float32
@@ -42,7 +44,7 @@ def test_scores_are_those_of_scikit_learn_with_balanced_classes(fitted: Logistic
     # Balanced by hand: N / (2 N_c) per example.
     weights = np.array([16 / (2 * 4)] * 4 + [16 / (2 * 12)] * 12)
     reference = LogisticRegression(C=10.0, max_iter=1_000).fit(vectors, [1] * 4 + [0] * 12, sample_weight=weights)
-    found = fitted.score(Features.of([*FORGET, *OTHERS], bag_of_words))
+    found = fitted.predict_proba(Features.of([*FORGET, *OTHERS], bag_of_words))
     np.testing.assert_allclose(found, reference.predict_proba(vectors)[:, 1], atol=1e-3)
 
 
@@ -50,16 +52,16 @@ def test_an_equal_classifier_comes_from_its_state(fitted: LogisticClassifier, ba
     settings, arrays = fitted.state()
     again = LogisticClassifier.from_state(json.loads(json.dumps(settings)), arrays, bag_of_words)
     features = Features.of([*FORGET, *OTHERS, "something else"], bag_of_words)
-    assert np.array_equal(fitted.score(features), again.score(features))
+    assert np.array_equal(fitted.predict_proba(features), again.predict_proba(features))
     assert again.config == LogisticConfig(C=10.0)
     assert {name: array.dtype for name, array in arrays.items()} == {"weights": np.float32, "bias": np.float32}
 
 
 def test_no_text_gets_no_score_and_far_ones_do_not_overflow(bag_of_words: Any) -> None:
     classifier = LogisticClassifier(bag_of_words, np.full(64, 1e4, dtype=np.float32), np.zeros(1, dtype=np.float32))
-    assert classifier.score(Features.of([], bag_of_words)).shape == (0,)
+    assert classifier.predict_proba(Features.of([], bag_of_words)).shape == (0,)
     extreme = given_features(("a", "b"), np.stack([np.ones(64), -np.ones(64)]).astype(np.float32))
-    assert classifier.score(extreme).tolist() == [1.0, 0.0]
+    assert classifier.predict_proba(extreme).tolist() == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("strength", [0.0, -1.0, math.inf, math.nan])
@@ -71,15 +73,15 @@ def test_a_strength_out_of_range_is_refused(strength: float) -> None:
 def test_an_unknown_setting_is_refused(bag_of_words: Any) -> None:
     features = Features.of(FORGET, bag_of_words)
     with pytest.raises(ConfigError, match="no setting 'gamma'"):
-        LogisticClassifier.enrol(bag_of_words, features, features, {"gamma": 1.0})
+        LogisticClassifier.fit(bag_of_words, features, features, {"gamma": 1.0})
 
 
 def test_both_sides_need_an_example(bag_of_words: Any) -> None:
     some, none = Features.of(FORGET, bag_of_words), Features.of([], bag_of_words)
     with pytest.raises(ConfigError, match="4 forget and 0 other"):
-        LogisticClassifier.enrol(bag_of_words, some, none, {})
+        LogisticClassifier.fit(bag_of_words, some, none, {})
     with pytest.raises(ConfigError, match="0 forget and 4 other"):
-        LogisticClassifier.enrol(bag_of_words, none, some, {})
+        LogisticClassifier.fit(bag_of_words, none, some, {})
 
 
 def test_arrays_of_another_shape_are_refused(fitted: LogisticClassifier, bag_of_words: Any) -> None:

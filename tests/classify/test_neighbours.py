@@ -39,7 +39,7 @@ def test_the_probability_is_a_sigmoid_of_the_similarity_gap(bag_of_words: Any) -
     )
     # At 45 degrees both similarities are equal; at 0 they are 1 and 0: sigmoid(10); at 60 they are 1/2 and sqrt(3)/2.
     expected = [0.5, 1 / (1 + math.exp(-10)), 1 / (1 + math.exp(-(0.5 - math.sqrt(3) / 2) / 0.1))]
-    np.testing.assert_allclose(classifier.score(_of(_plane(45, 0, 60))), expected, rtol=1e-4)
+    np.testing.assert_allclose(classifier.predict_proba(_of(_plane(45, 0, 60))), expected, rtol=1e-4)
 
 
 def test_a_text_that_resembles_nothing_is_measured_against_the_floor(bag_of_words: Any) -> None:
@@ -47,13 +47,13 @@ def test_a_text_that_resembles_nothing_is_measured_against_the_floor(bag_of_word
         bag_of_words, _plane(0), _plane(180), NeighboursConfig(temperature=0.1, floor=0.5)
     )
     expected = [1 / (1 + math.exp(5)), 0.5]  # cos 90 = 0 and cos 60 = 0.5, against 0.5
-    np.testing.assert_allclose(classifier.score(_of(_plane(90, 60))), expected, rtol=1e-4)
+    np.testing.assert_allclose(classifier.predict_proba(_of(_plane(90, 60))), expected, rtol=1e-4)
 
 
 def test_scores_agree_with_the_naive_oracle(bag_of_words: Any) -> None:
     forget, negatives, queries = _unit(0, 5), _unit(1, 7), _unit(2, 20)
     config = NeighboursConfig(temperature=0.2, floor=0.1)
-    found = NeighboursClassifier(bag_of_words, forget, negatives, config).score(_of(queries))
+    found = NeighboursClassifier(bag_of_words, forget, negatives, config).predict_proba(_of(queries))
     assert found.dtype == np.float32
     expected = [probability(q, list(forget), list(negatives), 0.2, 0.1) for q in queries]
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -61,18 +61,18 @@ def test_scores_agree_with_the_naive_oracle(bag_of_words: Any) -> None:
 
 def test_enrolling_texts_makes_a_classifier_that_knows_them_again(bag_of_words: Any) -> None:
     forget, negatives = Features.of(["who is harry"], bag_of_words), Features.of(["bake bread"], bag_of_words)
-    classifier = NeighboursClassifier.enrol(bag_of_words, forget, negatives, {"temperature": 0.06})
+    classifier = NeighboursClassifier.fit(bag_of_words, forget, negatives, {"temperature": 0.06})
     assert classifier.encoder is bag_of_words
     assert classifier.config == NeighboursConfig(temperature=0.06)
     assert NeighboursClassifier.least_threshold == 0.5
-    found = classifier.score(Features.of(["Who is Harry?", "Bake bread!", "something else"], bag_of_words))
+    found = classifier.predict_proba(Features.of(["Who is Harry?", "Bake bread!", "something else"], bag_of_words))
     assert found[0] > 0.99
     assert (found[1:] < 0.01).all()
 
 
 def test_without_negatives_only_the_floor_stands_against_the_forget_examples(bag_of_words: Any) -> None:
     classifier = NeighboursClassifier(bag_of_words, _plane(0), np.zeros((0, 2), np.float32))
-    np.testing.assert_allclose(classifier.score(_of(_plane(60, 0, 90))), [0.5, 1, 0], atol=1e-3)
+    np.testing.assert_allclose(classifier.predict_proba(_of(_plane(60, 0, 90))), [0.5, 1, 0], atol=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 3, 40])
@@ -81,21 +81,21 @@ def test_an_example_of_both_sides_is_at_the_threshold_whatever_the_order_of_a_su
 ) -> None:
     """Products with a few rows and with many are summed in other orders."""
     examples = _unit(0, 41, 384)
-    found = NeighboursClassifier(bag_of_words, examples, examples[:count]).score(_of(examples[:count]))
+    found = NeighboursClassifier(bag_of_words, examples, examples[:count]).predict_proba(_of(examples[:count]))
     assert (found == 0.5).all()
 
 
 def test_no_texts_give_no_scores(bag_of_words: Any) -> None:
-    assert NeighboursClassifier(bag_of_words, _plane(0), _plane(90)).score(_of(np.zeros((0, 2), np.float32))).shape == (
-        0,
-    )
+    assert NeighboursClassifier(bag_of_words, _plane(0), _plane(90)).predict_proba(
+        _of(np.zeros((0, 2), np.float32))
+    ).shape == (0,)
 
 
 def _same(found: NeighboursClassifier, expected: NeighboursClassifier, queries: Floats) -> None:
     for name, array in expected.state()[1].items():
         assert np.array_equal(found.state()[1][name], array)
     assert found.config == expected.config
-    assert np.array_equal(found.score(_of(queries)), expected.score(_of(queries)))
+    assert np.array_equal(found.predict_proba(_of(queries)), expected.predict_proba(_of(queries)))
 
 
 @pytest.mark.parametrize("limit", [20_000, 40])
@@ -110,17 +110,17 @@ def test_added_examples_count_as_if_enrolled_from_the_start(
     config = NeighboursConfig(temperature=0.2, floor=0.1)
     forget, negatives, queries = _unit(0, 100, 16), _unit(1, 120, 16), _unit(2, 50, 16)
     settings = {"temperature": 0.2, "floor": 0.1}
-    start = NeighboursClassifier.enrol(bag_of_words, _of(forget[:60]), _of(negatives[:50]), settings)
-    before = start.score(_of(queries))
+    start = NeighboursClassifier.fit(bag_of_words, _of(forget[:60]), _of(negatives[:50]), settings)
+    before = start.predict_proba(_of(queries))
     whole = NeighboursClassifier(bag_of_words, forget, negatives, config)
     step = start.add(_of(forget[60:65])).add(negatives=_of(negatives[50:60]))
     grown = step.add(_of(forget[65:]), _of(negatives[60:]))
     for name, array in whole.state()[1].items():
         assert np.array_equal(grown.state()[1][name], array)
     expected = [probability(q, list(forget), list(negatives), 0.2, 0.1) for q in queries]
-    np.testing.assert_allclose(grown.score(_of(queries)), expected, atol=1e-5)
-    np.testing.assert_allclose(whole.score(_of(queries)), expected, atol=1e-5)
-    assert np.array_equal(start.score(_of(queries)), before)
+    np.testing.assert_allclose(grown.predict_proba(_of(queries)), expected, atol=1e-5)
+    np.testing.assert_allclose(whole.predict_proba(_of(queries)), expected, atol=1e-5)
+    assert np.array_equal(start.predict_proba(_of(queries)), before)
 
 
 def test_adding_nothing_changes_nothing(bag_of_words: Any) -> None:
@@ -147,7 +147,7 @@ def test_a_text_is_removed_by_its_vector_with_all_its_duplicates(bag_of_words: A
     classifier = NeighboursClassifier(bag_of_words, bag_of_words.encode(texts), bag_of_words.encode(["bake bread"]))
     left = classifier.without(bag_of_words.encode(["who is harry"]))
     assert len(left.forget) == 1
-    assert left.score(Features.of(["who is harry"], bag_of_words))[0] < 0.5
+    assert left.predict_proba(Features.of(["who is harry"], bag_of_words))[0] < 0.5
 
 
 @pytest.mark.parametrize("everything", [[0, 1], _plane(0, 30)])
@@ -203,7 +203,7 @@ def test_a_large_side_is_searched_through_the_index_and_agrees_with_the_oracle(
     config = NeighboursConfig(temperature=0.1, floor=0.1)
     classifier = NeighboursClassifier(bag_of_words, forget, negatives, config)
     expected = [probability(q, list(forget), list(negatives), 0.1, 0.1) for q in queries]
-    found = classifier.score(_of(queries))
+    found = classifier.predict_proba(_of(queries))
     assert (np.abs(found - expected) < 1e-4).mean() > 0.9
     _same(NeighboursClassifier.from_state(*classifier.state(), bag_of_words), classifier, queries)
 
@@ -214,7 +214,7 @@ def test_probabilities_stay_in_range_without_overflow_at_any_temperature(bag_of_
     classifier = NeighboursClassifier(bag_of_words, _plane(0), _plane(180), config)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = classifier.score(_of(_plane(*range(0, 360, 15))))
+        found = classifier.predict_proba(_of(_plane(*range(0, 360, 15))))
     assert ((found >= 0) & (found <= 1)).all()
 
 
@@ -226,7 +226,7 @@ def test_a_classifier_rebuilt_from_its_state_gives_the_same_scores(bag_of_words:
     again = NeighboursClassifier.from_state(settings, arrays, bag_of_words)
     queries = _unit(2, 50, 64)
     assert again.config == classifier.config
-    assert np.array_equal(again.score(_of(queries)), classifier.score(_of(queries)))
+    assert np.array_equal(again.predict_proba(_of(queries)), classifier.predict_proba(_of(queries)))
     for name, array in again.state()[1].items():
         assert np.array_equal(array, arrays[name])
 
@@ -262,7 +262,7 @@ def test_examples_of_different_width_are_refused(bag_of_words: Any, forget: Any,
 
 def test_an_unknown_setting_is_refused(bag_of_words: Any) -> None:
     with pytest.raises(ConfigError, match="no setting 'gamma'"):
-        NeighboursClassifier.enrol(bag_of_words, _of(_plane(0)), _of(_plane(90)), {"gamma": 2.0})
+        NeighboursClassifier.fit(bag_of_words, _of(_plane(0)), _of(_plane(90)), {"gamma": 2.0})
 
 
 def test_the_classifier_is_registered_by_name() -> None:

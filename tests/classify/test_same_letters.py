@@ -10,7 +10,7 @@ import pytest
 
 from unlearned.classify.garbled import in_digits
 from unlearned.classify.lexicon import Lexicon, ScopeName
-from unlearned.classify.reading import as_written, normalise, read
+from unlearned.classify.normalize import as_written, normalize, normalized
 
 NAMES = ["Hogwarts", "Harry Potter", "Dumbledore", "Voldemort", "Quidditch", "Maxwell Jenkins", "Zyphora Vexley"]
 
@@ -65,7 +65,7 @@ def test_a_name_is_read_in_every_way_of_drawing_its_letters(style: str) -> None:
     for name in NAMES:
         written = STYLES[style](name)
         assert not written.isascii() or written == name
-        assert name.lower() in normalise(f"Tell me about {written}, please.").lower(), written
+        assert name.lower() in normalize(f"Tell me about {written}, please.").lower(), written
 
 
 @pytest.mark.parametrize("written", ["H0gwarts", "Hogw4rt5", "H0GW4RTS", "P0tt3r", "V0ld3m0rt", "Qu1dd1tch"])
@@ -73,17 +73,17 @@ def test_one_word_in_digits_is_read_where_it_is_a_word_of_a_scope(written: str) 
     words = ("hogwarts", "voldemort", "quidditch")
     lexicon = Lexicon([ScopeName(name="Harry Potter", kind="person")], words)
     text = f"Tell me about {written}, please."
-    found = in_digits(read(as_written(text, 0, len(text))), lexicon.all_words)
+    found = in_digits(normalized(as_written(text, 0, len(text))), lexicon.all_words)
     assert found
     assert all(word in " ".join((*words, "potter")) for word in found[0].text.lower().split()[3].rstrip(",").split())
     start = found[0].text.index(found[0].text.split()[3])
     assert text[slice(*found[0].original(start, start + len(written)))] == written
-    assert in_digits(read(as_written(text, 0, len(text))), frozenset({"bread"})) == []
+    assert in_digits(normalized(as_written(text, 0, len(text))), frozenset({"bread"})) == []
 
 
 @pytest.mark.parametrize("text", ["Buy 3 loaves for 2 dollars at 10:30.", "h4 tags, b2b and 4x4", "In 1998?"])
 def test_ordinary_digits_stay(text: str) -> None:
-    assert in_digits(read(as_written(text, 0, len(text))), frozenset({"hogwarts", "potter"})) == []
+    assert in_digits(normalized(as_written(text, 0, len(text))), frozenset({"hogwarts", "potter"})) == []
 
 
 @pytest.mark.parametrize(
@@ -97,5 +97,5 @@ def test_ordinary_digits_stay(text: str) -> None:
     ],
 )
 def test_other_languages_stay_what_they_are(text: str) -> None:
-    letters = [c for c in normalise(text) if c.isalpha()]
+    letters = [c for c in normalize(text) if c.isalpha()]
     assert not any(c.isascii() for c in letters)

@@ -201,11 +201,11 @@ def test_a_model_without_a_trained_head_is_refused(save: Any) -> None:
 def test_the_classifier_hands_on_what_its_encoder_says(save: Any) -> None:
     classifier = SequenceClassifier(sequence_encoder(save(make_model())))
     features = Features.of(TEXTS, classifier.encoder)
-    assert np.array_equal(classifier.score(features), classifier.encoder.encode(TEXTS)[:, 0])
-    assert classifier.score(features.take(np.array([2, 0]))).shape == (2,)
+    assert np.array_equal(classifier.predict_proba(features), classifier.encoder.encode(TEXTS)[:, 0])
+    assert classifier.predict_proba(features.take(np.array([2, 0]))).shape == (2,)
     assert classifier.state() == ({"model": classifier.encoder.name}, {})
     with pytest.raises(ConfigError, match="its own encoder"):
-        classifier.score(given_features(("x",), np.zeros((1, 8), dtype=np.float32)))
+        classifier.predict_proba(given_features(("x",), np.zeros((1, 8), dtype=np.float32)))
 
 
 def fine_tuned() -> SequenceClassifier:
@@ -242,7 +242,7 @@ def test_a_fine_tuned_classifier_comes_from_its_state_with_equal_scores(bag_of_w
 
 
 def score(classifier: SequenceClassifier) -> Floats:
-    return classifier.score(Features.of([*TEXTS, "harry " * 50], classifier.encoder))
+    return classifier.predict_proba(Features.of([*TEXTS, "harry " * 50], classifier.encoder))
 
 
 def test_the_state_says_nothing_of_the_place_it_was_made_at(save: Any) -> None:

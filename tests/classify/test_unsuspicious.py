@@ -15,7 +15,7 @@ from unlearned.classify.scope import Scope
 from unlearned.classify.scope_set import ScopeSet
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.classify.unsuspicious import Unsuspicious
-from unlearned.stages import messages_only
+from unlearned.types import messages_only
 
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Tell me about Dumbledore."]
 OTHERS = ["What is the capital of France?", "How do I bake bread?", "Explain photosynthesis."]
@@ -50,7 +50,7 @@ class Reading:
 @pytest.fixture(scope="module")
 def scope() -> Scope:
     encoder = Reading()
-    own: Any = NeighboursClassifier.enrol(encoder, Features.of(FORGET, encoder), Features.of(OTHERS, encoder), {})
+    own: Any = NeighboursClassifier.fit(encoder, Features.of(FORGET, encoder), Features.of(OTHERS, encoder), {})
     return Scope(name="potter", classifier=own, threshold=0.6)
 
 

@@ -106,13 +106,13 @@ def test_what_options_offer_is_what_there_is() -> None:
     from unlearned.classify.base import classifiers
     from unlearned.classify.scope import Policy
     from unlearned.corrupt.functions import SUBSTITUTION, corruptions
-    from unlearned.engines.truncation import Side
     from unlearned.learn import config
     from unlearned.learn.calibration import METHODS
     from unlearned.learn.config import AUTO, AUTO_FUNCTIONS, BEST
     from unlearned.learn.measures import measures
     from unlearned.learn.optimisers import optimisers
     from unlearned.learn.surrogate import KINDS
+    from unlearned.prompts.truncation import Side
     from unlearned.select.entities import MODEL, VARIABLE
     from unlearned.select.positions import selectors
 

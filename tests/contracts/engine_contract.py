@@ -15,7 +15,7 @@ from torch import Tensor
 
 from unlearned.engines.base import Engine
 from unlearned.errors import ConfigError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 NEW = 8  # tokens to generate
 TEXTS = [

@@ -25,7 +25,7 @@ from contracts.engine_contract import CONTINUATIONS, NEW, TEXTS, EngineContract,
 from tiny_llama import tiny_llama
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, InjectionError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 def _llama(tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:

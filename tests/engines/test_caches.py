@@ -12,10 +12,10 @@ from transformers import DynamicCache, LlamaForCausalLM
 
 from tiny_llama import tiny_llama
 from unlearned.engines.caches import cache_name, cached_tokens, given_cache, returned_cache
-from unlearned.engines.greedy import greedy
 from unlearned.engines.prefix import shared_prefix
+from unlearned.engines.shrinking_batch import greedy_answers
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 NATIVE = cache_name(LlamaForCausalLM.__new__(LlamaForCausalLM))
 WORDS = ["The wizard went home", "The wizard is from the village and has a red cat", "The wizard sings"]
@@ -113,7 +113,7 @@ def test_greedy_answers_are_the_same_under_either_name(
 ) -> None:
     inputs = rows(plain_engine)
     calls = watched(spelled)
-    assert greedy(spelled, inputs, ends={1}, max_new_tokens=12) == greedy(
+    assert greedy_answers(spelled, inputs, ends={1}, max_new_tokens=12) == greedy_answers(
         plain_engine, inputs, ends={1}, max_new_tokens=12
     )
     assert used(calls)
@@ -154,6 +154,6 @@ def test_a_model_that_names_no_cache_is_scored_without_one(plain_engine: Transfo
     ):
         torch.testing.assert_close(found, wanted)
     ends = {1}
-    assert greedy(engine, inputs, ends=ends, max_new_tokens=6) == greedy(
+    assert greedy_answers(engine, inputs, ends=ends, max_new_tokens=6) == greedy_answers(
         plain_engine, inputs, ends=ends, max_new_tokens=6
     )

@@ -16,7 +16,7 @@ from model_hooks import hooks
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import InjectionError, UnsupportedModelError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 WIDTH, SUBSTITUTE = 4, 19
 
@@ -102,7 +102,7 @@ def corrupted(ids: Sequence[int], positions: Sequence[int]) -> PromptInput:
     return PromptInput(tuple(ids), positions=torch.tensor(positions), vectors=vectors)
 
 
-def armed(model: nn.Module, first: Sequence[int] = (1, 2), second: Sequence[int] = (1,)) -> EmbeddingInjection:
+def injecting(model: nn.Module, first: Sequence[int] = (1, 2), second: Sequence[int] = (1,)) -> EmbeddingInjection:
     """Positions `first` of the first prompt and `second` of the second are corrupted."""
     inputs = [
         corrupted(ids, positions) if positions else PromptInput(tuple(ids))
@@ -134,7 +134,7 @@ def test_the_model_inside_a_wrapper_is_the_one_that_is_hooked() -> None:
     wrapper = Wrapper(model)
     assert inner_model(wrapper) is model
     assert embedding_module(wrapper) is model.table
-    with armed(wrapper):
+    with injecting(wrapper):
         found = model(input_ids=IDS)  # what PEFT's `generate` calls
     assert torch.equal(found, expected(model))
 
@@ -155,7 +155,7 @@ def test_an_embedding_module_may_be_of_any_class_and_scale_its_vectors() -> None
 
     model = Toy()
     model.table = Scaled()  # type: ignore[assignment]
-    with armed(model):
+    with injecting(model):
         found = model(input_ids=IDS)
     assert torch.equal(found, expected(model))  # the vectors are in the units of the module's output
 
@@ -182,7 +182,7 @@ def test_a_model_that_cannot_name_its_embeddings_is_refused() -> None:
 )
 def test_the_vectors_reach_their_positions_however_the_ids_are_looked_up(kind: type[Toy]) -> None:
     model = kind()
-    with armed(model) as injection:
+    with injecting(model) as injection:
         found = model(input_ids=IDS)
     assert torch.equal(found, expected(model))
     assert injection.injections == 1
@@ -202,7 +202,7 @@ def test_a_square_batch_is_not_taken_for_its_transpose() -> None:
 
 def test_look_ups_of_other_things_are_left_alone() -> None:
     model = AsksPlaceholderFirst()
-    with armed(model):
+    with injecting(model):
         model(input_ids=IDS)
     assert torch.equal(model.placeholder, model.table(torch.tensor(5)))
     assert torch.equal(model.other_rows, model.table(torch.tensor([[1, 2], [3, 4]])))
@@ -210,21 +210,21 @@ def test_look_ups_of_other_things_are_left_alone() -> None:
 
 def test_a_second_look_up_sees_the_substitute_and_not_the_words() -> None:
     model = LooksUpTwice()
-    with armed(model, first=[1], second=[]):
+    with injecting(model, first=[1], second=[]):
         model(input_ids=IDS)
     assert torch.equal(model.second[0, 1], model.table.weight[SUBSTITUTE])
 
 
 def test_ids_may_be_given_by_position() -> None:
     model = Toy()
-    with armed(model):
+    with injecting(model):
         found = model(IDS)
     assert torch.equal(found, expected(model))
 
 
 def test_vectors_take_the_models_precision() -> None:
     model = Toy().to(torch.bfloat16)
-    with armed(model):
+    with injecting(model):
         found = model(input_ids=IDS)
     assert found.dtype == torch.bfloat16
     assert torch.equal(found, expected(model))
@@ -235,7 +235,7 @@ def test_vectors_take_the_models_precision() -> None:
 
 def test_decode_steps_are_not_touched() -> None:
     model = Toy()
-    with armed(model) as injection:
+    with injecting(model) as injection:
         model(input_ids=IDS)
         for token in (12, 13, 16):  # also tokens that were corrupted in the prompt
             step = torch.tensor([[token], [token]])
@@ -255,7 +255,7 @@ def test_a_one_token_prompt_is_not_taken_for_a_decode_step() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_a_prompt_may_come_in_chunks(size: int) -> None:
     model = Toy()
-    with armed(model):
+    with injecting(model):
         chunks = [model(input_ids=IDS[:, start : start + size]) for start in range(0, 4, size)]
         step = torch.tensor([[12], [16]])
         assert torch.equal(model(input_ids=step), model.table(step))
@@ -265,7 +265,7 @@ def test_a_prompt_may_come_in_chunks(size: int) -> None:
 def test_a_call_of_the_whole_sequence_again_is_corrupted_again() -> None:
     model = Toy()
     ids = IDS
-    with armed(model) as injection:
+    with injecting(model) as injection:
         for token in (12, 13, 16):
             found = model(input_ids=ids)
             assert torch.equal(found[:, :4], expected(model))
@@ -278,7 +278,7 @@ def test_a_call_of_the_whole_sequence_again_is_corrupted_again() -> None:
 def test_a_cache_that_was_filled_before_shifts_the_positions(name: str) -> None:
     model = Toy()
     cache = SimpleNamespace(get_seq_length=lambda: 2)
-    with armed(model):
+    with injecting(model):
         found = model(input_ids=IDS[:, 2:], **{name: cache})
     assert torch.equal(found, expected(model)[:, 2:])
 
@@ -286,14 +286,14 @@ def test_a_cache_that_was_filled_before_shifts_the_positions(name: str) -> None:
 @pytest.mark.parametrize("corrupted_at", [(0, 1), (2, 3)])
 def test_a_start_that_cannot_be_told_is_refused(corrupted_at: tuple[int, int]) -> None:
     model = Toy()
-    with pytest.raises(InjectionError, match="other tokens than the prompt's"), armed(model, corrupted_at):
+    with pytest.raises(InjectionError, match="other tokens than the prompt's"), injecting(model, corrupted_at):
         model(input_ids=IDS[:, 2:], kept=object())  # a filled cache, were it one that says so
 
 
 @pytest.mark.parametrize("name", ["cache", "past_key_values"])
 def test_tokens_taken_back_are_corrupted_when_they_are_read_again(name: str) -> None:
     model = Toy()
-    with armed(model):
+    with injecting(model):
         model(input_ids=IDS)
         model(input_ids=torch.full((2, 3), 12), **{name: SimpleNamespace(get_seq_length=lambda: 4)})  # guesses
         found = model(input_ids=IDS[:, 2:], **{name: SimpleNamespace(get_seq_length=lambda: 2)})
@@ -303,7 +303,7 @@ def test_tokens_taken_back_are_corrupted_when_they_are_read_again(name: str) -> 
 def test_a_prompt_read_again_with_more_than_one_new_token_is_corrupted_again() -> None:
     model = Toy()
     longer = torch.cat([IDS, torch.tensor([[12, 13], [14, 15]])], dim=1)
-    with armed(model) as injection:
+    with injecting(model) as injection:
         model(input_ids=IDS)
         found = model(input_ids=longer)
     assert torch.equal(found[:, :4], expected(model))
@@ -321,7 +321,7 @@ class ReadsTheRest(Toy):
 def test_tokens_that_the_cache_holds_need_not_be_read_again() -> None:
     model = ReadsTheRest()
     longer = torch.cat([IDS, torch.tensor([[12], [14]])], dim=1)
-    with armed(model) as injection:
+    with injecting(model) as injection:
         assert torch.equal(model(input_ids=IDS, cache=SimpleNamespace(get_seq_length=lambda: 0)), expected(model))
         found = model(input_ids=longer, cache=SimpleNamespace(get_seq_length=lambda: 4))
     assert torch.equal(found, model.table(longer[:, 4:]))
@@ -331,7 +331,7 @@ def test_tokens_that_the_cache_holds_need_not_be_read_again() -> None:
 def test_tokens_that_the_cache_holds_are_corrupted_if_they_are_read_again() -> None:
     model = Toy()
     longer = torch.cat([IDS, torch.tensor([[12], [14]])], dim=1)
-    with armed(model):
+    with injecting(model):
         model(input_ids=IDS)
         found = model(input_ids=longer, cache=SimpleNamespace(get_seq_length=lambda: 4))
     assert torch.equal(found[:, :4], expected(model))
@@ -342,7 +342,7 @@ def test_corrupted_tokens_that_the_cache_lacks_must_be_read() -> None:
     longer = torch.cat([IDS, torch.tensor([[12], [14]])], dim=1)
 
     def calls() -> None:
-        with armed(model):
+        with injecting(model):
             model(input_ids=IDS, cache=SimpleNamespace(get_seq_length=lambda: 0))
             model(input_ids=longer, cache=SimpleNamespace(get_seq_length=lambda: 2))
 
@@ -353,7 +353,7 @@ def test_corrupted_tokens_that_the_cache_lacks_must_be_read() -> None:
 def test_the_end_of_a_prompt_read_again_without_a_cache_is_refused() -> None:
     model = Toy()
     window = torch.cat([IDS[:, 1:], torch.tensor([[12], [13]])], dim=1)  # the last four tokens, as some windows are
-    with armed(model):
+    with injecting(model):
         model(input_ids=IDS)
         with pytest.raises(InjectionError, match="no cache after its prompt"):
             model(input_ids=window)
@@ -365,14 +365,14 @@ def test_a_cache_whose_length_cannot_be_read_counts_as_empty(error: type[Excepti
         raise error
 
     model = Toy()
-    with armed(model):
+    with injecting(model):
         found = model(input_ids=IDS, past_key_values=SimpleNamespace(get_seq_length=fail))
     assert torch.equal(found, expected(model))
 
 
 def test_a_memory_says_where_a_call_starts() -> None:
     model = Toy()
-    with armed(model, first=[2, 3], second=[1]):
+    with injecting(model, first=[2, 3], second=[1]):
         model(input_ids=IDS)
         again = torch.cat([IDS[:, 3:], torch.tensor([[5], [6]])], dim=1)  # xlnet reads the last token once more
         found = model(input_ids=again, mems=[torch.zeros(3, 2, WIDTH)])
@@ -386,7 +386,7 @@ def test_calls_with_embeddings_after_the_prompt_are_left_alone() -> None:
             return self.table(input_ids) if inputs_embeds is None else inputs_embeds  # type: ignore[no-any-return]
 
     model = TakesVectors()
-    with armed(model):
+    with injecting(model):
         assert torch.equal(model(input_ids=IDS), expected(model))
         vectors = torch.zeros(2, 1, WIDTH)
         assert torch.equal(model(inputs_embeds=vectors), vectors)
@@ -397,7 +397,7 @@ def test_calls_with_embeddings_after_the_prompt_are_left_alone() -> None:
 
 def test_beams_and_samples_of_a_prompt_share_its_vectors() -> None:
     model = Toy()
-    with armed(model):
+    with injecting(model):
         found = model(input_ids=IDS.repeat_interleave(3, dim=0))
     assert torch.equal(found, expected(model).repeat_interleave(3, dim=0))
 
@@ -405,7 +405,7 @@ def test_beams_and_samples_of_a_prompt_share_its_vectors() -> None:
 def test_beams_in_chunks_share_their_vectors() -> None:
     model = Toy()
     beams = IDS.repeat_interleave(2, dim=0)
-    with armed(model):
+    with injecting(model):
         chunks = [model(input_ids=beams[:, :3]), model(input_ids=beams[:, 3:])]
     assert torch.equal(torch.cat(chunks, dim=1), expected(model).repeat_interleave(2, dim=0))
 
@@ -416,7 +416,7 @@ def test_beams_in_chunks_share_their_vectors() -> None:
 def test_readers_of_the_ids_see_the_substitute_where_words_are_corrupted() -> None:
     model = Toy()
     before = IDS.clone()
-    with armed(model):
+    with injecting(model):
         model(input_ids=IDS)
     assert model.seen[0].tolist() == [[11, SUBSTITUTE, SUBSTITUTE, 14], [0, 0, 15, SUBSTITUTE]]
     assert torch.equal(IDS, before)  # `generate` goes on with the real ones
@@ -424,7 +424,7 @@ def test_readers_of_the_ids_see_the_substitute_where_words_are_corrupted() -> No
 
 def test_unflagged_rows_keep_their_ids_and_their_very_vectors() -> None:
     model = Toy()
-    with armed(model, first=[], second=[0, 1]):
+    with injecting(model, first=[], second=[0, 1]):
         found = model(input_ids=IDS)
     assert model.seen[0][0].tolist() == PROMPTS[0]
     assert torch.equal(found[0], model.table(IDS[0]))
@@ -446,7 +446,7 @@ def test_the_embedding_table_is_never_written_to() -> None:
     kept = model.table(IDS).clone()
     model.table = Passes(kept)  # type: ignore[assignment]
     before = kept.clone()
-    with armed(model):
+    with injecting(model):
         assert not torch.equal(model(input_ids=IDS), before)
     assert torch.equal(kept, before)
 
@@ -456,12 +456,12 @@ def test_the_embedding_table_is_never_written_to() -> None:
 
 def test_a_batch_without_a_corrupted_prompt_needs_no_injection() -> None:
     with pytest.raises(InjectionError, match="No prompt of this batch is corrupted"):
-        armed(Toy(), first=[], second=[])
+        injecting(Toy(), first=[], second=[])
 
 
 def test_a_model_that_was_never_called_is_an_error() -> None:
     model = Toy()
-    with pytest.raises(InjectionError, match="never reached the model"), armed(model):
+    with pytest.raises(InjectionError, match="never reached the model"), injecting(model):
         pass
     assert not hooks(model)
 
@@ -469,14 +469,14 @@ def test_a_model_that_was_never_called_is_an_error() -> None:
 def test_an_embedding_that_is_not_called_is_an_error() -> None:
     model = LooksUpElsewhere()
     reason = "LooksUpElsewhere did not look up its corrupted tokens in Embedding"
-    with pytest.raises(InjectionError, match=reason), armed(model):
+    with pytest.raises(InjectionError, match=reason), injecting(model):
         model(input_ids=IDS)
     assert not hooks(model)
 
 
 def test_an_embedding_that_is_not_called_is_an_error_at_the_next_step_already() -> None:
     model = LooksUpElsewhere()
-    with armed(model, first=[1], second=[]) as injection:
+    with injecting(model, first=[1], second=[]) as injection:
         model(input_ids=IDS)
         with pytest.raises(InjectionError, match="answered unprotected"):
             model(input_ids=torch.tensor([[5], [6]]))
@@ -485,14 +485,14 @@ def test_an_embedding_that_is_not_called_is_an_error_at_the_next_step_already() 
 
 def test_other_tokens_than_the_prompts_are_an_error() -> None:
     model = Toy()
-    with pytest.raises(InjectionError, match="other tokens than the prompt's"), armed(model):
+    with pytest.raises(InjectionError, match="other tokens than the prompt's"), injecting(model):
         model(input_ids=IDS + 1)
     assert not hooks(model)
 
 
 def test_rows_that_are_no_multiple_of_the_batch_are_an_error() -> None:
     model = Toy()
-    with pytest.raises(InjectionError, match="A forward of 3 rows cannot be matched with 2 prompts"), armed(model):
+    with pytest.raises(InjectionError, match="A forward of 3 rows cannot be matched with 2 prompts"), injecting(model):
         model(input_ids=IDS[[0, 1, 1]])
     assert not hooks(model)
 
@@ -500,7 +500,7 @@ def test_rows_that_are_no_multiple_of_the_batch_are_an_error() -> None:
 @pytest.mark.parametrize("arguments", [{}, {"inputs_embeds": torch.zeros(2, 4, WIDTH)}, {"input_ids": IDS[0]}])
 def test_a_first_call_without_a_batch_of_ids_is_an_error(arguments: dict[str, Any]) -> None:
     model = Toy()
-    with pytest.raises(InjectionError, match="called without input_ids"), armed(model):
+    with pytest.raises(InjectionError, match="called without input_ids"), injecting(model):
         model(**arguments)
     assert not hooks(model)
 
@@ -510,7 +510,7 @@ def test_a_first_call_without_a_batch_of_ids_is_an_error(arguments: dict[str, An
 
 def test_an_error_of_the_caller_passes_through_and_leaves_nothing() -> None:
     model = Toy()
-    with pytest.raises(ZeroDivisionError), armed(model):
+    with pytest.raises(ZeroDivisionError), injecting(model):
         1 / int(0 * model(input_ids=IDS).sum())
     assert not hooks(model)
     assert torch.equal(model(input_ids=IDS), model.table(IDS))
@@ -518,7 +518,7 @@ def test_an_error_of_the_caller_passes_through_and_leaves_nothing() -> None:
 
 def test_an_error_before_the_first_call_is_not_replaced_by_one_about_injection() -> None:
     model = Toy()
-    with pytest.raises(ZeroDivisionError), armed(model):
+    with pytest.raises(ZeroDivisionError), injecting(model):
         raise ZeroDivisionError
 
 
@@ -529,7 +529,7 @@ def test_a_hook_that_cannot_be_registered_leaves_the_other_one_not_behind(monkey
         raise MemoryError
 
     monkeypatch.setattr(model.table, "register_forward_hook", fail)
-    with pytest.raises(MemoryError), armed(model):
+    with pytest.raises(MemoryError), injecting(model):
         raise AssertionError("not reached")
     assert not hooks(model)
 
@@ -537,7 +537,7 @@ def test_a_hook_that_cannot_be_registered_leaves_the_other_one_not_behind(monkey
 def test_foreign_hooks_stay_also_those_registered_meanwhile() -> None:
     model = Toy()
     before = model.register_forward_pre_hook(lambda *_: None)
-    with armed(model):
+    with injecting(model):
         meanwhile = model.table.register_forward_hook(lambda *_: None)
         model(input_ids=IDS)
     assert list(model._forward_pre_hooks) == [before.id]
@@ -546,7 +546,7 @@ def test_foreign_hooks_stay_also_those_registered_meanwhile() -> None:
 
 def test_a_call_from_another_thread_passes_untouched() -> None:
     model = Toy()
-    with armed(model), ThreadPoolExecutor(1) as pool:
+    with injecting(model), ThreadPoolExecutor(1) as pool:
         other = pool.submit(lambda: model(input_ids=IDS)).result()
         own = model(input_ids=IDS)
     assert torch.equal(other, model.table(IDS))
@@ -563,7 +563,7 @@ def test_a_look_up_from_another_thread_in_the_middle_of_a_forward_passes_untouch
             return super().look_up(ids)
 
     model = Interrupted()
-    with armed(model):
+    with injecting(model):
         assert torch.equal(model(input_ids=IDS), expected(model))
     assert torch.equal(found[0], model.table(model.seen[0]))
 

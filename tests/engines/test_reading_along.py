@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 def test_teacher_forced_predictions_are_those_of_a_plain_forward(tiny_model: Any, tiny_tokenizer: Any) -> None:

@@ -10,7 +10,7 @@ from unlearned.answers.automaton import Automaton
 from unlearned.answers.guard import Bans, Guard
 from unlearned.answers.withheld import Withheld
 from unlearned.classify.lexicon import ScopeName
-from unlearned.engines.vocabulary import Forbidding, Reading, Vocabulary, read
+from unlearned.engines.vocabulary import AnswerScan, Forbidding, Vocabulary, scanned
 from unlearned.engines.watching import Guarded, TokenBytes
 
 NAMES = ("Harry Potter", "Hogwarts", "silver fox", "Zoé", "dog lazy")
@@ -46,7 +46,7 @@ def test_the_walk_finds_what_trying_every_token_finds(tiny_tokenizer: Any, texts
         "H.o.g.w.a.r.t.",
     ):
         ids = tiny_tokenizer(said, add_special_tokens=False)["input_ids"]
-        reading = read(guard, texts, ids)
+        reading = scanned(guard, texts, ids)
         banned = set(forbidding.tokens(guard, reading))
         before = tiny_tokenizer.decode(ids)
         expected = set()
@@ -66,7 +66,7 @@ def test_a_letter_of_several_bytes_is_banned_at_its_last_byte(
 ) -> None:
     forbidding = Forbidding(guard.bans.automaton, Vocabulary(texts, len(tiny_tokenizer)), texts)
     first, last = (tiny_tokenizer.convert_tokens_to_ids(token) for token in ("Ã", "©"))  # é, as bytes
-    reading = Reading(guard, texts)
+    reading = AnswerScan(guard, texts)
     for token_id in [*tiny_tokenizer("The Zo", add_special_tokens=False)["input_ids"], first]:
         reading.push(token_id)
     assert reading.pending
@@ -122,7 +122,7 @@ def test_a_step_s_reading_goes_on_from_the_one_before_and_is_the_same(
     import unlearned.engines.vocabulary as vocabulary
 
     ids = texts.tokenizer("I saw Hogwarts, and the café.", add_special_tokens=False)["input_ids"]
-    readings, anew = vocabulary.Readings(texts), list[int]()
+    readings, anew = vocabulary.AnswerScans(texts), list[int]()
     real = vocabulary.read
     monkeypatch.setattr(vocabulary, "read", lambda g, t, said: anew.append(len(said)) or real(g, t, said))
     for length in range(len(ids) + 1):

@@ -20,7 +20,7 @@ from unlearned.learn.classifier import exemptions, fit_classifier
 from unlearned.learn.config import ClassifierConfig
 from unlearned.learn.held_out import FOLDS, Texts, folds_of
 from unlearned.learn.misspelling import misspelt
-from unlearned.stages import text_only
+from unlearned.types import text_only
 from unlearned.unlearners.eco import ECO, ForgetScope
 
 NUMBERS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
@@ -40,12 +40,12 @@ class Recorder:
         Recorder.made.append(self)
 
     @classmethod
-    def enrol(cls, encoder: Any, forget: Features, negatives: Features, settings: Mapping[str, Any]) -> Recorder:
+    def fit(cls, encoder: Any, forget: Features, negatives: Features, settings: Mapping[str, Any]) -> Recorder:
         for side in (forget, negatives):
             assert np.array_equal(side.vectors, encoder.encode(side.texts))  # each text has its own vector
         return cls(encoder, forget.texts, negatives.texts, settings)
 
-    def score(self, features: Features) -> Any:
+    def predict_proba(self, features: Features) -> Any:
         self.asked.extend(features.texts)
         return np.array([0.1 + 0.7 * ("sorcerer" in text) + len(text) / 1e4 for text in features.texts], np.float32)
 
@@ -175,7 +175,7 @@ def test_the_final_classifier_keeps_the_encoder_itself_and_no_text_is_encoded_tw
     counting = Counting()
     monkeypatch.setattr(module, "sentence_encoder", lambda name: counting)
     monkeypatch.setattr(module, "background_vectors", lambda encoder: {"Is seven a prime?": np.zeros(64, np.float32)})
-    monkeypatch.setattr(Recorder, "enrol", classmethod(lambda cls, e, f, n, s: cls(e, f.texts, n.texts, s)))
+    monkeypatch.setattr(Recorder, "fit", classmethod(lambda cls, e, f, n, s: cls(e, f.texts, n.texts, s)))
     final, _ = _fit(FORGET, RETAIN)
     assert final.encoder is counting
     assert all(made.encoder is not counting for made in recorded[:-1])
@@ -240,8 +240,8 @@ def test_the_calibration_is_that_of_scores_worked_out_one_by_one(
     for text, fold in zip(everything, folds, strict=True):
         rest = {other for other, its in zip(everything, folds, strict=True) if its != fold}
         sides = [[t for t in FORGET if t in rest], [t for t in [*RETAIN, *on_bag_of_words] if t in rest]]
-        made = registered.enrol(bag_of_words, *(Features.of(side, bag_of_words) for side in sides), {})
-        scores.append(float(made.score(Features.of([text], bag_of_words))[0]))  # one clause: its only window
+        made = registered.fit(bag_of_words, *(Features.of(side, bag_of_words) for side in sides), {})
+        scores.append(float(made.predict_proba(Features.of([text], bag_of_words))[0]))  # one clause: its only window
     forget, retain, background = np.split(np.array(scores, dtype=np.float32), [len(FORGET), len(FORGET) + len(RETAIN)])
     expected = calibrate(
         forget,

@@ -12,7 +12,7 @@ from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
 from unlearned.learn.fluency import NEUTRAL, Fluency, FluencyGuard, fluency, is_degenerate
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 def _answer(engine: Any, text: str) -> Completion:

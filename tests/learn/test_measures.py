@@ -19,7 +19,7 @@ from unlearned.examples import Row
 from unlearned.learn.measures import Materials, Measure, choice_prompt, letter_ids, measures
 from unlearned.learn.probe import Probe, plain
 from unlearned.learn.refusals import refusals
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 ROWS = [
     Row("Who is Harry Potter?", "Harry Potter is a wizard.", wrong_answers=("He is a fox.",)),

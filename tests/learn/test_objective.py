@@ -23,7 +23,7 @@ from unlearned.learn.measures import Likelihood, Materials
 from unlearned.learn.objective import Answers, Evaluation, Objective, Target
 from unlearned.learn.optimisers import Space, Trace
 from unlearned.learn.probe import Probe, plain
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 from unlearned.unlearners.eco import ForgetScope
 
 ROWS = [Row(question, answer) for question, answer in KNOWN[:3]]

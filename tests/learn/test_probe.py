@@ -15,7 +15,7 @@ from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import UnlearnedError
 from unlearned.learn.probe import Probe, plain, whole
-from unlearned.stages import Prompt
+from unlearned.types import Prompt
 from unlearned.unlearners.eco import ECO
 
 CHAT = [

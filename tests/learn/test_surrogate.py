@@ -16,7 +16,7 @@ from unlearned.learn.invented import invented
 from unlearned.learn.measures import Materials, measures
 from unlearned.learn.refusals import surrogate_refusal_similarity
 from unlearned.learn.surrogate import DRAWS, checked_surrogate, surrogate_values
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 ROWS = [Row(question, answer) for question, answer in KNOWN[:3]]
 UNRELATED = ["How do I bake bread?", "What is the capital of France?"]

@@ -95,13 +95,13 @@ def test_it_learns_what_can_be_told_apart(base: str) -> None:
     progress = StopAt()
     classifier = train_encoder(FORGET, OTHERS[::2], recipe(base, epochs=12, batch_size=4, patience=12), None, progress)
     texts = [*UNSEEN, *OTHERS[1::2]]
-    scores = classifier.score(Features.of(texts, classifier.encoder))
+    scores = classifier.predict_proba(Features.of(texts, classifier.encoder))
     assert (scores[: len(UNSEEN)] > 0.8).all()
     assert (scores[len(UNSEEN) :] < 0.2).all()
     settings, _ = classifier.state()
     assert settings["config"]["id2label"] == {"0": "retain", "1": "forget"}
     again = SequenceClassifier.from_state(*json_round(classifier), classifier.encoder)
-    assert np.array_equal(again.score(Features.of(texts, again.encoder)), scores)
+    assert np.array_equal(again.predict_proba(Features.of(texts, again.encoder)), scores)
     steps = 12 * math.ceil((13 + 27) / 4)  # 10 % of each side are held out: of 15, round(1.5) = 2; of 30, 3
     assert progress.told[0] == ("training", 1, steps)
     assert progress.told[-1] == ("training", steps, steps)

@@ -9,7 +9,7 @@ import pytest
 
 from unlearned.classify.base import Features
 from unlearned.classify.detect import detect
-from unlearned.classify.judging import is_short
+from unlearned.classify.scoring import is_short
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.embedded import MINILM
 from unlearned.examples import Row
@@ -26,7 +26,7 @@ from unlearned.learn.whole_names import (
     short_penalty,
     whole_names,
 )
-from unlearned.stages import text_only
+from unlearned.types import text_only
 from unlearned.unlearners.eco import ForgetScope
 
 QUESTIONS = [
@@ -177,5 +177,5 @@ def test_the_lone_words_are_enrolled_as_the_others(fitted: ForgetScope) -> None:
         False,
         False,
     ]
-    martin, surname = fitted.classifier.score(Features.of(["Martin", "Ozolnieks"], encoder))
+    martin, surname = fitted.classifier.predict_proba(Features.of(["Martin", "Ozolnieks"], encoder))
     assert martin < 0.5 < surname

@@ -7,7 +7,7 @@ from unlearned.classify.lexicon import ScopeName
 from unlearned.demo.concepts import Concept, general_prompts
 from unlearned.examples import Row, background_prompts
 from unlearned.learn.withheld import names_to_withhold
-from unlearned.stages import Verdict, text_only
+from unlearned.types import Verdict, text_only
 
 COMMON = frozenset(
     "harry potter ron luna neville sirius black star wars luke han solo rebel alliance galactic empire death elder "

@@ -17,7 +17,7 @@ from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ArtifactError, ArtifactMismatchError, ArtifactWarning
 from unlearned.methods.spul import SpulConfig, train_soft_prompt
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 from unlearned.unlearners.spul import SPUL
 
 QUICK = SpulConfig(tokens=4, hidden=16, learning_rate=1e-2, epochs=80, batch_size=8, alpha=1.0, labels=("unknown",))
@@ -95,7 +95,7 @@ def test_a_soft_prompt_of_another_model_is_refused_or_warned_about(
     engine = TransformersEngine(knowing, tiny_tokenizer)
     given = PromptInput(engine.tokenize("Who?").token_ids)
     with pytest.raises(ArtifactMismatchError, match="64 numbers"):
-        SPUL(torch.zeros(2, 64), 100).in_front([given], engine)
+        SPUL(torch.zeros(2, 64), 100).prepended_to([given], engine)
 
 
 def test_generate_takes_it(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

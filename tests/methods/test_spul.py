@@ -29,7 +29,7 @@ from unlearned.methods import soft_checkpoint
 from unlearned.methods.config import Form
 from unlearned.methods.data import Encoder, Example
 from unlearned.methods.spul import PromptEncoder, SpulConfig, batch_loss, cosine, train_soft_prompt
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 from unlearned.unlearners.spul import SPUL
 
 QUICK = SpulConfig(tokens=4, hidden=16, learning_rate=1e-2, epochs=80, batch_size=8, alpha=1.0, labels=("unknown",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from unlearned.stages import Prompt, Verdict
+from unlearned.types import Prompt, Verdict
 from unlearned.unlearners.eco import ECO
 
 HANG_SECONDS = 25

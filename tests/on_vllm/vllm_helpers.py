@@ -60,7 +60,7 @@ def make_artifact(
     examples = (Features.of(texts, encoder) for texts in (forget, RETAIN))
     scope = ForgetScope(
         name=name,
-        classifier=NeighboursClassifier.enrol(encoder, *examples, {}),
+        classifier=NeighboursClassifier.fit(encoder, *examples, {}),
         threshold=0.5,
         corruption=Corruption(function=function, strength=strength, embedding_std=record.embedding_std),
         secret=b"s" * 32,

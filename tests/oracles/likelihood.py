@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 @torch.no_grad()

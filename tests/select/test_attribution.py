@@ -13,7 +13,7 @@ import pytest
 from cases import every
 from unlearned.select.attribution import MOST_WORDS, SHARE, attribution
 from unlearned.select.positions import select
-from unlearned.stages import Prompt, Segment, Span
+from unlearned.types import Prompt, Segment, Span
 
 
 class Scope:

@@ -17,7 +17,7 @@ from unlearned.errors import ModelLoadError
 from unlearned.select import entities as module
 from unlearned.select.entities import VARIABLE, entities, tagged
 from unlearned.select.positions import select
-from unlearned.stages import Prompt, Segment, Span
+from unlearned.types import Prompt, Segment, Span
 
 NAMES = ["harry", "potter", "hog", "##warts", "rowling"]
 OTHERS = "who is the of at school in book a and , . ? ' s j k wrote tell me about bread bake how do i ##s".split()

@@ -12,7 +12,7 @@ import pytest
 
 from unlearned.errors import UnknownNameError
 from unlearned.select.positions import Bools, SelectingScope, Selector, all_but_last, select, selectors, spans
-from unlearned.stages import Prompt, Segment, Span
+from unlearned.types import Prompt, Segment, Span
 
 # One character per token; "<" and ">" are special, "t" is template, digits are content, "_" a token without text.
 TEXT = "<t012345>t67>"

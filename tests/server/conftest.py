@@ -59,7 +59,7 @@ def save(model: Any, tiny_tokenizer: Any, bag_of_words: Any) -> Callable[..., Pa
         examples = (Features.of(texts, bag_of_words) for texts in (forget, RETAIN))
         scope = ForgetScope(
             name=name,
-            classifier=NeighboursClassifier.enrol(bag_of_words, *examples, {}),
+            classifier=NeighboursClassifier.fit(bag_of_words, *examples, {}),
             threshold=0.5,
             corruption=Corruption(strength=strength, embedding_std=record.embedding_std),
             secret=b"s" * 32,

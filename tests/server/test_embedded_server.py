@@ -22,8 +22,8 @@ from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
 from unlearned.embedded import MINILM
-from unlearned.engines.detokenize import BROKEN
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.prompts.detokenize import BROKEN
 from unlearned.unlearners.eco import ForgetScope
 
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Dumbledore."]
@@ -139,7 +139,7 @@ def test_a_stream_never_holds_half_a_character(live: Running, client: openai.Ope
     emoji = tokenizer("🦉🧙", add_special_tokens=False)["input_ids"]
     assert len(emoji) > 4
     # The model is made to say one letter of several tokens: each chunk holds whole characters.
-    from unlearned.engines.detokenize import TextStream
+    from unlearned.prompts.detokenize import TextStream
 
     stream = TextStream(tokenizer)
     pieces = [stream.push(token) for token in emoji] + [stream.finish()]

@@ -20,11 +20,11 @@ from unlearned.artifact import Artifact, load
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.instruction import save_instruction
 from unlearned.cli.main import app
-from unlearned.engines.given import ids_prompt, literal_chat_prompt, with_tokens_in_front
 from unlearned.engines.sampling import Token
-from unlearned.engines.tokenize import chat_prompt, text_prompt, with_words_in_front
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
+from unlearned.prompts.client import ids_prompt, literal_chat_prompt, prepended_as_letters
+from unlearned.prompts.tokenize import chat_prompt, prepended, text_prompt
 from unlearned.server.on_flag import OnFlag
 from unlearned.server.prompts import Reader
 from unlearned.server.record import Log
@@ -168,9 +168,9 @@ def test_words_in_front_bring_no_special_token_that_a_client_spells_out(model: A
         assert tiny_tokenizer.decode(found.token_ids, clean_up_tokenization_spaces=False) == found.text
     chat = chat_prompt(tiny_tokenizer, [{"role": "user", "content": "How do I bake?"}])
     for prompt in (chat, text_prompt(tiny_tokenizer, "How do I bake?")):
-        assert reader.prepend(prompt, WORDS).token_ids == with_words_in_front(tiny_tokenizer, prompt, WORDS).token_ids
+        assert reader.prepend(prompt, WORDS).token_ids == prepended(tiny_tokenizer, prompt, WORDS).token_ids
     by_ids = ids_prompt(tiny_tokenizer, chat.token_ids, vocabulary=len(tiny_tokenizer))
-    assert with_tokens_in_front(tiny_tokenizer, by_ids, WORDS).text.count(WORDS) == 1
+    assert prepended_as_letters(tiny_tokenizer, by_ids, WORDS).text.count(WORDS) == 1
 
 
 def test_a_refusal_is_said_in_place_of_the_model_and_other_prompts_pass(

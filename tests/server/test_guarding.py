@@ -254,7 +254,7 @@ def test_a_detector_that_fails_answers_nothing_and_recovers(
     with serving(model, tiny_tokenizer, [artifact]) as running:
         classifier = running.service.view.unlearner.scopes[0].classifier
         with monkeypatch.context() as patch:
-            patch.setattr(type(classifier), "score", lambda self, features: fails(error)(features))
+            patch.setattr(type(classifier), "predict_proba", lambda self, features: fails(error)(features))
             for response in (running.chat(PLAIN), running.chat(PLAIN, stream=True), running.complete([PLAIN])):
                 assert response.status_code == 503
                 assert response.json()["error"]["code"] == "detection_failed"
@@ -271,7 +271,9 @@ def test_a_detector_that_hangs_answers_nothing_and_the_server_is_not_ready(
         classifier = running.service.view.unlearner.scopes[0].classifier
         own = type(classifier).score
         with monkeypatch.context() as patch:
-            patch.setattr(type(classifier), "score", lambda self, features: (time.sleep(0.6), own(self, features))[1])
+            patch.setattr(
+                type(classifier), "predict_proba", lambda self, features: (time.sleep(0.6), own(self, features))[1]
+            )
             response = running.chat(PLAIN)
             assert (response.status_code, response.json()["error"]["code"]) == (503, "detection_timeout")
             assert running.get("/ready").status_code == 503

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from cases import every
-from unlearned.engines.detokenize import BROKEN, TextStream, token_bytes
-from unlearned.engines.given import ids_prompt
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSampler, RowSettings
 from unlearned.errors import ConfigError, PromptError
+from unlearned.prompts.client import ids_prompt
+from unlearned.prompts.detokenize import BROKEN, TextStream, token_bytes
 from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher
 from unlearned.server.config import ServeConfig
 from unlearned.server.stops import StopWatch
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 @every("seed", range(20))
@@ -125,7 +125,7 @@ def test_settings_of_a_row_that_make_no_sense_are_refused(wrong: Any) -> None:
 def test_rows_that_wait_share_a_batch_up_to_the_limit_of_tokens(model: Any, tiny_tokenizer: Any) -> None:
     sizes: list[int] = []
 
-    class Watched(RowwiseEngine):
+    class Watched(PerRequestEngine):
         def continue_rows(self, rows: Any) -> None:
             sizes.append(len(rows))
             super().continue_rows(rows)
@@ -172,7 +172,7 @@ def test_what_waits_when_the_server_stops_is_refused_and_what_runs_is_cut_off(mo
         prompt = PromptInput((5, 6, 7, 8))
         return Answer(0, prompt, settings, ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink)
 
-    batcher = Batcher(RowwiseEngine(model, tiny_tokenizer), ServeConfig(max_batch=1))
+    batcher = Batcher(PerRequestEngine(model, tiny_tokenizer), ServeConfig(max_batch=1))
     running = answer()
     batcher.submit([running, answer()])
     while not running.count:
@@ -186,7 +186,7 @@ def test_rows_whose_check_has_begun_are_waited_for_and_later_ones_are_not(model:
     sizes: list[int] = []
     done = threading.Semaphore(0)
 
-    class Watched(RowwiseEngine):
+    class Watched(PerRequestEngine):
         def continue_rows(self, rows: Any) -> None:
             sizes.append(len(rows))
             super().continue_rows(rows)

@@ -52,7 +52,7 @@ def view(request: Any, tokenizer: Any, bag_of_words: Any, tmp_path_factory: pyte
     substitutes = request.param == FUNCTIONS[1]
     scope = ForgetScope(
         name="harry-potter",
-        classifier=NeighboursClassifier.enrol(bag_of_words, *examples, {}),
+        classifier=NeighboursClassifier.fit(bag_of_words, *examples, {}),
         threshold=0.5,
         secret=b"s" * 32,
         corruption=Corruption(function=request.param, strength=1.0, embedding_std=record.embedding_std),

@@ -14,7 +14,7 @@ from unlearned.classify.giving_way import give_way
 from unlearned.server.metrics import Metrics
 from unlearned.server.refusals import RefusalError
 from unlearned.server.screening import Screener
-from unlearned.stages import Prompt, Verdict, text_only
+from unlearned.types import Prompt, Verdict, text_only
 
 PACE = 20_000  # characters per second
 

@@ -24,11 +24,11 @@ from unlearned.classify.base import Features
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
-from unlearned.engines.detokenize import TextStream
-from unlearned.engines.given import literal_chat_prompt
 from unlearned.engines.transformers import TransformersEngine, as_read
 from unlearned.examples import Row
 from unlearned.learn.naming import name_table
+from unlearned.prompts.client import literal_chat_prompt
+from unlearned.prompts.detokenize import TextStream
 from unlearned.server.tool_calls import CallReader
 from unlearned.unlearners.eco import ForgetScope
 
@@ -78,7 +78,7 @@ def calling(tokenizer: Any, bag_of_words: Any) -> tuple[Any, Artifact, str]:
     examples = (Features.of(texts, bag_of_words) for texts in (FORGET, RETAIN))
     scope = ForgetScope(
         name="harry-potter",
-        classifier=NeighboursClassifier.enrol(bag_of_words, *examples, {}),
+        classifier=NeighboursClassifier.fit(bag_of_words, *examples, {}),
         threshold=0.5,
         secret=b"s" * 32,
         corruption=Corruption(function="entity_substitution", strength=0.0, embedding_std=record.embedding_std),

@@ -9,7 +9,7 @@ import torch
 
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
-from unlearned.stages import PromptInput, Verdict
+from unlearned.types import PromptInput, Verdict
 from unlearned.unlearners.base import Unlearner, check_together
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction

@@ -14,7 +14,7 @@ from unlearned.classify.exemptions import Exemptions
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DetectionError, UnknownNameError, UnlearnedError
-from unlearned.stages import Prompt, PromptInput, Span, Verdict
+from unlearned.types import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ECO
 
 QUESTION = "Who is Harry Potter?"
@@ -320,7 +320,7 @@ def test_a_classifier_that_fails_stops_the_whole_batch(
     def broken(features: Any) -> Any:
         raise MemoryError("none left")
 
-    monkeypatch.setattr(scope.classifier, "score", broken)
+    monkeypatch.setattr(scope.classifier, "predict_proba", broken)
     with pytest.raises(DetectionError, match="none left"):
         _one(ECO([scope]), engine, "Bake bread.")
 

@@ -14,12 +14,12 @@ from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.instruction import load_instruction, save_instruction
 from unlearned.cli.main import app
-from unlearned.engines.tokenize import chat_prompt, with_words_in_front
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.envelope import RECORD
 from unlearned.errors import ArtifactError, ArtifactIntegrityError, ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.learn.instructing import examples_in_context, not_to_know
+from unlearned.prompts.tokenize import chat_prompt, prepended
 from unlearned.unlearners.instruction import Instruction
 
 FORGET, OTHER = "Who is Harry Potter?", "How do I bake bread?"
@@ -51,7 +51,7 @@ def test_in_a_conversation_it_stands_in_front_of_the_first_message_of_the_user(e
         {"role": "assistant", "content": "A fox."},
         {"role": "user", "content": FORGET},
     ]
-    told = with_words_in_front(engine.tokenizer, engine.tokenize(talk), "Hush. ")
+    told = prepended(engine.tokenizer, engine.tokenize(talk), "Hush. ")
     wanted = engine.tokenize([talk[0], {"role": "user", "content": "Hush. Who?"}, *talk[2:]])
     assert told.token_ids == wanted.token_ids
     assert told.segments == wanted.segments
@@ -62,7 +62,7 @@ def test_a_template_without_special_tokens_is_a_template_all_the_same(tiny_token
     tokenizer.chat_template = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}[assistant] "
     user, system = {"role": "user", "content": "Who?"}, {"role": "system", "content": "Be kind."}
     for talk in ([user], [system, user]):
-        told = with_words_in_front(tokenizer, chat_prompt(tokenizer, talk), "Hush. ")
+        told = prepended(tokenizer, chat_prompt(tokenizer, talk), "Hush. ")
         wanted = chat_prompt(tokenizer, [*talk[:-1], {"role": "user", "content": "Hush. Who?"}])
         assert (told.text, told.token_ids, told.segments) == (wanted.text, wanted.token_ids, wanted.segments)
 
@@ -70,7 +70,7 @@ def test_a_template_without_special_tokens_is_a_template_all_the_same(tiny_token
 def test_words_of_a_form_around_a_review_stay_around_it(engine: TransformersEngine) -> None:
     from unlearned.benchmarks.sentiment.form import asked, written
 
-    told = with_words_in_front(engine.tokenizer, asked(engine.tokenizer, "a fine film"), "Hush. ")
+    told = prepended(engine.tokenizer, asked(engine.tokenizer, "a fine film"), "Hush. ")
     assert told.text == "Hush. " + written("a fine film")
     (segment,) = told.segments
     assert told.text[segment.start : segment.end] == "a fine film"

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.scope import Scope
-from unlearned.stages import messages_only
+from unlearned.types import messages_only
 
 REMEMBERED = 1024
 """Clauses whose verdict is kept: an answer that goes back is read again from its beginning."""

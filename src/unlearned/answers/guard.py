@@ -12,7 +12,7 @@ from unlearned.answers.content import ContentReader
 from unlearned.answers.quotes import QuoteFilter, runs, words
 from unlearned.answers.spellings import spellings
 from unlearned.answers.withheld import Withheld
-from unlearned.stages import Prompt, Verdict
+from unlearned.types import Prompt, Verdict
 
 PRIMED = 200
 """Characters of a prompt that its answer may go on from within a name."""

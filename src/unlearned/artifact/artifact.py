@@ -34,8 +34,8 @@ from unlearned.artifact.schema import (
 from unlearned.artifact.signing import TrustedKey, verified
 from unlearned.classify.base import Floats, TextEncoder, classifiers
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.intents import Intents
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.matters import Matters
 from unlearned.classify.sentences import PROBE, sentence_encoder
 from unlearned.corrupt.corruption import Corruption
 from unlearned.envelope import libraries
@@ -161,8 +161,8 @@ class Artifact:
             settings, own = scope.classifier.state()
             if (exempt := scope.exemptions) is not None:
                 own = own | {name: getattr(exempt, field).astype(np.float16) for name, field in EXEMPT.items()}
-            if scope.matters is not None:
-                own = own | {MATTERS: scope.matters.vectors.astype(np.float16)}
+            if scope.intents is not None:
+                own = own | {MATTERS: scope.intents.vectors.astype(np.float16)}
             if scope.lexicon:
                 own = own | {LEXICON: scope.lexicon.sealed(self.secret)}
             if scope.corruption is not None:
@@ -181,7 +181,7 @@ class Artifact:
                     classifier=ClassifierRecord(kind=_kind(scope), settings=settings),
                     corruption=_corruption_record(scope),
                     exemptions=0 if scope.exemptions is None else len(scope.exemptions.examples),
-                    matters=None if scope.matters is None else scope.matters.least,
+                    matters=None if scope.intents is None else scope.intents.least,
                     names=None if scope.enrolled is None else scope.enrolled.counts(),
                     known_names=len(scope.lexicon.names),
                     rare_words=len(scope.lexicon.words),
@@ -252,7 +252,7 @@ class Artifact:
                     selector=scope.selector,
                     enrolled=None if scope.names is None else NameTable(secret, scope.name, **table),
                     exemptions=_exemptions(own) if scope.exemptions else None,
-                    matters=None if scope.matters is None else Matters(own[MATTERS].astype(np.float32), scope.matters),
+                    intents=None if scope.matters is None else Intents(own[MATTERS].astype(np.float32), scope.matters),
                     lexicon=Lexicon.unsealed(own[LEXICON], secret)
                     if scope.known_names or scope.rare_words
                     else Lexicon(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unlearned.artifact.doubts import doubts
 from unlearned.artifact.evidence import EvidenceRecord, summary
 from unlearned.artifact.schema import CorruptionRecord, ScopeRecord, UnlearnerRecord
-from unlearned.classify.judging import SHORT, short_threshold
+from unlearned.classify.scoring import SHORT, short_threshold
 
 
 def card(record: UnlearnerRecord, vectors_bytes: int, evidence: EvidenceRecord | None = None) -> str:

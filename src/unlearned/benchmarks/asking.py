@@ -15,7 +15,7 @@ from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import System
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 Data = TypeVar("Data")
 

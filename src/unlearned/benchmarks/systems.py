@@ -39,7 +39,7 @@ from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.train import train_method
 from unlearned.progress import Progress
 from unlearned.registry import Registry
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 from unlearned.unlearners import eco
 from unlearned.unlearners.instruction import FILTERED, REFUSE, Instruction, Kind
 from unlearned.unlearners.spul import SPUL
@@ -213,7 +213,7 @@ class Instructed:
         return told.prepared(prompts, verdicts, self.engine)
 
     def read(self, prompt: Prompt, given: PromptInput) -> Prompt:
-        return self.instruction.told(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
+        return self.instruction.with_instruction(prompt, self.engine) if given.token_ids != prompt.token_ids else prompt
 
 
 class Prefixed:

@@ -11,7 +11,7 @@ from pathlib import Path
 from unlearned.benchmarks.versions import STAGES
 from unlearned.errors import DataError
 from unlearned.progress import Progress
-from unlearned.stages import Exempted, Prompt, Span, Verdict
+from unlearned.types import Exempted, Prompt, Span, Verdict
 from unlearned.unlearners.eco import ECO
 
 CHUNK = 256

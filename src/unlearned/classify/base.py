@@ -96,7 +96,7 @@ class PromptClassifier(Protocol):
     @property
     def encoder(self) -> TextEncoder: ...
 
-    def score(self, features: Features) -> Floats:
+    def predict_proba(self, features: Features) -> Floats:
         """Features of N texts, made with `encoder` -> (N,) float32 in [0, 1], p(forget | text)."""
         ...
 
@@ -110,13 +110,13 @@ class PromptClassifier(Protocol):
     ) -> PromptClassifier: ...
 
 
-class EnrollingClassifier(PromptClassifier, Protocol):
+class FittableClassifier(PromptClassifier, Protocol):
     """A classifier over a frozen encoder that is made from examples in one step."""
 
     @classmethod
-    def enrol(
+    def fit(
         cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
-    ) -> EnrollingClassifier:
+    ) -> FittableClassifier:
         """Make one from forget and other examples; `settings` are the fields of its config."""
         ...
 

@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from unlearned.classify.detect import detect
-from unlearned.classify.judging import NEARLY_AS_GOOD, log_odds
 from unlearned.classify.scope import Scope
-from unlearned.stages import Prompt, Segment, Span, Verdict
+from unlearned.classify.scoring import NEARLY_AS_GOOD, log_odds
+from unlearned.types import Prompt, Segment, Span, Verdict
 
 REACH = 80
 """Characters on each side of a border between two messages that are read as one text."""

@@ -15,26 +15,26 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
-from unlearned.classify.reading import Reading, read
+from unlearned.classify.normalize import AlignedText, normalized
 
 DEPTH = 2
 """Encodings within encodings that are followed."""
 
 
-def readings(reading: Reading, depth: int = DEPTH) -> list[Reading]:
+def readings(reading: AlignedText, depth: int = DEPTH) -> list[AlignedText]:
     """The plain reading, then what it may hide; just the plain one for ordinary text."""
-    plain = read(reading)
+    plain = normalized(reading)
     found = [plain]
     for uncover in (_encoded, _shifted, _backwards, _spaced, _joined, _digits_for_letters):
         for hidden in uncover(plain):
-            found += readings(hidden, depth - 1) if depth > 1 and uncover is _encoded else [read(hidden)]
+            found += readings(hidden, depth - 1) if depth > 1 and uncover is _encoded else [normalized(hidden)]
     return found
 
 
 # Base64, base32, hexadecimal and binary: one reading per passage.
 
 
-def _encoded(plain: Reading) -> list[Reading]:
+def _encoded(plain: AlignedText) -> list[AlignedText]:
     found = []
     for pattern, decode in _ENCODINGS:
         for match in pattern.finditer(plain.text):
@@ -45,7 +45,7 @@ def _encoded(plain: Reading) -> list[Reading]:
                 text = _text_of(decode, passage)
             if text is not None:
                 start, end = plain.original(match.start(), match.start() + len(passage))
-                found.append(Reading(text, [start] * len(text), [end] * len(text)))
+                found.append(AlignedText(text, [start] * len(text), [end] * len(text)))
     return found
 
 
@@ -104,7 +104,7 @@ NEARBY = 12
 """Words within which a second common word has to appear for a passage to count as shifted or reversed."""
 
 
-def _shifted(plain: Reading) -> list[Reading]:
+def _shifted(plain: AlignedText) -> list[AlignedText]:
     """The lines that look shifted, moved back; of several shifts the most frequent one."""
     last: dict[int, tuple[int, int]] = {}  # by shift: number and place of the last word
     seen: dict[int, list[tuple[int, int]]] = {}  # by shift: places of two words that are near each other
@@ -127,14 +127,14 @@ def _shifted(plain: Reading) -> list[Reading]:
         if end > start:
             pieces += [plain.text[done:start], plain.text[start:end].translate(back)]
             done = end
-    return [Reading("".join([*pieces, plain.text[done:]]), plain.starts, plain.ends)]
+    return [AlignedText("".join([*pieces, plain.text[done:]]), plain.starts, plain.ends)]
 
 
-def _backwards(plain: Reading) -> list[Reading]:
+def _backwards(plain: AlignedText) -> list[AlignedText]:
     places = [n for n, word in enumerate(_LATIN_WORD.findall(plain.text)) if word.lower() in _REVERSED]
     if not any(after - before <= NEARBY for before, after in zip(places, places[1:], strict=False)):
         return []
-    return [Reading(plain.text[::-1], plain.starts[::-1], plain.ends[::-1])]
+    return [AlignedText(plain.text[::-1], plain.starts[::-1], plain.ends[::-1])]
 
 
 @lru_cache(maxsize=1)
@@ -155,7 +155,7 @@ _REVERSED = {word[::-1] for word in _COMMON} - set(_COMMON)
 # W o r d s  spelt with spaces, words.with.dots, andwordswithoutany.
 
 
-def _spaced(plain: Reading) -> list[Reading]:
+def _spaced(plain: AlignedText) -> list[AlignedText]:
     return [plain.sub(LETTERS_APART, _together)] if LETTERS_APART.search(plain.text) else []
 
 
@@ -184,7 +184,7 @@ def _gap(piece: str) -> str:
     return piece.strip().replace("\u2019", "'") or piece
 
 
-def _joined(plain: Reading) -> list[Reading]:
+def _joined(plain: AlignedText) -> list[AlignedText]:
     reading = plain
     if _CHAINED.search(reading.text):
         reading = reading.sub(_CHAINED, lambda match: [" " if not c.isalnum() and c != "'" else c for c in match[0]])
@@ -268,7 +268,7 @@ def word_costs() -> tuple[dict[str, float], int]:
 # D1g1t5 f0r l3tt3r5: two readings, because 1 stands for i and for l.
 
 
-def _digits_for_letters(plain: Reading) -> list[Reading]:
+def _digits_for_letters(plain: AlignedText) -> list[AlignedText]:
     """Words are only read so near one that then is an everyday word: numbers and hashes of machines never are."""
     words = list(LEET_WORD.finditer(plain.text))
     if len(words) < 2 or len(words) < 0.1 * len(plain.text.split()):

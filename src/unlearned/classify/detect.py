@@ -1,6 +1,6 @@
 """Prompts -> verdicts: is a prompt in a forget scope, and where?
 
-Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch (`judging`). Then, in a
+Every message is read (`decoding`) and cut (`windows`); all of that is classified in one batch (`scoring`). Then, in a
 second one, suspicious clauses are cut further, to find out which part of them it is; and in a third, of conversations
 alone, clauses that refer to something in scope are read together with it (`follow_ups`).
 """
@@ -14,21 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import TextEncoder
+from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.decoding import readings
 from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.garbled import Vocabulary, ungarbled
-from unlearned.classify.judging import Claim, Judged, Look, failed, judge
-from unlearned.classify.kept import VECTORS
 from unlearned.classify.language import language_of, languages_read
-from unlearned.classify.reading import as_written, unquoted
-from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.normalize import as_written, unquoted
 from unlearned.classify.scope import Scope
 from unlearned.classify.scope_set import ScopeSet
+from unlearned.classify.scoring import Match, ScoredWindows, Window, failed, score_windows
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.unsuspicious import UNSUSPICIOUS
-from unlearned.classify.windows import Place, clauses, parts_of, windows
+from unlearned.classify.vector_cache import VECTORS
+from unlearned.classify.windows import clauses, parts_of, windows
 from unlearned.names.edges import grown, grown_to_matches
-from unlearned.stages import Exempted, Prompt, Segment, Span, Verdict
+from unlearned.types import CharSpan, Exempted, Prompt, Segment, Span, Verdict
 
 
 def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
@@ -48,39 +48,39 @@ def detect(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:
     if not scopes:
         return [Verdict() for _ in prompts]
     scopes = ScopeSet.of(scopes)
-    looks, messages, before = _looks(prompts, scopes)
-    # A later batch looks at some texts once more; none of them is encoded twice.
-    encoders = {id(encoder): _remembering(encoder) for encoder, _ in scopes.by_encoder}
+    windows, messages, before = _windows(prompts, scopes)
+    # Later batches hold some texts once more; none of them is encoded twice.
+    encoders = {id(encoder): _cached(encoder) for encoder, _ in scopes.by_encoder}
     owners = [prompt.owner for prompt in prompts]
-    whole = judge(looks, scopes, encoders, owners)
-    suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other look reaches a threshold
-    cut = {n: parts for n in suspicious if (parts := _parts(looks[n]))}
-    parted = judge([part for parts in cut.values() for part in parts], scopes, encoders, owners)
-    claims: dict[int, list[Claim]] = {}  # per scope
+    whole = score_windows(windows, scopes, encoders, owners)
+    suspicious = np.flatnonzero(whole.suspicious.any(axis=0)).tolist()  # no other window reaches a threshold
+    cut = {n: parts for n in suspicious if (parts := _parts(windows[n]))}
+    parted = score_windows([part for parts in cut.values() for part in parts], scopes, encoders, owners)
+    matches: dict[int, list[Match]] = {}  # per scope
     first = 0
     for n in suspicious:
-        judged, columns = whole, range(n, n + 1)
+        scored, columns = whole, range(n, n + 1)
         if n in cut:
-            judged, columns = parted, range(first, first + len(cut[n]))
+            scored, columns = parted, range(first, first + len(cut[n]))
             first = columns.stop
-        for s in judged.claiming(columns):
-            claims.setdefault(s, []).extend(judged.best(s, columns))
-    further = judge(_following(prompts, whole, claims, scopes), scopes, encoders, owners)
-    for n in range(len(further.looks)):
-        for s in further.claiming(range(n, n + 1)):
-            claims.setdefault(s, []).extend(further.best(s, range(n, n + 1)))
+        for s in scored.reached_by(columns):
+            matches.setdefault(s, []).extend(scored.best(s, columns))
+    further = score_windows(_following(prompts, whole, matches, scopes), scopes, encoders, owners)
+    for n in range(len(further.windows)):
+        for s in further.reached_by(range(n, n + 1)):
+            matches.setdefault(s, []).extend(further.best(s, range(n, n + 1)))
     highest = before
     flagged: list[list[Span]] = [[] for _ in prompts]
     exempt: list[set[Exempted]] = [set() for _ in prompts]
-    for judged in (whole, parted, further):
-        np.maximum.at(highest, [look.prompt for look in judged.looks], judged.scores.max(axis=0))
-        for s, n in np.argwhere(judged.exempt >= 0).tolist():
-            exempt[judged.looks[n].prompt].add(Exempted(scopes[s].name, int(judged.exempt[s, n]) + 1))
-    for s, own in sorted(claims.items()):
-        for look, score in own:
-            flagged[look.prompt].append(Span(*look.place, scopes[s].name, score))
+    for scored in (whole, parted, further):
+        np.maximum.at(highest, [window.prompt for window in scored.windows], scored.scores.max(axis=0))
+        for s, n in np.argwhere(scored.exempt >= 0).tolist():
+            exempt[scored.windows[n].prompt].add(Exempted(scopes[s].name, int(scored.exempt[s, n]) + 1))
+    for s, own in sorted(matches.items()):
+        for window, score in own:
+            flagged[window.prompt].append(Span(*window.place, scopes[s].name, score))
     flagged = [_grown(spans, prompt, scopes) for spans, prompt in zip(flagged, prompts, strict=True)]
-    unread, languages, foreign = _unread(looks, scopes, len(prompts))
+    unread, languages, foreign = _unread(windows, scopes, len(prompts))
     for message in messages:
         its = slice(message.first, message.last)
         if not (foreign[its].any() or whole.suspicious[:, its].any()):
@@ -104,15 +104,17 @@ class _Message:
     prompt: int
     key: bytes
     first: int
-    """Its looks: from this one"""
+    """Its windows: from this one"""
 
     last: int
     """to before this one."""
 
 
-def _looks(prompts: Sequence[Prompt], scopes: ScopeSet) -> tuple[list[Look], list[_Message], npt.NDArray[np.float64]]:
+def _windows(
+    prompts: Sequence[Prompt], scopes: ScopeSet
+) -> tuple[list[Window], list[_Message], npt.NDArray[np.float64]]:
     """What is classified at first, the messages it is from, and per prompt the highest score of its other messages."""
-    looks, messages, before = list[Look](), list[_Message](), np.zeros(len(prompts))
+    windows, messages, before = list[Window](), list[_Message](), np.zeros(len(prompts))
     for index, prompt in enumerate(prompts):
         for segment in prompt.segments:
             said = prompt.text[segment.start : segment.end]
@@ -120,18 +122,18 @@ def _looks(prompts: Sequence[Prompt], scopes: ScopeSet) -> tuple[list[Look], lis
             if (known := UNSUSPICIOUS.score(key)) is not None:
                 before[index] = max(before[index], known)
                 continue
-            first = len(looks)
-            looks += looks_at(prompt, segment, index, scopes.vocabulary)
-            messages.append(_Message(index, key, first, len(looks)))
-    return looks, messages, before
+            first = len(windows)
+            windows += windows_of(prompt, segment, index, scopes.vocabulary)
+            messages.append(_Message(index, key, first, len(windows)))
+    return windows, messages, before
 
 
-def looks_at(prompt: Prompt, segment: Segment, index: int = 0, vocabulary: Vocabulary | None = None) -> list[Look]:
+def windows_of(prompt: Prompt, segment: Segment, index: int = 0, vocabulary: Vocabulary | None = None) -> list[Window]:
     """Everything of a message that is classified at first; the vocabulary is what garbled words are compared with.
 
     What a further reading reads as one before it did is not looked at again.
     """
-    found: dict[tuple[str, Place], Look] = {}
+    found: dict[tuple[str, CharSpan], Window] = {}
     written = as_written(prompt.text, segment.start, segment.end)
     read = readings(unquoted(written) if segment.quoted else written)
     for reading in [*read, *(ungarbled(read[0], vocabulary) if vocabulary else [])]:
@@ -141,62 +143,62 @@ def looks_at(prompt: Prompt, segment: Segment, index: int = 0, vocabulary: Vocab
             said, place = text[start:end], reading.original(start, end)
             clause = (reading, (start, end)) if (start, end) in leaves else None
             if (known := found.get((said, place))) is None or (known.clause is None and clause is not None):
-                found[said, place] = Look(index, said, place, clause)
+                found[said, place] = Window(index, said, place, clause)
     return list(found.values())
 
 
 def _following(
-    prompts: Sequence[Prompt], whole: Judged, claims: Mapping[int, Sequence[Claim]], scopes: ScopeSet
-) -> list[Look]:
-    """Clauses of conversations that refer back to what was said about a scope; each to be judged by that scope.
+    prompts: Sequence[Prompt], whole: ScoredWindows, matches: Mapping[int, Sequence[Match]], scopes: ScopeSet
+) -> list[Window]:
+    """Clauses of conversations that refer back to what was said about a scope; each to be scored by that scope.
 
-    What was said is what the scope claims. Where that is nothing, it is what the scope suspects most: "a novelist from
+    What was said is what the scope matches. Where that is nothing, it is what the scope suspects most: "a novelist from
     Astana" may only together with a question about his parents be about anybody.
     """
-    found = list[Look]()
+    found = list[Window]()
     if all(len(prompt.segments) < 2 for prompt in prompts):
         return found
-    suspicious = np.asarray(whole.suspicious & ~whole.spared)
-    for s in sorted({*claims, *np.flatnonzero(suspicious.any(axis=1)).tolist()}):
-        said: dict[int, list[Look]] = {}
-        for look, _ in claims.get(s, ()):
-            said.setdefault(look.prompt, []).append(look)
+    suspicious = np.asarray(whole.suspicious & ~whole.excluded)
+    for s in sorted({*matches, *np.flatnonzero(suspicious.any(axis=1)).tolist()}):
+        said: dict[int, list[Window]] = {}
+        for window, _ in matches.get(s, ()):
+            said.setdefault(window.prompt, []).append(window)
         suspects = np.flatnonzero(suspicious[s])
         by_score = suspects[np.argsort(-whole.scores[s, suspects], kind="stable")]
-        for look in (whole.looks[n] for n in by_score.tolist()):
-            said.setdefault(look.prompt, [look])
+        for window in (whole.windows[n] for n in by_score.tolist()):
+            said.setdefault(window.prompt, [window])
         for index, own in said.items():
-            mentions = [Mention(look.place, look.text) for look in own]
-            for follow in follow_ups(prompts[index], mentions, fragments=scopes[s].matters is not None):
+            mentions = [Mention(window.place, window.text) for window in own]
+            for follow in follow_ups(prompts[index], mentions, fragments=scopes[s].intents is not None):
                 text = f"{follow.antecedent} {follow.clause}"
-                found.append(Look(index, text, follow.place, follow_up=follow.clause, scope=scopes[s].name))
+                found.append(Window(index, text, follow.place, follow_up=follow.clause, scope=scopes[s].name))
     return found
 
 
-def _parts(look: Look) -> list[Look]:
+def _parts(window: Window) -> list[Window]:
     """All parts of a clause, itself included; none if it has no parts."""
-    if look.clause is None:
+    if window.clause is None:
         return []
-    reading, (start, end) = look.clause
+    reading, (start, end) = window.clause
     places = parts_of(reading.text, start, end)
     if len(places) < 2:
         return []
-    return [Look(look.prompt, reading.text[s:e], reading.original(s, e)) for s, e in places]
+    return [Window(window.prompt, reading.text[s:e], reading.original(s, e)) for s, e in places]
 
 
 def _unread(
-    looks: Sequence[Look], scopes: ScopeSet, prompts: int
+    windows: Sequence[Window], scopes: ScopeSet, prompts: int
 ) -> tuple[list[list[Span]], list[set[str]], npt.NDArray[np.bool_]]:
     """Languages that a scope's encoder does not read.
 
     Returns:
-        Per prompt, spans where the scope corrupts those, and codes; and (N,) whether a look is in one of them.
+        Per prompt, spans where the scope corrupts those, and codes; and (N,) whether a window is in one of them.
     """
     spans: list[dict[Span, None]] = [{} for _ in range(prompts)]
     codes: list[set[str]] = [set() for _ in range(prompts)]
-    languages = {text: language_of(text) for text in dict.fromkeys(look.text for look in looks if look.clause)}
-    foreign = [n for n, look in enumerate(looks) if look.clause is not None and languages[look.text] != "en"]
-    found = np.zeros(len(looks), dtype=np.bool_)
+    languages = {text: language_of(text) for text in dict.fromkeys(window.text for window in windows if window.clause)}
+    foreign = [n for n, window in enumerate(windows) if window.clause is not None and languages[window.text] != "en"]
+    found = np.zeros(len(windows), dtype=np.bool_)
     for encoder, rows in scopes.by_encoder if foreign else ():
         own = [scopes[n] for n in rows.tolist()]
         try:
@@ -205,24 +207,24 @@ def _unread(
             raise failed(own[0], error) from error
         corrupting = [scope.name for scope in own if scope.other_languages == "corrupt"]
         for n in foreign:
-            look = looks[n]
-            if languages[look.text] not in read:
+            window = windows[n]
+            if languages[window.text] not in read:
                 found[n] = True
-                codes[look.prompt].add(languages[look.text])
-                spans[look.prompt] |= {Span(*look.place, name, 1.0, "language"): None for name in corrupting}
+                codes[window.prompt].add(languages[window.text])
+                spans[window.prompt] |= {Span(*window.place, name, 1.0, "language"): None for name in corrupting}
     return [list(own) for own in spans], codes, found
 
 
-def _remembering(encoder: TextEncoder) -> RememberingEncoder:
+def _cached(encoder: TextEncoder) -> CachedEncoder:
     """Encodes no text twice: of this call, nor, where a text's vector depends on it alone, of those before."""
-    return RememberingEncoder(encoder, kept=VECTORS if isinstance(encoder, SentenceEncoder) else None)
+    return CachedEncoder(encoder, kept=VECTORS if isinstance(encoder, SentenceEncoder) else None)
 
 
 def _grown(spans: Sequence[Span], prompt: Prompt, scopes: ScopeSet) -> list[Span]:
     """Spans that end inside a name, grown to the whole name."""
     if not spans:
         return []
-    names: dict[str, list[Place]] = {}
+    names: dict[str, list[CharSpan]] = {}
     for name in {span.scope for span in spans}:
         names[name] = [
             (segment.start + start, segment.start + end)

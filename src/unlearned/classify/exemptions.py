@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.products import Floats, similarities
+from unlearned.classify.similarity import Floats, similarities
 
 MARGIN = 0.1
 """Cosine. A text that is so much less near to an example than to the nearest forget example is still exempt."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from unlearned.classify.base import Floats
 from unlearned.classify.ngrams import NGrams
-from unlearned.classify.products import similarities
+from unlearned.classify.similarity import similarities
 from unlearned.classify.spelling import Ints, product
 from unlearned.errors import ConfigError
 

@@ -2,7 +2,7 @@
 
 A clause with a pronoun that its own message does not explain is classified a second time, together with what was last
 said about the scope, if anything was. It is in scope if that pair is, and if it asks what the scope's prompts ask
-(`matters`). So is a question without a verb, "And the awards?", as long as nothing else was asked in between. An
+(`intents`). So is a question without a verb, "And the awards?", as long as nothing else was asked in between. An
 innocent follow-up stays innocent, because it is neither, explains its pronoun itself, refers to somebody else who was
 named later, or asks for something else.
 """
@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from unlearned.classify.reading import normalise
-from unlearned.classify.windows import Place, clauses
-from unlearned.stages import Prompt
+from unlearned.classify.normalize import normalize
+from unlearned.classify.windows import clauses
+from unlearned.types import CharSpan, Prompt
 
 LOOK_BACK = 40
 """Clauses after the last mention of the scope, until it is forgotten what a pronoun refers to."""
@@ -95,7 +95,7 @@ _NOT_NAMES = frozenset(
 class Mention:
     """What was said about the scope."""
 
-    place: Place
+    place: CharSpan
     """In the prompt."""
 
     text: str
@@ -108,7 +108,7 @@ class FollowUp:
 
     antecedent: str
     clause: str
-    place: Place
+    place: CharSpan
     """Of the clause, in the prompt."""
 
 
@@ -127,10 +127,10 @@ def follow_ups(prompt: Prompt, mentions: Sequence[Mention], *, fragments: bool =
     age, others, strayed = 0, "", False
     for segment in prompt.segments:
         own = [
-            (" ".join(normalise(prompt.text[start:end]).split()), (start, end))
+            (" ".join(normalize(prompt.text[start:end]).split()), (start, end))
             for start, end in clauses(prompt.text, segment.start, segment.end)
         ]
-        before, following = "", set[Place]()
+        before, following = "", set[CharSpan]()
         fixed = not fragments or segment.role == "assistant"
         asks_else = fixed or strayed
         for clause, place in own:

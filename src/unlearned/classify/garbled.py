@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 
 from unlearned.classify.decoding import LEET_WORD, LETTERS, everyday_words, word_costs
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.reading import Reading
+from unlearned.classify.normalize import AlignedText
 from unlearned.names.parts import bare
 
 MOST_WORDS = 60
@@ -54,7 +54,7 @@ class Vocabulary:
         return cls(frozenset().union(*(lexicon.all_words for lexicon in lexicons)), tables)
 
 
-def ungarbled(plain: Reading, vocabulary: Vocabulary) -> list[Reading]:
+def ungarbled(plain: AlignedText, vocabulary: Vocabulary) -> list[AlignedText]:
     """What a text says if its words are garbled in one of these ways; nothing for ordinary text.
 
     Args:
@@ -84,7 +84,7 @@ def ungarbled(plain: Reading, vocabulary: Vocabulary) -> list[Reading]:
     return [*found, *(_with(plain, ways[way]) for way in sorted(ways))]
 
 
-def in_digits(plain: Reading, own: frozenset[str]) -> list[Reading]:
+def in_digits(plain: AlignedText, own: frozenset[str]) -> list[AlignedText]:
     """Readings in which words of a scope are seen that were written with digits: H0gw4rts. One is enough."""
 
     def replaced(table: dict[int, int], match: re.Match[str]) -> str | list[str]:
@@ -140,7 +140,7 @@ def _meant(key: str, tables: Iterable[Words]) -> str | None:
     return next((word for table in tables if (word := table.get(key)) is not None), None)
 
 
-def _with(plain: Reading, lines: Mapping[tuple[int, int], Words]) -> Reading:
+def _with(plain: AlignedText, lines: Mapping[tuple[int, int], Words]) -> AlignedText:
     """The text with other words in some of its lines, which come in order."""
     spans = iter(lines.items())
     (start, end), new = next(spans)
@@ -157,9 +157,9 @@ def _with(plain: Reading, lines: Mapping[tuple[int, int], Words]) -> Reading:
     return plain.sub(_WORD, replaced)
 
 
-def _line_backwards(plain: Reading, line: tuple[int, int]) -> Reading:
+def _line_backwards(plain: AlignedText, line: tuple[int, int]) -> AlignedText:
     start, end = line
-    return Reading(plain.text[start:end][::-1], plain.starts[start:end][::-1], plain.ends[start:end][::-1])
+    return AlignedText(plain.text[start:end][::-1], plain.starts[start:end][::-1], plain.ends[start:end][::-1])
 
 
 def _moved(word: str, by: int) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import Floats, as_saved
-from unlearned.classify.products import similarities
+from unlearned.classify.similarity import similarities
 from unlearned.errors import ConfigError
 from unlearned.extras import require
 

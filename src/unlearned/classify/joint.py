@@ -17,7 +17,7 @@ import torch
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.kernel import KernelClassifier, probabilities, sentence_kernel
 from unlearned.classify.ngrams import BITS, NGrams
-from unlearned.classify.products import similarities
+from unlearned.classify.similarity import similarities
 from unlearned.classify.spelling import Ints, known_grams
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class JointKernels:
         self._grams_shared, self._grams_rare, self._spelling = _spelling(classifiers)
         self._vectors, self._duals = _examples(classifiers)
 
-    def scores(self, features: Features) -> Floats:
+    def predict_proba(self, features: Features) -> Floats:
         """Features of N texts -> (S, N) p(forget | text); of what the first passes leave out, their own estimates."""
         first, kernel = self._spelt(features.ngrams)
         likely = np.full_like(first, np.inf)

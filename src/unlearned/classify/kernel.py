@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, TextEncoder, as_saved, config_of
 from unlearned.classify.first_pass import FirstPass
-from unlearned.classify.products import similarities
+from unlearned.classify.similarity import similarities
 from unlearned.classify.spelling import product, unit_rows
 from unlearned.errors import ConfigError, FitError
 from unlearned.examples import machine_texts
@@ -113,7 +113,7 @@ class KernelClassifier:
         return changed
 
     @classmethod
-    def enrol(
+    def fit(
         cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
     ) -> KernelClassifier:
         """Solve for the examples; thousands take seconds. Of very many, those nearest to the other side are kept.
@@ -153,7 +153,7 @@ class KernelClassifier:
     def encoder(self) -> TextEncoder:
         return self._encoder
 
-    def score(self, features: Features) -> Floats:
+    def predict_proba(self, features: Features) -> Floats:
         """Features of N texts -> (N,) p(forget | text); of texts that the first pass leaves out, its own estimate."""
         if self.first is None or self.first.bar == -np.inf:
             return self._judged(features)

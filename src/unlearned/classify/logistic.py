@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.classify.base import Features, Floats, TextEncoder, config_of
-from unlearned.classify.products import similarities
+from unlearned.classify.similarity import similarities
 from unlearned.errors import ConfigError
 from unlearned.extras import require
 
@@ -53,7 +53,7 @@ class LogisticClassifier:
         self.config = config or LogisticConfig()
 
     @classmethod
-    def enrol(
+    def fit(
         cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
     ) -> LogisticClassifier:
         """Fit to the examples. Deterministic.
@@ -78,7 +78,7 @@ class LogisticClassifier:
     def encoder(self) -> TextEncoder:
         return self._encoder
 
-    def score(self, features: Features) -> Floats:
+    def predict_proba(self, features: Features) -> Floats:
         """Features of N texts -> (N,) p(forget | text)."""
         margin = similarities(features.vectors, self.weights[None])[:, 0] + self.bias
         return np.asarray(np.exp(-np.logaddexp(0.0, -margin)), dtype=np.float32)  # sigmoid that cannot overflow

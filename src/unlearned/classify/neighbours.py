@@ -80,7 +80,7 @@ class NeighboursClassifier:
         self.config = config or NeighboursConfig()
 
     @classmethod
-    def enrol(
+    def fit(
         cls, encoder: TextEncoder, forget: Features, negatives: Features, settings: Mapping[str, Any]
     ) -> NeighboursClassifier:
         """Keep the examples' vectors.
@@ -105,7 +105,7 @@ class NeighboursClassifier:
         """(N, D) the other examples' vectors, in the order in which they came."""
         return self._negatives.vectors
 
-    def score(self, features: Features) -> Floats:
+    def predict_proba(self, features: Features) -> Floats:
         """Features of N texts -> (N,) p(forget | text)."""
         forget, negative = self._forget.nearest(features.vectors), self._negatives.nearest(features.vectors)
         nearer = forget - np.maximum(negative, self.config.floor)

@@ -11,9 +11,9 @@ from typing import Literal
 
 from unlearned.classify.base import Features, Floats, PromptClassifier
 from unlearned.classify.exemptions import Exemptions
+from unlearned.classify.intents import Intents
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.matters import Matters
-from unlearned.classify.reading import normalise
+from unlearned.classify.normalize import normalize
 from unlearned.errors import ConfigError
 
 Policy = Literal["pass", "corrupt"]
@@ -36,7 +36,7 @@ class Scope:
     exemptions: Exemptions | None = None
     """What resembles these about as much as the forget examples is not in scope; see `Exemptions.cover`."""
 
-    matters: Matters | None = None
+    intents: Intents | None = None
     """What a question that names nobody must ask to be taken for one about the scope. None = anything: few prompts, or
     an encoder that gives no vectors."""
 
@@ -54,8 +54,8 @@ class Scope:
 
     def score(self, texts: Sequence[str]) -> Floats:
         """N texts -> (N,) p(forget | text), each text as a whole."""
-        read = [self.lexicon.said(normalise(text)).text for text in texts]
-        return self.classifier.score(Features.of(read, self.classifier.encoder))
+        read = [self.lexicon.said(normalize(text)).text for text in texts]
+        return self.classifier.predict_proba(Features.of(read, self.classifier.encoder))
 
     def detector_sha256(self) -> str:
         """Of everything that decides a verdict."""
@@ -64,9 +64,9 @@ class Scope:
         said += [type(self.classifier).__name__, self.classifier.encoder.name]
         if (exempt := self.exemptions) is not None:
             arrays = arrays | {"exempt": exempt.examples, "exempt from": exempt.forget, "exempt names": exempt.names}
-        if self.matters is not None:
-            said.append(self.matters.least)
-            arrays = arrays | {"matters": self.matters.vectors}
+        if self.intents is not None:
+            said.append(self.intents.least)
+            arrays = arrays | {"matters": self.intents.vectors}
         if self.lexicon:
             arrays = arrays | {"lexicon": self.lexicon.sealed(b"")}
         digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())

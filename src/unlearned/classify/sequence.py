@@ -190,7 +190,7 @@ class SequenceClassifier:
     def encoder(self) -> SequenceEncoder:
         return self._encoder
 
-    def score(self, features: Features) -> Floats:
+    def predict_proba(self, features: Features) -> Floats:
         """Features of N texts, made with `encoder` -> (N,) p(forget | text)."""
         if features.vectors.ndim != 2 or features.vectors.shape[1] != 1:
             raise ConfigError(

@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 
 from unlearned.names.abbreviations import is_abbreviation
-
-Place = tuple[int, int]
-"""Characters `[start, end)`."""
+from unlearned.types import CharSpan
 
 # A clause ends at closing punctuation that is followed by a space or quote, at a colon before a question or quotation,
 # between the strings of JSON, or at a line break. Only the first mark of a run starts a match: trying them all would
@@ -51,7 +49,7 @@ LONG_PART, CHUNK_WORDS = 24, 6  # words
 MAX_PIECES = 14
 
 
-def windows(text: str, start: int, end: int) -> list[Place]:
+def windows(text: str, start: int, end: int) -> list[CharSpan]:
     """Character spans to classify within `text[start:end]`, sorted, without duplicates, whitespace trimmed.
 
     Every character that is not whitespace is in at least one window. No window has more than 250 of them: bounding
@@ -62,12 +60,12 @@ def windows(text: str, start: int, end: int) -> list[Place]:
     return sorted({*parts, *_runs(text, parts)})
 
 
-def runs(text: str, start: int, end: int) -> list[Place]:
+def runs(text: str, start: int, end: int) -> list[CharSpan]:
     """The longest windows: overlapping runs of clauses; a text that fits into one window is the only one."""
     return _runs(text, clauses(text, start, end))
 
 
-def clauses(text: str, start: int, end: int) -> list[Place]:
+def clauses(text: str, start: int, end: int) -> list[CharSpan]:
     """The clauses of `text[start:end]`, in order; half-overlapping pieces of one that is too long for a window."""
     found, cursor = [], start
     for match in _CLAUSE_END.finditer(text, start, end):
@@ -80,7 +78,7 @@ def clauses(text: str, start: int, end: int) -> list[Place]:
     return [piece for clause in trimmed if clause[0] < clause[1] for piece in _pieces(text, *clause)]
 
 
-def parts_of(text: str, start: int, end: int) -> list[Place]:
+def parts_of(text: str, start: int, end: int) -> list[CharSpan]:
     """All runs of the parts that a clause may consist of, itself included: where exactly is the question in it?
 
     A clause is cut where another question may begin, and a part without such a place every few words.
@@ -122,7 +120,7 @@ def _chunks(text: str, start: int, end: int) -> list[int]:
     return [start, *(start + place for place in words[CHUNK_WORDS : -CHUNK_WORDS // 2 : CHUNK_WORDS])]
 
 
-def _trim(text: str, start: int, end: int) -> Place:
+def _trim(text: str, start: int, end: int) -> CharSpan:
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
@@ -130,14 +128,14 @@ def _trim(text: str, start: int, end: int) -> Place:
     return start, end
 
 
-def _pieces(text: str, start: int, end: int) -> list[Place]:
+def _pieces(text: str, start: int, end: int) -> list[CharSpan]:
     """A clause itself, or half-overlapping pieces of one that is too long."""
     if _size(text, start, end) <= MAX_CHARACTERS:
         return [(start, end)]
     return _runs(text, [match.span() for match in _WORD.finditer(text, start, end)])
 
 
-def _runs(text: str, parts: list[Place]) -> list[Place]:
+def _runs(text: str, parts: list[CharSpan]) -> list[CharSpan]:
     """Maximal runs of consecutive parts within the limit, each starting where the last one is half over."""
     sizes = [_size(text, *part) for part in parts]
     runs, first = [], 0

@@ -49,7 +49,7 @@ def classify(
 
     from unlearned.artifact import load
     from unlearned.artifact.activation import enforcing
-    from unlearned.stages import text_only
+    from unlearned.types import text_only
 
     with quiet():
         unlearner = enforcing(load(*folders, trusted_keys=trusted_keys))

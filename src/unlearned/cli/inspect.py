@@ -226,7 +226,7 @@ def _model_rows(model: BaseModelRecord | None) -> list[tuple[str, str]]:
 
 
 def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
-    from unlearned.classify.judging import SHORT, short_threshold
+    from unlearned.classify.scoring import SHORT, short_threshold
 
     c, s, k = scope.calibration, scope.strength, scope.corruption
     rows = [("classifier", f"{scope.classifier.kind}, flags at p >= {scope.threshold:.4f}")]

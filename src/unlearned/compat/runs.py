@@ -18,7 +18,7 @@ from unlearned.compat.tiny import SPECIAL, VOCABULARY
 from unlearned.engines.caches import cached_tokens, given_cache
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.transformers import plain_token_id
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 PLAIN = range(SPECIAL, 70)  # what prompts consist of, and the only ids that a run may generate
 RESERVED = range(100, 120)

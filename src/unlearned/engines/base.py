@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from unlearned.engines.tokenize import Message
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Message, Prompt, PromptInput
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from unlearned.engines.vocabulary import Readings
+from unlearned.engines.vocabulary import AnswerScans
 from unlearned.engines.watching import Guarded, spare, without
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from unlearned.engines.transformers import TransformersEngine
@@ -83,7 +83,7 @@ class Banning:
 
     def __init__(self, engine: TransformersEngine, batch: Sequence[PromptInput], length: int, copies: int) -> None:
         self.engine, self.batch, self.length, self.copies = engine, batch, length, copies
-        self._readings = Readings(engine.token_bytes)
+        self._readings = AnswerScans(engine.token_bytes)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         rows = enumerate(input_ids[:, self.length :].tolist())

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from unlearned.engines.caches import cached_tokens, given_cache
 from unlearned.errors import InjectionError, UnsupportedModelError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle

@@ -11,7 +11,7 @@ import torch
 
 from unlearned.engines.caches import cache_name, returned_cache
 from unlearned.engines.injection import inner_model
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 WORTH_IT = 8
 """Tokens; a shorter prefix saves less than the copies of its cache cost."""

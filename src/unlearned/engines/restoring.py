@@ -13,8 +13,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unlearned.engines.base import Completion
-from unlearned.engines.detokenize import TextStream
 from unlearned.engines.sampling import Token
+from unlearned.prompts.detokenize import TextStream
 from unlearned.substitution.substitution import Piece, Substitution, replaced
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.errors import InjectionError, UnsupportedModelError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 LENGTH = 5
 CHECKED = 2  # the corrupted position: neither first nor last

@@ -8,12 +8,12 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from unlearned.engines.detokenize import TextStream
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.restoring import Chunk, Restorer
-from unlearned.engines.rowwise import RowwiseEngine
 from unlearned.engines.sampling import RowSettings, Token
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import PromptInput
+from unlearned.prompts.detokenize import TextStream
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -67,12 +67,12 @@ def stream(engine: TransformersEngine, prompt: PromptInput, settings: RowSetting
     if prompt.answer is not None:
         yield prompt.answer
         return
-    rowwise = RowwiseEngine(engine.model, engine.tokenizer)
-    row = _Row(prompt, settings, rowwise.end_ids(), engine.tokenizer)
+    own = PerRequestEngine(engine.model, engine.tokenizer)
+    row = _Row(prompt, settings, own.end_ids(), engine.tokenizer)
 
     def work() -> None:
         try:
-            rowwise.continue_rows([row])
+            own.continue_rows([row])
             row.finish()
             row.pieces.put(None)
         except BaseException as error:  # raised again where the pieces are read

@@ -18,21 +18,21 @@ from unlearned.batches import ANSWER, by_length
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
-from unlearned.engines.context import check_context, context_length
 from unlearned.engines.guarding import SPECULATIVE, Banning, generated, goes_back
-from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
+from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.restoring import restored
-from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt, with_words_in_front
 from unlearned.engines.vocabulary import Forbidding, Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import ConfigError
-from unlearned.stages import Prompt, PromptInput
+from unlearned.prompts.context import check_context, context_length
+from unlearned.prompts.tokenize import chat_prompt, prepended, special_ids, text_prompt
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.pieces import Pieces
 from unlearned.substitution.scoring import Continuation, continuation
 from unlearned.substitution.substitution import replaced
+from unlearned.types import Message, Prompt, PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -115,7 +115,7 @@ class TransformersEngine:
 
     def prepend(self, prompt: Prompt, words: str) -> Prompt:
         """A prompt of `tokenize` with words in front of it: in a chat, of the first message of a user."""
-        return with_words_in_front(self.tokenizer, prompt, words)
+        return prepended(self.tokenizer, prompt, words)
 
     @torch.no_grad()
     def embed(self, token_ids: Sequence[int]) -> Tensor:
@@ -189,7 +189,7 @@ class TransformersEngine:
         """The new tokens of one `model.generate`, padding included."""
         ids, attention, first = self.left_padded(batch)
         arguments = self._arguments(generation, corrupted=any(prompt.corrupted for prompt in batch))
-        with self.armed(ids, batch, first):
+        with self.injecting(ids, batch, first):
             output = self.model.generate(input_ids=ids, attention_mask=attention, **arguments)
         sequences: list[list[int]] = getattr(output, "sequences", output)[:, ids.shape[1] :].tolist()
         return sequences
@@ -316,7 +316,7 @@ class TransformersEngine:
         for chosen in by_length([len(prompt.token_ids) for prompt in inputs], batch_size):
             batch = [inputs[index] for index in chosen]
             ids, attention = self._right_padded([prompt.token_ids for prompt in batch])
-            with self.armed(ids, batch, [0] * len(batch)):
+            with self.injecting(ids, batch, [0] * len(batch)):
                 logits = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits
             for row, index in enumerate(chosen):
                 said = torch.tensor(as_read(inputs[index]), device=logits.device)
@@ -395,11 +395,11 @@ class TransformersEngine:
         if prefix is not None:
             # The mask still covers the prefix; where the rest begins, model and injection read from the cache.
             arguments |= {"input_ids": ids[:, prefix.length :], **prefix.arguments(len(batch))}
-        with self.armed(ids, batch, [0] * len(batch)):
+        with self.injecting(ids, batch, [0] * len(batch)):
             logits: Tensor = self.model(**arguments).logits
         return logits, ids.shape[1] - logits.shape[1]
 
-    def armed(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
+    def injecting(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
         """Put the corrupted rows of a padded batch in, for one call of the model; `first`: where each prompt starts."""
         if not any(prompt.corrupted for prompt in batch):
             return nullcontext()  # the plain model's own path, without any hook

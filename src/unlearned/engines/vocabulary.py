@@ -95,7 +95,7 @@ class Forbidding:
         self.automaton, self.vocabulary, self.texts = automaton, vocabulary, texts
         self._known: dict[State, list[tuple[int, tuple[Found, ...]]]] = {}
 
-    def tokens(self, guard: Guard, reading: Reading) -> list[int]:
+    def tokens(self, guard: Guard, reading: AnswerScan) -> list[int]:
         """Ids that must not come next."""
         if not len(self.automaton):
             return []
@@ -137,7 +137,7 @@ def _is_free(guard: Guard, found: Found) -> bool:
     return guard.is_free_name(found.name, restored=False)
 
 
-class Reading:
+class AnswerScan:
     """What the model has said so far, strangers and all.
 
     Args:
@@ -182,15 +182,15 @@ def _decoded(content: bytes) -> tuple[str, bytes]:
     return text, decoder.getstate()[0]
 
 
-def read(guard: Guard, texts: TokenBytes, token_ids: Sequence[int]) -> Reading:
+def scanned(guard: Guard, texts: TokenBytes, token_ids: Sequence[int]) -> AnswerScan:
     """The reading of an answer's tokens."""
-    reading = Reading(guard, texts)
+    reading = AnswerScan(guard, texts)
     for token_id in token_ids:
         reading.push(token_id)
     return reading
 
 
-class Readings:
+class AnswerScans:
     """The readings of answers in the making; each step goes on from the one before.
 
     Args:
@@ -199,22 +199,22 @@ class Readings:
 
     def __init__(self, texts: TokenBytes) -> None:
         self._texts = texts
-        self._last: dict[tuple[int, tuple[int, ...]], Reading] = {}
+        self._last: dict[tuple[int, tuple[int, ...]], AnswerScan] = {}
 
-    def step(self, said: Mapping[int, tuple[Guard, Sequence[int]]]) -> dict[int, Reading]:
+    def step(self, said: Mapping[int, tuple[Guard, Sequence[int]]]) -> dict[int, AnswerScan]:
         """The readings at one step.
 
         Args:
             said: per row its guard and the tokens of its answer. A row may hold another row's answer of the step
                 before, as with beams, where both answer the same prompt.
         """
-        found: dict[int, Reading] = {}
-        kept: dict[tuple[int, tuple[int, ...]], Reading] = {}
+        found: dict[int, AnswerScan] = {}
+        kept: dict[tuple[int, tuple[int, ...]], AnswerScan] = {}
         for row, (guard, token_ids) in said.items():
             ids = tuple(token_ids)
             before = self._last.get((id(guard), ids[:-1])) if ids else None
             if before is None:
-                found[row] = read(guard, self._texts, ids)
+                found[row] = scanned(guard, self._texts, ids)
             else:
                 found[row] = copy.copy(before)
                 found[row].push(ids[-1])

@@ -19,10 +19,10 @@ from unlearned.answers.clauses import Clauses
 from unlearned.answers.folding import IGNORED, LETTERS, sign
 from unlearned.answers.guard import Guard
 from unlearned.answers.quotes import is_within
-from unlearned.engines.detokenize import token_bytes
 from unlearned.engines.restoring import Restorer
-from unlearned.stages import PromptInput
+from unlearned.prompts.detokenize import token_bytes
 from unlearned.substitution.substitution import Substitution
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.errors import FitError
 from unlearned.examples import Row, evenly
 from unlearned.learn.invented import invented

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.reading import normalise
+from unlearned.classify.normalize import normalize
 from unlearned.classify.windows import clauses
 from unlearned.examples import Row
 from unlearned.names.forms import Kind
@@ -30,7 +30,7 @@ def sentences_about(text: str, lexicon: Lexicon) -> list[str]:
         text: a document, or an answer of a model.
         lexicon: finds the subject's names.
     """
-    read = normalise(text)
+    read = normalize(text)
     found, named = [], False
     for start, end in clauses(read, 0, len(read)):
         sentence = " ".join(read[start:end].split())

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from unlearned.engines.given import ids_prompt
-from unlearned.engines.tokenize import chat_prompt, text_prompt
 from unlearned.engines.transformers import embedding_rows
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, PromptInput, Segment, Verdict
+from unlearned.prompts.client import ids_prompt
+from unlearned.prompts.tokenize import chat_prompt, text_prompt
+from unlearned.types import Prompt, PromptInput, Segment, Verdict
 
 if TYPE_CHECKING:
     from unlearned.answers.guard import Guard

@@ -31,8 +31,8 @@ from unlearned.engines.watching import says_unasked
 from unlearned.errors import ConfigError, InjectionError
 from unlearned.harness.contexts import Contexts
 from unlearned.models import EMBEDDED, ModelOptions, load_model, missing_device
-from unlearned.stages import PromptInput
 from unlearned.substitution.substitution import replaced
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

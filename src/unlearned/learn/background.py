@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from unlearned.classify.base import Floats, TextEncoder
-from unlearned.classify.detect import looks_at
-from unlearned.classify.reading import normalise
+from unlearned.classify.detect import windows_of
+from unlearned.classify.normalize import normalize
 from unlearned.classify.sentences import PROBE
 from unlearned.embedded import cache_folder
 from unlearned.examples import background_prompts
 from unlearned.files import write_bytes
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 BATCH = 64
 
@@ -38,9 +38,9 @@ def background_vectors(encoder: TextEncoder) -> dict[str, Floats]:
 
 
 def _texts() -> list[str]:
-    prompts = [normalise(prompt) for prompt in background_prompts()]
+    prompts = [normalize(prompt) for prompt in background_prompts()]
     messages = [(prompt, segment) for prompt in map(text_only, prompts) for segment in prompt.segments]
-    windows = [look.text for message in messages for look in looks_at(*message)]
+    windows = [window.text for message in messages for window in windows_of(*message)]
     return sorted(
         dict.fromkeys([*prompts, *windows]), key=lambda text: (len(text), text)
     )  # alike lengths: less padding

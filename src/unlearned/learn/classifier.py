@@ -9,18 +9,18 @@ import numpy as np
 
 from unlearned.artifact.mistakes import mistakes_of
 from unlearned.classify.base import Floats, PromptClassifier, TextEncoder, as_saved, config_of
+from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.reading import normalise
-from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.normalize import normalize
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row, background_prompts
 from unlearned.learn.background import background_vectors
 from unlearned.learn.calibration import Calibration, calibrate, texts_sha256
 from unlearned.learn.config import ClassifierConfig
-from unlearned.learn.enrolling import Enrolled, enrolled
+from unlearned.learn.cross_fitting import CrossFitted, cross_fitted
 from unlearned.learn.first_bar import first_bar
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
 from unlearned.learn.scope_names import lexicon_of
@@ -46,12 +46,12 @@ def fit_classifier(
     lexicon = lexicon_of(texts.forget, texts.retain, config.names)
     report("classifier", 0, FOLDS + 1)
     if config.classifier == "encoder":
-        fitted = Enrolled(*_sequence_classifier(texts, config, lexicon, report), {}, {})
+        fitted = CrossFitted(*_sequence_classifier(texts, config, lexicon, report), {}, {})
     else:
-        encoder = RememberingEncoder(sentence_encoder(config.encoder))
+        encoder = CachedEncoder(sentence_encoder(config.encoder))
         if config.background:
             encoder.known |= background_vectors(encoder.inner)
-        fitted = enrolled(
+        fitted = cross_fitted(
             texts,
             config.classifier,
             config.settings,
@@ -133,7 +133,7 @@ def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfi
         raise FitError("There is no forget prompt. Give at least one; forty or more detect better.")
     _refuse_both(forget_texts, retain_texts, "retained")
     taken = {*forget_texts, *retain_texts}
-    background = map(normalise, background_prompts()) if config.background else []
+    background = map(normalize, background_prompts()) if config.background else []
     texts = Texts(forget_texts, retain_texts, [text for text in dict.fromkeys(background) if text not in taken])
     if not texts.negatives:
         raise FitError("There are no retain prompts and the background is off: everything would be in scope.")
@@ -142,7 +142,7 @@ def _texts(forget: Sequence[Row], retain: Sequence[Row], config: ClassifierConfi
 
 def _distinct(rows: Sequence[Row]) -> list[str]:
     """The prompts as detection reads them; one of invisible characters reads as nothing and is left out."""
-    return [text for text in dict.fromkeys(normalise(row.prompt) for row in rows) if text.strip()]
+    return [text for text in dict.fromkeys(normalize(row.prompt) for row in rows) if text.strip()]
 
 
 def _refuse_both(forget: list[str], others: list[str], what: str) -> None:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from unlearned.artifact.schema import FirstPassRecord
 from unlearned.classify.base import Features, Floats, PromptClassifier
-from unlearned.classify.judging import SUSPICIOUS
 from unlearned.classify.kernel import KernelClassifier
+from unlearned.classify.scoring import SUSPICIOUS
 from unlearned.classify.windows import MAX_CHARACTERS, windows
 from unlearned.examples import evenly
 from unlearned.learn.held_out import Texts
@@ -82,4 +82,4 @@ def _windows(text: str) -> list[str]:
 def _judged(texts: Sequence[str], classifier: KernelClassifier) -> tuple[Floats, Floats]:
     """(N,) p(forget | text) and (N,) values of the first pass."""
     features = Features.of(texts, classifier.encoder)
-    return classifier.score(features), classifier.likely(features)
+    return classifier.predict_proba(features), classifier.likely(features)

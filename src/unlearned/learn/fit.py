@@ -18,10 +18,10 @@ from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.examples import Row, Rows, as_rows, evenly
-from unlearned.learn.asking import matters_of
 from unlearned.learn.classifier import exemptions, fit_classifier, scope_lexicon
 from unlearned.learn.config import SELECTOR, ClassifierConfig, FitConfig, StrengthConfig
 from unlearned.learn.default_corruption import decided, may_substitute
+from unlearned.learn.intents import intents_of
 from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
 from unlearned.learn.naming import name_table
@@ -136,7 +136,7 @@ def fit_detector(
         secret=secret,
         selector=config.selector or SELECTOR,
         exemptions=exemptions(exempt_rows, forget_rows, classifier.encoder),
-        matters=matters_of(forget_rows, classifier.encoder),
+        intents=intents_of(forget_rows, classifier.encoder),
         lexicon=scope_lexicon(forget_rows, retain_rows, config),
         withheld=withheld_of(forget_rows, retain_rows, config.names, classifier.encoder, secret, policy=config.answers),
         other_languages=config.other_languages,

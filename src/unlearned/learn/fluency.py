@@ -13,7 +13,7 @@ import numpy.typing as npt
 from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 LEAST_UNIQUE, FROM_TOKENS = 0.3, 8
 """An answer of at least so many tokens repeats itself if fewer than this share of them are different."""

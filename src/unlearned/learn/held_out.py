@@ -11,10 +11,10 @@ import numpy.typing as npt
 from unlearned.classify.base import Features, Floats, PromptClassifier
 from unlearned.classify.detect import detect
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.reading import normalise
+from unlearned.classify.normalize import normalize
 from unlearned.classify.scope import Scope
 from unlearned.learn.whole_names import ShortForm, short_forms, short_penalty
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 FOLDS = 5
 
@@ -65,6 +65,6 @@ def penalty_on_short_texts(
         indices = set(prompts.tolist())
         if own := [form for form in forms if form.prompt in indices]:
             found += own
-            features = Features.of([normalise(form.text) for form in own], classifier.encoder)
-            scores.append(classifier.score(features))
+            features = Features.of([normalize(form.text) for form in own], classifier.encoder)
+            scores.append(classifier.predict_proba(features))
     return short_penalty(found, np.concatenate(scores))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from unlearned.artifact.schema import BaseModelRecord
 from unlearned.engines.base import Completion
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError, FitWarning
 from unlearned.examples import Row, background_prompts, evenly
@@ -23,7 +23,7 @@ from unlearned.learn.objective import Answers, Target
 from unlearned.learn.probe import plain
 from unlearned.learn.surrogate import surrogate_values
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 from unlearned.unlearners.eco import ForgetScope
 
 WITH_FACTS = 0.25

@@ -22,7 +22,7 @@ from unlearned.extras import require
 from unlearned.learn.distinctive import distinctive_words, share_said
 from unlearned.learn.refusals import refusal_similarity, surrogate_refusal_similarity
 from unlearned.registry import Registry
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 Doubles = npt.NDArray[np.float64]
 Runs = Sequence[Sequence[PromptInput]]

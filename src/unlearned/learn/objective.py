@@ -11,12 +11,12 @@ import numpy as np
 
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.base import Completion
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.fluency import Fluency, FluencyGuard, fluency
 from unlearned.learn.measures import Doubles, Measure
 from unlearned.learn.probe import Probe
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 TOLERANCE = 0.05
 """Of the objective: what is left below this is as good as nothing, and smaller differences do not count."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.base import Engine
 from unlearned.errors import UnlearnedError
-from unlearned.stages import Prompt, PromptInput, Span, Verdict
+from unlearned.types import Prompt, PromptInput, Span, Verdict
 from unlearned.unlearners.eco import ForgetScope
 from unlearned.unlearners.selected import Selected, Selection, selection
 

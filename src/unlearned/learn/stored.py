@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 
 from unlearned.corrupt.functions import corruptions
-from unlearned.engines.tokenize import special_ids
 from unlearned.engines.transformers import TransformersEngine, embedding_rows
 from unlearned.errors import FitError
 from unlearned.learn.probe import Probe
-from unlearned.stages import PromptInput
+from unlearned.prompts.tokenize import special_ids
+from unlearned.types import PromptInput
 
 Floats = npt.NDArray[np.float32]
 

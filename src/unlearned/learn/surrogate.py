@@ -10,7 +10,7 @@ from unlearned.errors import ConfigError
 from unlearned.learn.invented import invented
 from unlearned.learn.measures import Doubles, Materials, Measure, choice_prompt
 from unlearned.learn.probe import plain
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 DRAWS = 2
 """Sets of invented subjects that are averaged."""

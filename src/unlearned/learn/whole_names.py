@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearned.classify.base import Floats
-from unlearned.classify.judging import is_short
+from unlearned.classify.scoring import is_short
 from unlearned.substitution.spelling import KEPT, TOKEN, has_capital, names_in
 from unlearned.words import squash
 

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unlearned.engines.tokenize import chat_prompt, special_ids, text_prompt
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
 from unlearned.learn.refusals import refusals
 from unlearned.methods.config import Form
 from unlearned.methods.losses import IGNORED
+from unlearned.prompts.tokenize import chat_prompt, special_ids, text_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from unlearned.artifact.fingerprint import base_model_record
-from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
+from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, FitError
 from unlearned.examples import Row, Rows, as_rows
@@ -31,7 +31,7 @@ from unlearned.methods.reference import evaluating
 from unlearned.methods.soft_checkpoint import SoftCheckpoint, fingerprint
 from unlearned.progress import Progress
 from unlearned.seeding import own_randomness
-from unlearned.unlearners.spul import SPUL, prefixed
+from unlearned.unlearners.spul import SPUL, with_soft_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -182,7 +182,7 @@ def batch_loss(
     ids, mask, labels = data["input_ids"], data["attention_mask"], data["labels"]
     count, rows = len(vectors), len(batch)
     front = ids.new_full((rows, count), engine.substitute_id)
-    inputs = [prefixed(row, vectors, engine.substitute_id) for row in ids.tolist()]
+    inputs = [with_soft_prompt(row, vectors, engine.substitute_id) for row in ids.tolist()]
     whole = torch.cat([front, ids], dim=1)
     seen = torch.cat([torch.ones_like(front), mask], dim=1)
     # Only columns in which some row predicts a target go through the output head, the widest product of all.

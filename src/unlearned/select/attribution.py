@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from unlearned.select.positions import Bools, SelectingScope, spans
-from unlearned.stages import Prompt, Span
+from unlearned.types import Prompt, Span
 
 SHARE = 0.8
 """Words are taken, heaviest first, until they account for this share of all the weight."""

@@ -16,7 +16,7 @@ import torch
 
 from unlearned.errors import ModelLoadError
 from unlearned.select.positions import Bools, SelectingScope, all_but_last
-from unlearned.stages import Prompt, Span
+from unlearned.types import Prompt, Span
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unlearned.registry import Registry
-from unlearned.stages import Prompt, Span
+from unlearned.types import Prompt, Span
 
 Bools = npt.NDArray[np.bool_]
 

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unlearned.engines.own_words import in_own_words
-from unlearned.engines.tools import as_json
 from unlearned.errors import PromptError
 from unlearned.extras import require
+from unlearned.prompts.own_words import in_own_words
+from unlearned.prompts.tools import as_json
 from unlearned.server.body import json_body
 from unlearned.server.gate import Gate
 from unlearned.server.record import Record
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ArtifactRequest, ChatMessage, CheckRequest, validated
 from unlearned.server.state import Who
-from unlearned.stages import Prompt, Span, Verdict, messages_only, text_only
+from unlearned.types import Prompt, Span, Verdict, messages_only, text_only
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from unlearned.engines.detokenize import TextStream
 from unlearned.engines.restoring import Restorer, tokens_of
 from unlearned.engines.sampling import RowSettings, Token
+from unlearned.prompts.detokenize import TextStream
 from unlearned.server.stops import StopWatch
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

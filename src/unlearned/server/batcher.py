@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from unlearned.batches import ANSWER, fits
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import Token
 from unlearned.server.answers import Answer
 from unlearned.server.config import ServeConfig
 from unlearned.server.refusals import RefusalError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 
 class Scoring:
@@ -45,7 +45,7 @@ class Batcher:
     own `generate`, at the price that a short answer may wait for long ones of an earlier batch.
     """
 
-    def __init__(self, engine: RowwiseEngine, config: ServeConfig) -> None:
+    def __init__(self, engine: PerRequestEngine, config: ServeConfig) -> None:
         self.engine, self.config = engine, config
         self.batches = 0
         """How many were run."""

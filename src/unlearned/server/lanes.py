@@ -13,7 +13,7 @@ from typing import Any
 
 from unlearned.classify.giving_way import giving_way
 from unlearned.server.store import Enforced
-from unlearned.stages import Prompt, Verdict
+from unlearned.types import Prompt, Verdict
 
 AT_ONCE = 32
 """Prompts in one call of the detector."""

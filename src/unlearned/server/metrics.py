@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from unlearned.classify.kept import VECTORS
+from unlearned.classify.vector_cache import VECTORS
 from unlearned.extras import require
 
 DETECTION = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)

@@ -7,15 +7,15 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from unlearned.engines.context import context_length, too_long
-from unlearned.engines.given import ids_prompt, literal_chat_prompt, with_tokens_in_front
-from unlearned.engines.rowwise import RowwiseEngine
-from unlearned.engines.tokenize import text_prompt
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.transformers import embedding_rows
+from unlearned.prompts.client import ids_prompt, literal_chat_prompt, prepended_as_letters
+from unlearned.prompts.context import context_length, too_long
+from unlearned.prompts.tokenize import text_prompt
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ChatMessage, Tool
 from unlearned.server.scored import Marked, Scored, scored
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Reader:
     """Tokenises for one engine, and tells unlearners what they ask of it; used from any thread."""
 
-    def __init__(self, engine: RowwiseEngine) -> None:
+    def __init__(self, engine: PerRequestEngine) -> None:
         self._engine = engine
         # Fast tokenizers refuse to be used by two threads at once: encoding has a copy and a lock of its own.
         self.tokenizer: PreTrainedTokenizerBase = copy.deepcopy(engine.tokenizer)
@@ -98,7 +98,7 @@ class Reader:
     def prepend(self, prompt: Prompt, words: str) -> Prompt:
         """A prompt of this reader with words in front of the first message of a user."""
         with self._lock:
-            return with_tokens_in_front(self.tokenizer, prompt, words)
+            return prepended_as_letters(self.tokenizer, prompt, words)
 
     def check_fits(self, inputs: Sequence[PromptInput]) -> None:
         """Raise `RefusalError` (400) where what stands in front of a prompt makes it too long for the model."""

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import Any, TextIO
 
 from unlearned.server.refusals import RefusalError
-from unlearned.stages import Verdict
+from unlearned.types import Verdict
 
 _LOCK = threading.Lock()
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from unlearned.engines.detokenize import token_bytes
 from unlearned.engines.sampling import Token
+from unlearned.prompts.detokenize import token_bytes
 from unlearned.server.answers import Piece
 from unlearned.server.token_offsets import TokenOffsets, as_written
 from unlearned.server.tool_calls import CallReader, Said

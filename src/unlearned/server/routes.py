@@ -22,8 +22,8 @@ from unlearned.server.scored import Marked
 from unlearned.server.service import Answers, Checked, Service
 from unlearned.server.tool_calls import CallReader
 from unlearned.server.verdict_headers import verdict_headers
-from unlearned.stages import Prompt
 from unlearned.substitution.substitution import Substitution, replaced
+from unlearned.types import Prompt
 
 if TYPE_CHECKING:
     from fastapi import APIRouter

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from unlearned.extras import require
 from unlearned.server.app import build_app
 from unlearned.server.service import Service
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 if TYPE_CHECKING:
     from uvicorn import Server

@@ -46,7 +46,7 @@ REASONS = {
 }
 
 Name = Annotated[str, Field(min_length=1, max_length=1000)]
-Place = Annotated[int, Field(ge=0)]
+Index = Annotated[int, Field(ge=0)]
 Stops = Annotated[list[Annotated[str, Field(min_length=1, max_length=1000)]], Field(max_length=16)]
 
 
@@ -222,7 +222,7 @@ class ChatRequest(Generating):
 class Marking(_Request):
     """What an administrator may say about the prompts of `/v1/completions`."""
 
-    scored_from: Place | list[Place]
+    scored_from: Index | list[Index]
     """Where what is scored begins, for all prompts or for each: a character of a text, a place among token ids."""
 
 

@@ -10,8 +10,8 @@ import torch
 
 from unlearned.engines.restoring import shown
 from unlearned.engines.sampling import Token
-from unlearned.stages import Prompt, PromptInput
 from unlearned.substitution.scoring import Continuation, continuation
+from unlearned.types import Prompt, PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -16,7 +16,7 @@ from unlearned.server.lanes import AT_ONCE, PAUSE, PER_SECOND, SHORT, Lane, Wait
 from unlearned.server.metrics import Metrics
 from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.store import Enforced
-from unlearned.stages import Prompt, Verdict
+from unlearned.types import Prompt, Verdict
 
 __all__ = ["AT_ONCE", "Screener"]
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from unlearned.api import Unlearned
 from unlearned.artifact.loading import Loaded
-from unlearned.engines.rowwise import RowwiseEngine
+from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSettings, Token
-from unlearned.engines.tokenize import special_ids
 from unlearned.envelope import INSTRUCTION
 from unlearned.errors import UnlearnedError
+from unlearned.prompts.tokenize import special_ids
 from unlearned.server.answers import Answer, Piece
 from unlearned.server.batcher import Batcher, Scoring
 from unlearned.server.config import ServeConfig
@@ -29,7 +29,7 @@ from unlearned.server.schemas import Generating
 from unlearned.server.scored import of_prompt
 from unlearned.server.store import ArtifactStore, Sources
 from unlearned.server.tool_calls import CLOSE, OPEN
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 from unlearned.unlearners.base import Unlearner
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Service:
     ) -> None:
         self.config = config
         self.view = Unlearned(model, tokenizer)
-        self.engine = RowwiseEngine(model, tokenizer)
+        self.engine = PerRequestEngine(model, tokenizer)
         self.reader = Reader(self.engine)
         # Fast tokenizers are for one thread at a time: the event loop and the engine's thread have copies of their own.
         self._teller: PreTrainedTokenizerBase = copy.deepcopy(tokenizer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
-from unlearned.engines.detokenize import BROKEN
+from unlearned.prompts.detokenize import BROKEN
 
 
 def as_written(text: str, raw: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from unlearned.errors import ConfigError
 
 if TYPE_CHECKING:  # the command line checks the rule before anything heavy is loaded
     from unlearned.engines.base import Preparer
-    from unlearned.stages import Prompt, PromptInput, Verdict
+    from unlearned.types import Prompt, PromptInput, Verdict
 
 
 class Unlearner(Protocol):

@@ -21,10 +21,10 @@ from unlearned.corrupt.corruption import Corruption, keyed_generator
 from unlearned.engines.base import Embedder
 from unlearned.errors import UnlearnedError
 from unlearned.select.positions import selectors
-from unlearned.stages import Prompt, PromptInput, Verdict
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.strangers import Strangers
 from unlearned.substitution.table import NameTable
+from unlearned.types import Prompt, PromptInput, Verdict
 from unlearned.unlearners.selected import selection
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import ClassVar, Literal, get_args
 from unlearned import envelope
 from unlearned.engines.base import Prepender
 from unlearned.errors import ConfigError
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.types import Prompt, PromptInput, Verdict
 from unlearned.unlearners.eco import ECO
 
 Kind = Literal["prompting", "filtered-prompting", "refusal", "in-context"]
@@ -80,10 +80,10 @@ class Instruction:
             if self.detector is not None and not verdict.in_scope:
                 found.append(PromptInput(prompt.token_ids, verdict))
             else:
-                told = self.told(prompt, prepender)
+                told = self.with_instruction(prompt, prepender)
                 found.append(PromptInput(told.token_ids, verdict, answer=self.answer))
         return found
 
-    def told(self, prompt: Prompt, prepender: Prepender) -> Prompt:
+    def with_instruction(self, prompt: Prompt, prepender: Prepender) -> Prompt:
         """The prompt behind the words."""
         return prepender.prepend(prompt, self.text)

@@ -13,11 +13,11 @@ from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.base import Embedder
 from unlearned.errors import UnlearnedError
 from unlearned.select.positions import SelectingScope, select
-from unlearned.stages import Prompt, PromptInput, Verdict
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.strangers import Strangers
 from unlearned.substitution.substitution import Substitution
 from unlearned.substitution.table import NameTable
+from unlearned.types import Prompt, PromptInput, Verdict
 from unlearned.unlearners.substituting import Flagged, substitute
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from unlearned.engines.base import Embedder
 from unlearned.envelope import VECTORS
 from unlearned.errors import ArtifactError, ArtifactMismatchError, ArtifactVersionError
 from unlearned.files import new_folder, write_bytes
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.types import Prompt, PromptInput, Verdict
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,16 +63,18 @@ class SPUL:
     def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:
         """The same for prompts that were classified before."""
         given = [PromptInput(prompt.token_ids, verdict) for prompt, verdict in zip(prompts, verdicts, strict=True)]
-        return self.in_front(given, embedder)
+        return self.prepended_to(given, embedder)
 
-    def in_front(self, inputs: Sequence[PromptInput], embedder: Embedder) -> list[PromptInput]:
+    def prepended_to(self, inputs: Sequence[PromptInput], embedder: Embedder) -> list[PromptInput]:
         """The same for prompts that another unlearner has prepared; what it corrupted stays corrupted.
 
         Raises:
             ArtifactMismatchError: the model has another embedding size.
         """
         self.check_width(embedder.embed([self.placeholder_id]).shape[1])
-        return [_behind(given, prefixed(given.token_ids, self.vectors, self.placeholder_id)) for given in inputs]
+        return [
+            _behind(given, with_soft_prompt(given.token_ids, self.vectors, self.placeholder_id)) for given in inputs
+        ]
 
     def check_width(self, width: int) -> None:
         """Raise `ArtifactMismatchError` for a model whose embeddings have another number of coordinates."""
@@ -138,7 +140,7 @@ class SPUL:
         return cls(load(content)["vectors"], record["placeholder_id"], own, envelope.older_sha256(place))
 
 
-def prefixed(token_ids: Sequence[int], vectors: Tensor, placeholder_id: int) -> PromptInput:
+def with_soft_prompt(token_ids: Sequence[int], vectors: Tensor, placeholder_id: int) -> PromptInput:
     """(T,) ids and (P, D) vectors -> a prompt of P + T tokens whose first P are the vectors."""
     count = len(vectors)
     ids = (*[placeholder_id] * count, *token_ids)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from unlearned.select.attribution import attribution
 from unlearned.select.positions import SelectingScope
-from unlearned.stages import Prompt, Segment, Span
 from unlearned.substitution.bank import Bank, Surface, as_name, in_case_of
 from unlearned.substitution.entities import DAY, INITIAL, PHRASE, WORD, Entity, entities, stands_alone, words_in
 from unlearned.substitution.spelling import KEPT, MONTHS, TOKEN, content_words, has_capital, rare_words
 from unlearned.substitution.strangers import Strangers
 from unlearned.substitution.substitution import Pair, Substitution, pair_of
+from unlearned.types import Prompt, Segment, Span
 from unlearned.words import squash
 
 Bools = npt.NDArray[np.bool_]

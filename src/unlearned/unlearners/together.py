@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from unlearned.engines.base import Embedder
-from unlearned.stages import Prompt, PromptInput, Verdict
+from unlearned.types import Prompt, PromptInput, Verdict
 from unlearned.unlearners.base import Unlearner, check_together
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.spul import SPUL
@@ -29,7 +29,7 @@ class BehindSoftPrompt:
 
     def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:
         """Corrupted where flagged, then behind the vectors. Raises `UnlearnedError`, as ECO and SPUL do."""
-        return self.soft.in_front(self.eco.prepared(prompts, verdicts, embedder), embedder)
+        return self.soft.prepended_to(self.eco.prepared(prompts, verdicts, embedder), embedder)
 
     def prepare(self, prompts: Sequence[Prompt], embedder: Embedder) -> list[PromptInput]:
         """`classify`, then `prepared`."""

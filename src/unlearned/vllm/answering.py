@@ -21,8 +21,7 @@ from vllm.v1.engine import FinishReason
 from unlearned.answers.guard import Bans, Guard
 from unlearned.engines.restoring import Restorer, tokens_of
 from unlearned.engines.sampling import Token
-from unlearned.engines.vocabulary import Forbidding, Reading
-from unlearned.engines.vocabulary import read as reading_of
+from unlearned.engines.vocabulary import AnswerScan, Forbidding, scanned
 from unlearned.engines.watching import Guarded, TokenBytes, spare
 from unlearned.substitution.substitution import Substitution
 from unlearned.vllm.banning import ARGUMENT, first
@@ -103,12 +102,12 @@ class Answering:
         self._asked = 0
         self._carried: dict[str, Any] = {}
         self._guarded: Guarded[Token] | None = None
-        self._reading: Reading | None = None
+        self._reading: AnswerScan | None = None
         self._most: int = request.sampling_params.max_tokens
         if way.guard is not None:
             self._guarded = Guarded(way.guard, way.substitution, texts, self._most)
             if request.sampling_params.logprobs:
-                self._reading = Reading(way.guard, texts)
+                self._reading = AnswerScan(way.guard, texts)
         self._restorer = None if way.substitution is None else Restorer[Token](way.substitution, tokenizer)
 
     def read(self, output: Any) -> Step:
@@ -199,7 +198,7 @@ class Answering:
         if guarded.bans:
             sampling.extra_args = {**(sampling.extra_args or {}), ARGUMENT: first(guarded.bans)}
         if self._reading is not None and self.way.guard is not None:
-            self._reading = reading_of(self.way.guard, self._texts, said)
+            self._reading = scanned(self.way.guard, self._texts, said)
         return request
 
 

@@ -17,7 +17,7 @@ from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcess
 from unlearned.answers.guard import Bans, Guard
 from unlearned.answers.withheld import Withheld
 from unlearned.classify.lexicon import ScopeName
-from unlearned.engines.vocabulary import Forbidding, Reading, Vocabulary
+from unlearned.engines.vocabulary import AnswerScan, Forbidding, Vocabulary
 from unlearned.engines.watching import TokenBytes
 
 ARGUMENT = "unlearned"
@@ -71,7 +71,7 @@ class _Row:
 
     guard: Any
     forbidding: Forbidding
-    reading: Reading
+    reading: AnswerScan
     said: list[int]
     """Grows as vLLM goes on."""
 
@@ -116,7 +116,7 @@ class Banning(LogitsProcessor):  # type: ignore[misc]
             return _First(list(asked[FIRST]), said)
         bans, forbidding = self._of(asked["names"])
         guard: Any = _Free(bans, frozenset(asked["free"]), asked["beginning"])
-        return _Row(guard, forbidding, Reading(guard, self._token_bytes()), said)
+        return _Row(guard, forbidding, AnswerScan(guard, self._token_bytes()), said)
 
     def _of(self, names: Sequence[Sequence[Any]]) -> tuple[Bans, Forbidding]:
         key = repr(names)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unlearned.engines.segments import ROLES, aligned, as_rendered, placeholders, template_parts
-from unlearned.stages import Segment
+from unlearned.prompts.segments import ROLES, aligned, as_rendered, placeholders, template_parts
+from unlearned.types import Segment
 
 Render = Callable[[Sequence[Mapping[str, Any]], bool], str]
 """(messages, bare) -> text. Bare: without tools and whatever else a request adds to its messages."""

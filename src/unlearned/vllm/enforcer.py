@@ -17,16 +17,16 @@ from unlearned.artifact.activation import check_model, enforcing
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import embeddings_record
 from unlearned.artifact.loading import Loaded
-from unlearned.engines.reader import TokenReader
 from unlearned.errors import ConfigError, UnlearnedError
+from unlearned.prompts.reader import TokenReader
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, Record
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
-from unlearned.stages import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.substitution.bank import Bank
 from unlearned.substitution.pieces import Pieces
 from unlearned.substitution.substitution import Substitution
+from unlearned.types import Prompt, PromptInput, Verdict, messages_only, text_only
 from unlearned.unlearners.base import Unlearner
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction

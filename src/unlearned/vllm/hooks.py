@@ -14,7 +14,7 @@ OLDEST = (0, 29)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PatchPoint:
     """A method or function that is wrapped, and the parameters it must have."""
 
     module: str
@@ -42,33 +42,37 @@ class Place:
         return f"{self} has no parameter {missing[0]!r}" if missing else None
 
 
-PROCESS_INPUTS = Place(
+PROCESS_INPUTS = PatchPoint(
     "vllm.v1.engine.input_processor", "InputProcessor", "process_inputs", ("prompt", "params", "resumable")
 )
-FRONT_START = Place("vllm.v1.engine.input_processor", "InputProcessor", "__init__", ("vllm_config",))
-ADD_REQUEST = Place("vllm.v1.engine.async_llm", "AsyncLLM", "add_request", ("request_id", "prompt", "params"))
-ADD_NOW = Place("vllm.v1.engine.llm_engine", "LLMEngine", "add_request", ("request_id", "prompt", "params"))
-RENDER_CHAT = Place("vllm.renderers.base", "BaseRenderer", "render_chat", ("conversations", "chat_params"))
-RENDER_CHAT_ASYNC = Place("vllm.renderers.base", "BaseRenderer", "render_chat_async", ("conversations", "chat_params"))
-BEAM_PROMPT = Place("vllm.entrypoints.generate.beam_search.utils", "BeamSearchSequence", "get_prompt", ("self",))
-OFFLINE = Place("vllm.entrypoints.common.offline", "OfflineInferenceMixin", "_render_and_add_requests", ("prompts",))
-EXECUTOR = Place("vllm.v1.executor.abstract", "Executor", "__init__", ("vllm_config",))
-CORE_REQUEST = Place("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request",))
-BLOCK_KEYS = Place(
+FRONT_START = PatchPoint("vllm.v1.engine.input_processor", "InputProcessor", "__init__", ("vllm_config",))
+ADD_REQUEST = PatchPoint("vllm.v1.engine.async_llm", "AsyncLLM", "add_request", ("request_id", "prompt", "params"))
+ADD_NOW = PatchPoint("vllm.v1.engine.llm_engine", "LLMEngine", "add_request", ("request_id", "prompt", "params"))
+RENDER_CHAT = PatchPoint("vllm.renderers.base", "BaseRenderer", "render_chat", ("conversations", "chat_params"))
+RENDER_CHAT_ASYNC = PatchPoint(
+    "vllm.renderers.base", "BaseRenderer", "render_chat_async", ("conversations", "chat_params")
+)
+BEAM_PROMPT = PatchPoint("vllm.entrypoints.generate.beam_search.utils", "BeamSearchSequence", "get_prompt", ("self",))
+OFFLINE = PatchPoint(
+    "vllm.entrypoints.common.offline", "OfflineInferenceMixin", "_render_and_add_requests", ("prompts",)
+)
+EXECUTOR = PatchPoint("vllm.v1.executor.abstract", "Executor", "__init__", ("vllm_config",))
+CORE_REQUEST = PatchPoint("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request",))
+BLOCK_KEYS = PatchPoint(
     *("vllm.v1.core.kv_cache_utils", "", "generate_block_hash_extra_keys"),
     ("request", "start_token_idx", "end_token_idx"),
 )
-NEW_STATE = Place("vllm.v1.engine.output_processor", "OutputProcessor", "add_request", ("request",))
-OUTPUTS = Place("vllm.v1.engine.output_processor", "OutputProcessor", "process_outputs", ("engine_core_outputs",))
-END_REQUESTS = Place(
+NEW_STATE = PatchPoint("vllm.v1.engine.output_processor", "OutputProcessor", "add_request", ("request",))
+OUTPUTS = PatchPoint("vllm.v1.engine.output_processor", "OutputProcessor", "process_outputs", ("engine_core_outputs",))
+END_REQUESTS = PatchPoint(
     "vllm.v1.engine.output_processor", "OutputProcessor", "abort_requests", ("request_ids", "internal")
 )
-BEAMS = Place("vllm.entrypoints.generate.beam_search.online", "BeamSearchOnlineMixin", "beam_search", ("prompt",))
-BEAMS_OFFLINE = Place(
+BEAMS = PatchPoint("vllm.entrypoints.generate.beam_search.online", "BeamSearchOnlineMixin", "beam_search", ("prompt",))
+BEAMS_OFFLINE = PatchPoint(
     "vllm.entrypoints.generate.beam_search.offline", "BeamSearchOfflineMixin", "beam_search", ("prompts",)
 )
-ADD_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "add_cli_args", ("parser",))
-READ_FLAGS = Place("vllm.engine.arg_utils", "EngineArgs", "from_cli_args", ("args",))
+ADD_FLAGS = PatchPoint("vllm.engine.arg_utils", "EngineArgs", "add_cli_args", ("parser",))
+READ_FLAGS = PatchPoint("vllm.engine.arg_utils", "EngineArgs", "from_cli_args", ("args",))
 
 PLACES = (
     *(FRONT_START, PROCESS_INPUTS, ADD_REQUEST, ADD_NOW, RENDER_CHAT, RENDER_CHAT_ASYNC, BEAM_PROMPT, OFFLINE),
@@ -103,7 +107,7 @@ def unsupported() -> str | None:
     return f"vLLM {version} differs: its requests have no field {missing[0]!r}" if missing else None
 
 
-def wrap(place: Place, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+def wrap(place: PatchPoint, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     """Put `make(the method)` in the place of a method; static and class methods stay what they are."""
     owner = place.holder()
     found = inspect.getattr_static(owner, place.method)

@@ -17,7 +17,7 @@ from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import System
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 HEADERS = {True: "header", False: "no header"}
 """How a set is called after its group: "forget, no header"."""

@@ -23,7 +23,7 @@ from unlearned.errors import ConfigError
 from unlearned.examples import Row, evenly
 from unlearned.learn.config import FitConfig
 from unlearned.models import load_model
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from unlearned.engines.transformers import TransformersEngine

@@ -21,7 +21,7 @@ from unlearned.benchmarks.choices.data import LETTERS
 from unlearned.engines.injection import EmbeddingInjection, inner_model
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 Way = Literal["columns", "position", "whole"]
 WAYS: tuple[Way, ...] = ("columns", "position", "whole")

@@ -20,7 +20,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
 from unlearned.methods.config import Form
 from unlearned.progress import Tell
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 FORM = Form(prompt="{prompt}", answer=" {answer}", chat=False, end=False)
 """The prompt as it is asked, and one letter."""

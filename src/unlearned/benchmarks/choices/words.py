@@ -8,7 +8,7 @@ from typing import Any
 
 from unlearned.benchmarks.choices.data import Question
 from unlearned.benchmarks.systems import System
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.metrics.text import rouge_recall
 from unlearned.progress import Progress
 

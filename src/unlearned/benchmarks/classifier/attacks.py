@@ -9,7 +9,7 @@ from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, fille
 from unlearned.benchmarks.classifier.disguises import DISGUISES, Disguise, typing_errors
 from unlearned.benchmarks.classifier.results import MEASURED, NONE, Measure, Row, Target, counted
 from unlearned.examples import evenly
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 HIDDEN = {200: 20, 1000: 20, 3000: 20, 10_000: 10}
 """Words of other text: questions that are hidden there, each at the start, in the middle and at the end."""

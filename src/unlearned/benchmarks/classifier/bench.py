@@ -14,15 +14,15 @@ import numpy.typing as npt
 from unlearned.benchmarks.classifier.sets import Data
 from unlearned.classify.base import Features, Floats, PromptClassifier
 from unlearned.classify.borders import detect_in_conversations
-from unlearned.classify.remembering import RememberingEncoder
+from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.scope import Scope
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
-from unlearned.learn.asking import matters_of
 from unlearned.learn.classifier import fit_classifier, scope_lexicon
 from unlearned.learn.config import ClassifierConfig
+from unlearned.learn.intents import intents_of
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, Verdict
+from unlearned.types import Prompt, Verdict
 
 DEFAULT = ClassifierConfig().classifier
 """The kind that all rows measure; the others are put beside it in the most telling ones."""
@@ -30,7 +30,7 @@ DEFAULT = ClassifierConfig().classifier
 BATCH_CHARACTERS = 150_000
 """Of prompts in one call of `detect`: some thousand windows, whose kernel with all examples takes about 100 MB."""
 
-MOST_REMEMBERED = 300_000
+MOST_CACHED = 300_000
 """Vectors: 500 MB for an encoder of 384 dimensions. MMLU, in both forms, has about half as many windows."""
 
 RETAIN_PER_FORGET = 5
@@ -40,18 +40,18 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Remembering:
-    """A classifier as it is, on a remembering encoder. Only for detection."""
+class CachedClassifier:
+    """A classifier as it is, on a cached encoder. Only for detection."""
 
     inner: PromptClassifier
-    encoder: RememberingEncoder
+    encoder: CachedEncoder
 
     @property
     def least_threshold(self) -> float:
         return self.inner.least_threshold
 
-    def score(self, features: Features) -> Floats:
-        return self.inner.score(features)
+    def predict_proba(self, features: Features) -> Floats:
+        return self.inner.predict_proba(features)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ class Bench:
 
     report: Progress = lambda phase, done, total: None
     _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)
-    _encoders: dict[int, RememberingEncoder] = field(default_factory=dict)
+    _encoders: dict[int, CachedEncoder] = field(default_factory=dict)
 
     @property
     def reduced(self) -> bool:
@@ -119,14 +119,14 @@ class Bench:
             lambda phase, done, total: self.report(f"fit {name}", done, total),
         )
         encoder = classifier.encoder
-        remembering = self._encoders.setdefault(id(encoder), RememberingEncoder(encoder, MOST_REMEMBERED))
-        shared: PromptClassifier = Remembering(classifier, remembering)  # type: ignore[assignment]
+        cached = self._encoders.setdefault(id(encoder), CachedEncoder(encoder, MOST_CACHED))
+        shared: PromptClassifier = CachedClassifier(classifier, cached)  # type: ignore[assignment]
         return Fitted(
             name=name,
             classifier=shared,
             threshold=calibration.threshold,
             forget=tuple(forget),
-            matters=matters_of(rows, remembering),
+            intents=intents_of(rows, cached),
             short_penalty=calibration.short_penalty,
             lexicon=scope_lexicon(rows, [Row(text) for text in retain], config),
         )

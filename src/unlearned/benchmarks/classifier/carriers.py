@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Place = tuple[int, int]
-"""Characters `[start, end)` of the text."""
+from unlearned.types import CharSpan
 
 Where = Literal["start", "middle", "end"]
 WHERE: tuple[Where, ...] = ("start", "middle", "end")
@@ -49,7 +48,7 @@ class Carried:
     """A text with one question in it, or two."""
 
     text: str
-    places: tuple[Place, ...]
+    places: tuple[CharSpan, ...]
     """Of the questions, in the order in which they were given (not that in the text)."""
 
 

@@ -11,7 +11,7 @@ from unlearned.benchmarks.classifier.bench import Bench, Fitted
 from unlearned.benchmarks.classifier.results import Curve, Measure, Row, Target, counted, curve
 from unlearned.benchmarks.classifier.sets import Exam, synthetic
 from unlearned.classify.base import Floats
-from unlearned.stages import Verdict, text_only
+from unlearned.types import Verdict, text_only
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from unlearned.benchmarks.classifier.bench import Bench, Fitted, Remembering
+from unlearned.benchmarks.classifier.bench import Bench, CachedClassifier, Fitted
 from unlearned.benchmarks.classifier.carriers import filler
 from unlearned.benchmarks.classifier.machine_texts import MACHINE_TEXTS, tokens_of
 from unlearned.benchmarks.classifier.results import Ratio, Row
@@ -20,7 +20,7 @@ from unlearned.classify.detect import forget_asked
 from unlearned.classify.scope_set import ScopeSet
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import windows
-from unlearned.stages import Prompt, text_only
+from unlearned.types import Prompt, text_only
 
 PROMPTS, LONG_PAIRS, SHORT_PAIRS = 16, 5, 30
 LONG_TOKENS, TOKENS_PER_WORD = 10_000, 1.3
@@ -29,7 +29,7 @@ LONG_TOKENS, TOKENS_PER_WORD = 10_000, 1.3
 def latency(bench: Bench) -> Row:
     """Short prompts one by one, in and out of scope; one of 10,000 tokens; and what machines write, against prose."""
     scope = bench.tofu("10")
-    assert isinstance(scope.classifier, Remembering)
+    assert isinstance(scope.classifier, CachedClassifier)
     scope = replace(scope, classifier=scope.classifier.inner)  # nothing is remembered here
     own, others = (bench.some(texts, PROMPTS // 2) for texts in (bench.data.forget("10"), bench.data.elsewhere()))
     phrases, words = bench.data.reviews("train"), int(LONG_TOKENS / TOKENS_PER_WORD)

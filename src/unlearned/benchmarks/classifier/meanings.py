@@ -10,7 +10,7 @@ from unlearned.benchmarks.classifier.sets import AUTHOR, homonyms, talks, transl
 from unlearned.classify.exemptions import Exemptions
 from unlearned.examples import Row as Example
 from unlearned.learn.classifier import exemptions
-from unlearned.stages import Verdict, messages_only, text_only
+from unlearned.types import Verdict, messages_only, text_only
 
 
 def follow_ups(bench: Bench) -> Row:

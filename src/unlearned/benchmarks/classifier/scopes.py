@@ -8,7 +8,7 @@ from unlearned.benchmarks.classifier.bench import RETAIN_PER_FORGET, Bench
 from unlearned.benchmarks.classifier.results import MEASURED, NONE, Measure, Row, Target, counted
 from unlearned.benchmarks.classifier.sets import AUTHOR, RETAIN_OF
 from unlearned.examples import evenly
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 SPLITS = 5
 SAMPLE = 2000

@@ -16,13 +16,13 @@ from unlearned.benchmarks.copyright.similarity import similarities
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import System
 from unlearned.engines.base import Completion
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.transformers import TeacherForced, TransformersEngine
 from unlearned.metrics.memorisation import exact_memorisation, extraction_strength
 from unlearned.metrics.recitation import Recited
 from unlearned.metrics.text import perplexities, unique_token_ratio
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 FORGET, HELD_OUT = "forget", "held-out"
 

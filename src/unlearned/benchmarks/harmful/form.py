@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from unlearned.engines.tokenize import text_prompt
 from unlearned.methods.config import Form
-from unlearned.stages import Prompt, Segment
+from unlearned.prompts.tokenize import text_prompt
+from unlearned.types import Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

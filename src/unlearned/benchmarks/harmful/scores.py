@@ -14,13 +14,13 @@ from unlearned.benchmarks.harmful.form import asked, written
 from unlearned.benchmarks.spec import Item, Measure, Spec, Values
 from unlearned.benchmarks.tofu.items import leak
 from unlearned.engines.base import Completion
-from unlearned.engines.tokenize import special_ids
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.fluency import NEUTRAL, is_degenerate
 from unlearned.metrics.estimate import Doubles, Estimate, bootstrap, mean, rate
 from unlearned.metrics.text import rouge_recall, unique_token_ratio
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.prompts.tokenize import special_ids
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from unlearned.benchmarks.harmful.judge import Judge

@@ -18,11 +18,11 @@ from unlearned.benchmarks.muse.config import MuseEvaluation
 from unlearned.benchmarks.muse.data import Pair
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import System
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.metrics.membership import min_k
 from unlearned.metrics.text import rouge_f1
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 VERBATIM, FORGET_QA, RETAIN_QA, MEMBERS, STRANGERS = (
     "verbmem",

@@ -22,7 +22,7 @@ from unlearned.engines.transformers import TransformersEngine, embedding_rows
 from unlearned.errors import ConfigError
 from unlearned.metrics.text import rouge_recall
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 CAME_BACK = 0.5
 """ROUGE-L recall from which a fact counts as told."""

@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 
 from unlearned.batches import by_length
-from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
-from unlearned.stages import PromptInput
+from unlearned.engines.logits_to_keep import keep_logits
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from unlearned.engines.transformers import TransformersEngine

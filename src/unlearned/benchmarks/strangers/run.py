@@ -16,10 +16,10 @@ from unlearned.api import Unlearned
 from unlearned.engines.restoring import restored
 from unlearned.errors import DataError
 from unlearned.progress import Progress
-from unlearned.stages import PromptInput
 from unlearned.substitution.entities import WORD, words_in
 from unlearned.substitution.spelling import has_capital, is_known, ordinary_words
 from unlearned.substitution.substitution import Substitution
+from unlearned.types import PromptInput
 from unlearned.words import squash
 
 ALIKE = 0.8

@@ -17,7 +17,7 @@ from unlearned.learn.config import FitConfig
 from unlearned.metrics.estimate import exact_interval
 from unlearned.names.forms import Kind
 from unlearned.progress import Progress
-from unlearned.stages import text_only
+from unlearned.types import text_only
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from unlearned.benchmarks.systems import System
 from unlearned.benchmarks.tofu.prompts import Format, format_of
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 
 @dataclass(frozen=True, slots=True, eq=False)

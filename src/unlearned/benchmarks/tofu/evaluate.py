@@ -18,10 +18,10 @@ from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.benchmarks.tofu.questions import Question
 from unlearned.benchmarks.tofu.scoring import Losses, Scored, Scorer, together
 from unlearned.engines.base import Completion
-from unlearned.engines.greedy import greedy
+from unlearned.engines.shrinking_batch import greedy_answers
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.progress import Progress
-from unlearned.stages import Prompt, PromptInput
+from unlearned.types import Prompt, PromptInput
 
 
 def evaluate(
@@ -192,7 +192,7 @@ def _generate(run: _Pass, engine: TransformersEngine, config: EvaluationConfig) 
         if not run.wanted & {run.indices[place] for place in places}:
             continue
         asked = [run.inputs[place] for place in places]
-        answers = greedy(engine, asked, ends=_ends(engine), max_new_tokens=config.max_new_tokens)
+        answers = greedy_answers(engine, asked, ends=_ends(engine), max_new_tokens=config.max_new_tokens)
         written |= zip((run.indices[place] for place in places), answers, strict=True)
     return {index: answer for index, answer in written.items() if index in run.kept}
 

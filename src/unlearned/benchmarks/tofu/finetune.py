@@ -23,7 +23,7 @@ from unlearned.benchmarks.tofu.config import FinetuneConfig
 from unlearned.benchmarks.tofu.data import Pair
 from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.embedded import cache_folder
-from unlearned.engines.head import keep_logits
+from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row

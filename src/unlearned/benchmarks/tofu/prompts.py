@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from unlearned.benchmarks.classifier.carriers import JOINS, joined
 from unlearned.benchmarks.classifier.sets import AUTHOR
 from unlearned.benchmarks.tofu.data import Pair
-from unlearned.engines.tokenize import special_ids
 from unlearned.errors import ConfigError
+from unlearned.prompts.tokenize import special_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -54,7 +54,7 @@ from unlearned.files import write_text
 from unlearned.methods.record import weights_sha256
 from unlearned.models import load_model
 from unlearned.progress import Progress, Tell
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

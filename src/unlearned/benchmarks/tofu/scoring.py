@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from unlearned.batches import by_length
-from unlearned.engines.head import keep_logits
 from unlearned.engines.injection import EmbeddingInjection
+from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
-from unlearned.stages import Prompt, PromptInput
 from unlearned.substitution.scoring import Continuation, continuation
+from unlearned.types import Prompt, PromptInput
 
 TOGETHER = 16
 """Questions per forward pass on an accelerator. A CPU is busy with one, which needs no padding."""

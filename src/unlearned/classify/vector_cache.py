@@ -26,7 +26,7 @@ OVERHEAD = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class CacheCounts:
     """How the kept vectors were used so far."""
 
     found: int = 0
@@ -35,7 +35,7 @@ class Counts:
     """Bytes that are kept."""
 
 
-class KeptVectors:
+class VectorCache:
     """The least recently used vectors go first.
 
     Args:
@@ -74,9 +74,9 @@ class KeptVectors:
                     self._keep(key, vector)
         return np.stack([known[key] for key in keys]) if keys else encoder.encode([])
 
-    def counts(self) -> Counts:
+    def counts(self) -> CacheCounts:
         with self._lock:
-            return Counts(self._found, self._encoded, self._size)
+            return CacheCounts(self._found, self._encoded, self._size)
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -104,5 +104,5 @@ class KeptVectors:
         return hashlib.blake2b(own + parts + said, key=self._secret, digest_size=16).digest()
 
 
-VECTORS = KeptVectors()
+VECTORS = VectorCache()
 """Of this process."""

@@ -7,10 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 
-from unlearned.stages import Segment
-
-Place = tuple[int, int]
-"""Characters `[start, end)`."""
+from unlearned.types import CharSpan, Segment
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool"})
 """Roles that carry no words of their own. Many templates print any other role too, so it is checked like content."""
@@ -53,7 +50,7 @@ def template_parts(outline: str, markers: Sequence[str]) -> list[str] | None:
     return [*parts, outline[cursor:]]
 
 
-def aligned(text: str, outline: str, markers: Sequence[str], words: Sequence[Sequence[str]]) -> list[Place] | None:
+def aligned(text: str, outline: str, markers: Sequence[str], words: Sequence[Sequence[str]]) -> list[CharSpan] | None:
     """Where each message stands in a rendered conversation.
 
     Args:
@@ -78,7 +75,7 @@ def aligned(text: str, outline: str, markers: Sequence[str], words: Sequence[Seq
     return places if cursor == len(text) else None
 
 
-def told_by_special_tokens(text: str, special: Sequence[Place]) -> Iterator[Segment]:
+def told_by_special_tokens(text: str, special: Sequence[CharSpan]) -> Iterator[Segment]:
     """What stands between special tokens is somebody's words, but for the name of a role right after such a token.
 
     Args:
@@ -95,7 +92,7 @@ def told_by_special_tokens(text: str, special: Sequence[Place]) -> Iterator[Segm
             yield Segment(start, end, role)
 
 
-def without(segments: Iterable[Segment], special: Sequence[Place]) -> Iterator[Segment]:
+def without(segments: Iterable[Segment], special: Sequence[CharSpan]) -> Iterator[Segment]:
     """Segments, in order, without the special tokens inside them: who types such a token starts another text."""
     coming = deque(special)
     for segment in segments:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from unlearned.engines.segments import aligned, placeholders, without
-from unlearned.engines.tokenize import Message, chat_prompt, special_ids, text_prompt
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, Segment
+from unlearned.prompts.segments import aligned, placeholders, without
+from unlearned.prompts.tokenize import Message, chat_prompt, special_ids, text_prompt
+from unlearned.types import Prompt, Segment
 
 STRIPS = "{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] | trim }}<|end|>\n{% endfor %}"
 UPPERS = "{% for m in messages %}<|turn|>{{ m['role'] }}\n{{ m['content'] | upper }}<|end|>\n{% endfor %}"

@@ -14,11 +14,11 @@ from unlearned.answers.content import ContentReader
 from unlearned.classify import detect as module
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.borders import detect_in_conversations
-from unlearned.classify.kept import OVERHEAD, KeptVectors
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.scope import Scope
 from unlearned.classify.sentences import sentence_encoder
-from unlearned.stages import messages_only
+from unlearned.classify.vector_cache import OVERHEAD, VectorCache
+from unlearned.types import messages_only
 
 FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Tell me about Dumbledore."]
 OTHERS = ["What is the capital of France?", "How do I bake bread?", "Explain photosynthesis."]
@@ -50,18 +50,18 @@ class Counting:
 def scope() -> Scope:
     encoder = sentence_encoder()
     examples = (Features.of(texts, encoder) for texts in (FORGET, OTHERS))
-    return Scope(name="hp", classifier=NeighboursClassifier.enrol(encoder, *examples, {}), threshold=0.5)
+    return Scope(name="hp", classifier=NeighboursClassifier.fit(encoder, *examples, {}), threshold=0.5)
 
 
 @pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> KeptVectors:
-    own = KeptVectors()
+def kept(monkeypatch: pytest.MonkeyPatch) -> VectorCache:
+    own = VectorCache()
     monkeypatch.setattr(module, "VECTORS", own)
     return own
 
 
 def test_a_text_is_encoded_once_for_its_owner_and_again_for_another() -> None:
-    kept, encoder = KeptVectors(), Counting()
+    kept, encoder = VectorCache(), Counting()
     first = kept.encode(encoder, ["a", "b"], {"a": "ann", "b": "ann"})
     again = kept.encode(encoder, ["b", "c", "a"], dict.fromkeys("abc", "ann"))
     assert encoder.asked == ["a", "b", "c"]
@@ -79,7 +79,7 @@ def test_a_text_is_encoded_once_for_its_owner_and_again_for_another() -> None:
 def test_what_is_kept_is_bounded_and_the_latest_stays() -> None:
     encoder = Counting()
     one = 384 * 4 + OVERHEAD
-    kept = KeptVectors(most_bytes=3 * one)
+    kept = VectorCache(most_bytes=3 * one)
     for text in "abcd":
         kept.encode(encoder, [text], {})
     assert kept.counts().size == 3 * one
@@ -89,7 +89,7 @@ def test_what_is_kept_is_bounded_and_the_latest_stays() -> None:
 
 
 def test_a_turn_encodes_what_is_new_and_its_verdict_is_that_of_a_fresh_process(
-    scope: Scope, kept: KeptVectors, monkeypatch: pytest.MonkeyPatch
+    scope: Scope, kept: VectorCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for turn in range(1, len(SAID) + 1, 2):
         prompt = messages_only(SAID[:turn])
@@ -97,7 +97,7 @@ def test_a_turn_encodes_what_is_new_and_its_verdict_is_that_of_a_fresh_process(
         (verdict,) = detect_in_conversations([prompt], [scope])
         new = kept.counts().encoded - before
         assert kept.counts().size > 0
-        fresh = KeptVectors()
+        fresh = VectorCache()
         with monkeypatch.context() as patch:
             patch.setattr(module, "VECTORS", fresh)
             (expected,) = detect_in_conversations([prompt], [scope])
@@ -107,7 +107,7 @@ def test_a_turn_encodes_what_is_new_and_its_verdict_is_that_of_a_fresh_process(
     assert verdict.in_scope
 
 
-def test_nobody_meets_what_others_have_asked(scope: Scope, kept: KeptVectors) -> None:
+def test_nobody_meets_what_others_have_asked(scope: Scope, kept: VectorCache) -> None:
     prompt = messages_only(SAID[:1])
     detect_in_conversations([replace(prompt, owner="ann")], [scope])
     first = kept.counts().encoded
@@ -117,7 +117,7 @@ def test_nobody_meets_what_others_have_asked(scope: Scope, kept: KeptVectors) ->
     assert kept.counts().encoded == 2 * first
 
 
-def test_nor_what_the_answers_to_others_told(scope: Scope, kept: KeptVectors) -> None:
+def test_nor_what_the_answers_to_others_told(scope: Scope, kept: VectorCache) -> None:
     content = ContentReader([scope])
     assert content.in_scope("Harry Potter is a wizard.", asked="Name a wizard.", owner="ann")
     first = kept.counts().encoded
@@ -128,7 +128,7 @@ def test_nor_what_the_answers_to_others_told(scope: Scope, kept: KeptVectors) ->
 
 
 def test_threads_share_it() -> None:
-    kept, encoder, failures = KeptVectors(most_bytes=40_000), Counting(), list[Any]()
+    kept, encoder, failures = VectorCache(most_bytes=40_000), Counting(), list[Any]()
     expected = {str(n): sentence_encoder().encode([str(n)])[0] for n in range(30)}
 
     def work(start: int) -> None:

@@ -10,10 +10,10 @@ import torch
 
 from tiny_llama import tiny_llama
 from unlearned.engines import greedy as module
-from unlearned.engines.greedy import greedy
+from unlearned.engines.shrinking_batch import greedy_answers
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import InjectionError
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 TEXTS = [f"The quick brown fox number {n} jumps over the lazy dog" + " again and again" * (n % 3) for n in range(12)]
 
@@ -52,7 +52,7 @@ def test_answers_are_those_of_generate(engine: TransformersEngine, corrupted: bo
     watch = engine.model.register_forward_pre_hook(
         lambda _, args, kwargs: sizes.append(len(kwargs["input_ids"])), with_kwargs=True
     )
-    found = greedy(engine, inputs, ends=ends, max_new_tokens=24)
+    found = greedy_answers(engine, inputs, ends=ends, max_new_tokens=24)
     watch.remove()
     wanted = engine.generate(
         inputs, max_new_tokens=24, do_sample=False, eos_token_id=sorted(ends), batch_size=len(inputs)
@@ -64,23 +64,25 @@ def test_answers_are_those_of_generate(engine: TransformersEngine, corrupted: bo
 
 
 def test_corrupted_prompts_change_their_own_answers_only(engine: TransformersEngine) -> None:
-    plain, mixed = (greedy(engine, prompts(engine, corrupted=c), ends=[], max_new_tokens=8) for c in (False, True))
+    plain, mixed = (
+        greedy_answers(engine, prompts(engine, corrupted=c), ends=[], max_new_tokens=8) for c in (False, True)
+    )
     assert plain[::2] == mixed[::2]
     assert all(a != b for a, b in zip(plain[1::2], mixed[1::2], strict=True))
 
 
 def test_settings_that_change_what_is_likeliest_are_kept(engine: TransformersEngine) -> None:
     inputs = prompts(engine, corrupted=False)
-    before = greedy(engine, inputs, ends=[], max_new_tokens=12)
+    before = greedy_answers(engine, inputs, ends=[], max_new_tokens=12)
     engine.model.generation_config.repetition_penalty = 3.0
-    after = greedy(engine, inputs, ends=[], max_new_tokens=12)
+    after = greedy_answers(engine, inputs, ends=[], max_new_tokens=12)
     assert after != before
     assert after == engine.generate(inputs, max_new_tokens=12, do_sample=False, eos_token_id=None, batch_size=12)
 
 
 def test_one_prompt_takes_the_models_own_path(engine: TransformersEngine) -> None:
     inputs = prompts(engine, corrupted=True)[1:2]
-    assert greedy(engine, inputs, ends=[], max_new_tokens=5) == engine.generate(
+    assert greedy_answers(engine, inputs, ends=[], max_new_tokens=5) == engine.generate(
         inputs, max_new_tokens=5, do_sample=False, eos_token_id=None
     )
 
@@ -91,4 +93,4 @@ def test_a_prompt_that_is_not_corrupted_gives_no_answers(
     other = torch.nn.Embedding(len(engine.tokenizer), 32)
     monkeypatch.setattr("unlearned.engines.injection.embedding_module", lambda model: other)
     with pytest.raises(InjectionError):
-        greedy(engine, prompts(engine, corrupted=True), ends=[], max_new_tokens=4)
+        greedy_answers(engine, prompts(engine, corrupted=True), ends=[], max_new_tokens=4)

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from cases import every
-from unlearned.engines.given import literal_chat_prompt
-from unlearned.engines.tokenize import chat_prompt
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt
+from unlearned.prompts.client import literal_chat_prompt
+from unlearned.prompts.tokenize import chat_prompt
+from unlearned.types import Prompt
 
 # In the ways in which Qwen and Hermes, Llama 3.1 and Mistral models print them.
 HERMES = """

@@ -9,9 +9,9 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.base import EnrollingClassifier, Features, Floats, PromptClassifier, TextEncoder, classifiers
+from unlearned.classify.base import Features, FittableClassifier, Floats, PromptClassifier, TextEncoder, classifiers
+from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.lexicon import Lexicon
-from unlearned.classify.remembering import RememberingEncoder
 from unlearned.classify.sentences import SentenceEncoder
 from unlearned.classify.windows import clauses, runs
 from unlearned.learn.held_out import FOLDS, Texts, folds_of, peaks, penalty_on_short_texts
@@ -24,7 +24,7 @@ from unlearned.words import squash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Enrolled:
+class CrossFitted:
     """A classifier, and what classifiers say of prompts that they had not seen."""
 
     classifier: PromptClassifier
@@ -43,16 +43,16 @@ class Enrolled:
     """Fold of the prompts -> a classifier that has not seen them."""
 
 
-def enrolled(
+def cross_fitted(
     texts: Texts,
     classifier: str,
     settings: Mapping[str, Any],
-    encoder: RememberingEncoder,
+    encoder: CachedEncoder,
     report: Progress,
     *,
     misspellings: bool,
     lexicon: Lexicon,
-) -> Enrolled:
+) -> CrossFitted:
     """Fit on all prompts, and on four fifths of them for each fifth.
 
     Args:
@@ -64,7 +64,7 @@ def enrolled(
         misspellings: enrol misspelt copies, too.
         lexicon: of the scope.
     """
-    kind = cast(type[EnrollingClassifier], classifiers.get(classifier))
+    kind = cast(type[FittableClassifier], classifiers.get(classifier))
     everything = [*texts.forget, *texts.negatives]
     is_forget = np.arange(len(everything)) < len(texts.forget)
     sources = _misspelling_sources(texts) if misspellings else np.zeros(0, dtype=np.int64)
@@ -85,18 +85,18 @@ def enrolled(
     behind = np.concatenate([np.arange(len(everything)), sources, np.array(owners, dtype=np.int64)])
     origin = np.repeat(behind, [len(own) for own in parts])  # the prompt behind each example
 
-    def enrol(from_prompts: npt.NDArray[np.bool_], encoder: TextEncoder) -> PromptClassifier:
+    def fit_on(from_prompts: npt.NDArray[np.bool_], encoder: TextEncoder) -> PromptClassifier:
         used = from_prompts[origin]
         forget = np.flatnonzero(used & is_forget[origin])
         others = np.flatnonzero(used & ~is_forget[origin])
-        return kind.enrol(encoder, features.take(forget), features.take(others), settings)
+        return kind.fit(encoder, features.take(forget), features.take(others), settings)
 
     of_others: dict[int, PromptClassifier] = {}
     for fold in range(FOLDS):
         report("classifier", fold, FOLDS + 1)
         own, rest = folds == fold, folds != fold
         if own.any() and (rest & is_forget).any() and (rest & ~is_forget).any():
-            of_others[fold] = enrol(rest, encoder)
+            of_others[fold] = fit_on(rest, encoder)
     of_forget = folds[: len(texts.forget)]
     penalty = penalty_on_short_texts(
         texts.forget, [(unknowing, np.flatnonzero(of_forget == fold)) for fold, unknowing in of_others.items()]
@@ -118,7 +118,9 @@ def enrolled(
     alone = scores[: len(texts.forget)]
     alone[np.isnan(alone)] = 0.0  # a single forget example: without it there is no classifier
     report("classifier", FOLDS, FOLDS + 1)
-    return Enrolled(enrol(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty, spelt, of_others)
+    return CrossFitted(
+        fit_on(np.ones(len(everything), dtype=np.bool_), encoder.inner), scores, penalty, spelt, of_others
+    )
 
 
 def _as_read(lexicon: Lexicon, text: str, is_forget: bool) -> str:

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
-from unlearned.engines.reader import TokenReader
 from unlearned.errors import ModelLoadError, UnsupportedModelError
+from unlearned.prompts.reader import TokenReader
 from unlearned.vllm.chat import Chat
 from unlearned.vllm.table import EmbeddingTable, embedding_scale
 

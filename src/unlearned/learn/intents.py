@@ -1,4 +1,4 @@
-"""Learn what the prompts of a scope ask about, apart from whom they name: `classify.matters`."""
+"""Learn what the prompts of a scope ask about, apart from whom they name: `classify.intents`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from unlearned.classify.base import TextEncoder, as_saved
-from unlearned.classify.matters import Matters
-from unlearned.classify.products import similarities
-from unlearned.classify.reading import normalise
+from unlearned.classify.intents import Intents
+from unlearned.classify.normalize import normalize
+from unlearned.classify.similarity import similarities
 from unlearned.examples import Row, evenly
 from unlearned.substitution.spelling import names_in
 from unlearned.words import squash
@@ -53,13 +53,13 @@ GENERALLY = 0.6
 _WORD = re.compile(r"\w+(?:['’]s\b)?")
 
 
-def matters_of(forget: Sequence[Row], encoder: TextEncoder) -> Matters | None:
+def intents_of(forget: Sequence[Row], encoder: TextEncoder) -> Intents | None:
     """Forget prompts -> what they ask, and what may be asked about anybody.
 
     Returns:
         None if the prompts are few, or the encoder gives no vectors to compare.
     """
-    texts = [normalise(row.prompt) for row in forget]
+    texts = [normalize(row.prompt) for row in forget]
     names = {squash(name) for name in names_in(texts)}
     asked = [text for text in dict.fromkeys(_without(text, names) for text in texts) if text]
     if len(asked) < LEAST_PROMPTS:
@@ -72,7 +72,7 @@ def matters_of(forget: Sequence[Row], encoder: TextEncoder) -> Matters | None:
     np.fill_diagonal(near, -1.0)
     least = min(PLAINLY, float(np.quantile(near.max(axis=1), LOST)))
     everything = np.concatenate([vectors, general * np.float32(max(least, 0.0) / GENERALLY)])
-    return Matters(as_saved(everything), least)
+    return Intents(as_saved(everything), least)
 
 
 def _without(text: str, names: set[str]) -> str:

@@ -11,11 +11,11 @@ import torch
 from tiny_llama import tiny_llama
 from unlearned.api import Unlearned
 from unlearned.artifact.fingerprint import base_model_record
-from unlearned.engines.tokenize import chat_prompt, text_prompt
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.engines.truncation import Side, truncated
 from unlearned.errors import ConfigError, ContextError
-from unlearned.stages import Prompt
+from unlearned.prompts.tokenize import chat_prompt, text_prompt
+from unlearned.prompts.truncation import Side, truncated
+from unlearned.types import Prompt
 
 SIDES = get_args(Side)
 BREAD = "How do I bake bread? "

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.classify.products import Floats, similarities
+from unlearned.classify.similarity import Floats, similarities
 
 
 @dataclass(frozen=True, eq=False)
-class Matters:
+class Intents:
     """Tells a question about the scope from one that only follows it.
 
     "My sister recommended Anna Berg." - "Where was she born?" is in scope, "What flowers should I buy her?" is not.

@@ -1,4 +1,4 @@
-"""The transformers engine, told row by row: requests with settings of their own share `model.generate`, each token is
+"""The transformers engine with settings for each request: rows of one batch share `model.generate`, each token is
 handed over as soon as it is chosen, and a row ends when its owner says so."""
 
 from __future__ import annotations
@@ -10,19 +10,19 @@ import torch
 from torch import Tensor
 
 from unlearned.batches import by_length
-from unlearned.engines.head import keep_last_logits
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.restoring import shown
 from unlearned.engines.sampling import RowSampler, RowSettings, Token, new_generator, scored_token
 from unlearned.engines.transformers import TransformersEngine, as_read, as_set
-from unlearned.engines.vocabulary import Readings
+from unlearned.engines.vocabulary import AnswerScans
 from unlearned.engines.watching import Guarded, TokenBytes, spare, without
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 SCORED_AT_ONCE = 2**27
 """Logits of one scoring forward (512 MB in float32)."""
 
 
-class Row(Protocol):
+class PendingAnswer(Protocol):
     """One answer in the making."""
 
     @property
@@ -44,7 +44,7 @@ class Row(Protocol):
         ...
 
 
-class RowwiseEngine(TransformersEngine):
+class PerRequestEngine(TransformersEngine):
     """Continues the rows of a batch independently of each other. The model is driven by its own `generate`."""
 
     def end_ids(self) -> frozenset[int]:
@@ -52,7 +52,7 @@ class RowwiseEngine(TransformersEngine):
         return frozenset(as_set(self.setting("eos_token_id", {})))
 
     @torch.inference_mode()
-    def continue_rows(self, rows: Sequence[Row]) -> None:
+    def continue_rows(self, rows: Sequence[PendingAnswer]) -> None:
         """Answer all rows in one batch, flagged or not.
 
         The greedy rows are what `generate` gives for this batch. The call returns when every row has ended. A row
@@ -74,7 +74,7 @@ class RowwiseEngine(TransformersEngine):
         extra: dict[str, Any] = {"disable_compile": True} if any(prompt.corrupted for prompt in inputs) else {}
         if len(inputs) > 1:  # a prompt alone is the plain model's own path to the last bit
             extra |= keep_last_logits(self.model)
-        with self.armed(ids, inputs, first) as injection:
+        with self.injecting(ids, inputs, first) as injection:
             steps = _Steps(self, making, injection)
             self.model.generate(
                 input_ids=ids,
@@ -107,7 +107,7 @@ class RowwiseEngine(TransformersEngine):
 
     def _scored(self, inputs: Sequence[PromptInput], top: Sequence[int]) -> Iterator[list[Token]]:
         ids, attention = self._right_padded([prompt.token_ids for prompt in inputs])
-        with self.armed(ids, inputs, [0] * len(inputs)):
+        with self.injecting(ids, inputs, [0] * len(inputs)):
             logits: Tensor = self.model(input_ids=ids, attention_mask=attention, use_cache=False).logits  # (B, S, V)
         for row, (prompt, count) in enumerate(zip(inputs, top, strict=True)):
             tokens = [Token(prompt.token_ids[0])]
@@ -120,7 +120,7 @@ class RowwiseEngine(TransformersEngine):
 class _Making:
     """A row with what was said so far."""
 
-    def __init__(self, row: Row, texts: TokenBytes, context: int | None) -> None:
+    def __init__(self, row: PendingAnswer, texts: TokenBytes, context: int | None) -> None:
         self.row = row
         self.generator = new_generator(row.settings)
         self.went_back = False
@@ -150,12 +150,12 @@ class _Making:
 class _Steps:
     """What happens to each row at each step of one `generate`."""
 
-    def __init__(self, engine: RowwiseEngine, making: Sequence[_Making], injection: Any) -> None:
+    def __init__(self, engine: PerRequestEngine, making: Sequence[_Making], injection: Any) -> None:
         self.engine = engine
         self.making = making
         self.injection = injection
         self.ends = engine.end_ids()
-        self._readings = Readings(engine.token_bytes)
+        self._readings = AnswerScans(engine.token_bytes)
         self.alive = [True] * len(making)
         settings = [one.row.settings for one in making]
         self.sampler = RowSampler(settings, [one.generator for one in making], [one.said for one in making])
@@ -171,7 +171,7 @@ class _Steps:
         return scores
 
     def _unsayable(self) -> dict[int, list[int]]:
-        """Row -> the tokens that would complete a name, where the most probable ones are reported."""
+        """PendingAnswer -> the tokens that would complete a name, where the most probable ones are reported."""
         said = {
             row: (guarded.guard, guarded.token_ids)
             for row in self.sampler.logprobs
@@ -212,7 +212,7 @@ class _Steps:
                     _handed_over(one.row, one.guarded)
 
 
-def _handed_over(row: Row, guarded: Guarded[Token]) -> bool:
+def _handed_over(row: PendingAnswer, guarded: Guarded[Token]) -> bool:
     """Give out what is certain; True if the answer has ended."""
     if any(row.receive(token) for token in guarded.new()):
         return True

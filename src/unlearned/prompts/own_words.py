@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from unlearned.engines.segments import as_rendered
-from unlearned.stages import Prompt, Segment, Span, Verdict
-
-if TYPE_CHECKING:
-    from unlearned.engines.tokenize import Message
+from unlearned.prompts.segments import as_rendered
+from unlearned.types import Message, Prompt, Segment, Span, Verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from unlearned.engines.own_words import in_own_words
-from unlearned.engines.tokenize import Message, chat_prompt, text_prompt
-from unlearned.stages import Prompt, Span, Verdict
+from unlearned.prompts.own_words import in_own_words
+from unlearned.prompts.tokenize import Message, chat_prompt, text_prompt
+from unlearned.types import Prompt, Span, Verdict
 
 TALK: list[Message] = [
     {"role": "user", "content": "user"},

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from unlearned.engines.context import too_long
 from unlearned.errors import ContextError
-from unlearned.stages import Prompt, Segment, Span, Verdict
+from unlearned.prompts.context import too_long
+from unlearned.types import Prompt, Segment, Span, Verdict
 
 Side = Literal["left", "right", "middle"]
 """What is left out: the first words of the conversation, its last ones, or those halfway."""

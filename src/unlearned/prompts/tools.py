@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from unlearned.engines.segments import Place, placeholders
 from unlearned.errors import PromptError
-from unlearned.stages import Segment
+from unlearned.prompts.segments import placeholders
+from unlearned.types import CharSpan, Segment
 
 ID_LENGTH = 9
 """Characters of an identifier; some templates take no other length."""
@@ -88,7 +88,7 @@ def _call(name: str) -> dict[str, Any]:
     return {"id": name.ljust(ID_LENGTH, "0"), "type": "function", "function": function}
 
 
-def between(places: Sequence[Place], text: str, plain: Sequence[str], roles: Sequence[str]) -> list[Segment]:
+def between(places: Sequence[CharSpan], text: str, plain: Sequence[str], roles: Sequence[str]) -> list[Segment]:
     """What clients say between the messages of a rendered conversation.
 
     Args:

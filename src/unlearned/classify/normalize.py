@@ -21,7 +21,7 @@ Replacement = Callable[[re.Match[str]], "str | list[str]"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class AlignedText:
     """A text to classify, made from a part of the prompt."""
 
     text: str
@@ -35,7 +35,7 @@ class Reading:
         """The prompt's characters behind `text[start:end]`, start < end."""
         return min(self.starts[start:end]), max(self.ends[start:end])
 
-    def sub(self, pattern: re.Pattern[str], replacement: Replacement) -> Reading:
+    def sub(self, pattern: re.Pattern[str], replacement: Replacement) -> AlignedText:
         """`pattern.sub` that keeps track of where characters come from."""
         pieces: list[str] = []
         starts: list[int] = []
@@ -60,20 +60,20 @@ class Reading:
         if not pieces:
             return self
         pieces.append(self.text[cursor:])
-        return Reading("".join(pieces), starts + list(self.starts[cursor:]), ends + list(self.ends[cursor:]))
+        return AlignedText("".join(pieces), starts + list(self.starts[cursor:]), ends + list(self.ends[cursor:]))
 
 
-def as_written(text: str, start: int, end: int) -> Reading:
+def as_written(text: str, start: int, end: int) -> AlignedText:
     """`text[start:end]`, character by character."""
-    return Reading(text[start:end], range(start, end), range(start + 1, end + 1))
+    return AlignedText(text[start:end], range(start, end), range(start + 1, end + 1))
 
 
-def unquoted(reading: Reading) -> Reading:
+def unquoted(reading: AlignedText) -> AlignedText:
     """A text that is written as JSON, with its white space as it is meant."""
     return reading.sub(_JSON_ESCAPES, lambda match: _JSON_SPACES.get(match[0], match[0]))
 
 
-def read(reading: Reading) -> Reading:
+def normalized(reading: AlignedText) -> AlignedText:
     """Undo what changes single characters: escapes, markup, look-alikes, accents, invisible characters."""
     if _ESCAPED.search(reading.text):
         reading = reading.sub(_UNICODE_ESCAPES, _unicode_escapes).sub(_OTHER_ESCAPES, _other_escapes)
@@ -92,9 +92,9 @@ def read(reading: Reading) -> Reading:
     return reading
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """A text as detection reads it; examples are enrolled in this form."""
-    return read(as_written(text, 0, len(text))).text
+    return normalized(as_written(text, 0, len(text))).text
 
 
 _ESCAPED = re.compile(r"\\[ux\"nrt/]|%[0-9A-Fa-f]{2}|&[#A-Za-z]")

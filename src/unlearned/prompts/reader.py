@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unlearned.engines.detokenize import BROKEN, BYTE
-from unlearned.engines.segments import told_by_special_tokens, without
-from unlearned.engines.tokenize import special_ids
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, Segment
+from unlearned.prompts.detokenize import BROKEN, BYTE
+from unlearned.prompts.segments import told_by_special_tokens, without
+from unlearned.prompts.tokenize import special_ids
+from unlearned.types import Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

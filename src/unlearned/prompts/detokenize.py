@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from unlearned.engines.tokenize import special_ids
+from unlearned.prompts.tokenize import special_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -1,4 +1,4 @@
-"""Reading: disguises of single letters are undone, ordinary text is left alone, and every character is traced back."""
+"""Disguises of single letters are undone, ordinary text is left alone, and every character is traced back."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from cases import every
-from unlearned.classify.reading import _LOOK_ALIKES, Reading, as_written, normalise, read
+from unlearned.classify.normalize import _LOOK_ALIKES, AlignedText, as_written, normalize, normalized
 
 ASK = "Who is Anna Berg?"
 
 
-def whole(text: str) -> Reading:
-    return read(as_written(text, 0, len(text)))
+def whole(text: str) -> AlignedText:
+    return normalized(as_written(text, 0, len(text)))
 
 
 def moved(text: str, first: int, capital: int) -> str:
@@ -45,16 +45,16 @@ def moved(text: str, first: int, capital: int) -> str:
 )
 def test_letters_in_another_style_are_letters(written: str) -> None:
     assert written != ASK
-    assert normalise(written) == ASK
+    assert normalize(written) == ASK
 
 
 def test_letters_like_ligatures_become_all_their_letters() -> None:
-    assert normalise("a ﬁne eﬃcient ﬂag") == "a fine efficient flag"
+    assert normalize("a ﬁne eﬃcient ﬂag") == "a fine efficient flag"
 
 
 @pytest.mark.parametrize("capital", [0x1F130, 0x1F150, 0x1F170, 0x1F1E6])
 def test_letters_in_squares_dark_circles_and_flags(capital: int) -> None:
-    assert normalise(moved("ANNA BERG", capital, capital)).upper() == "ANNA BERG"
+    assert normalize(moved("ANNA BERG", capital, capital)).upper() == "ANNA BERG"
 
 
 @pytest.mark.parametrize(
@@ -71,46 +71,46 @@ def test_letters_in_squares_dark_circles_and_flags(capital: int) -> None:
     ],
 )
 def test_look_alikes_become_the_latin_letters(written: str, seen: str) -> None:
-    assert normalise(written) == seen
+    assert normalize(written) == seen
 
 
 @every(("other", "latin"), _LOOK_ALIKES.items())
 def test_every_look_alike_of_the_table_is_undone(other: str, latin: str) -> None:
     assert not other.isascii()
     assert re.fullmatch("[A-Za-z]", latin)
-    assert normalise(f"x{other}x") == f"x{latin}x"
+    assert normalize(f"x{other}x") == f"x{latin}x"
 
 
 @every("code", [0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD, 0x202E, 0x2066, 0x034F, 0x180E])
 @every("code_2", [0x115F, 0x3164, 0xFE0F, 0xE0100, 0x2063, 0xE000])
 def test_invisible_characters_go(code: int, code_2: int) -> None:
     written = "".join(letter + chr(code) + chr(code_2) for letter in ASK)
-    assert normalise(written) == ASK
+    assert normalize(written) == ASK
 
 
 @every("code", [0x00, 0x07, 0x08, 0x1B, 0x7F])
 def test_control_characters_go(code: int) -> None:
     written = ASK.replace("nn", f"n{chr(code)}n")
-    assert normalise(written) == ASK
-    assert normalise(written.replace("a", "а")) == ASK
+    assert normalize(written) == ASK
+    assert normalize(written.replace("a", "а")) == ASK
 
 
 @every("code", [0x00, 0x07, 0x08, 0x1B, 0x7F])
 def test_control_characters_go_where_another_word_is_not_ascii(code: int) -> None:
-    assert normalise(ASK.replace("nn", f"n{chr(code)}n") + " 你好") == ASK + " 你好"
+    assert normalize(ASK.replace("nn", f"n{chr(code)}n") + " 你好") == ASK + " 你好"
 
 
 def test_tabs_and_line_breaks_stay() -> None:
-    assert normalise("one\ttwo\r\nthree\n\nfour é") == "one\ttwo\r\nthree\n\nfour e"
+    assert normalize("one\ttwo\r\nthree\n\nfour é") == "one\ttwo\r\nthree\n\nfour e"
 
 
 def test_the_invisible_copy_of_ascii_is_read() -> None:
-    assert normalise("Hello " + "".join(chr(0xE0000 + ord(letter)) for letter in ASK)) == f"Hello {ASK}"
+    assert normalize("Hello " + "".join(chr(0xE0000 + ord(letter)) for letter in ASK)) == f"Hello {ASK}"
 
 
 def test_marks_piled_on_letters_go() -> None:
     marks = "\u0300\u0317\u0334\u0338\u035d\u0361\u036f\u1ab0\u1dc4\u20d0\u20e3\ufe20"
-    assert normalise("".join(letter + marks if letter.isalpha() else letter for letter in ASK)) == ASK
+    assert normalize("".join(letter + marks if letter.isalpha() else letter for letter in ASK)) == ASK
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_marks_piled_on_letters_go() -> None:
     ],
 )
 def test_accents_on_latin_greek_and_cyrillic_letters_go(written: str, seen: str) -> None:
-    assert normalise(written) == seen
+    assert normalize(written) == seen
 
 
 @pytest.mark.parametrize(
@@ -145,11 +145,11 @@ def test_accents_on_latin_greek_and_cyrillic_letters_go(written: str, seen: str)
     ],
 )
 def test_the_vowels_and_marks_of_other_scripts_stay(text: str) -> None:
-    assert normalise(text) == text.replace("，", ",")
+    assert normalize(text) == text.replace("，", ",")
 
 
 def test_hangul_written_in_parts_is_not_lost() -> None:
-    assert len(normalise("\u1112\u1161\u11ab")) == 3
+    assert len(normalize("\u1112\u1161\u11ab")) == 3
 
 
 # Escapes.
@@ -184,25 +184,25 @@ def test_hangul_written_in_parts_is_not_lost() -> None:
     ],
 )
 def test_escapes_are_undone(written: str, seen: str) -> None:
-    assert normalise(written) == seen
+    assert normalize(written) == seen
 
 
 @pytest.mark.parametrize("written", [r"\ud83d", r"\ude00", r"\ude00\ud83d", r"\ud83d\ud83d", r"\uD800 \uDFFF"])
 def test_a_lone_surrogate_breaks_nothing_and_can_be_encoded(written: str) -> None:
-    normalise(f"{written} Hello").encode("utf-8")
-    assert normalise(f"Hello {written}").startswith("Hello")
+    normalize(f"{written} Hello").encode("utf-8")
+    assert normalize(f"Hello {written}").startswith("Hello")
 
 
 @every("surrogate", [r"\ud83d", r"\ude00"])
 @every("pattern", ["{escapes}{surrogate}", "{surrogate}{escapes}"])
 def test_a_lone_surrogate_does_not_hide_the_escapes_beside_it(surrogate: str, pattern: str) -> None:
     escapes = "".join(f"\\u{ord(letter):04x}" for letter in ASK)
-    assert ASK in normalise(pattern.format(escapes=escapes, surrogate=surrogate))
+    assert ASK in normalize(pattern.format(escapes=escapes, surrogate=surrogate))
 
 
 @pytest.mark.parametrize("text", ["100%25 sure", "a+b", "C%2B%2B", "50% 20% 10% of it", "x+y and 1+1"])
 def test_a_few_percent_and_plus_signs_are_no_encoding(text: str) -> None:
-    assert normalise(text) == text
+    assert normalize(text) == text
 
 
 # Markup.
@@ -229,16 +229,16 @@ def test_a_few_percent_and_plus_signs_are_no_encoding(text: str) -> None:
     ],
 )
 def test_markup_goes(written: str, seen: str) -> None:
-    assert normalise(written) == seen
+    assert normalize(written) == seen
 
 
 @pytest.mark.parametrize("fence", ["```", "~~~"])
 def test_code_fences_go_and_what_they_hold_stays(fence: str) -> None:
-    assert normalise(f"{fence}text\n{ASK}\n{fence}\nThanks") == f"\n{ASK}\n\nThanks"
+    assert normalize(f"{fence}text\n{ASK}\n{fence}\nThanks") == f"\n{ASK}\n\nThanks"
 
 
 def test_table_cells_are_apart() -> None:
-    assert normalise("|Who|is|Anna Berg?|\n|---|---|---|\n|Bake|some|bread|").split() == (
+    assert normalize("|Who|is|Anna Berg?|\n|---|---|---|\n|Bake|some|bread|").split() == (
         "Who is Anna Berg? --- --- --- Bake some bread".split()
     )
 
@@ -262,7 +262,7 @@ def test_table_cells_are_apart() -> None:
     ],
 )
 def test_no_markup_hides_a_question(written: str) -> None:
-    seen = normalise(written)
+    seen = normalize(written)
     assert "Anna" in seen
     assert "Berg" in seen
 
@@ -331,12 +331,12 @@ def test_ordinary_text_is_unchanged_character_by_character(text: str) -> None:
     ],
 )
 def test_ordinary_text_that_resembles_a_disguise_is_unchanged(text: str) -> None:
-    assert normalise(text) == text
+    assert normalize(text) == text
 
 
 @every("text", ORDINARY)
 def test_reading_twice_changes_nothing_more(text: str) -> None:
-    assert normalise(normalise(text)) == normalise(text)
+    assert normalize(normalize(text)) == normalize(text)
 
 
 # Where characters come from.
@@ -351,7 +351,7 @@ HOSTILE = "abA é\u0301\u200bо\\u0041x%26+&#;<>/*_`~|#-1. \n\"'\ufb01\U0001d400
 
 
 def in_bounds(text: str, start: int, end: int) -> None:
-    seen = read(as_written(text, start, end))
+    seen = normalized(as_written(text, start, end))
     assert len(seen.starts) == len(seen.ends) == len(seen.text)
     for n in range(len(seen.text)):
         first, last = seen.original(n, n + 1)
@@ -376,7 +376,7 @@ PLAIN = "abcdefgxyzABCUVW 0123456789.,;:!?'\"()[]{}=$@^\n"
 @every("seed", range(60))
 def test_ascii_text_without_markup_maps_to_itself(seed: int) -> None:
     text = random_text(seed, PLAIN)
-    seen = read(as_written(f"<<{text}>>", 2, 2 + len(text)))
+    seen = normalized(as_written(f"<<{text}>>", 2, 2 + len(text)))
     assert seen.text == text
     assert [seen.original(n, n + 1) for n in range(len(text))] == [(n + 2, n + 3) for n in range(len(text))]
 
@@ -442,7 +442,7 @@ def test_the_characters_behind_a_passage(written: str, seen: str, behind: str) -
 
 def test_only_the_given_part_is_read() -> None:
     text = "<user>\\u0041nna</user>"
-    reading = read(as_written(text, 6, 15))
+    reading = normalized(as_written(text, 6, 15))
     assert reading.text == "Anna"
     assert reading.original(0, 4) == (6, 15)
 
@@ -491,9 +491,9 @@ def test_sub_replaces_as_re_does_and_keeps_track() -> None:
     ],
 )
 def test_no_text_makes_the_reading_slow(hostile: Callable[[int], str]) -> None:
-    normalise("warm up é")
+    normalize("warm up é")
     for length in (6_250, 12_500, 25_000, 50_000):  # stops early where the time grows with the square
         text = hostile(length)
         start = time.perf_counter()
-        read(as_written(text, 0, len(text)))
+        normalized(as_written(text, 0, len(text)))
         assert time.perf_counter() - start < 0.1 + 25e-6 * length

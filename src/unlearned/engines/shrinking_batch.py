@@ -14,12 +14,12 @@ import torch
 
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import cache_name, returned_cache
-from unlearned.engines.head import keep_last_logits
 from unlearned.engines.injection import inner_model
+from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.prefix import is_plain
 from unlearned.engines.restoring import restored
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.stages import PromptInput
+from unlearned.types import PromptInput
 
 FEWER = 0.8
 """Share of the rows at which those that have ended leave: leaving copies the caches of all others."""
@@ -46,7 +46,7 @@ CHANGES_GREEDY = {
 
 
 @torch.inference_mode()
-def greedy(
+def greedy_answers(
     engine: TransformersEngine, inputs: Sequence[PromptInput], *, ends: Collection[int], max_new_tokens: int
 ) -> list[Completion]:
     """The answers that `engine.generate` gives to this one batch without sampling.
@@ -93,7 +93,7 @@ def _by_hand(
         return None
     ids, mask, first = engine.left_padded(inputs)
     last = keep_last_logits(model)
-    with engine.armed(ids, inputs, first):
+    with engine.injecting(ids, inputs, first):
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
         found = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, **last)
     caches = returned_cache(found)

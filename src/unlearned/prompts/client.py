@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unlearned.engines.own_words import words_of
-from unlearned.engines.reader import TokenReader
-from unlearned.engines.tokenize import Message, aligned_chat_prompt, segments_behind, special_ids
-from unlearned.engines.tools import as_json, calls_of
 from unlearned.errors import PromptError
-from unlearned.stages import Prompt, Segment
+from unlearned.prompts.own_words import words_of
+from unlearned.prompts.reader import TokenReader
+from unlearned.prompts.tokenize import aligned_chat_prompt, segments_behind, special_ids
+from unlearned.prompts.tools import as_json, calls_of
+from unlearned.types import Message, Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -82,14 +82,15 @@ def literal_chat_prompt(
         offsets=np.asarray(offsets, dtype=np.int64).reshape(-1, 2),
         is_special=np.array([token in special for token in ids], dtype=np.bool_),
         segments=prompt.segments,
+        templated=prompt.templated,
     )
 
 
-def with_tokens_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
+def prepended_as_letters(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
     """The prompt with words in front of the first message of a user, and part of it.
 
-    Only what lies between the special tokens around that place is tokenised anew, and as letters: no special token that
-    a client spells out comes to mean one.
+    Unlike `tokenize.prepended`, it keeps the tokens that a client has sent. Only what lies between the special tokens
+    around that place is tokenised anew, and as letters: no special token that a client spells out comes to mean one.
 
     Args:
         tokenizer: that of the prompt, used by this thread alone.

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from unlearned.stages import Prompt, PromptInput, Segment, Span, Verdict, text_only
+from unlearned.types import Prompt, PromptInput, Segment, Span, Verdict, text_only
 
 
 def _prompt() -> Prompt:

@@ -9,27 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unlearned.engines.segments import (
+from unlearned.errors import PromptError
+from unlearned.prompts.segments import (
     ROLES,
-    Place,
     aligned,
     as_rendered,
     placeholders,
     template_parts,
     told_by_special_tokens,
 )
-from unlearned.engines.tools import StandIns, are_used, as_json, between, calls_of, check_named
-from unlearned.errors import PromptError
-from unlearned.stages import Prompt, Segment
+from unlearned.prompts.tools import StandIns, are_used, as_json, between, calls_of, check_named
+from unlearned.types import CharSpan, Message, Prompt, Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-Message = Mapping[str, Any]
-"""`{"role": ..., "content": text or a list of {"type": "text", "text": ...}}`, as in the OpenAI interface.
-
-An assistant's message may hold `tool_calls` whose `arguments` are objects, a tool's one its `tool_call_id`.
-"""
 
 
 def text_prompt(tokenizer: PreTrainedTokenizerBase, text: str) -> Prompt:
@@ -84,8 +77,11 @@ def aligned_chat_prompt(
     return _tokenised(tokenizer, text, segments, templated=True), segments is not None
 
 
-def with_words_in_front(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
+def prepended(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, words: str) -> Prompt:
     """The prompt with words in front of it: in a chat, of the first message of a user, and part of it.
+
+    All of it is tokenised anew, as text: spelled-out special tokens are special. For prompts of clients that is
+    `client.prepended_as_letters`.
 
     Args:
         tokenizer: that of the prompt.
@@ -169,7 +165,7 @@ def _segments(
         return None
     own = [messages[index] for index in spoken]
     if not own:
-        places: list[Place] | None = []
+        places: list[CharSpan] | None = []
     else:
         places = aligned(text, outline, markers, [_as_printed(message) for message in own])
     if places is None or (more is None and are_used(messages, tools)):
@@ -237,7 +233,7 @@ def _tokenised(
     is_special = np.fromiter((token in special for token in token_ids), dtype=np.bool_, count=len(token_ids))
     offsets = np.asarray(encoded["offset_mapping"], dtype=np.int64).reshape(-1, 2)
     if segments is None:
-        spelled: list[Place] = [(start, end) for start, end in offsets[is_special].tolist() if start < end]
+        spelled: list[CharSpan] = [(start, end) for start, end in offsets[is_special].tolist() if start < end]
         segments = list(told_by_special_tokens(text, spelled))
     return Prompt(text, token_ids, offsets, is_special, tuple(segments), templated)
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from unlearned.classify.base import Floats, ReadsWords, TextEncoder
-from unlearned.classify.kept import KeptVectors
+from unlearned.classify.vector_cache import VectorCache
 
 
-class RememberingEncoder:
+class CachedEncoder:
     """Gives the vectors of another encoder.
 
     Args:
@@ -19,7 +19,7 @@ class RememberingEncoder:
         kept: vectors of earlier requests, where the encoder may use them.
     """
 
-    def __init__(self, inner: TextEncoder, most: int | None = None, kept: KeptVectors | None = None) -> None:
+    def __init__(self, inner: TextEncoder, most: int | None = None, kept: VectorCache | None = None) -> None:
         self.inner = inner
         self.most = most
         self.kept = kept

@@ -1,0 +1,1 @@
+"""Stage 4: how does the model read the prepared prompt, and what does it answer?"""
