@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from unlearned.examples import background_prompts
@@ -36,14 +37,21 @@ class Prompts:
     """Prompts that no turn has seen before, so that no verdict is remembered."""
 
     def __init__(self) -> None:
-        self._left = iter(background_prompts())
+        texts = background_prompts()
+        self._left = (text if turn == 0 else f"{text} ({turn})" for turn in count() for text in texts)
 
-    def next(self, count: int) -> list[str]:
-        return [next(self._left) for _ in range(count)]
+    def next(self, number: int) -> list[str]:
+        return [next(self._left) for _ in range(number)]
 
 
 def throughput(port: int, texts: Sequence[str], clients: int, new_tokens: int, **more: Any) -> float:
-    """Tokens per second of all clients together; each sends its next prompt when it has its answer."""
+    """Tokens per second of all clients together; see `answered`."""
+    tokens, seconds = answered(port, texts, clients, new_tokens, **more)
+    return tokens / seconds
+
+
+def answered(port: int, texts: Sequence[str], clients: int, new_tokens: int, **more: Any) -> tuple[int, float]:
+    """Tokens of all answers, and seconds until they were there; a client asks on when it has its answer."""
 
     def client(own: Sequence[str]) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -57,7 +65,7 @@ def throughput(port: int, texts: Sequence[str], clients: int, new_tokens: int, *
     start = time.perf_counter()
     with ThreadPoolExecutor(clients) as pool:
         tokens = sum(pool.map(client, [texts[index::clients] for index in range(clients)]))
-    return tokens / (time.perf_counter() - start)
+    return tokens, time.perf_counter() - start
 
 
 def ask(connection: http.client.HTTPConnection, text: str, **more: Any) -> None:

@@ -105,6 +105,20 @@ class Server:
         except psutil.NoSuchProcess:
             return 0
 
+    def processor_seconds(self) -> float:
+        """What the server's processes have used so far, in user and in system mode.
+
+        Raises:
+            UnlearnedError: it is not running.
+        """
+        psutil = _psutil()
+        try:
+            process = psutil.Process(self.pid)
+            used = [one.cpu_times() for one in [process, *process.children(recursive=True)]]
+        except psutil.NoSuchProcess as error:
+            raise UnlearnedError("The server is not running.") from error
+        return sum(float(times.user + times.system) for times in used)
+
     def _ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bench.serving.clients import Prompts, paired, throughput
+from bench.serving.clients import Prompts, answered, paired
 from bench.serving.process import VllmProcess
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.extras import require
@@ -47,7 +47,8 @@ def measure_vllm(
         on_progress: takes phase, done, total.
 
     Returns:
-        JSON-ready values: the machine, and one row per share, "server" with the plug-in and "plain" without.
+        JSON-ready values: the machine, and two rows per share, "server" with the plug-in and "plain" without: tokens
+        per second, and milliseconds of processor time per token, which other work on the machine disturbs less.
     """
     require("vllm", extra="vllm", purpose="This benchmark")
     report = on_progress or (lambda phase, done, total: None)
@@ -60,19 +61,23 @@ def measure_vllm(
         report("starting two servers", 1, 2)
         protected = stack.enter_context(_serving(model, [*options, *ours], logs / "protected.log"))
         for share in shares:
-            name = f"throughput, {clients} clients, {share:.0%} flagged"
-            pairs = []
+            where = f"{clients} clients, {share:.0%} flagged"
+            speeds, costs = [], []
             for turn in range(repeats + 1):
-                report(name, turn, repeats + 1)
+                report(where, turn, repeats + 1)
                 texts = prompts.next(clients * rounds)
                 for place in range(round(share * len(texts))):  # spread over all clients
                     texts[int(place / share)] = next(flagged)
                 # Who goes first changes, so that a machine that slows down favours nobody.
                 found = {}
-                for port in (plain, protected) if turn % 2 else (protected, plain):
-                    found[port] = throughput(port, texts, clients, new_tokens, ignore_eos=True)
-                pairs.append((found[protected], found[plain]))
-            rows.append(paired(name, "tokens/s", pairs[1:]))  # the first pair warms up
+                for server in (plain, protected) if turn % 2 else (protected, plain):
+                    before = server.processor_seconds()
+                    tokens, seconds = answered(server.port, texts, clients, new_tokens, ignore_eos=True)
+                    found[server] = tokens / seconds, 1000 * (server.processor_seconds() - before) / tokens
+                speeds.append((found[protected][0], found[plain][0]))
+                costs.append((found[protected][1], found[plain][1]))
+            rows.append(paired(f"throughput, {where}", "tokens/s", speeds[1:]))  # the first pair warms up
+            rows.append(paired(f"processor time, {where}", "ms/token", costs[1:]))
     return {
         "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {sys.platform}",
         "versions": {name: version(name) for name in ("torch", "vllm")} | {"python": platform.python_version()},
@@ -92,11 +97,11 @@ def _flagged_prompts() -> Iterator[str]:
 
 
 @contextmanager
-def _serving(model: str, options: Sequence[str], output: Path) -> Iterator[int]:
-    """A server in a process of its own; gives its port."""
+def _serving(model: str, options: Sequence[str], output: Path) -> Iterator[VllmProcess]:
+    """A server in a process of its own."""
     server = VllmProcess(model, options, output)
     server.start()
     try:
-        yield server.port
+        yield server
     finally:
         server.stop()

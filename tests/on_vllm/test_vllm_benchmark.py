@@ -31,7 +31,9 @@ def test_both_servers_answer_the_same_questions(
         repeats=1,
     )
     assert [row["name"] for row in found["rows"]] == [
-        f"throughput, 4 clients, {share} flagged" for share in ("0%", "50%")
+        f"{measure}, 4 clients, {share} flagged"
+        for share in ("0%", "50%")
+        for measure in ("throughput", "processor time")
     ]
     for row in found["rows"]:
         assert 0 < row["low"] <= row["ratio"] <= row["high"]
