@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.scope import Scope
+from unlearned.classify.scope_set import ScopeSet
 from unlearned.types import messages_only
 
 REMEMBERED = 1024
@@ -23,7 +24,7 @@ class ContentReader:
     """
 
     def __init__(self, scopes: Sequence[Scope]) -> None:
-        self.scopes = tuple(scopes)
+        self.scopes = ScopeSet(scopes)
         self._known: OrderedDict[tuple[str, str, str, str], bool] = OrderedDict()
         self._lock = threading.Lock()
 
