@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from unlearned.classify.base import Floats
-from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
+from unlearned.classify.sentences import DEVICE, SentenceEncoder, sentence_encoder
 from unlearned.classify.windows import windows
 from unlearned.embedded import MINILM
-from unlearned.errors import ModelLoadError
+from unlearned.errors import ConfigError, ModelLoadError
 
 TEXTS = [
     "Who is Harry Potter?",
@@ -121,3 +121,26 @@ def test_no_window_has_more_tokens_than_the_encoder_reads(encoder: SentenceEncod
     cut = [text[start:end] for start, end in windows(text, 0, len(text))]
     assert max(len(encoder.model.tokenizer(window)["input_ids"]) for window in cut) <= encoder.model.max_seq_length
     assert any("Who is Harry Potter?" in window for window in cut)
+
+
+def test_the_device_is_that_of_the_environment(encoder: SentenceEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DEVICE, "cpu:0")  # a device by number goes the way of a GPU
+    moved = sentence_encoder()
+    assert moved is not encoder
+    assert moved.model.device.type == "cpu"
+    np.testing.assert_allclose(moved.encode(TEXTS), encoder.encode(TEXTS), atol=1e-5)
+    words, expected = moved.word_vectors(TEXTS), encoder.word_vectors(TEXTS)
+    assert words is not None
+    assert expected is not None
+    np.testing.assert_allclose(words, expected, atol=1e-6)
+    monkeypatch.delenv(DEVICE)
+    assert sentence_encoder() is encoder
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_there_is_refused(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DEVICE, device)
+    with pytest.raises(ConfigError) as error:
+        sentence_encoder()
+    assert repr(device) in str(error.value)
+    assert DEVICE in str(error.value)

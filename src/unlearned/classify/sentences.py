@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -18,10 +19,13 @@ from unlearned.classify.giving_way import give_way
 from unlearned.classify.mean_pooled import MeanPooledBert
 from unlearned.classify.packed import PackedBert
 from unlearned.embedded import MINILM, embedded_encoder_folder
-from unlearned.errors import ModelLoadError
+from unlearned.errors import ConfigError, ModelLoadError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+
+DEVICE = "UNLEARNED_ENCODER_DEVICE"
+"""Environment variable: the torch device of encoders for which none is given."""
 
 BATCH = 32
 WORD_BATCH, LONGEST = 512, 512
@@ -194,10 +198,27 @@ def _behind(model: SentenceTransformer, packed: PackedBert, features: dict[str, 
 
 
 def sentence_encoder(name: str = MINILM, device: str | None = None) -> SentenceEncoder:
-    """The process's one encoder of this name and device: all scopes that name it share it."""
-    return _shared(name, device)  # a cache sees a default and the same value given as two different calls
+    """The process's one encoder of this name and device: all scopes that name it share it.
+
+    Args:
+        name: hub id or folder.
+        device: torch device; None = that of the environment variable `UNLEARNED_ENCODER_DEVICE`, else the CPU.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
+    chosen = device or os.environ.get(DEVICE, "").strip() or "cpu"
+    try:
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise ConfigError(
+            f"The text encoder cannot be put on the device {chosen!r}: {reason}. Set {DEVICE} to cpu, cuda or cuda:1, "
+            "or unset it."
+        ) from error
+    return _shared(name, chosen)  # a cache sees a default and the same value given as two different calls
 
 
 @lru_cache(maxsize=8)
-def _shared(name: str, device: str | None) -> SentenceEncoder:
+def _shared(name: str, device: str) -> SentenceEncoder:
     return SentenceEncoder(name, device)
