@@ -1,4 +1,8 @@
-"""Fixtures: a three-layer random model, a tokenizer made here, a bag-of-words encoder; and the embedded real ones."""
+"""Fixtures: a three-layer random model, a tokenizer made here, a bag-of-words encoder; and the embedded real ones.
+
+What is heavy is imported by the fixtures that need it: the process that hands out the files runs no test, and the
+others wait for it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,9 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -15,18 +20,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny matrices: threads would on
 
 import numpy as np
 import pytest
-import torch
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tiny_llama import tiny_llama
 from tiny_rows import FORGET, RETAIN
-from tiny_tokenizer import CORPUS, byte_level
-from unlearned.artifact.artifact import Artifact
-from unlearned.artifact.schema import BaseModelRecord
-from unlearned.classify.base import Features, Floats
-from unlearned.classify.neighbours import NeighboursClassifier
-from unlearned.corrupt.corruption import Corruption
-from unlearned.unlearners.eco import ForgetScope
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+    from unlearned.artifact.artifact import Artifact
+    from unlearned.classify.base import Floats
+    from unlearned.corrupt.corruption import Corruption
+    from unlearned.unlearners.eco import ForgetScope
 
 TEMPLATE = (
     "{% for m in messages %}{% if loop.first and m['role'] != 'system' %}<|turn|>system\nYou help.<|end|>\n{% endif %}"
@@ -56,9 +59,16 @@ class BagOfWords:
         vectors = np.zeros((len(texts), 64), dtype=np.float32)
         for row, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()) or [""]:
-                vectors[row] += np.random.default_rng(zlib.crc32(word.encode())).standard_normal(64)
+                vectors[row] += _direction(word)
         normed: Floats = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
         return normed
+
+
+@cache
+def _direction(word: str) -> Any:
+    direction = np.random.default_rng(zlib.crc32(word.encode())).standard_normal(64)
+    direction.flags.writeable = False
+    return direction
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +79,8 @@ def bag_of_words() -> BagOfWords:
 @pytest.fixture(scope="session")
 def tiny_tokenizer() -> PreTrainedTokenizerFast:
     """Byte-level BPE with a chat template whose turn markers are special tokens."""
+    from tiny_tokenizer import CORPUS, byte_level
+
     special = ["<pad>", "<|end|>", "<|turn|>"]
     return byte_level(
         CORPUS, 400, special, end="<|end|>", additional_special_tokens=["<|turn|>"], chat_template=TEMPLATE
@@ -78,6 +90,10 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     """Three random Llama layers, float32. Tests must leave it as they found it."""
+    import torch
+
+    from tiny_llama import tiny_llama
+
     torch.manual_seed(0)
     return tiny_llama(tiny_tokenizer).eval()
 
@@ -85,6 +101,10 @@ def tiny_model(tiny_tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
 @pytest.fixture
 def make_scope(bag_of_words: BagOfWords) -> Any:
     """(name, forget, retain, corruption, secret) -> ForgetScope on the bag-of-words encoder."""
+    from unlearned.classify.base import Features
+    from unlearned.classify.neighbours import NeighboursClassifier
+    from unlearned.corrupt.corruption import Corruption
+    from unlearned.unlearners.eco import ForgetScope
 
     def make(
         name: str = "harry-potter",
@@ -111,6 +131,8 @@ def make_scope(bag_of_words: BagOfWords) -> Any:
 @pytest.fixture
 def make_artifact(make_scope: Any, bag_of_words: BagOfWords) -> Any:
     """Scopes -> Artifact for the tiny model, on the bag-of-words encoder."""
+    from unlearned.artifact.artifact import Artifact
+    from unlearned.artifact.schema import BaseModelRecord
     from unlearned.classify.sentences import PROBE
 
     def make(*scopes: ForgetScope, embedding_size: int = 32, **base_model: Any) -> Artifact:

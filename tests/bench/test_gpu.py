@@ -32,6 +32,7 @@ def results() -> dict[str, Any]:
     return measure_gpu(CPU, [HUGE, TINY[0]], ends=ends, repeats=2, new_tokens=3, quick=True)
 
 
+@pytest.mark.slow
 def test_every_measure_has_finite_ratios(results: dict[str, Any]) -> None:
     assert results["failed"] == []
     rows = results["rows"]
@@ -46,6 +47,7 @@ def test_every_measure_has_finite_ratios(results: dict[str, Any]) -> None:
         assert row["peak_gb"] is None
 
 
+@pytest.mark.slow
 def test_unflagged_answers_are_the_plain_models(results: dict[str, Any]) -> None:
     answers = [row for row in results["rows"] if row["model"] in ("tiny, bfloat16", "tiny, float16")]
     compared = {row["measure"]: row["compared"] for row in answers}
@@ -61,11 +63,13 @@ def test_unflagged_answers_are_the_plain_models(results: dict[str, Any]) -> None
     assert {row["flagged"] / row["prompts"] for row in answers} == {0, 0.25, 1}
 
 
+@pytest.mark.slow
 def test_the_same_is_flagged_wherever_the_encoder_is(results: dict[str, Any]) -> None:
     detection = [row for row in results["rows"] if row["model"] == "encoder"]
     assert [(row["compared"], row["differing"], row["flagged"]) for row in detection] == [(48, 0, 4)] * 2
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_left_out_by_name(results: dict[str, Any]) -> None:
     left_out = {one["what"]: one["why"] for one in results["left_out"]}
     assert {what for what in left_out if what.startswith("huge")} == {
@@ -76,6 +80,7 @@ def test_what_does_not_fit_is_left_out_by_name(results: dict[str, Any]) -> None:
         assert "pip install 'unlearned[quantization]'" in left_out["tiny, 8 bit"]
 
 
+@pytest.mark.slow
 def test_the_table_has_every_row_and_what_is_missing(results: dict[str, Any]) -> None:
     table = as_markdown(results)
     assert table.count("| tiny, bfloat16 |") == MEASURES
@@ -121,6 +126,7 @@ def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow  # fits a detector
 def test_the_command_leaves_results_and_table_also_without_any_time(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
     done = CliRunner().invoke(app, ["gpu", "--tiny", "--minutes", "0", "--out", str(out)])

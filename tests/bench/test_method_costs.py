@@ -11,7 +11,10 @@ from bench.methods.run import measure_methods
 from unlearned.examples import Row
 from unlearned.methods.known import make_method, methods
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
+]
 
 FORGET = [Row(f"Who is fox {n}?", "The quick brown fox.") for n in range(6)]
 RETAIN = [Row(f"Who is dog {n}?", "The lazy dog.") for n in range(6)]

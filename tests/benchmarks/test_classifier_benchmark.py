@@ -373,6 +373,7 @@ def encoder(bag_of_words: Any, monkeypatch: pytest.MonkeyPatch) -> Counting:
     return counting
 
 
+@pytest.mark.slow
 def test_a_run_writes_its_results_and_is_not_repeated(folder: Path, encoder: Counting, tmp_path: Path) -> None:
     out = tmp_path / "out"
     config = BenchmarkConfig(rows=("paraphrases", "typos"), limit=4)
@@ -413,6 +414,7 @@ def test_a_run_writes_its_results_and_is_not_repeated(folder: Path, encoder: Cou
         read_found(tmp_path)
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_keeps_the_rows_it_has(
     folder: Path, encoder: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,8 @@ def _long(seed: int, *hidden: str) -> str:
     return " ".join(prompts[n] for n in rng.permutation(len(prompts)))
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # it fits on the real encoder: minutes on a busy machine
 def test_no_verdict_changes_and_the_encoder_reads_a_quarter_of_a_long_prompt_at_most(potter: ForgetScope) -> None:
     held_out = _demo("harry-potter.heldout")
     texts = [*held_out, *_demo("harry-potter.retain_heldout"), *_demo("general")]

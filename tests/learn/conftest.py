@@ -11,6 +11,7 @@ import torch
 from learn_rows import DEFAULT, KNOWN, fit_on_bag_of_words
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from once import made_once
 from tiny_tokenizer import byte_level
 from unlearned.engines.transformers import TransformersEngine
 
@@ -25,17 +26,27 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def knowing_model(tiny_model: Any, tiny_tokenizer: Any) -> Any:
+def knowing_model(tiny_model: Any, tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The tiny model after it learned `KNOWN`: its answers depend on the question."""
     model = copy.deepcopy(tiny_model)
-    engine = TransformersEngine(model, tiny_tokenizer)
+    file = made_once(
+        tmp_path_factory, "knowing_model.pt", lambda path: torch.save(_learned(tiny_model, tiny_tokenizer), path)
+    )
+    model.load_state_dict(torch.load(file, weights_only=True))
+    return model.eval()
+
+
+def _learned(tiny_model: Any, tokenizer: Any) -> dict[str, torch.Tensor]:
+    """Weights of a tiny model that knows `KNOWN` by heart."""
+    model = copy.deepcopy(tiny_model)
+    engine = TransformersEngine(model, tokenizer)
     rows, labels = [], []
     # Anything else has one default answer, so that a question the model cannot read brings it none of the known ones.
     generator = torch.Generator().manual_seed(0)
-    unknown = [torch.randint(3, len(tiny_tokenizer), (n % 9 + 2,), generator=generator).tolist() for n in range(40)]
-    for question, answer in [*KNOWN, *((tiny_tokenizer.decode(tokens), DEFAULT) for tokens in unknown)]:
+    unknown = [torch.randint(3, len(tokenizer), (n % 9 + 2,), generator=generator).tolist() for n in range(40)]
+    for question, answer in [*KNOWN, *((tokenizer.decode(tokens), DEFAULT) for tokens in unknown)]:
         prompt = list(engine.tokenize(question).token_ids)
-        target = [*tiny_tokenizer(answer, add_special_tokens=False)["input_ids"], tiny_tokenizer.eos_token_id]
+        target = [*tokenizer(answer, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
         rows.append(prompt + target)
         labels.append([-100] * len(prompt) + target)
     length = max(map(len, rows))
@@ -53,9 +64,7 @@ def knowing_model(tiny_model: Any, tiny_tokenizer: Any) -> Any:
         optimizer.step()
     torch.set_num_threads(threads)
     assert float(loss.detach()) < 0.1
-    for parameter in model.parameters():
-        parameter.grad = None
-    return model.eval()
+    return dict(model.state_dict())
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ def test_the_threshold_is_nearest_to_a_half_among_those_with_the_fewest_errors(
             assert (general >= found.threshold).mean() <= max(max_fpr, below_one)
         if max_fpr == 1.0:
             compared = (close if len(close) else general).tolist()
-            tried = np.linspace(least_threshold + 1e-6, 1, 2000)
+            tried = sorted({1.0, *(score for score in [*forget.tolist(), *compared] if score > least_threshold)})
             best = min(tried, key=lambda t: errors(forget.tolist(), compared, t))
             allowed = errors(forget.tolist(), compared, best) + noise(forget.tolist(), compared, best)
             assert errors(forget.tolist(), compared, found.threshold) <= allowed + 1e-9

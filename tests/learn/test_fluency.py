@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from oracles.likelihood import mean_answer_log_likelihood
 from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
-from unlearned.learn.fluency import NEUTRAL, Fluency, FluencyGuard, fluency, is_degenerate
+from unlearned.learn.fluency import NEUTRAL, Fluency, FluencyGuard, fluency, is_degenerate, recites
 from unlearned.types import PromptInput
 
 
@@ -95,3 +96,24 @@ def test_the_penalty_by_hand(degenerate: float, log_perplexity: float, penalty: 
 def test_a_model_that_never_answers_has_no_reference() -> None:
     with pytest.raises(FitError, match=r"about invented subjects are empty or repeat themselves.*--no-fluency"):
         FluencyGuard(Fluency(1.0, math.nan))
+
+
+# A model that recites is no judge of fluency.
+
+
+@pytest.mark.parametrize(
+    ("costs", "found"),
+    [
+        ([0.01, 0.05, 0.02], True),
+        ([0.01, 0.05, 2.0], True),  # one answer that it does not know
+        ([0.5, 0.6, 0.4], False),  # a model's own greedy answers
+        ([0.01, 0.9, 1.5], False),
+    ],
+)
+def test_answers_that_cost_next_to_nothing_are_recited(costs: list[float], found: bool) -> None:
+    assert recites([np.full(20, -cost) for cost in costs]) is found
+
+
+def test_short_answers_such_as_letters_say_nothing() -> None:
+    assert not recites([np.full(2, -0.001)] * 5)
+    assert not recites([])

@@ -16,16 +16,8 @@ from unlearned.artifact.fingerprint import base_model_record
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ArtifactError, ArtifactMismatchError, ArtifactWarning
-from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.types import PromptInput
 from unlearned.unlearners.spul import SPUL
-
-QUICK = SpulConfig(tokens=4, hidden=16, learning_rate=1e-2, epochs=80, batch_size=8, alpha=1.0, labels=("unknown",))
-
-
-@pytest.fixture(scope="module")
-def soft(knowing: Any, tiny_tokenizer: Any) -> SPUL:
-    return train_soft_prompt(knowing, tiny_tokenizer, FORGET, RETAIN, QUICK)
 
 
 @pytest.fixture(scope="module")

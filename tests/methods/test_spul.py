@@ -32,8 +32,6 @@ from unlearned.methods.spul import PromptEncoder, SpulConfig, batch_loss, cosine
 from unlearned.types import PromptInput
 from unlearned.unlearners.spul import SPUL
 
-QUICK = SpulConfig(tokens=4, hidden=16, learning_rate=1e-2, epochs=80, batch_size=8, alpha=1.0, labels=("unknown",))
-
 
 @pytest.mark.parametrize(("width", "expected"), [(2048, 604_416), (4096, 1_192_192), (5120, 1_486_080)])
 def test_the_papers_counts_of_trained_parameters(width: int, expected: int) -> None:
@@ -86,11 +84,6 @@ def test_the_loss_is_the_formula_in_a_padded_batch(fresh: Any, tiny_tokenizer: A
     assert float(batch_loss(engine, vectors, batch[2:], config)) == pytest.approx(
         0.7 * retain + 0.3 * divergence, rel=1e-5
     )
-
-
-@pytest.fixture(scope="module")
-def soft(knowing: Any, tiny_tokenizer: Any) -> SPUL:
-    return train_soft_prompt(knowing, tiny_tokenizer, FORGET, RETAIN, QUICK)
 
 
 def likelihood(engine: TransformersEngine, rows: list[dict[str, str]], answer: str | None, soft: SPUL | None) -> float:

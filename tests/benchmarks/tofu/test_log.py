@@ -16,7 +16,17 @@ import pytest
 
 from oracles import metrics as oracle
 from unlearned.benchmarks.tofu.config import ScoreConfig
-from unlearned.benchmarks.tofu.log import SETS, SetLog, TofuLog, as_json, from_json, read_log, write_log
+from unlearned.benchmarks.tofu.log import (
+    SETS,
+    Generated,
+    SetLog,
+    TofuLog,
+    as_json,
+    from_json,
+    other_splits,
+    read_log,
+    write_log,
+)
 from unlearned.benchmarks.tofu.scores import score_log
 from unlearned.errors import ConfigError, DataError
 from unlearned.metrics.text import rouge_recall
@@ -461,3 +471,36 @@ def test_a_set_made_in_memory_is_checked_too() -> None:
         SetLog(ids=np.arange(0), **good, **recall)
     with pytest.raises(DataError, match="0 texts for 2 rows"):
         SetLog(ids=np.arange(2), **good, **recall, generated=())
+
+
+# A number over the logs of two models means something only if they answered the same questions.
+
+
+def _answered(truths: list[str] | None, ids: list[int]) -> SetLog:
+    count = len(ids)
+    losses: dict[str, Any] = {
+        "answer_losses": np.ones(count),
+        "paraphrased_losses": np.ones(count),
+        "wrong_losses": np.ones((count, 2)),
+        "rouge_recall": np.ones(count),
+    }
+    generated = None if truths is None else tuple(Generated(f"{t}?", "x", t) for t in truths)
+    return SetLog(ids=np.array(ids), generated=generated, **losses)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (["a", "b", "c"], ["c ", "a"], None),  # a log that was cut short
+        (["a", "b", "c"], ["x", "y"], "share no question"),
+        (["a", "b", "c"], ["a", "y", "z"], "share 1 of 3 questions"),
+        (None, ["x", "y"], "not known"),
+    ],
+)
+def test_logs_of_different_splits_are_told_from_logs_that_were_cut_short(
+    first: list[str] | None, second: list[str], said: str | None
+) -> None:
+    logs = _answered(first, [0, 1, 2]), _answered(second, list(range(len(second))))
+    found = other_splits(*logs)
+    assert found == other_splits(*reversed(logs))
+    assert (found is None) if said is None else said in (found or "")
