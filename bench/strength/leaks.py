@@ -12,8 +12,8 @@ from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
 from unlearned.learn.fluency import fluency, is_degenerate
+from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.probe import plain
 from unlearned.learn.strength import Learned
 from unlearned.progress import Progress
 from unlearned.types import PromptInput

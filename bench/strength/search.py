@@ -66,10 +66,10 @@ def measure_search(
     names = functions or functions_with_strength()
     results = []
     for scope in scopes:
-        lesson = scope.lesson(engine, config)
-        parity = replace(lesson, config=replace(config, unit="absolute"))
+        problem = scope.problem(engine, config)
+        parity = replace(problem, config=replace(config, unit="absolute"))
         for function in names:
-            objective, space = objective_of(lesson, scope.scope, function), space_of(function, lesson)
+            objective, space = objective_of(problem, scope.scope, function), space_of(function, problem)
             grid = np.geomspace(space.low, space.high, num=points).tolist()
             values: list[Evaluation] = []
             for start in range(0, len(grid), BATCH):

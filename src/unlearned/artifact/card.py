@@ -114,7 +114,7 @@ def _scope(scope: ScopeRecord) -> str:
         )
     if scope.exemptions:
         rows.append(f'| exemptions | {scope.exemptions} "not this one" examples |')
-    if scope.intents is not None:
+    if scope.matters is not None:
         rows.append(f"| follow-ups | count from a cosine of {scope.matters:.2f} to what forget prompts ask |")
     if scope.calibration is not None:
         c = scope.calibration

@@ -79,7 +79,7 @@ def _mean_of_means(sets: Mapping[str, Sequence[Item]], name: str) -> dict[str, E
     return {name: bootstrap(tables, over_tasks)}
 
 
-KIND = Spec(
+SPEC = Spec(
     name="eval",
     version=1,
     title="General utility, by lm-evaluation-harness",

@@ -33,8 +33,8 @@ from unlearned.learn.fit import add_strength, fit_detector
 from unlearned.learn.instructing import SHOWN, examples_in_context
 from unlearned.learn.refusals import refusals
 from unlearned.methods.config import LoraSettings, TrainConfig
-from unlearned.methods.known import methods
-from unlearned.methods.place import unfinished
+from unlearned.methods.output_dir import unfinished
+from unlearned.methods.registry import methods
 from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.train import train_method
 from unlearned.progress import Progress

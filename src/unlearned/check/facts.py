@@ -19,7 +19,7 @@ Facts = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FactQuestion:
     """A question about what is to be forgotten, with the facts that would give knowledge away."""
 
     prompt: str

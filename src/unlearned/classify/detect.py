@@ -21,7 +21,7 @@ from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.follow_ups import Mention, follow_ups
 from unlearned.classify.garbled import ungarbled
 from unlearned.classify.language import language_of, languages_read
-from unlearned.classify.lexicon import CERTAIN, Lexicon, Said
+from unlearned.classify.lexicon import CERTAIN, Lexicon, ScopeText
 from unlearned.classify.normalize import AlignedText, as_written, unquoted
 from unlearned.classify.scope import Scope
 from unlearned.classify.sentences import SentenceEncoder
@@ -339,7 +339,7 @@ def _scored(
 
 
 def _whose(
-    windows: Sequence[Window], texts: Sequence[str], said: Sequence[Sequence[Said]], owners: Sequence[str]
+    windows: Sequence[Window], texts: Sequence[str], said: Sequence[Sequence[ScopeText]], owners: Sequence[str]
 ) -> dict[str, str]:
     """Text that is encoded -> who asks it; empty where nobody is known."""
     if not any(owners):
@@ -359,7 +359,7 @@ def _whose(
 
 
 def _with_names(
-    scores: Floats, said: Sequence[Said], spelt: Sequence[int], distinct: Mapping[str, int], threshold: float
+    scores: Floats, said: Sequence[ScopeText], spelt: Sequence[int], distinct: Mapping[str, int], threshold: float
 ) -> Floats:
     """(N,) scores of texts, from those of what they say: less where it is somebody else's name, more where it is one
     that is in scope in any context."""

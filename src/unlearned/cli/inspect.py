@@ -257,7 +257,7 @@ def _rows(scope: ScopeRecord) -> list[tuple[str, str]]:
         rows.append(("lexicon", f"{scope.known_names} names, {scope.rare_words} rare words, sealed"))
     if scope.exemptions:
         rows.append(("exemptions", f"{scope.exemptions} 'not this one' examples"))
-    if scope.intents is not None:
+    if scope.matters is not None:
         rows.append(("follow-ups", f"count if their cosine to what forget prompts ask is {scope.matters:.2f} at least"))
     rows.append(("other languages", scope.other_languages))
     rows.append(("answers", _answers(scope)))

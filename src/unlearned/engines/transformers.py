@@ -18,7 +18,7 @@ from unlearned.batches import ANSWER, by_length
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
-from unlearned.engines.guarding import SPECULATIVE, Banning, generated, goes_back
+from unlearned.engines.guarding import SPECULATIVE, NameBanningProcessor, generated, goes_back
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
@@ -200,7 +200,7 @@ class TransformersEngine:
         if not goes_back({name: self.setting(name, generation) for name in names}):
             beams = int(self.setting("num_beams", generation) or 1)
             length = max(len(prompt.token_ids) for prompt in batch)
-            banning = Banning(self, batch, length, beams)
+            banning = NameBanningProcessor(self, batch, length, beams)
             before = generation.get("logits_processor") or ()
             return self.run(batch, {**generation, "logits_processor": [*before, banning]})
         most = self.setting("max_new_tokens", generation)

@@ -14,8 +14,8 @@ import torch
 from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.errors import FitError
 from unlearned.examples import Row, evenly
+from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.probe import plain
 from unlearned.names.words import KEPT
 from unlearned.progress import Progress
 

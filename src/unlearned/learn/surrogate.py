@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from unlearned.errors import ConfigError
+from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.measures import Doubles, Materials, Measure, choice_prompt
-from unlearned.learn.probe import plain
+from unlearned.learn.measures import Doubles, Measure, MeasureInputs, choice_prompt
 from unlearned.types import PromptInput
 
 DRAWS = 2
@@ -37,8 +37,8 @@ def checked_surrogate(surrogate: Surrogate) -> Surrogate:
 
 
 def surrogate_values(
-    make: Callable[[Materials], Measure],
-    materials: Materials,
+    make: Callable[[MeasureInputs], Measure],
+    materials: MeasureInputs,
     surrogate: Surrogate,
     unrelated: Sequence[str],
     texts: Texts,

@@ -44,7 +44,7 @@ class ItemScore:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class ReportedAnswer:
     """The texts of one question and model."""
 
     id: str

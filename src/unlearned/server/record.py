@@ -20,7 +20,7 @@ _LOCK = threading.Lock()
 
 
 @dataclass(slots=True)
-class Record:
+class RequestRecord:
     """What is known about one request so far."""
 
     route: str

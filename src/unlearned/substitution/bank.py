@@ -24,7 +24,7 @@ ALIKE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class WordSlot:
     """A place where a word stands in tokens of its own: what stands before and behind it in these tokens."""
 
     word: str
@@ -91,7 +91,7 @@ class Bank:
         word: str,
         kind: str,
         generator: np.random.Generator,
-        surfaces: Sequence[Surface] = (),
+        surfaces: Sequence[WordSlot] = (),
         is_taken: Callable[[str], bool] = lambda word: False,
     ) -> Iterator[str]:
         """Words that can stand for `word`, best first; each fits all the surfaces.
@@ -127,7 +127,7 @@ class Bank:
             ends = [endings[int(index)] for index in generator.integers(len(endings), size=generator.integers(1, 4))]
             yield words[int(generator.integers(len(words)))] + "".join(ends)
 
-    def count(self, surface: Surface) -> int:
+    def count(self, surface: WordSlot) -> int:
         """How many tokens a substitute has to take in this place."""
         return len(surface.tokens(surface.word, self.pieces)) if surface.count is None else surface.count
 

@@ -12,7 +12,7 @@ import torch
 from unlearned.benchmarks.classifier.bench import Bench, CachedClassifier, Fitted
 from unlearned.benchmarks.classifier.carriers import filler
 from unlearned.benchmarks.classifier.machine_texts import MACHINE_TEXTS, tokens_of
-from unlearned.benchmarks.classifier.results import Ratio, Row
+from unlearned.benchmarks.classifier.results import RowResult, TimeRatio
 from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.borders import detect_in_conversations
@@ -25,7 +25,7 @@ PROMPTS, LONG_PAIRS, SHORT_PAIRS = 16, 5, 30
 LONG_TOKENS, TOKENS_PER_WORD = 10_000, 1.3
 
 
-def latency(bench: Bench) -> Row:
+def latency(bench: Bench) -> RowResult:
     """Short prompts one by one, in and out of scope; one of 10,000 tokens; and what machines write, against prose."""
     scope = bench.tofu("10")
     assert isinstance(scope.classifier, CachedClassifier)
@@ -64,7 +64,7 @@ def latency(bench: Bench) -> Row:
             )
         )  # fmt: skip
     bench.report("latency", steps, steps)
-    return Row(ratios=ratios)
+    return RowResult(ratios=ratios)
 
 
 def _decisions(scope: Fitted, prompts: Sequence[Prompt]) -> Callable[[], Any]:
@@ -95,10 +95,10 @@ Timed = tuple[float, Callable[[], Any]]
 """Work, and how many of what is reported it does."""
 
 
-def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, ours: Timed, theirs: Timed) -> Ratio:
+def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, ours: Timed, theirs: Timed) -> TimeRatio:
     """Milliseconds of both, in turn."""
     found = in_turn(lambda: _milliseconds(ours[1]) / ours[0], lambda: _milliseconds(theirs[1]) / theirs[0], pairs)
-    return Ratio(
+    return TimeRatio(
         "latency",
         name,
         bench.kind,

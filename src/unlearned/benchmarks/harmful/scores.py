@@ -163,7 +163,7 @@ def _exponential(logarithm: Estimate) -> Estimate:
     return replace(logarithm, value=value, standard_error=value * logarithm.standard_error, interval=(low, high))
 
 
-KIND = Spec(
+SPEC = Spec(
     name="harmful",
     version=1,
     title="Harmful answers",

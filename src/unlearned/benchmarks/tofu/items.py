@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from unlearned.benchmarks.tofu.asked import Asked
 from unlearned.benchmarks.tofu.log import SETS, Generated, SetLog, TofuLog
-from unlearned.benchmarks.tofu.questions import Question
+from unlearned.benchmarks.tofu.prepared import PreparedQuestion
+from unlearned.benchmarks.tofu.questions import TofuQuestion
 from unlearned.benchmarks.tofu.scoring import Losses
 from unlearned.engines.base import Completion
 from unlearned.learn.distinctive import named_facts, share_said
@@ -107,7 +107,7 @@ def leak(generated: str, truth: str, known: str) -> float:
     return len(wanted & _words(generated)) / len(wanted) if wanted else 0.0
 
 
-def made_item(one: Asked, row: Question, written: Completion, losses: Losses) -> Item:
+def made_item(one: PreparedQuestion, row: TofuQuestion, written: Completion, losses: Losses) -> Item:
     """From what the model wrote and how probable the answers were."""
     texts = [written.text] * len(row.truths)
     return Item(
@@ -131,12 +131,12 @@ def made_item(one: Asked, row: Question, written: Completion, losses: Losses) ->
     )
 
 
-def _facts(generated: str, row: Question) -> float | None:
+def _facts(generated: str, row: TofuQuestion) -> float | None:
     wanted = named_facts(row.truths[0], f"{row.text} {row.known}")
     return share_said(wanted, generated) if wanted else None
 
 
-def _corrupted(one: Asked) -> tuple[tuple[int, int], ...]:
+def _corrupted(one: PreparedQuestion) -> tuple[tuple[int, int], ...]:
     if one.input.positions is None:
         return ()
     joined: list[tuple[int, int]] = []

@@ -13,7 +13,7 @@ from unlearned.unlearners.eco import ForgetScope
 from unlearned.unlearners.selected import Selected, Selection, selection
 
 
-class Probe:
+class ForgetPrompts:
     """Training prompts of one scope, each in scope as a whole, as it would be at inference.
 
     Args:
