@@ -46,7 +46,7 @@ class CorruptionRow:
     parameter: str
     evaluations: int
     distance: float
-    """Of the mean answer likelihood from v_hat: 1 = remembers everything."""
+    """Distance of the mean answer likelihood from v_hat: 1 = remembers everything."""
 
     leaks: int
     """Answers to the held-out questions that hold a fact, all questions counting as in scope."""
@@ -56,7 +56,7 @@ class CorruptionRow:
     """Answers that are empty or repeat themselves."""
 
     perplexity: float
-    """Of the others, under the original model."""
+    """Perplexity of the other answers under the original model."""
 
     repeated: float
     """Share of a question's longer words that the model repeats when asked to."""

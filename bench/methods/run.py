@@ -47,7 +47,7 @@ class Cost:
 
     method: str
     tokens: int
-    """Of a step, padding included."""
+    """Tokens of a step, padding included."""
 
     seconds: float
     """Median of its steps."""

@@ -24,7 +24,7 @@ ANSWER_TOKENS = 48
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """Of one scope, with the strength that was learned for it."""
+    """What one scope leaks with the strength that was learned for it."""
 
     scope: str
     questions: int
@@ -45,7 +45,7 @@ class Leaks:
     """Those, and answers that repeat themselves."""
 
     perplexity: float
-    """Of unlearned answers to flagged questions, under the original model."""
+    """Perplexity of the unlearned answers to flagged questions, under the original model."""
 
     invented_perplexity: float
 

@@ -19,7 +19,7 @@ from unlearned.learn.strength import objective_of, space_of
 from unlearned.progress import Progress
 
 NEAR = 0.05
-"""Of the objective, where 1 is the distance of the original model: as good as the best of the grid."""
+"""Difference of the objective up to which a result is as good as the grid's best; the original model is at 1."""
 
 BATCH = 10
 """Candidates of the grid per batch."""

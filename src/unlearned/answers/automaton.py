@@ -24,13 +24,13 @@ class ScanState(NamedTuple):
     """Where a text stands. Equal states go on equally, whatever was said before."""
 
     node: int = 0
-    """Of the automaton, at the last letter."""
+    """Node of the automaton at the last letter."""
 
     gap: int = APART
     """Since that letter."""
 
     letters: int = 0
-    """Of the word at hand, at most 2: a full stop behind one letter is that of an initial."""
+    """Letters of the current word, counted up to 2: a full stop behind one letter is that of an initial."""
 
     alone: bool = False
     """The last letter is a word of its own."""

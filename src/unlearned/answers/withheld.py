@@ -68,7 +68,7 @@ class Withheld:
 
 
 def under(withheld: Withheld | None, policy: AnswerPolicy, lexicon: Lexicon) -> Withheld:
-    """The same under another policy. Of an artifact that was made without an answer side, the lexicon's names."""
+    """What is withheld under another policy; the lexicon's names, if the artifact was made without an answer side."""
     if withheld is None:
         return Withheld(names=lexicon.names, policy=policy)
     return replace(withheld, policy=policy)

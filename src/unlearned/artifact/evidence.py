@@ -53,7 +53,7 @@ class EvidenceRecord(Record):
     looping_plain: float | None = None
     unflagged: int = 0
     identical: int = 0
-    """Of the unflagged answers, those that are the plain model's, token for token."""
+    """Unflagged answers that are the original model's, token for token."""
 
     failures: list[str] = Field(default_factory=list)
     """Bounds that were not kept."""

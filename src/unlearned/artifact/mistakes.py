@@ -25,7 +25,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Mistakes:
-    """Of one fit."""
+    """The prompts about which the detector of one fit is wrong."""
 
     threshold: float
     missed: tuple[Mistake, ...] = ()

@@ -36,13 +36,13 @@ class Identity:
     """"eco", "spul" or "instruction"."""
 
     sha256: str
-    """Of the record, and through that of all its files."""
+    """Hash of the record, which covers all its files."""
 
     created: str = ""
     """UTC, ISO 8601; empty in older formats."""
 
     kind: str | None = None
-    """Of an instruction."""
+    """Kind of the instruction; None for the other methods."""
 
     scopes: tuple[str, ...] = ()
     """What it detects; none for what comes before every prompt."""

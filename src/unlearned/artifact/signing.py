@@ -220,7 +220,7 @@ def _private_key(path: Path, password: bytes | None) -> Ed25519PrivateKey:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Of the files that are there."""
+    """Hashes of the files that are there."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SIGNED if (folder / name).is_file()
     }

@@ -55,7 +55,7 @@ def aggregate(items: Sequence[Item]) -> Values:
 
 
 def _means(rows: Sequence[Item]) -> dict[str, Estimate]:
-    """Of the measures that every row has."""
+    """Means of the measures that every row has."""
     return {
         name: mean([row[name] for row in rows], name)
         for name in MEASURES

@@ -72,7 +72,7 @@ class Results:
     """Name of a `Spec`."""
 
     version: int | None = None
-    """Of the benchmark that made the items; None where an earlier release did not record it."""
+    """Version of the benchmark that made the items; None where an earlier release did not record it."""
 
     config: Mapping[str, Any]
     """As JSON has it, without the shard."""

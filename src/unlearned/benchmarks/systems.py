@@ -65,7 +65,7 @@ ECO: dict[str, dict[str, Any]] = {
 identify the subject, `eco-es0` without noise on the others. The strength by hand is that of a first trial."""
 
 UNFITTED = (NONE, PROMPTING)
-"""The same for every seed."""
+"""Systems that are the same for every seed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,7 @@ class ComparedPrompt:
     kind: Kind
     prompt: str
     group: str | None = None
-    """Of which concept or scope."""
+    """The concept or scope that it belongs to."""
 
     question: FactQuestion | None = None
     """With facts, where it is about what is to be forgotten."""

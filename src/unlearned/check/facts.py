@@ -36,7 +36,7 @@ def holds(text: str, words: str) -> bool:
 
 
 def given_facts(row: Row) -> Facts:
-    """Of the row's own facts, else the names and numbers of its answer that the prompt does not hold."""
+    """The row's own facts, else the names and numbers of its answer that the prompt does not hold."""
     if row.facts:
         return row.facts
     if row.answer is None:

@@ -15,7 +15,7 @@ from unlearned.substitution.spelling import TOKEN, has_capital
 
 FOLDS = 5
 RIDGE = 1.0
-"""Of the classifier, times the number of answers."""
+"""Ridge of the classifier, times the number of answers."""
 
 WORDS = 256
 """Hashed words and pairs of words."""

@@ -41,7 +41,7 @@ class CheckResult:
 
     apart: ToldApart | None
     canned: tuple[int, int]
-    """Of the flagged answers and of the plain model's to the same prompts, those that are stock phrases."""
+    """How many flagged answers are stock phrases, and how many of the original model's to the same prompts."""
 
     config: CheckConfig
     rows: dict[str, list[Row]] = field(default_factory=dict)

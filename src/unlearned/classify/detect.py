@@ -36,7 +36,7 @@ SUSPICIOUS = 0.2
 """Share of the threshold from which a clause is looked at in parts: among others a forget question scores less."""
 
 NEARLY_AS_GOOD = 0.75
-"""Of the parts of a clause the longest is taken whose log-odds are within this of the best one's."""
+"""Log-odds below the best part of a clause within which the longest part is taken."""
 
 SHORT = 30
 """Bytes of a text that says little more than a name."""
@@ -53,7 +53,7 @@ def short_threshold(threshold: float, penalty: float) -> float:
 
 
 def log_odds(score: float) -> float:
-    """Of p(forget | text); minus infinity for 0, and finite for 1."""
+    """Log-odds of p(forget | text); minus infinity for 0, and finite for 1."""
     return (math.log(score) if score > 0 else -math.inf) - math.log1p(-min(score, 1 - 1e-12))
 
 
@@ -72,7 +72,7 @@ class Window:
     """Where it can be cut further: in this reading."""
 
     follow_up: str | None = None
-    """Of a clause that is read with what it refers to: the clause alone."""
+    """The clause alone, where it is read with what it refers to."""
 
     scope: str | None = None
     """The only scope that judges it; None: all of them do."""

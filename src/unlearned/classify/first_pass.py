@@ -26,7 +26,7 @@ SPELLING = 2.0
 """Weight of the n-grams beside the words."""
 
 ACCURACY, MOST_STEPS = 1e-5, 1_000
-"""Of the conjugate gradients: relative residual, and steps; some hundred are needed."""
+"""Where conjugate gradients stop: relative residual, and steps; some hundred are needed."""
 
 
 @dataclass(frozen=True, eq=False)

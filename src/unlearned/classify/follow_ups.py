@@ -23,7 +23,7 @@ LOOK_BACK = 40
 """Clauses after the last mention of the scope, until it is forgotten what a pronoun refers to."""
 
 LOOK_BACK_CHARACTERS = 1000
-"""Of the message itself, in which a pronoun may be explained."""
+"""Characters before a pronoun, in its own message, in which it may be explained."""
 
 _ROLE = (
     r"authors?|writers?|novelists?|poets?|playwrights?|artists?|actors?|actress(?:es)?|singers?|musicians?|composers?|"
@@ -109,7 +109,7 @@ class FollowUp:
     antecedent: str
     clause: str
     place: CharSpan
-    """Of the clause, in the prompt."""
+    """Where the clause is in the prompt."""
 
 
 def follow_ups(prompt: Prompt, mentions: Sequence[Mention], *, fragments: bool = True) -> list[FollowUp]:

@@ -17,7 +17,7 @@ from unlearned.classify.normalize import AlignedText
 from unlearned.names.parts import bare
 
 MOST_WORDS = 60
-"""Of a line: longer texts have enough of what a classifier recognises."""
+"""Most words of a line: longer texts have enough of what a classifier recognises."""
 
 READABLE = 0.5
 """Share of known words from which a reading makes sense."""

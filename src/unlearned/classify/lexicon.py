@@ -40,7 +40,7 @@ class ScopeName:
     forms are known for the same."""
 
     alone: bool = True
-    """Of a given one: in scope without any context. Not so a common word."""
+    """Whether a given name is in scope without any context; a common word is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Lexicon:
 
     @cached_property
     def matcher(self) -> Matcher:
-        """Of all forms of all names."""
+        """Finds all forms of all names."""
         middles = [OpenMiddle.of(one.name) if one.kind == "person" else None for one in self.names]
         return Matcher([_forms(name) for name in self.names], middles)
 

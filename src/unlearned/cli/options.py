@@ -57,7 +57,7 @@ GROUP_OF = {
 
 
 def given_options(context: typer.Context, names: Sequence[str]) -> list[str]:
-    """Of these parameters of the running command, those that the user set, as they are written."""
+    """Those of these parameters of the running command that the user set, as they are written."""
     flags = {parameter.name: max(parameter.opts, key=len) for parameter in context.command.params}
     # By its name: typer may bring its own copy of click's enumeration.
     return [flags[name] for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]

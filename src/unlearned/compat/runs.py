@@ -39,7 +39,7 @@ class Batch:
         return [max(map(len, self.rows)) - len(row) for row in self.rows]
 
     def with_tokens(self, tokens: Sequence[int]) -> Batch:
-        """The same batch with other ids at the corrupted positions."""
+        """The batch with other ids at the corrupted positions."""
         row = list(self.rows[self.flagged])
         for position, token in zip(self.positions, tokens, strict=True):
             row[position] = token

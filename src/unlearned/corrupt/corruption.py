@@ -82,7 +82,7 @@ class Corruption:
         return corruptions.get(self.function).substitutes
 
     def at_least(self, stds: float) -> Corruption:
-        """The same function, of a strength of at least so many standard deviations of the embeddings."""
+        """This corruption with a strength of at least so many standard deviations of the embeddings."""
         least = stds * (1.0 if self.unit == "embedding_std" else self.embedding_std)
         return self if (self.strength or 0.0) >= least else replace(self, strength=least)
 

@@ -28,13 +28,13 @@ class RowSettings:
     """Sample from so many of the most probable tokens; None = from all."""
 
     seed: int | None = None
-    """Of this row's own generator; None = a new one every time."""
+    """Seed of this row's own generator; None = a new one every time."""
 
     presence_penalty: float = 0.0
     """Taken from the logit of every token that the answer already holds."""
 
     frequency_penalty: float = 0.0
-    """The same, once for each time that the answer holds it."""
+    """Taken from a token's logit once for each time that the answer holds it."""
 
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     """Token id -> what is added to its logit."""

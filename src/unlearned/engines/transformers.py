@@ -195,7 +195,7 @@ class TransformersEngine:
         return sequences
 
     def _guarded(self, batch: Sequence[PromptInput], generation: Mapping[str, Any]) -> list[list[int]]:
-        """The same where something may not be said."""
+        """The token ids of answers in which something may not be said."""
         names = ("num_beams", *SPECULATIVE)
         if not goes_back({name: self.setting(name, generation) for name in names}):
             beams = int(self.setting("num_beams", generation) or 1)

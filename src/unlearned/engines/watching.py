@@ -86,7 +86,7 @@ class Hit:
     """Something was said that may not be."""
 
     place: int
-    """Of the token with which it began."""
+    """Position of the token with which it began."""
 
     kind: str
     """"names", "quotes" or "content"."""

@@ -99,7 +99,7 @@ class Contexts:
         return self._cut[key]
 
     def _shortened(self, prepared: PromptInput, seen: tuple[int, ...]) -> PromptInput | None:
-        """Of a flagged context, without the tokens that the model does not read."""
+        """A flagged context without the tokens that the model does not read."""
         cut = len(prepared.token_ids) - len(seen)  # truncated on the left, or a BOS that the harness leaves out
         if cut < 0 or prepared.token_ids[cut:] != seen or prepared.positions is None or prepared.vectors is None:
             engine = self.llm.engine

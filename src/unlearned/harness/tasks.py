@@ -90,7 +90,7 @@ def question_count(task: Any, limit: int | None) -> int:
 
 
 def sha256_of_tasks(loaded: Mapping[str, Any], limit: int | None, num_fewshot: int | None) -> str:
-    """Of everything about tasks that decides their results: definitions, questions, and rows for few-shot examples.
+    """Hash of what decides the results of tasks: definitions, questions, and rows for few-shot examples.
 
     Where the rows came from does not count, so two machines with the same files find the same.
 

@@ -261,7 +261,7 @@ def _by_hand(
 
 
 def _fingerprint(forget: Rows, retain: Rows, exempt: Rows, scope: str, config: FitConfig) -> str:
-    """Of what the detector is made from."""
+    """Hash of what the detector is made from."""
     fields_ = [(f.name, repr(getattr(config, f.name))) for f in fields(ClassifierConfig) if f.name != "checkpoints"]
     rows = [
         [(row.prompt, row.id) for row in as_rows(given, name=name)]

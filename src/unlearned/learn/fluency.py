@@ -27,7 +27,7 @@ NEUTRAL = "Tell me something."
 
 @dataclass(frozen=True, slots=True)
 class Fluency:
-    """Of some answers."""
+    """How fluent some answers are."""
 
     degenerate: float
     """Share that is empty or repeats itself."""
@@ -84,7 +84,7 @@ class FluencyGuard:
     """The part of the objective that keeps answers fluent."""
 
     reference: Fluency
-    """Of the plain model's answers about subjects it cannot know."""
+    """Fluency of the original model's answers about subjects it cannot know."""
 
     judged: Sequence[int] | None = None
     """Indices of the answers that are looked at; None = all."""

@@ -30,7 +30,7 @@ class ForgetPrompts:
 
     @property
     def selected(self) -> list[tuple[Selected, ...]]:
-        """Of each prompt, the spans whose tokens are corrupted."""
+        """The spans of each prompt whose tokens are corrupted."""
         return [found.spans for found in self.selections(substitutes=False)]
 
     def selections(self, *, substitutes: bool) -> list[Selection]:

@@ -19,7 +19,7 @@ from unlearned.learn.measures import Doubles, Measure
 from unlearned.types import PromptInput
 
 TOLERANCE = 0.05
-"""Of the objective: what is left below this is as good as nothing, and smaller differences do not count."""
+"""Objective below which nothing is left to forget; smaller differences do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Evaluation:
     """d: 1 = remembers everything, 0 = on average as if never seen."""
 
     gap: float
-    """The same with its sign: below 0, less than a model that never saw the data would know."""
+    """The distance with its sign: below 0, less is known than by a model that never saw the data."""
 
     error: float = 0.0
     """Standard error of `gap` over the examples."""
 
     penalty: float = 0.0
-    """Of the fluency guard; 0 = fluent."""
+    """Penalty of the fluency guard; 0 = fluent."""
 
     per_item: float = math.nan
     """Mean over examples of each one's own distance; NaN where v_hat is a constant."""
@@ -49,7 +49,7 @@ class Evaluation:
     """Share of answers that are empty or repeat themselves."""
 
     perplexity: float = math.nan
-    """Of the answers, under the plain model."""
+    """Perplexity of the answers under the original model."""
 
     seconds: float = 0.0
 

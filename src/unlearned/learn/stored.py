@@ -25,7 +25,7 @@ BANK = 1024
 """Tokens of a bank: some for every kind of word, at a megabyte or two."""
 
 STEPS, RADIUS = 4, 1.0
-"""Of the search for an adversarial direction; the radius is in standard deviations of the embeddings."""
+"""Steps and radius of the search for an adversarial direction; radius in standard deviations of the embeddings."""
 
 MOST_EXAMPLES = 16
 """Examples that an adversarial direction is made from: gradients cost three forward passes."""

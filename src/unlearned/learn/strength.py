@@ -184,14 +184,14 @@ def _candidates(config: StrengthConfig, scope: ForgetScope) -> list[tuple[str, s
 
 
 def _choose(candidates: Sequence[Learned]) -> Learned:
-    """Of those that forget and stay fluent as well as any, the one that is closest to v_hat item by item."""
+    """The candidate closest to v_hat item by item, among those that forget and stay fluent as well as any."""
     lowest = min(candidate.chosen.value for candidate in candidates)
     good = [candidate for candidate in candidates if candidate.chosen.value <= lowest + TOLERANCE]
     return min(good, key=lambda c: (c._costs()[2], c.chosen.value))
 
 
 def _fingerprint(problem: StrengthProblem, scope: ForgetScope) -> str:
-    """Of everything an evaluation depends on besides function, selector and parameter; the weights by what they say."""
+    """Hash of all that evaluations depend on but function, selector and parameter; of the weights, what they say."""
     config = problem.config
     parts = [
         problem.base_model.model_dump_json(),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from unlearned.artifact.schema import ScopeRecord
 
 FORMAT = 1
-"""Of `results.json`, as this report reads it."""
+"""Format of `results.json` that this report reads."""
 
 _FORGET = ("rouge", "leak", "leak_rate", "facts", "degenerate")
 _PAIRS = ("forget_rouge", "retain_rouge", "leak")

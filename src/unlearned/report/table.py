@@ -17,7 +17,7 @@ class Column:
 
     title: str
     key: str = ""
-    """Of `Model.values`."""
+    """Key in `Model.values`."""
 
     better: Better | None = None
     group: str = ""
@@ -34,7 +34,7 @@ class Cell:
 
     text: str
     value: float | None = None
-    """The same, not rounded."""
+    """The number, not rounded."""
 
     detail: str = ""
     """The interval, with the letter of what it lets vary."""

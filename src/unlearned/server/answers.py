@@ -22,7 +22,7 @@ class Piece:
     """The next part of an answer."""
 
     index: int
-    """Of the choice."""
+    """Index of the choice."""
 
     text: str
     tokens: tuple[Token, ...] = ()

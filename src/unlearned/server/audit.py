@@ -119,7 +119,7 @@ def verify(*given: Path, expect: str | None = None) -> VerifiedChain:
 
 
 def line_sha256(line: Mapping[str, Any]) -> str:
-    """Of everything else in the line."""
+    """Hash of everything else in the line."""
     said = {name: value for name, value in line.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

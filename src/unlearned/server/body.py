@@ -23,7 +23,7 @@ async def json_body(request: Request, config: ServeConfig) -> dict[str, Any]:
 
 
 async def raw_body(request: Request, config: ServeConfig) -> bytes:
-    """The same, not parsed yet."""
+    """Read a body, not parsed yet."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # also keeps forms of foreign web pages out
         raise RefusalError(415, "Send JSON with the header 'Content-Type: application/json'.")

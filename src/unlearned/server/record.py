@@ -41,7 +41,7 @@ class RequestRecord:
 
     prompts: list[str] | None = None
     method: str | None = None
-    """Of HTTP."""
+    """HTTP method."""
 
     key: str | None = None
     """Label of the key that was sent; None without a valid one."""

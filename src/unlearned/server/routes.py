@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 COMPLETION_TOKENS = 16
-"""Of `/v1/completions` where a request does not say; OpenAI's default."""
+"""Most tokens of `/v1/completions` where a request does not say; OpenAI's default."""
 
 Result = TypeVar("Result")
 

@@ -137,10 +137,10 @@ class ChatMessage(_Request):
 
     tool_calls: list[ToolCall] = []
     tool_call_id: Annotated[str, Field(max_length=1000)] | None = None
-    """Of a tool's result; shown to the model where the chat template prints it."""
+    """Which call a tool's result belongs to; shown to the model where the chat template prints it."""
 
     name: Annotated[str, Field(max_length=1000)] | None = None
-    """Of whoever speaks; accepted where the chat template prints none, so that the model is not shown it."""
+    """Name of the speaker; accepted where the chat template prints none, so that the model is not shown it."""
 
     @model_validator(mode="after")
     def _says_something(self) -> ChatMessage:

@@ -50,7 +50,7 @@ class CheckedRequest:
 
     @property
     def lengths(self) -> list[int]:
-        """Of each prompt, the tokens of the model's context that it takes, with what stands in front of it."""
+        """Tokens of the model's context that each prompt takes, with what stands in front of it."""
         pairs = zip(self.prompts, self.inputs, strict=True)
         return [len(own.token_ids if given.answer is not None else given.token_ids) for own, given in pairs]
 
@@ -201,7 +201,7 @@ class Service:
         return answers
 
     async def own_scores(self, checked: CheckedRequest, top: int) -> list[list[Token]]:
-        """The same of what clients sent: without what stands in front of it.
+        """Scores of what clients sent, without what stands in front of it.
 
         Raises:
             RefusalError: 400, the model reads other tokens in their place.

@@ -45,10 +45,10 @@ class Entry:
 
     path: Path
     sha256: str
-    """Of its record, and through that of all its files."""
+    """Hash of its record, which covers all its files."""
 
     artifact: Loaded
-    """Of any kind."""
+    """The artifact, of any kind."""
 
     known: Identity
     """What its record says."""

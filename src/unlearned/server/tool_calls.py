@@ -127,7 +127,7 @@ def _read(body: str) -> tuple[str, Any] | None:
 
 
 def _restored(value: Any, restore: Callable[[str], str]) -> Any:
-    """The same with every text in it restored."""
+    """A JSON value with every text in it restored."""
     if isinstance(value, str):
         return restore(value)
     if isinstance(value, dict):

@@ -69,11 +69,11 @@ class Substitution:
         return max((len(form) for form in self._back), default=0)
 
     def behind(self, token_ids: Sequence[int]) -> Substitution:
-        """The same with more tokens in front of the prompt."""
+        """This substitution for a prompt with more tokens in front of it."""
         return replace(self, token_ids=(*token_ids, *self.token_ids))
 
     def without(self, count: int) -> Substitution:
-        """The same for a prompt whose first tokens were cut off."""
+        """This substitution for a prompt whose first tokens were cut off."""
         return replace(self, token_ids=self.token_ids[count:])
 
     def away(self, text: str) -> list[Replacement]:

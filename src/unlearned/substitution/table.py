@@ -94,7 +94,7 @@ class NameTable:
         return KnownName(KINDS[self.kinds[row]], int(self.skips[row]), bool(self.ordinary[row]))
 
     def known_in_singular(self, word: str) -> KnownName | None:
-        """The same, also of a word that is the plural of one."""
+        """What is known of a name, or of the name whose plural the word is."""
         forms = [word, *(stem for stem, _ in singulars(word))]
         return next((found for form in forms if (found := self.known(form)) is not None), None)
 

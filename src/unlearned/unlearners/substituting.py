@@ -200,7 +200,7 @@ class _Finder:
         return [place for word in chosen for place in self._placed(word, one)]
 
     def said_before(self, pairs: Mapping[str, StrangerPair], taken: set[int], owner: Strangers) -> list[_Place]:
-        """The same words in messages of the assistant."""
+        """Where the assistant's messages hold the same words."""
         found = []
         for segment in self.prompt.segments:
             if segment.role != "assistant":

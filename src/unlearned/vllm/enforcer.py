@@ -64,7 +64,7 @@ class CheckedPrompt:
 
     input: PromptInput
     digest: str
-    """Of the artifacts under which it was checked."""
+    """Digest of the artifacts under which it was checked."""
 
     embeddings: Tensor | None = None
     """(T, D) rows of the whole prompt where some are corrupted."""
@@ -194,7 +194,7 @@ class Enforcer:
         return checked
 
     def check_now(self, token_ids: Sequence[int], given: Given) -> CheckedPrompt:
-        """The same for callers without an event loop."""
+        """Check a prompt for a caller without an event loop."""
         enforced = self.gate.store.current
         prompt = self._read(token_ids, given)
         [verdict] = self.gate.screener.check_now([prompt], enforced)
@@ -215,7 +215,7 @@ class Enforcer:
         return _reaches_last(verdict, prompt)
 
     def holds_now(self, token_ids: Sequence[int], given: Given, words: str) -> bool:
-        """The same for callers without an event loop."""
+        """Check forced words for a caller without an event loop; see `holds`."""
         prompt = self._followed_by(token_ids, given, words)
         [verdict] = self.gate.screener.check_now([prompt], self.gate.store.current)
         return _reaches_last(verdict, prompt)

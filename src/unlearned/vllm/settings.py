@@ -21,7 +21,7 @@ ENV = "UNLEARNED_VLLM"
 """Artifact folders, separated as in PATH, or a JSON object of `Settings`."""
 
 KEY = "unlearned"
-"""Of vLLM's `additional_config`, with a folder, a list of them, or an object of `Settings`."""
+"""Key in vLLM's `additional_config`; its value is a folder, a list of them, or an object of `Settings`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -58,7 +58,7 @@ class Question:
 
     @property
     def letter(self) -> str:
-        """Of the right option."""
+        """The letter of the right option."""
         return LETTERS[self.answer]
 
 

@@ -95,7 +95,7 @@ class KnowledgeGoal:
         return share > KNOWN
 
     def share(self, model: Any) -> float:
-        """Of right letters."""
+        """Share of the questions that are answered by the right letter."""
         engine = TransformersEngine(model, self._tokenizer)
         prompts = [engine.tokenize(question.prompt(header=header), chat=False) for question, header in self._asked]
         scorer = LetterScorer(engine, max(len(question.choices) for question, _ in self._asked))

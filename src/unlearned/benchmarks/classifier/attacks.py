@@ -22,7 +22,7 @@ COVERED = 0.9
 """Share of a forget question's characters that must be flagged."""
 
 FOUND = 0.5
-"""The same where it only counts whether the question was found."""
+"""Share of its characters that must be flagged where it only counts whether the question was found."""
 
 TOUCHED = 0.1
 """Share of a retain question's characters that may be flagged."""

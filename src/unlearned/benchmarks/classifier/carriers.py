@@ -49,7 +49,7 @@ class Carried:
 
     text: str
     places: tuple[CharSpan, ...]
-    """Of the questions, in the order in which they were given (not that in the text)."""
+    """Where the questions are, in the order in which they were given (not that in the text)."""
 
 
 def filler(phrases: Sequence[str], words: int, rng: random.Random) -> list[str]:

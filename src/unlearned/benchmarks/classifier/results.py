@@ -19,7 +19,7 @@ from unlearned.metrics.estimate import exact_interval
 RESULTS = "results.json"
 EXAMPLES, LONGEST_EXAMPLE = 5, 300
 POINTS = 200
-"""Of a curve that is written down."""
+"""Points of a curve that is written down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ ROWS: dict[str, Callable[[Bench], RowResult]] = {
     "mmlu": exams.subsets,
 }
 VERSION = 1
-"""Of the rows; see `unlearned.benchmarks.versions`."""
+"""Version of the rows; see `unlearned.benchmarks.versions`."""
 
 
 def measure_classifiers(

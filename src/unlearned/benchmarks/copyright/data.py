@@ -47,7 +47,7 @@ class CopyrightData:
     """What unlearners are shown as harmless."""
 
     held_out: tuple[Passage, ...]
-    """Of the same kind, and shown to nobody."""
+    """Passages of the same kind that no model was trained on."""
 
     in_scope: tuple[str, ...]
     """What the detector is fitted with: titles, or sentences."""

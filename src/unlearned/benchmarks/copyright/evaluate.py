@@ -90,7 +90,7 @@ Rows = Sequence[tuple[str, int, Passage]]
 def _continued(
     system: System, judge: GenerationJudge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
 ) -> list[Scores]:
-    """Of forget passages: greedy continuations with their scores, and the likelihood of the true ones."""
+    """Score forget passages: greedy continuations, and the likelihood of the true ones."""
     if not chosen:
         return []
     passages = [rows[i][2] for i in chosen]
@@ -126,7 +126,7 @@ def _continued(
 def _likelihoods(
     system: System, judge: GenerationJudge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
 ) -> list[Scores]:
-    """Of held-out passages: the mean loss of the true continuations."""
+    """Score held-out passages: the mean loss of the true continuations."""
     forced = _forced(system, judge, [rows[i][2] for i in chosen], [inputs[i] for i in chosen])
     return [{"held_out_loss": -float(one.log_probabilities.mean())} for one in forced]
 

@@ -62,7 +62,7 @@ class TofuData:
     real_authors: tuple[TofuRow, ...]
     world_facts: tuple[TofuRow, ...]
     sha256: str
-    """Of the files that were read."""
+    """Hash of the files that were read."""
 
     @property
     def all_pairs(self) -> tuple[QuestionAnswer, ...]:

@@ -129,10 +129,10 @@ class _Pass:
     prompts: list[Prompt]
     inputs: list[PromptInput]
     wanted: set[int]
-    """Of `indices`, those whose batches are run."""
+    """Those of `indices` whose batches are run."""
 
     kept: set[int]
-    """Of `indices`, those whose results count."""
+    """Those of `indices` whose results count."""
 
     fixed: Mapping[int, str] = field(default_factory=dict)
     """Index -> answer that is given without the model."""

@@ -131,7 +131,7 @@ def finetune(
 
 
 def pairs_sha256(pairs: Sequence[QuestionAnswer]) -> str:
-    """Of questions and answers, in their order."""
+    """Hash of questions and answers, in their order."""
     return hashlib.sha256(json.dumps([[p.question, p.answer] for p in pairs]).encode()).hexdigest()
 
 

@@ -60,10 +60,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 FORMAT = 1
-"""Of `results.json`."""
+"""Format of `results.json`."""
 
 VERSION = 1
-"""Of what is asked and how it is scored; see `unlearned.benchmarks.versions`."""
+"""Version of what is asked and how it is scored; see `unlearned.benchmarks.versions`."""
 
 RESULTS, STEPS, LOGS, ARTIFACTS = "results.json", "steps", "logs", "artifacts"
 START, RETAINED, SPEED = "start", "retained", "speed"

@@ -48,7 +48,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Of the answers to one question."""
+    """Losses of the answers to one question."""
 
     means: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -313,19 +313,19 @@ def naive_losses(engine: TransformersEngine, row: Scored) -> Losses:
 
 @dataclass(frozen=True, slots=True)
 class ScoringSpeed:
-    """The same losses both ways."""
+    """How fast the losses are computed in both ways."""
 
     questions: int
     answers: int
     seconds: float
-    """Of the fast way; the median of its rounds."""
+    """Time of the fast way; the median of its rounds."""
 
     naive_seconds: float
     ratio: float
     """Naive against ours: the median over the rounds."""
 
     largest_difference: float
-    """Of a mean loss, in nats."""
+    """Largest difference of a mean loss, in nats."""
 
 
 def measure_scoring_speed(scorer: Scorer, rows: Sequence[Scored], *, rounds: int = 3) -> ScoringSpeed:

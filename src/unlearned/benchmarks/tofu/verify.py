@@ -42,7 +42,8 @@ from unlearned.progress import Progress
 VERIFIED = "verified.json"
 
 TOLERANCE = 0.02
-"""Of a mean loss (nats), a ROUGE recall, a leak. The same machine gives the same bits; others round otherwise."""
+"""Difference allowed for a mean loss (nats), a ROUGE recall or a leak. One machine always gives the same bits; others
+round otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
