@@ -1,5 +1,8 @@
-"""Input rows: JSONL or CSV with a `prompt`/`question`/`text` column, and optionally `answer`, `id` and what else the
-objectives of a strength read: `choices`, `paraphrased_answer`, `wrong_answers`."""
+"""Input rows: JSONL or CSV with a column `prompt`, `question` or `text`.
+
+Further columns are optional: `answer`, `id`, and what else the objectives of a strength read (`choices`,
+`paraphrased_answer`, `wrong_answers`).
+"""
 
 from __future__ import annotations
 

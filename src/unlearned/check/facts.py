@@ -45,8 +45,9 @@ def given_facts(row: Row) -> Facts:
 
 
 def drawn_facts(prompt: str, answers: Sequence[str], stranger: str) -> Facts:
-    """Names and numbers that stand in every answer of the model, and neither in the question nor in what it says about
-    an invented subject.
+    """Names and numbers in every answer of the model that are not in the question.
+
+    Nor are they in what it says about an invented subject.
 
     Args:
         prompt: the question.

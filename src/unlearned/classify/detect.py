@@ -101,7 +101,7 @@ class ScoredWindows:
 
     @property
     def suspicious(self) -> npt.NDArray[np.bool_]:
-        """(S, N)"""
+        """(S, N) whether a window is near enough to a scope to be looked at in parts."""
         return np.asarray(self.scores >= SUSPICIOUS * self.thresholds[:, None])
 
     def best(self, scope: int, columns: range) -> list[Match]:
@@ -361,8 +361,10 @@ def _whose(
 def _with_names(
     scores: Floats, said: Sequence[ScopeText], spelt: Sequence[int], distinct: Mapping[str, int], threshold: float
 ) -> Floats:
-    """(N,) scores of texts, from those of what they say: less where it is somebody else's name, more where it is one
-    that is in scope in any context."""
+    """(N,) scores of texts, from the scores of what a scope's classifier reads of them.
+
+    A text with somebody else's name has less, one with a name that is in scope in any context has more.
+    """
     found = scores[spelt]
     for n, one in enumerate(said):
         if one.less is not None:

@@ -70,7 +70,7 @@ class NearestIndex:
 
     @property
     def width(self) -> int:
-        """D"""
+        """D, the width of the vectors."""
         return int(self._tail.shape[1])
 
     @property

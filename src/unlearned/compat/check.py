@@ -165,7 +165,7 @@ def _upstream_fault(
 
 
 def _raises_elsewhere(subject: Subject, batch: Batch, kind: type[Exception], generation: dict[str, Any]) -> bool:
-    """Does the plain model raise the same for other words? (blt does in assisted decoding, depending on the words.)"""
+    """Whether the original model raises the same for other words, as blt does for some words in assisted decoding."""
     for shift in range(8):
         try:
             subject.plain(batch.with_tokens(P[shift : shift + len(batch.positions)]), **generation)

@@ -81,7 +81,7 @@ class Subject:
 
     @torch.inference_mode()
     def vectors(self, count: int) -> Tensor:
-        """(count, D)"""
+        """(count, D) embeddings of the reserved ids, which stand for corrupted vectors."""
         return self.embedding(torch.tensor([self.reserved(count)]))[0].clone()  # type: ignore[no-any-return]
 
     def plain(self, batch: Batch, **generation: Any) -> Run:

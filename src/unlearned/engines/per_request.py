@@ -1,5 +1,8 @@
-"""The transformers engine with settings for each request: rows of one batch share `model.generate`, each token is
-handed over as soon as it is chosen, and a row ends when its owner says so."""
+"""The transformers engine with settings for each request.
+
+Rows of one batch share `model.generate`. Each token is handed over as soon as it is chosen, and a row ends when its
+owner says so.
+"""
 
 from __future__ import annotations
 

@@ -251,6 +251,7 @@ class TransformersEngine:
         Args:
             inputs: N prompts.
             continuations: N texts, tokenised without special tokens; an empty one gives an empty tensor.
+            batch_size: prompts per forward pass.
 
         Returns:
             N tensors (n,) float32 on the CPU.
@@ -334,6 +335,7 @@ class TransformersEngine:
         Args:
             inputs: N corrupted prompts, of K_i positions.
             continuations: N texts of at least one token.
+            batch_size: prompts per pass.
 
         Returns:
             N tensors (K_i, D) float32 on the CPU.

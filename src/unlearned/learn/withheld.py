@@ -32,7 +32,7 @@ OFTEN = 5
 OFTEN_SHARE = 0.1
 
 SHARE = 0.02
-"""Share of the rows that must have a name of the scope; in a large set, what only two rows have is a place or an award."""
+"""Share of the rows that must have a name of the scope: in many rows, what only two have is a place or an award."""
 
 MOST_NAMES = 2_000
 

@@ -155,8 +155,10 @@ class ArtifactStore(Generic[Enforcing]):
             return next(entry for entry in self.current.entries if entry.name == name)
 
     def remove(self, name: str, who: Who = Who()) -> None:  # noqa: B008
-        """Stop enforcing an artifact. One of the folder stays away until its content changes, one that was given at
-        the start until the next start."""
+        """Stop enforcing an artifact.
+
+        An artifact of the folder stays away until its content changes, one given at the start until the next start.
+        """
         with self._lock:
             self._reread()
             known = {entry.name: entry for entry in self.current.entries}

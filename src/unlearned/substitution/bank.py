@@ -140,8 +140,11 @@ class Bank:
 
 
 def _rank(wanted: tuple[int, ...], found: tuple[int, ...]) -> int | None:
-    """Where numbers of tokens differ. 0: nowhere; 1: in capitals; 2: in lower case; 3: in the name at a beginning; 4:
-    in the name behind a space. None: in both of these."""
+    """Where numbers of tokens differ; the lower, the better.
+
+    0: nowhere; 1: in capitals; 2: in lower case; 3: in the name at a beginning; 4: in the name behind a space. None: in
+    both of these.
+    """
     same = [a == b for a, b in zip(wanted, found, strict=True)]
     if all(same[:2]):
         return 0 if all(same) else 1 if all(same[:4]) else 2

@@ -1,4 +1,6 @@
-"""The vLLM plug-in: vLLM's own engine and server, with every prompt checked. Reads top to bottom:
+"""The vLLM plug-in: vLLM's own engine and server, with every prompt checked.
+
+Its files, in reading order:
 
 settings.py     what is to be enforced, and how each process of vLLM learns it
 flags.py        `vllm serve MODEL --unlearned ARTIFACT`

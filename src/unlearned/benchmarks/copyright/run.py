@@ -81,8 +81,9 @@ class Copyright(Benchmark[CopyrightData]):
         return [replace(model, items=with_retained(model.items, retained.items)) for model in models]
 
     def fit_inputs(self, data: CopyrightData, start: Start) -> FitInputs:
-        """What trains sees the forget passages and as many retain passages, drawn with replacement as the paper's
-        baselines draw theirs. It learns continuations, not prompts.
+        """Forget passages for what trains, and as many retain passages.
+
+        These are drawn with replacement, as the paper's baselines draw theirs. Continuations are learned, not prompts.
         """
         config = self.config
         long_enough = 2 * config.max_tokens  # a prompt and its continuation are tokenised apart
