@@ -1,4 +1,4 @@
-"""Unlearned against plain models on one device, within a budget of time; every result is kept as it comes."""
+"""Unlearned against original models on one device, within a budget of time; every result is kept as it comes."""
 
 from __future__ import annotations
 

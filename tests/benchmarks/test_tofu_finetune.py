@@ -65,7 +65,7 @@ def test_the_loss_falls_and_the_adapter_works(load: Load, tmp_path: Path) -> Non
 
 
 def test_a_gentle_adapter_is_not_rounded_away_where_it_must_be_exact(load: Load, tmp_path: Path) -> None:
-    """As far from the plain model as in float32, while merging into 16 bits loses what is less than their last one."""
+    """As far from the original model as in float32; merging into 16 bits loses what is less than their last one."""
 
     def half() -> tuple[Any, Any]:
         model, tokenizer = load()

@@ -12,7 +12,7 @@ from unlearned.substitution.spelling import names_in
 NUMBER = re.compile(r"(?<![\w.,])\d[\d.,]*(?![\w])")
 
 SAMPLES = 3
-"""Further answers of the plain model to a question, from which facts are drawn."""
+"""Further answers of the original model to a question, from which facts are drawn."""
 
 Facts = tuple[tuple[str, ...], ...]
 """Each as the words by which it can be recognised."""
@@ -51,7 +51,7 @@ def drawn_facts(prompt: str, answers: Sequence[str], stranger: str) -> Facts:
 
     Args:
         prompt: the question.
-        answers: the plain model's, greedy and sampled: what it says every time it seems to know.
+        answers: the original model's, greedy and sampled: what it says every time it seems to know.
         stranger: its answer to the same question about an invented subject.
     """
     found = telling(prompt, answers)

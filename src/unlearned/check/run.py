@@ -37,7 +37,7 @@ class CheckResult:
 
     comparisons: list[Comparison]
     strangers: list[tuple[str, Answer]]
-    """The held-out questions about invented subjects, and the plain model's answers."""
+    """The held-out questions about invented subjects, and the original model's answers."""
 
     apart: ToldApart | None
     canned: tuple[int, int]

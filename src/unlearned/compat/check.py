@@ -120,12 +120,12 @@ def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) ->
     try:
         plain, reference = subject.plain(batch, **generation), subject.reference(batch, **generation)
     except Exception as error:
-        return CheckResult(name, "n/a upstream", f"the plain model raises {_line(error)}")
+        return CheckResult(name, "n/a upstream", f"the original model raises {_line(error)}")
     try:
         injected = subject.injected(batch, **generation)
     except Exception as error:
         if _raises_elsewhere(subject, batch, type(error), generation):
-            return CheckResult(name, "n/a upstream", f"the plain model raises {_line(error)}")
+            return CheckResult(name, "n/a upstream", f"the original model raises {_line(error)}")
         return CheckResult(name, "fail", _line(error), raised=True)
     moved = _distance(injected, plain, _others(batch))
     wrong = _distance(injected, reference)
@@ -144,23 +144,23 @@ def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) ->
 def _upstream_fault(
     subject: Subject, batch: Batch, plain: Run, reference: Run, generation: dict[str, Any]
 ) -> str | None:
-    """What is wrong with the plain model itself in this mode, if anything is."""
+    """What is wrong with the original model itself in this mode, if anything is."""
     if not bool(torch.isfinite(plain.logits).all()):
-        return "the plain model gives logits that are not finite"
+        return "the original model gives logits that are not finite"
     if not _distance(subject.reference(batch, **generation), subject.reference(batch, **generation)) <= ROUNDING:
-        return "two equal calls of the plain model differ"
+        return "two equal calls of the original model differ"
     subject.plain(batch, **generation)
     if not _distance(subject.reference(batch, **generation), subject.reference(batch, **generation)) <= ROUNDING:
-        return "the plain model remembers its previous call"
+        return "the original model remembers its previous call"
     if not _distance(plain, reference, _others(batch)) <= ROUNDING:
-        return "the plain model mixes the rows of a batch"
+        return "the original model mixes the rows of a batch"
     # Guesses come from the prompt's ids, and must not decide anything.
     if "prompt_lookup_num_tokens" in generation and not (
         _distance(subject.plain(batch), plain) <= SAME and _distance(subject.reference(batch), reference) <= SAME
     ):
-        return "the plain model answers otherwise than without it"
+        return "the original model answers otherwise than without it"
     if _distance(plain, reference, [batch.flagged]) == 0.0:
-        return "the plain model ignores the tokens of this prompt"
+        return "the original model ignores the tokens of this prompt"
     return None
 
 

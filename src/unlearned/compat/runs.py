@@ -1,7 +1,7 @@
 """One batch on one model, three ways: plain, injected, and the independent reference that the injection must equal.
 
 The reference needs no hook and no surgery at run time: every corrupted vector is, by construction, the embedding of a
-*reserved* token id that no prompt uses and no run may generate. The plain model reading the reserved ids is what the
+*reserved* token id that no prompt uses and no run may generate. The original model reading the reserved ids is what the
 injection of their vectors must reproduce.
 """
 
@@ -89,7 +89,7 @@ class Subject:
         return self._generate(batch, None, generation)
 
     def reference(self, batch: Batch, **generation: Any) -> Run:
-        """The plain model reading the reserved ids."""
+        """The original model reading the reserved ids."""
         return self._generate(batch.with_tokens(self.reserved(len(batch.positions))), None, generation)
 
     def injected(self, batch: Batch, **generation: Any) -> Run:

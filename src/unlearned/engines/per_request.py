@@ -75,7 +75,7 @@ class PerRequestEngine(TransformersEngine):
         inputs = [one.prompt for one in making]
         ids, attention, first = self.left_padded(inputs)
         extra: dict[str, Any] = {"disable_compile": True} if any(prompt.corrupted for prompt in inputs) else {}
-        if len(inputs) > 1:  # a prompt alone is the plain model's own path to the last bit
+        if len(inputs) > 1:  # a prompt alone is the original model's own path to the last bit
             extra |= keep_last_logits(self.model)
         with self.injecting(ids, inputs, first) as injection:
             steps = _Steps(self, making, injection)

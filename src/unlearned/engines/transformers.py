@@ -404,7 +404,7 @@ class TransformersEngine:
     def injecting(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
         """Put the corrupted rows of a padded batch in, for one call of the model; `first`: where each prompt starts."""
         if not any(prompt.corrupted for prompt in batch):
-            return nullcontext()  # the plain model's own path, without any hook
+            return nullcontext()  # the original model's own path, without any hook
         return EmbeddingInjection(self.model, ids, batch, first, self.substitute_id)
 
     def left_padded(self, batch: Sequence[PromptInput]) -> tuple[Tensor, Tensor, list[int]]:

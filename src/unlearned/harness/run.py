@@ -183,7 +183,7 @@ def _item(lm: UnlearnedLM, name: str, task: str, first: int, sample: Mapping[str
 
 
 def _compared(tested: list[ModelResults]) -> tuple[ModelResults, ...]:
-    """With whether each question's responses are the start model's, where both were asked."""
+    """With whether each question's responses are the original model's, where both were asked."""
     if len(tested) < 2:
         return tuple(tested)
     start, *others = tested

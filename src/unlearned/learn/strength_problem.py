@@ -116,7 +116,7 @@ def _telling(materials: MeasureInputs) -> bool:
 
 
 def _reference(answers: GuardedAnswers, rows: Sequence[Row]) -> list[Completion]:
-    """The plain model's answers about invented subjects."""
+    """The original model's answers about invented subjects."""
     prompts = [answers.engine.tokenize(choice_prompt(row)) for row in invented(rows, answers.engine.bank, seed=0)]
     return answers([plain(prompts)])[0]
 

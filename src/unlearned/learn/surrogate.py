@@ -21,7 +21,7 @@ Surrogate = str | float
 """One of `KINDS`, or the value itself."""
 
 Texts = Callable[[Sequence[PromptInput]], list[str]]
-"""Prompts -> the plain model's answers, for measures that read text."""
+"""Prompts -> the original model's answers, for measures that read text."""
 
 
 def checked_surrogate(surrogate: Surrogate) -> Surrogate:
@@ -59,7 +59,7 @@ def surrogate_values(
         materials: the forget rows, and what they are measured with.
         surrogate: the kind, or the value.
         unrelated: at least one prompt outside the scope; they are dealt out in turn.
-        texts: the plain model's answers, for measures that read them.
+        texts: the original model's answers, for measures that read them.
     """
     count = len(materials.rows)
     measure = make(materials)

@@ -135,7 +135,7 @@ class ECO:
         """
         guard = Guard.of(self.bans, prompt, verdict)
         if not verdict.in_scope:
-            return PromptInput(prompt.token_ids, verdict, guard=guard)  # the plain model's own path, bit for bit
+            return PromptInput(prompt.token_ids, verdict, guard=guard)  # the original model's own path, bit for bit
         answers = [answer for span in verdict.spans if (answer := self._by_name[span.scope].answer) is not None]
         found = selection(prompt, verdict, self._by_name, embedder, substitutes=not answers)
         if answers:
