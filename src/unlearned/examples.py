@@ -138,7 +138,7 @@ def with_indices(rows: Sequence[Any]) -> list[Any]:
 
 
 def evenly(items: Sequence[T], most: int | None) -> list[T]:
-    """At most so many of the items, evenly spread, in their order."""
+    """At most `most` of the items, evenly spread, in their order."""
     if most is None or len(items) <= most:
         return list(items)
     step = (len(items) - 1) / max(1, most - 1)

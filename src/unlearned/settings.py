@@ -44,7 +44,7 @@ class Setting:
     """One or two sentences, for `--help`."""
 
     flag: str = ""
-    """As it is written on the command line; empty: the field's name with dashes. A short form follows after a space."""
+    """Name on the command line; empty: the field's name with dashes. A short form follows after a space."""
 
     min: float | None = None
     max: float | None = None
@@ -59,7 +59,7 @@ class Setting:
     """Whether a tuple's option is given once for each value; otherwise they are one text, separated by commas."""
 
     group: str | None = None
-    """Where `--help` lists it."""
+    """Group under which `--help` lists it."""
 
 
 def setting(

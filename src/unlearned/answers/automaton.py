@@ -13,11 +13,11 @@ class NameMatch(NamedTuple):
     """A name that has ended."""
 
     length: int
-    """In symbols."""
+    """Symbols of the name."""
 
     name: int
     capital: bool = False
-    """It is one only where it begins with a capital."""
+    """Whether it is a name only where it begins with a capital."""
 
 
 class ScanState(NamedTuple):
@@ -87,7 +87,7 @@ class Automaton:
         return len(self.children) - 1
 
     def next(self, node: int, symbol: str) -> int:
-        """Where a symbol leads."""
+        """The state that a symbol leads to."""
         while node and symbol not in self.children[node]:
             node = self._fail[node]
         return self.children[node].get(symbol, 0)

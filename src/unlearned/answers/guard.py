@@ -90,7 +90,7 @@ class Guard:
 
     @classmethod
     def of(cls, bans: Bans, prompt: Prompt, verdict: Verdict) -> Guard | None:
-        """For a prompt; None where nothing is banned."""
+        """The guard of a prompt; None where nothing is banned."""
         if not bans:
             return None
         said, flagged = [], []

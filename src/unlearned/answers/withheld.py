@@ -53,7 +53,7 @@ class Withheld:
         return self.policy == "names+quotes+content"
 
     def arrays(self, secret: bytes) -> dict[str, npt.NDArray[Any]]:
-        """As they are saved. The names are sealed with the secret, which stands beside them."""
+        """Arrays to save. The names are sealed with the secret, which is saved beside them."""
         found: dict[str, npt.NDArray[Any]] = {NAMES: Lexicon(self.names).sealed(secret)}
         return found if self.quotes is None else found | {QUOTES: self.quotes.bits}
 

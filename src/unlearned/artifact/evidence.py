@@ -41,7 +41,7 @@ class EvidenceRecord(Record):
     """Questions that have a fact to look for."""
 
     told_apart: float | None = None
-    """Balanced accuracy (0.5 = chance) of a classifier between flagged answers and original ones about invented subjects."""
+    """Balanced accuracy (0.5 = chance) of telling flagged answers from original ones about invented subjects."""
 
     told_apart_interval: tuple[float, float] | None = None
     canned: float | None = None

@@ -86,5 +86,5 @@ def _command() -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it."""
+    """A value as JSON has it."""
     return json.loads(json.dumps(value, default=str))

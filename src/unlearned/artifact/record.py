@@ -48,7 +48,7 @@ class Identity:
     """What it detects; none for what comes before every prompt."""
 
     is_older: bool = False
-    """In a format of earlier releases, which is read, but cannot be signed."""
+    """Whether it has a format of earlier releases, which is read, but cannot be signed."""
 
 
 def identify(folder: Path) -> Identity:

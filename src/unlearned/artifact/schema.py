@@ -110,13 +110,13 @@ class MeasureRecord(Record):
 
     name: str
     plain: float
-    """Without corruption."""
+    """Mean without corruption."""
 
     surrogate: float
     """Expected of a model that never saw the data."""
 
     found: float
-    """With the corruption that was chosen."""
+    """Mean with the corruption that was chosen."""
 
 
 class CandidateRecord(Record):

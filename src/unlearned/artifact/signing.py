@@ -168,7 +168,7 @@ def read_trusted(path: Path) -> list[TrustedKey]:
 
 
 def fingerprint(public_key: bytes) -> str:
-    """As `ssh-keygen -l` shows it."""
+    """Fingerprint of a key, as `ssh-keygen -l` shows it."""
     head = b"".join(len(part).to_bytes(4, "big") + part for part in (b"ssh-ed25519", public_key))
     return "SHA256:" + base64.b64encode(hashlib.sha256(head).digest()).decode().rstrip("=")
 

@@ -77,7 +77,7 @@ class Results:
     """Version of the benchmark that made the items; None where an earlier release did not record it."""
 
     config: Mapping[str, Any]
-    """As JSON has it, without the shard."""
+    """The settings as JSON has them, without the shard."""
 
     shard: Shard | None = None
     data: Mapping[str, str]

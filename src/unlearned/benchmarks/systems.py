@@ -82,7 +82,7 @@ class FitInputs:
 
     retain: Sequence[str]
     forget_rows: Sequence[Row]
-    """For what trains."""
+    """Rows with answers, for what trains."""
 
     retain_rows: Sequence[Row]
     fresh: Load

@@ -27,7 +27,7 @@ class ComparedPrompt:
     """The concept or scope that it belongs to."""
 
     question: FactQuestion | None = None
-    """With facts, where it is about what is to be forgotten."""
+    """The question with its facts, where it is about what is to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ def run_check(
 def _questions(
     original: Unlearned, forget: Sequence[Row], strangers: Sequence[str], config: CheckConfig, report: Progress
 ) -> list[FactQuestion]:
-    """With facts that are given, else drawn from what the model says every time."""
+    """Add facts: given ones, else those drawn from what the model says every time."""
     facts = [given_facts(row) for row in forget]
     open_ = [index for index, row in enumerate(forget) if not facts[index] and row.answer is None]
     if open_ and config.draw_facts:

@@ -69,7 +69,7 @@ class Window:
     """What of the prompt is in scope if this text is."""
 
     clause: tuple[AlignedText, CharSpan] | None = None
-    """Where it can be cut further: in this reading."""
+    """The reading and the clause in it, where the window can be cut further."""
 
     follow_up: str | None = None
     """The clause alone, where it is read with what it refers to."""

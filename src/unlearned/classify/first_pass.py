@@ -115,7 +115,7 @@ class FirstPass:
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> FirstPass | None:
-        """From `arrays`; None if there are none: artifacts of older versions have no first pass."""
+        """Make the first pass from `arrays`; None without them: artifacts of older versions have none."""
         if "first_bar" not in arrays:
             return None
         own = {name: arrays[f"first_{name}"].astype(np.float32) for name in ("mean", "meaning", "spelling")}

@@ -96,10 +96,10 @@ class Mention:
     """What was said about the scope."""
 
     place: CharSpan
-    """In the prompt."""
+    """Where the mention is in the prompt."""
 
     text: str
-    """As it was read; not as it was written, where it was encoded or disguised."""
+    """Text as it was read; not as it was written, where it was encoded or disguised."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,12 +156,12 @@ def all_letters(word: str) -> str:
 
 
 def consonants(word: str) -> str:
-    """Without vowels."""
+    """A word without vowels."""
     return _VOWELS.sub("", word)
 
 
 def hard_consonants(word: str) -> str:
-    """Without vowels and y."""
+    """A word without vowels and y."""
     return consonants(word).replace("y", "")
 
 

@@ -215,7 +215,7 @@ def _solve(kernel: Floats, labels: Floats) -> Floats:
 
 
 def _kept(forget: Features, negatives: Features) -> tuple[Features, Features]:
-    """At most `MOST_EXAMPLES`: forget examples evenly, then half the negatives by nearness to them and half evenly."""
+    """Choose at most `MOST_EXAMPLES`: forget examples evenly, then negatives, half by nearness and half evenly."""
     if len(forget) + len(negatives) <= MOST_EXAMPLES:
         return forget, negatives
     if len(forget) > MOST_EXAMPLES // 2:

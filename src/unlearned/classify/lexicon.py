@@ -36,8 +36,10 @@ class ScopeName:
     kind: Kind = "person"
     aliases: tuple[str, ...] = ()
     given: bool = True
-    """By the user, so that it is in scope wherever it stands; else it was found in the forget prompts, and only its
-    forms are known for the same."""
+    """Whether the user gave it, so that it is in scope wherever it stands.
+
+    Else it was found in the forget prompts, and only its forms are known for the same.
+    """
 
     alone: bool = True
     """Whether a given name is in scope without any context; a common word is not."""
@@ -48,13 +50,13 @@ class ScopeText:
     """A text as the classifier of a scope should read it."""
 
     text: str
-    """With names as the examples spell them."""
+    """The text with names as the examples spell them."""
 
     less: str | None
-    """Without what may be anybody's: the score is not higher than this one's. None: there is nothing of that."""
+    """The text without names that may be anybody's; its score is an upper bound. None: it has no such name."""
 
     named: bool
-    """It has a name that is in scope in any context."""
+    """Whether it has a name that is in scope in any context."""
 
 
 class Lexicon:

@@ -104,7 +104,7 @@ def status(message: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the libraries' own progress bars and notices; errors still show."""
+    """Silence the libraries' own progress bars and notices; errors still show."""
     from transformers.utils import logging
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -85,7 +85,7 @@ class Subject:
         return self.embedding(torch.tensor([self.reserved(count)]))[0].clone()  # type: ignore[no-any-return]
 
     def plain(self, batch: Batch, **generation: Any) -> Run:
-        """Without any corruption."""
+        """Run without any corruption."""
         return self._generate(batch, None, generation)
 
     def reference(self, batch: Batch, **generation: Any) -> Run:

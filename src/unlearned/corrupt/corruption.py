@@ -30,7 +30,7 @@ class Corruption:
     """`embedding_std`: multiples of the standard deviation of the embedding module's output, comparable over models."""
 
     embedding_std: float = 1.0
-    """That standard deviation, measured when the strength was learned, so that every engine applies the same noise."""
+    """Standard deviation of the embeddings, measured when the strength was learned: every engine adds equal noise."""
 
     dims: int | None = None
     """How many coordinates; None = all of them."""

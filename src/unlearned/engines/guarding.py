@@ -32,7 +32,7 @@ class Making:
     prompt: PromptInput
     answer: Guarded[int]
     again: bool = False
-    """It went back, and has to be gone on with."""
+    """Whether the answer went back, and has to be continued."""
 
 
 class Watcher:

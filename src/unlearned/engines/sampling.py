@@ -63,7 +63,7 @@ class Token:
 
     id: int
     logprob: float | None = None
-    """Under the model as it is: before temperature, penalties and bias."""
+    """Log-probability under the model as it is: before temperature, penalties and bias."""
 
     top: tuple[tuple[int, float], ...] = ()
     """(token id, log-probability), most probable first."""
@@ -158,7 +158,7 @@ class RowSampler:
 
 
 def new_generator(settings: RowSettings) -> torch.Generator:
-    """For the draws of one row."""
+    """Generator for the draws of one row."""
     generator = torch.Generator()
     generator.seed() if settings.seed is None else generator.manual_seed(settings.seed % 2**63)
     return generator

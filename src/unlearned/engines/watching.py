@@ -157,7 +157,7 @@ class Watch:
 
     @property
     def certain(self) -> int:
-        """So many tokens stay, whatever comes."""
+        """How many tokens stay, whatever comes."""
         certain = self._read
         if (length := min(self._automaton.open(self._state), len(self._where))) > 0:
             certain = min(certain, max(0, self._where[-length]))

@@ -183,7 +183,7 @@ def _item(lm: UnlearnedLM, name: str, task: str, first: int, sample: Mapping[str
 
 
 def _compared(tested: list[ModelResults]) -> tuple[ModelResults, ...]:
-    """With whether each question's responses are the original model's, where both were asked."""
+    """Note whether each question's responses are the original model's, where both were asked."""
     if len(tested) < 2:
         return tuple(tested)
     start, *others = tested
@@ -203,7 +203,7 @@ def _compared(tested: list[ModelResults]) -> tuple[ModelResults, ...]:
 
 
 def _as_json(config: EvalConfig) -> dict[str, Any]:
-    """Without the shard and without what differs between the machines that run one."""
+    """The settings without the shard and without what differs between the machines that run one."""
     fields = asdict(config) | {
         "tasks": list(config.names),
         "artifacts": [_sha256(path / RECORD) for path in config.artifacts],

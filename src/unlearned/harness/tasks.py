@@ -143,7 +143,7 @@ def _source(value: Callable[..., Any]) -> list[str]:
 
 @contextmanager
 def quiet_harness() -> Iterator[None]:
-    """Without the harness's notices about every setting, and the bars and notices of what it loads data with.
+    """Silence the harness's notices about every setting, and the bars and notices of what it loads data with.
 
     Bars that say what is done, and how far, stay. The harness also asks git for the commit of whatever folder one works
     in, and git complains where that is no repository.

@@ -122,7 +122,7 @@ def learn_one(
 
 
 def _is_enough(found: Evaluation) -> bool:
-    """As if never seen, or less: more corruption would only do harm."""
+    """Whether the scope is as if never seen, or less: more corruption would only do harm."""
     return found.penalty <= TOLERANCE and (found.distance <= TOLERANCE or found.gap <= 0)
 
 

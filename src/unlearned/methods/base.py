@@ -44,7 +44,7 @@ class Method:
     """One line for the list of methods."""
 
     paper: ClassVar[str]
-    """Where it comes from."""
+    """Source: paper and section."""
 
     formula: ClassVar[str]
     """The loss in one line."""

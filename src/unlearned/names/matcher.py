@@ -28,7 +28,7 @@ class WordToken:
     start: int
     end: int
     key: str
-    """As `bare` gives it; a single letter is marked, so that "A. Li" is not "Ali"."""
+    """Key that `bare` gives; a single letter is marked, so that "A. Li" is not "Ali"."""
 
     before: str
     """What joins it to the word before: "" as in one name, "," of "Last, First", or "/" of words apart."""
@@ -36,7 +36,7 @@ class WordToken:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Where a form stands."""
+    """A place where a form of a name stands."""
 
     start: int
     end: int

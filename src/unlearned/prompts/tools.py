@@ -20,7 +20,7 @@ def calls_of(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def as_json(value: Any) -> str:
-    """As chat templates print it."""
+    """JSON as chat templates print it."""
     return json.dumps(value, ensure_ascii=False)
 
 

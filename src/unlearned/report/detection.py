@@ -97,5 +97,5 @@ def as_markdown(row: RowResult) -> str:
 
 
 def yes_or_no(met: bool | None) -> str:
-    """For a table."""
+    """A cell of a table."""
     return "" if met is None else "yes" if met else "**no**"

@@ -73,7 +73,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def no_constant(name: str) -> Any:
-    """For `parse_constant`: JSON has no NaN and no Infinity. Raises `ValueError`."""
+    """Refuse NaN and Infinity, which JSON does not have: for `parse_constant`. Raises `ValueError`."""
     raise ValueError(name)
 
 

@@ -101,7 +101,7 @@ class ToolCall(_Request):
     function: CalledFunction
 
     def plain(self) -> dict[str, Any]:
-        """As chat templates take it."""
+        """The tool as chat templates take it."""
         known = {} if self.id is None else {"id": self.id}
         function = {"name": self.function.name, "arguments": self.function.parsed()}
         return {**known, "type": "function", "function": function}
@@ -124,7 +124,7 @@ class Tool(_Request):
     function: DescribedFunction
 
     def plain(self) -> dict[str, Any]:
-        """As chat templates take it: what was given."""
+        """The message as chat templates take it: what was given."""
         return self.model_dump(exclude_unset=True, exclude={"function": {"strict"}})
 
 

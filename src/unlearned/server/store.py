@@ -57,7 +57,7 @@ class Entry:
     """By which other programs see that it is in force."""
 
     def shown(self) -> dict[str, Any]:
-        """For the administrator."""
+        """Facts for the administrator."""
         return {
             "name": self.name,
             "method": self.known.method,

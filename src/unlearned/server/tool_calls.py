@@ -33,7 +33,7 @@ class Call:
     id: str
 
     def shown(self) -> dict[str, Any]:
-        """As a message holds it."""
+        """The call as a message holds it."""
         function = {"name": self.name, "arguments": self.arguments}
         return {"id": self.id, "type": "function", "function": function}
 

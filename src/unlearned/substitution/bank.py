@@ -28,7 +28,7 @@ class WordSlot:
     """A place where a word stands in tokens of its own: what stands before and behind it in these tokens."""
 
     word: str
-    """As it is written there."""
+    """The word as it is written there."""
 
     before: str = ""
     after: str = ""

@@ -103,5 +103,5 @@ class NameTable:
         return self.hash(squash(word)) in self._rows
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """As they are saved."""
+        """Arrays to save."""
         return {"hashes": self.hashes, "kinds": self.kinds, "skips": self.skips, "ordinary": self.ordinary}

@@ -97,7 +97,7 @@ class Answering:
         self.way, self.request = way, request
         self._texts, self._forbidding = texts, forbidding
         self.engine_id: str = request.request_id
-        """Under which the engine knows it now."""
+        """Id under which the engine knows it now."""
 
         self._asked = 0
         self._carried: dict[str, Any] = {}

@@ -130,7 +130,7 @@ class Enforcer:
 
     @classmethod
     def for_engine(cls, settings: Settings, vllm_config: Any) -> Enforcer:
-        """For what vLLM is about to run; raises `ConfigError` where it cannot be enforced there."""
+        """Make the enforcer for what vLLM is about to run; raises `ConfigError` where it cannot be enforced there."""
         from functools import partial
 
         from transformers import AutoTokenizer
@@ -244,7 +244,7 @@ class Enforcer:
         return CheckedPrompt(corrupted, enforced.digest, embeddings)
 
     def _note(self, prompt: Prompt, checked: CheckedPrompt, given: Given, seconds: float) -> None:
-        """For the log and the administrator."""
+        """Facts for the log and the administrator."""
         record = RECORD.get()
         if record is None:
             return

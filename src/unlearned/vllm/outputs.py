@@ -83,7 +83,7 @@ class EngineAnswers:
         return step
 
     def engine_id(self, request_id: str) -> str:
-        """Under which the engine knows a request now."""
+        """Id under which the engine knows a request now."""
         own = self._by_request.get(request_id)
         return request_id if own is None else own.engine_id
 

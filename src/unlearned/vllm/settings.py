@@ -147,7 +147,7 @@ class Settings:
         os.environ[ENV] = json.dumps(self.json_ready())
 
     def sources(self) -> Sources:
-        """Where artifacts come from."""
+        """The artifacts' sources."""
         return Sources(
             given=tuple(map(Path, self.artifacts)),
             folder=Path(self.artifact_dir) if self.artifact_dir else None,

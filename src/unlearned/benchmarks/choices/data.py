@@ -45,7 +45,7 @@ class Question:
     """Subject and row number in it, from 0."""
 
     subject: str
-    """As the data names it; empty for made-up questions."""
+    """Subject as the data names it; empty for made-up questions."""
 
     text: str
     choices: tuple[str, ...]

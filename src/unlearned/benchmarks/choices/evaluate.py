@@ -30,7 +30,7 @@ class QuestionSet:
     group: str
     header: bool
     questions: Sequence[tuple[int, Question]]
-    """With their place in the set."""
+    """Questions with their place in the set."""
 
     @property
     def name(self) -> str:

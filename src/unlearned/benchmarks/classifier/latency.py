@@ -11,7 +11,7 @@ import torch
 
 from unlearned.benchmarks.classifier.bench import Bench, CachedClassifier, Fitted
 from unlearned.benchmarks.classifier.carriers import filler
-from unlearned.benchmarks.classifier.machine_texts import MACHINE_TEXTS, tokens_of
+from unlearned.benchmarks.classifier.pasted_texts import PASTED_TEXTS, tokens_of
 from unlearned.benchmarks.classifier.results import RowResult, TimeRatio
 from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.base import TextEncoder
@@ -35,7 +35,7 @@ def latency(bench: Bench) -> RowResult:
     long = " ".join(filler(phrases, words, bench.rng("latency")))
     encoder, pairs = scope.classifier.encoder, (SHORT_PAIRS, LONG_PAIRS) if bench.limit is None else (2, 2)
     places = windows(long, 0, len(long))
-    machine = {kind: write(bench.rng("latency", kind)) for kind, write in MACHINE_TEXTS.items()}
+    machine = {kind: write(bench.rng("latency", kind)) for kind, write in PASTED_TEXTS.items()}
     tokens = dict(zip((long, *machine.values()), tokens_of((long, *machine.values())), strict=True))
     steps = 3 + len(machine)
     bench.report("latency", 0, steps)

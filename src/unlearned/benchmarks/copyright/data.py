@@ -54,7 +54,7 @@ class CopyrightData:
 
     out_of_scope: tuple[str, ...]
     instruction: str
-    """In front of the prompt, for the prompting baseline."""
+    """What the prompting baseline puts in front of the prompt."""
 
     sha256: Mapping[str, str]
     """File or set -> SHA-256."""

@@ -60,7 +60,7 @@ class Muse(Benchmark[MuseData]):
         }
 
     def models(self, data: MuseData, work: Work) -> Models:
-        """Those that are named, or trained on all texts and on what stays.
+        """The models that are named, or trained on all texts and on what stays.
 
         Raises:
             DataError: nothing is named, and there is nothing to train on.

@@ -65,7 +65,7 @@ class FinetuneConfig:
     )
 
     weight_decay: float = 0.01
-    """As TOFU has it; of the adapter's weights, since the model's own do not move."""
+    """Weight decay as TOFU has it; of the adapter's weights, since the model's own do not move."""
 
     rank: int = 32
     alpha: int = 64

@@ -50,7 +50,7 @@ class TofuData:
     """Everything that one run needs."""
 
     forget_pairs: tuple[QuestionAnswer, ...]
-    """To be forgotten, in the order of `full`."""
+    """Rows to be forgotten, in the order of `full`."""
 
     retain_pairs: tuple[QuestionAnswer, ...]
     """What the retained model is trained on."""
@@ -133,7 +133,7 @@ def load_tofu(source: str | Path, chosen: TofuSplit) -> TofuData:
 
 
 class _Files:
-    """Where the files are, and what was read."""
+    """The files of TOFU and what was read of them."""
 
     def __init__(self, source: str | Path) -> None:
         self._hub = str(source) == HUB and not Path(source).is_dir()

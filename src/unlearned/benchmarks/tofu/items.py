@@ -70,7 +70,7 @@ class Item:
     """False: all of it is taken over from the start model."""
 
     identical: bool | None = None
-    """For an unchanged prompt that was computed anew: whether answer and losses are those of the start model."""
+    """Whether answer and losses of an unchanged prompt that was computed anew are the start model's."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Item:
@@ -84,7 +84,7 @@ Evaluation = dict[str, list[Item]]
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, list[dict[str, Any]]]:
-    """As JSON has it."""
+    """An evaluation as JSON has it."""
     return {name: [asdict(item) for item in items] for name, items in evaluation.items()}
 
 
@@ -94,7 +94,7 @@ def evaluation_from_json(data: Mapping[str, Any]) -> Evaluation:
 
 
 def as_log(evaluation: Evaluation) -> TofuLog:
-    """In TOFU's published form."""
+    """An evaluation in TOFU's published form."""
     return TofuLog(**{name: _set_log(evaluation[name]) for name in SETS})
 
 
@@ -108,7 +108,7 @@ def leak(generated: str, truth: str, known: str) -> float:
 
 
 def made_item(one: PreparedQuestion, row: TofuQuestion, written: Completion, losses: Losses) -> Item:
-    """From what the model wrote and how probable the answers were."""
+    """Make an item from what the model wrote and how probable the answers were."""
     texts = [written.text] * len(row.truths)
     return Item(
         id=row.id,

@@ -17,10 +17,10 @@ class PreparedQuestion:
 
     question: str
     plain: Prompt
-    """As the start model reads it."""
+    """The prompt as the start model reads it."""
 
     prompt: Prompt
-    """As it is read here: with an instruction in front, perhaps."""
+    """The prompt as this model reads it: with an instruction in front, perhaps."""
 
     input: PromptInput
 

@@ -163,7 +163,7 @@ class Scorer:
         return all(abs(a - b) < allowed + share * b for a, b in zip(tree.means, engine.means, strict=True))
 
     def _one_by_one(self, row: Scored) -> Losses:
-        """By the engine, which knows every model."""
+        """Let the engine score, which knows every model."""
         self._targets(row)
         found = self.engine.log_likelihood([row.input] * len(row.targets), row.targets)
         return Losses(tuple(-float(tokens.double().mean()) for tokens in found), tuple(map(len, found)))
