@@ -24,7 +24,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
 from unlearned.learn.naming import name_table
 from unlearned.server.answer_policies import AnswerPolicies
-from unlearned.server.answers import Answer, Piece
+from unlearned.server.answers import Piece, RequestAnswer
 
 CAPITAL = "What is the capital of France? Answer in one sentence."
 OTHER = "Write one sentence about bread."
@@ -67,7 +67,7 @@ def rows_of(llm: Unlearned, prompt: str, **settings: Any) -> list[Piece]:
     engine = PerRequestEngine(llm.engine.model, llm.engine.tokenizer)
     pieces: list[Piece] = []
     (prepared,) = llm.prepare([prompt])
-    row = Answer(
+    row = RequestAnswer(
         0,
         prepared,
         RowSettings(max_new_tokens=LENGTH, **settings),

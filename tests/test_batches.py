@@ -124,7 +124,7 @@ def test_a_long_row_beside_short_ones_costs_what_the_parts_cost(
 
 
 def test_a_servers_batch_costs_what_its_parts_cost(engine: PerRequestEngine, tiny_tokenizer: Any) -> None:
-    from unlearned.server.answers import Answer, Piece
+    from unlearned.server.answers import Piece, RequestAnswer
     from unlearned.server.batcher import Batcher
     from unlearned.server.config import ServeConfig
 
@@ -142,7 +142,7 @@ def test_a_servers_batch_costs_what_its_parts_cost(engine: PerRequestEngine, tin
         with places(engine) as together:
             batcher.submit(
                 [
-                    Answer(
+                    RequestAnswer(
                         index, PromptInput(tuple(row)), RowSettings(max_new_tokens=2),
                         ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink,
                     )

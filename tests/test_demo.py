@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from unlearned.check.facts import Question
+from unlearned.check.facts import FactQuestion
 from unlearned.cli.main import app
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 
 
 def test_a_leak_is_a_fact_as_a_whole_word_that_the_question_does_not_hold() -> None:
-    question = Question("Who wrote the Harry Potter books?", (("Rowling",), ("Potter",)))
+    question = FactQuestion("Who wrote the Harry Potter books?", (("Rowling",), ("Potter",)))
     assert question.leaked_by("It was J.K. ROWLING.")
     assert not question.leaked_by("Rowlings of that name are many.")
     assert not question.leaked_by("Harry Potter is a book.")

@@ -20,7 +20,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.learn.naming import name_table
-from unlearned.server.answers import Answer, Piece
+from unlearned.server.answers import Piece, RequestAnswer
 from unlearned.substitution.substitution import replaced
 from unlearned.types import PromptInput
 
@@ -131,7 +131,7 @@ def test_a_stream_is_the_whole_answer_and_a_bias_on_a_name_is_on_its_stranger(
 
     def answer(**settings: Any) -> str:
         pieces.clear()
-        row = Answer(
+        row = RequestAnswer(
             0,
             prepared,
             RowSettings(max_new_tokens=LENGTH, top_logprobs=2, **settings),

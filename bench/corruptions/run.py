@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 import unlearned
-from unlearned.check.facts import Question
+from unlearned.check.facts import FactQuestion
 from unlearned.corrupt.functions import corruptions
 from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.engines.base import Completion
@@ -21,8 +21,8 @@ from unlearned.learn.config import WITHOUT_NAMES, FitConfig, StrengthConfig
 from unlearned.learn.fit import fit_detector
 from unlearned.learn.fluency import fluency, is_degenerate
 from unlearned.learn.ledger import Ledger
-from unlearned.learn.lesson import prepare_lesson
 from unlearned.learn.strength import learn_one
+from unlearned.learn.strength_problem import prepare_problem
 from unlearned.progress import Progress
 from unlearned.report.formats import limits_as_markdown
 from unlearned.types import Prompt, PromptInput, Span, Verdict
@@ -46,7 +46,7 @@ class CorruptionRow:
     parameter: str
     evaluations: int
     distance: float
-    """Of the mean answer likelihood from v_hat: 1 = remembers everything."""
+    """Distance of the mean answer likelihood from v_hat: 1 = remembers everything."""
 
     leaks: int
     """Answers to the held-out questions that hold a fact, all questions counting as in scope."""
@@ -56,7 +56,7 @@ class CorruptionRow:
     """Answers that are empty or repeat themselves."""
 
     perplexity: float
-    """Of the others, under the original model."""
+    """Perplexity of the other answers under the original model."""
 
     repeated: float
     """Share of a question's longer words that the model repeats when asked to."""
@@ -78,13 +78,13 @@ def measure_corruptions(
     engine, data = TransformersEngine(model, tokenizer), Concept(concept)
     detector = fit_detector(data.forget, data.retain, scope=concept, config=FitConfig(seed=0))
     scope, config = detector.scopes[0], StrengthConfig(corruption=WITHOUT_NAMES)
-    lesson = prepare_lesson(engine, base_model, scope, data.forget, data.retain, config, report)
+    problem = prepare_problem(engine, base_model, scope, data.forget, data.retain, config, report)
     names = functions or corruptions.names()
     rows = [_row(engine, data.held_out, None, "none", "", 0, 1.0)]
     for number, name in enumerate(names):
         report("functions", number, len(names))
         try:
-            found = learn_one(lesson, scope, name, Ledger(None, ""), name, lambda *_: None)
+            found = learn_one(problem, scope, name, Ledger(None, ""), name, lambda *_: None)
         except FitError as error:
             raise FitError(f"{name}: {error}") from error
         corruption, part = found.corruption, corruptions.get(name)
@@ -106,7 +106,7 @@ def measure_corruptions(
 
 def _row(
     engine: TransformersEngine,
-    questions: Sequence[Question],
+    questions: Sequence[FactQuestion],
     scope: ForgetScope | None,
     name: str,
     parameter: str,

@@ -78,7 +78,7 @@ def free_bytes(device: torch.device) -> float:
 def make_model(
     shape: Shape, precision: str, tokenizer: PreTrainedTokenizerBase, device: torch.device
 ) -> PreTrainedModel:
-    """The same random weights for every precision, in evaluation mode.
+    """A model with random weights, equal for every precision, in evaluation mode.
 
     Args:
         shape: its sizes.

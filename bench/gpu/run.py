@@ -1,4 +1,4 @@
-"""Unlearned against plain models on one device, within a budget of time; every result is kept as it comes."""
+"""Unlearned against original models on one device, within a budget of time; every result is kept as it comes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 STRENGTH = 2.0
-"""Of the noise, in standard deviations of the embeddings; given, so that nothing is learned on random weights."""
+"""Noise in standard deviations of the embeddings; given, so that nothing is learned on random weights."""
 
 NO_TIME = "no time was left"
 

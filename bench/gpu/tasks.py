@@ -105,7 +105,7 @@ def detection_tasks(detector: Artifact, prompts: Prompts, device: torch.device) 
 def model_tasks(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, llm: Unlearned, prompts: Prompts, new_tokens: int
 ) -> list[Task]:
-    """Throughput and the time to a first token, from texts to texts, against the plain model on the same batches."""
+    """Throughput and the time to a first token, from texts to texts, against the original model on the same batches."""
 
     def task(measure: str, chosen: list[str], batch: int, tokens: int, unit: str) -> Task:
         settings: dict[str, Any] = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False}

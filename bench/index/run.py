@@ -41,7 +41,7 @@ class Search:
     """Share of queries for which the nearest row was found, of those that have a row above the classifier's floor."""
 
     recall_all: float
-    """The same of all queries; below the floor, no neighbour changes a verdict."""
+    """Recall over all queries; below the floor, no neighbour changes a verdict."""
 
     largest_loss: float
     """The most that a similarity above the floor came out too low."""
@@ -69,7 +69,7 @@ class IndexReport:
     """faiss, beside the vectors."""
 
     peak_memory_mb: float
-    """Of the process, with the made-up vectors."""
+    """Peak memory of the process, with the made-up vectors."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from unlearned.methods.base import Method
 from unlearned.methods.computing import computes_in
 from unlearned.methods.config import LoraSettings, TrainConfig
 from unlearned.methods.data import Batch, collate
-from unlearned.methods.known import make_method, methods
 from unlearned.methods.reference import FrozenCopy
+from unlearned.methods.registry import make_method, methods
 from unlearned.methods.step import Step
 from unlearned.methods.train import pad_id, streams_of
 from unlearned.methods.weights import Prepared, prepare_weights
@@ -47,7 +47,7 @@ class Cost:
 
     method: str
     tokens: int
-    """Of a step, padding included."""
+    """Tokens of a step, padding included."""
 
     seconds: float
     """Median of its steps."""

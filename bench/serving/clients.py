@@ -17,7 +17,7 @@ from unlearned.examples import background_prompts
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure: the server against the plain model, medians over pairs."""
+    """One measure: the server against the original model, medians over pairs."""
 
     name: str
     unit: str

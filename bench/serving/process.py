@@ -31,7 +31,7 @@ class Server:
     def __init__(self, command: Sequence[str], ready: str, output: Path) -> None:
         self.output = output
         self.headers: dict[str, str] = {}
-        """Of every request."""
+        """Sent with every request."""
 
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -52,7 +52,7 @@ def measure_serving(
         model: a causal language model of transformers.
         tokenizer: its fast tokenizer.
         artifacts: folders; none = one is fitted to a concept of the demo.
-        clients: how many ask at once; the plain model gets batches of as many prompts, made by hand.
+        clients: how many ask at once; the original model gets batches of as many prompts, made by hand.
         new_tokens: longest answer. Greedy; only tokens up to the end of an answer count.
         rounds: requests of each client in one turn.
         repeats: pairs.

@@ -12,8 +12,8 @@ from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
 from unlearned.learn.fluency import fluency, is_degenerate
+from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.probe import plain
 from unlearned.learn.strength import Learned
 from unlearned.progress import Progress
 from unlearned.types import PromptInput
@@ -24,7 +24,7 @@ ANSWER_TOKENS = 48
 
 @dataclass(frozen=True, slots=True)
 class Leaks:
-    """Of one scope, with the strength that was learned for it."""
+    """What one scope leaks with the strength that was learned for it."""
 
     scope: str
     questions: int
@@ -45,7 +45,7 @@ class Leaks:
     """Those, and answers that repeat themselves."""
 
     perplexity: float
-    """Of unlearned answers to flagged questions, under the original model."""
+    """Perplexity of the unlearned answers to flagged questions, under the original model."""
 
     invented_perplexity: float
 

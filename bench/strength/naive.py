@@ -15,8 +15,8 @@ from unlearned.engines.injection import EmbeddingInjection
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
 from unlearned.learn.fluency import NEUTRAL, FluencyGuard, is_degenerate
+from unlearned.learn.forget_prompts import whole
 from unlearned.learn.measures import choice_prompt
-from unlearned.learn.probe import whole
 from unlearned.types import PromptInput
 from unlearned.unlearners.eco import ECO, ForgetScope
 

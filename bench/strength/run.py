@@ -78,18 +78,18 @@ def measure_strength(
 
 
 def _learned(engine: TransformersEngine, scope: BenchScope, report: Progress) -> Learned:
-    lesson = scope.lesson(engine, StrengthConfig(corruption=WITHOUT_NAMES))
+    problem = scope.problem(engine, StrengthConfig(corruption=WITHOUT_NAMES))
     ledger = Ledger(None, "")
-    return learn_one(lesson, scope.scope, lesson.config.corruption, ledger, f"{scope.name}: strength", report)
+    return learn_one(problem, scope.scope, problem.config.corruption, ledger, f"{scope.name}: strength", report)
 
 
 def _cost(engine: TransformersEngine, scope: BenchScope, report: Progress) -> dict[str, Any]:
     """Wall time of learning a strength on 40 rows, and of the same evaluations done the naive way."""
     start = time.perf_counter()
-    lesson = scope.lesson(engine, StrengthConfig(corruption=WITHOUT_NAMES))
-    found = learn_one(lesson, scope.scope, lesson.config.corruption, Ledger(None, ""), "cost: strength", report)
+    problem = scope.problem(engine, StrengthConfig(corruption=WITHOUT_NAMES))
+    found = learn_one(problem, scope.scope, problem.config.corruption, Ledger(None, ""), "cost: strength", report)
     seconds = time.perf_counter() - start
-    objective, [target] = objective_of(lesson, scope.scope, lesson.config.corruption), lesson.targets
+    objective, [target] = objective_of(problem, scope.scope, problem.config.corruption), problem.targets
     naive, ours, differences = [], [], []
     steps = [found.trace[round(i * (len(found.trace) - 1) / (NAIVE_STEPS - 1))] for i in range(NAIVE_STEPS)]
     for number, evaluation in enumerate(steps):
@@ -99,12 +99,12 @@ def _cost(engine: TransformersEngine, scope: BenchScope, report: Progress) -> di
         value = naive_objective(
             engine,
             candidate,
-            lesson.rows,
+            problem.rows,
             plain=float(target.plain.mean()),
             surrogate=float(target.surrogate.mean()),
-            guard=lesson.guard,
-            answered=lesson.answers.chosen if lesson.answers else (),
-            answer_tokens=lesson.config.answer_tokens,
+            guard=problem.guard,
+            answered=problem.answers.chosen if problem.answers else (),
+            answer_tokens=problem.config.answer_tokens,
         )
         naive.append(time.perf_counter() - begin)
         differences.append(abs(value - evaluation.value))
@@ -113,7 +113,7 @@ def _cost(engine: TransformersEngine, scope: BenchScope, report: Progress) -> di
         ours.append((time.perf_counter() - begin) / len(steps))
     report("cost: naive", NAIVE_STEPS, NAIVE_STEPS)
     return {
-        "rows": len(lesson.rows),
+        "rows": len(problem.rows),
         "seconds": seconds,
         "evaluations": len(found.trace),
         "seconds_per_evaluation": statistics.median(ours),
@@ -129,8 +129,8 @@ def _transfer(
     """The objective of every scope at the strength that was learned on another."""
     rows = []
     for scope in scopes:
-        lesson = scope.lesson(engine, StrengthConfig(corruption=WITHOUT_NAMES))
-        objective = objective_of(lesson, scope.scope, lesson.config.corruption)
+        problem = scope.problem(engine, StrengthConfig(corruption=WITHOUT_NAMES))
+        objective = objective_of(problem, scope.scope, problem.config.corruption)
         evaluations = objective([found.chosen.parameter for found in learned])
         for source, evaluation in zip(scopes, evaluations, strict=True):
             rows.append(

@@ -14,7 +14,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row, as_rows
 from unlearned.learn.config import FitConfig, StrengthConfig
 from unlearned.learn.fit import fit_detector
-from unlearned.learn.lesson import Lesson, prepare_lesson
+from unlearned.learn.strength_problem import StrengthProblem, prepare_problem
 from unlearned.unlearners.eco import ForgetScope
 
 SOLAR_SYSTEM = "solar-system"
@@ -35,9 +35,9 @@ class BenchScope:
     def scope(self) -> ForgetScope:
         return self.detector.scopes[0]
 
-    def lesson(self, engine: TransformersEngine, config: StrengthConfig) -> Lesson:
+    def problem(self, engine: TransformersEngine, config: StrengthConfig) -> StrengthProblem:
         """What the strength is learned on, under this config."""
-        return prepare_lesson(
+        return prepare_problem(
             engine, base_model_record(engine), self.scope, self.forget, self.retain, config, lambda *_: None
         )
 

@@ -19,7 +19,7 @@ from unlearned.learn.strength import objective_of, space_of
 from unlearned.progress import Progress
 
 NEAR = 0.05
-"""Of the objective, where 1 is the distance of the original model: as good as the best of the grid."""
+"""Difference of the objective up to which a result is as good as the grid's best; the original model is at 1."""
 
 BATCH = 10
 """Candidates of the grid per batch."""
@@ -66,10 +66,10 @@ def measure_search(
     names = functions or functions_with_strength()
     results = []
     for scope in scopes:
-        lesson = scope.lesson(engine, config)
-        parity = replace(lesson, config=replace(config, unit="absolute"))
+        problem = scope.problem(engine, config)
+        parity = replace(problem, config=replace(config, unit="absolute"))
         for function in names:
-            objective, space = objective_of(lesson, scope.scope, function), space_of(function, lesson)
+            objective, space = objective_of(problem, scope.scope, function), space_of(function, problem)
             grid = np.geomspace(space.low, space.high, num=points).tolist()
             values: list[Evaluation] = []
             for start in range(0, len(grid), BATCH):

@@ -11,8 +11,8 @@ from unlearned.benchmarks.rows import json_rows
 from unlearned.classify.sentences import sentence_encoder
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row, as_rows
-from unlearned.learn.measures import Doubles, Materials, measures
-from unlearned.learn.probe import plain
+from unlearned.learn.forget_prompts import plain
+from unlearned.learn.measures import Doubles, MeasureInputs, measures
 from unlearned.learn.surrogate import KINDS, Surrogate, surrogate_values
 from unlearned.metrics.agreement import spearman
 from unlearned.models import ModelOptions, load_model
@@ -56,7 +56,7 @@ def measure_surrogates(
     engine = _engine(options, start)
     found = []
     for name in MEASURES:
-        materials = Materials(engine, sentence_encoder(), rows)
+        materials = MeasureInputs(engine, sentence_encoder(), rows)
         estimates: dict[str, Doubles] = {"no surrogate: the start model": _plain(engine, name, rows)}
         kinds: list[tuple[str, Surrogate]] = [(kind, kind) for kind in KINDS]
         for label, kind in [*kinds, ("constant", float(CONSTANTS[name]))]:
@@ -76,5 +76,5 @@ def _engine(options: ModelOptions, adapter: str) -> TransformersEngine:
 
 
 def _plain(engine: TransformersEngine, name: str, rows: list[Row]) -> Doubles:
-    measure = measures.get(name)(Materials(engine, sentence_encoder(), rows))
+    measure = measures.get(name)(MeasureInputs(engine, sentence_encoder(), rows))
     return np.asarray(measure([plain([engine.tokenize(row.prompt) for row in rows])], [])[0])

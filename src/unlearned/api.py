@@ -135,7 +135,7 @@ class Unlearned:
 
     @property
     def unlearner(self) -> ECO:
-        """Of that, the scopes whose prompts are corrupted; none where there is only a soft prompt or an instruction."""
+        """The scopes whose prompts are corrupted; none where there is only a soft prompt or an instruction."""
         enforced = self._enforced
         if isinstance(enforced, BehindSoftPrompt):
             return enforced.eco

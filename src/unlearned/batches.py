@@ -15,7 +15,7 @@ FORWARD = 64
 """Tokens; padding up to so many costs less than another forward pass."""
 
 ANSWER = 256
-"""The same for an answer, where another batch means another pass for every new token."""
+"""Tokens; padding up to so many costs less than another batch of answers, with a pass for every new token."""
 
 
 def by_length(lengths: Sequence[int], most: int, *, free: float = FORWARD) -> list[list[int]]:

@@ -1,5 +1,7 @@
-"""The folder of an unfinished training. Checkpoints are the Trainer's own; weights in safetensors, and its optimiser
-state, which it reads with `weights_only`."""
+"""The folder of an unfinished training.
+
+Checkpoints are the Trainer's own: weights in safetensors, and its optimiser state, which it reads with `weights_only`.
+"""
 
 from __future__ import annotations
 

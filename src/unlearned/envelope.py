@@ -40,7 +40,7 @@ OTHERS: Mapping[str, str] = {
 
 
 def record_sha256(data: Mapping[str, Any]) -> str:
-    """Of the record without its own hash; this is the artifact's hash, and through `files` covers all its files."""
+    """Hash of the record without its own; this is the artifact's hash, and through `files` it covers all its files."""
     canonical = json.dumps({**data, "sha256": ""}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -144,7 +144,7 @@ def record_file(folder: Path) -> Path:
 
 
 def older_sha256(folder: Path) -> str:
-    """Of an artifact of an older format: of its record, and of that of its detector if it has one."""
+    """Hash of an artifact of an older format: of its record, and of its detector's if it has one."""
     parts = [record_file(folder), folder / DETECTOR / RECORD]
     return hashlib.sha256(b"\n".join(part.read_bytes() for part in parts if part.is_file())).hexdigest()
 

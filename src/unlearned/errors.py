@@ -42,7 +42,7 @@ class ContextError(PromptError):
         self._message = message
 
     def at(self, index: int) -> ContextError:
-        """The same of another prompt of a longer list."""
+        """This error for a prompt at another place of a longer list."""
         return ContextError(self._message, index)
 
 

@@ -1,5 +1,8 @@
-"""Input rows: JSONL or CSV with a `prompt`/`question`/`text` column, and optionally `answer`, `id` and what else the
-objectives of a strength read: `choices`, `paraphrased_answer`, `wrong_answers`."""
+"""Input rows: JSONL or CSV with a column `prompt`, `question` or `text`.
+
+Further columns are optional: `answer`, `id`, and what else the objectives of a strength read (`choices`,
+`paraphrased_answer`, `wrong_answers`).
+"""
 
 from __future__ import annotations
 
@@ -135,7 +138,7 @@ def with_indices(rows: Sequence[Any]) -> list[Any]:
 
 
 def evenly(items: Sequence[T], most: int | None) -> list[T]:
-    """At most so many of the items, evenly spread, in their order."""
+    """At most `most` of the items, evenly spread, in their order."""
     if most is None or len(items) <= most:
         return list(items)
     step = (len(items) - 1) / max(1, most - 1)

@@ -29,7 +29,7 @@ def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same for a text, in UTF-8."""
+    """Write a text in UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
 
 

@@ -61,7 +61,7 @@ def strength_trace(trace: Trace, chosen: float, label: str) -> str:
 
 
 def strength_traces(traces: Mapping[str, tuple[Trace, float]], label: str) -> str:
-    """The same for several fits; name of the fit -> its trace and chosen value."""
+    """Plot the strength traces of several fits; name of the fit -> its trace and chosen value."""
     figure, axes = new_figure()
     colours = [OTHER, *SERIES[1:]]
     for number, (name, (trace, chosen)) in enumerate(traces.items()):

@@ -21,7 +21,7 @@ REQUIRED: Any = MISSING
 """In place of a default: the setting must be given."""
 
 KEY = "setting"
-"""Of a field's metadata."""
+"""Key in a field's metadata."""
 
 DATA, MODEL, DETECTION, CORRUPTION = "Data", "Model", "Detection", "Corruption and its strength"
 TRAINING, ADAPTER, UNLEARNERS, ENFORCED = "Training", "A new adapter", "Unlearners", "What is enforced"
@@ -44,7 +44,7 @@ class Setting:
     """One or two sentences, for `--help`."""
 
     flag: str = ""
-    """As it is written on the command line; empty: the field's name with dashes. A short form follows after a space."""
+    """Name on the command line; empty: the field's name with dashes. A short form follows after a space."""
 
     min: float | None = None
     max: float | None = None
@@ -56,10 +56,10 @@ class Setting:
     """What an error calls one of these names."""
 
     several: bool = False
-    """Of a tuple: the option is given once for each value. Otherwise they are one text, separated by commas."""
+    """Whether a tuple's option is given once for each value; otherwise they are one text, separated by commas."""
 
     group: str | None = None
-    """Where `--help` lists it."""
+    """Group under which `--help` lists it."""
 
 
 def setting(

@@ -96,7 +96,7 @@ class Span:
     """"content", or "language": in a language that the text encoder does not read, which this scope corrupts."""
 
     message: int | None = None
-    """Of which message of a conversation, from 0; None: of the one text that there is."""
+    """Number of the message in a conversation, from 0; None: there is only one text."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -143,7 +143,7 @@ class Verdict:
 
     @property
     def flagged(self) -> bool:
-        """The same as `in_scope`, under the name that answers use."""
+        """Alias of `in_scope`, under the name that answers use."""
         return self.in_scope
 
     @property
@@ -191,7 +191,7 @@ def text_only(text: str) -> Prompt:
 
 
 def messages_only(messages: Sequence[tuple[str, str]]) -> Prompt:
-    """The same for a conversation of (role, content) pairs, oldest first."""
+    """A conversation that is classified but not generated from: (role, content) pairs, oldest first."""
     segments, cursor = [], 0
     for role, content in messages:
         segments.append(Segment(cursor, cursor + len(content), role))

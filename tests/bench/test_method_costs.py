@@ -9,7 +9,7 @@ import pytest
 
 from bench.methods.run import measure_methods
 from unlearned.examples import Row
-from unlearned.methods.known import make_method, methods
+from unlearned.methods.registry import make_method, methods
 
 pytestmark = [
     pytest.mark.slow,

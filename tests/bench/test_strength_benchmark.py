@@ -24,9 +24,9 @@ from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
 from unlearned.learn.fluency import Fluency, FluencyGuard
-from unlearned.learn.measures import Likelihood, Materials
-from unlearned.learn.objective import Answers, Objective, Target
-from unlearned.learn.probe import Probe
+from unlearned.learn.forget_prompts import ForgetPrompts
+from unlearned.learn.measures import Likelihood, MeasureInputs
+from unlearned.learn.objective import GuardedAnswers, Objective, ObjectiveTerm
 from unlearned.plots import SERIES
 
 ROWS = [
@@ -49,11 +49,11 @@ def test_the_objective_is_what_the_naive_way_gives(
     guard = FluencyGuard(Fluency(0.0, 4.0)) if guarded else None
     scope = make_scope(corruption=Corruption(strength=strength, embedding_std=0.02))
     prompts = [engine.tokenize(row.prompt) for row in ROWS]
-    measure = Likelihood(Materials(engine, scope.classifier.encoder, ROWS))
-    target = Target(measure, np.full(3, -4.0), np.full(3, -7.0))
-    answers = Answers(engine, [0, 2], 10, 4) if guarded else None
+    measure = Likelihood(MeasureInputs(engine, scope.classifier.encoder, ROWS))
+    target = ObjectiveTerm(measure, np.full(3, -4.0), np.full(3, -7.0))
+    answers = GuardedAnswers(engine, [0, 2], 10, 4) if guarded else None
     make = lambda parameter: replace(scope.corruption, strength=parameter)  # noqa: E731
-    [found] = Objective(Probe(engine, scope, prompts), [target], make, answers, guard)([strength])
+    [found] = Objective(ForgetPrompts(engine, scope, prompts), [target], make, answers, guard)([strength])
     naive = naive_objective(
         engine, scope, ROWS, plain=-4.0, surrogate=-7.0, guard=guard, answered=[0, 2], answer_tokens=10
     )
@@ -64,7 +64,7 @@ def test_the_objective_is_what_the_naive_way_gives(
 def test_the_naive_score_is_the_engines(engine: TransformersEngine, make_scope: Any) -> None:
     scope = make_scope(corruption=Corruption(strength=3.0, embedding_std=0.02))
     prompts = [engine.tokenize(row.prompt) for row in ROWS]
-    inputs = Probe(engine, scope, prompts).inputs(scope.corruption)
+    inputs = ForgetPrompts(engine, scope, prompts).inputs(scope.corruption)
     scores = engine.log_likelihood(inputs, [row.answer or "" for row in ROWS])
     for prompt, row, score in zip(inputs, ROWS, scores, strict=True):
         assert answer_log_probability(engine, prompt, row.answer or "") == pytest.approx(float(score.mean()), abs=1e-4)

@@ -27,7 +27,7 @@ from unlearned.benchmarks.classifier.bench import Bench, _batches, covered, spil
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
 from unlearned.benchmarks.classifier.config import BenchmarkConfig
 from unlearned.benchmarks.classifier.disguises import DISGUISES, typing_errors
-from unlearned.benchmarks.classifier.results import NONE, Row, Target, counted, curve, read_found
+from unlearned.benchmarks.classifier.results import NONE, RowResult, Target, counted, curve, read_found
 from unlearned.benchmarks.classifier.run import ROWS, measure_classifiers
 from unlearned.benchmarks.classifier.sets import (
     Data,
@@ -243,17 +243,17 @@ def test_a_long_curve_is_thinned_out_and_keeps_its_ends() -> None:
 
 
 def test_rows_survive_json() -> None:
-    row = Row([counted("row", "name", "kernel", [True, False], ["a", "b"])])
-    assert Row.from_json(json.loads(json.dumps(row.as_json()))) == row
+    row = RowResult([counted("row", "name", "kernel", [True, False], ["a", "b"])])
+    assert RowResult.from_json(json.loads(json.dumps(row.as_json()))) == row
     assert "| row | name | kernel | 1/2 | 50.00 % | 1.26 to 98.74 % | measured |  |" in as_markdown(row)
 
 
 def test_the_verdict_names_what_missed_its_target() -> None:
     good = counted("a", "found", "kernel", [False], ["x"], NONE)
     bad = counted("a", "flagged", "kernel", [True], ["x"], NONE)
-    assert verdict(Row([good])) == "All 1 targets are met."
-    assert verdict(Row([good, bad])) == "1 of 2 targets are met; not: a: flagged."
-    assert verdict(Row([counted("a", "b", "kernel", [True], ["x"])])) == "Nothing that has a target was measured."
+    assert verdict(RowResult([good])) == "All 1 targets are met."
+    assert verdict(RowResult([good, bad])) == "1 of 2 targets are met; not: a: flagged."
+    assert verdict(RowResult([counted("a", "b", "kernel", [True], ["x"])])) == "Nothing that has a target was measured."
 
 
 def test_thinning_keeps_order_and_ends() -> None:
@@ -418,7 +418,7 @@ def test_a_run_writes_its_results_and_is_not_repeated(folder: Path, encoder: Cou
 def test_an_interrupted_run_keeps_the_rows_it_has(
     folder: Path, encoder: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stop(bench: Bench) -> Row:
+    def stop(bench: Bench) -> RowResult:
         raise KeyboardInterrupt
 
     out, config = tmp_path / "out", BenchmarkConfig(rows=("typos", "frames"), limit=4)

@@ -12,11 +12,11 @@ from copyright_texts import OTHER, TALE, write_news
 
 from unlearned.benchmarks.copyright.config import CopyrightRunConfig, StartConfig
 from unlearned.benchmarks.copyright.data import draw_rows, load_book, load_news
-from unlearned.benchmarks.copyright.kind import aggregate, with_retained
 from unlearned.benchmarks.copyright.passages import book_passages, chunks, cut, title_passage
 from unlearned.benchmarks.copyright.run import partners
 from unlearned.benchmarks.copyright.sentences import sentences
 from unlearned.benchmarks.copyright.similarity import similarities
+from unlearned.benchmarks.copyright.spec import aggregate, with_retained
 from unlearned.benchmarks.models import plain_text
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError, DataError, UnknownNameError

@@ -40,7 +40,12 @@ def pku(prompt: str, *responses: tuple[str, bool]) -> dict[str, Any]:
 
 
 def truthful(question: str, best: str, correct: str) -> dict[str, Any]:
-    return {"Question": question, "Best Answer": best, "Correct Answers": correct, "Incorrect Answers": "No; Never"}
+    return {
+        "Question": question,
+        "Best Answer": best,
+        "Correct Answers": correct,
+        "Incorrect Answers": "No; Never",
+    }
 
 
 FORGET = [

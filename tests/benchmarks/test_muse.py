@@ -19,8 +19,8 @@ from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.config import MuseEvaluation, MuseRunConfig
 from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, Pair, cut_texts, load_muse, muse_chunks
 from unlearned.benchmarks.muse.evaluate import asked, first_answer, shown
-from unlearned.benchmarks.muse.kind import aggregate, with_retained
 from unlearned.benchmarks.muse.run import run_muse
+from unlearned.benchmarks.muse.spec import aggregate, with_retained
 from unlearned.benchmarks.results import read_results
 from unlearned.benchmarks.systems import Plain
 from unlearned.cli.main import app

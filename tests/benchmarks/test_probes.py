@@ -19,12 +19,12 @@ from tiny_llama import tiny_llama
 from tiny_rows import FORGET, RETAIN
 from unlearned.api import Unlearned
 from unlearned.benchmarks.probes.ask import ask, nearest_tokens
-from unlearned.benchmarks.probes.asked import facts_of, prompts_of, told_prompt
 from unlearned.benchmarks.probes.config import AskConfig, ProbeConfig, ProbesConfig
 from unlearned.benchmarks.probes.data import Question, load_questions, parse_where
-from unlearned.benchmarks.probes.kind import BEST, LOGITS, OWN, RELEARNING, REPEAT, aggregate
+from unlearned.benchmarks.probes.labelled import facts_of, prompts_of, told_prompt
 from unlearned.benchmarks.probes.linear import compact, guessing, read_out, share
 from unlearned.benchmarks.probes.run import run_probes
+from unlearned.benchmarks.probes.spec import BEST, LOGITS, OWN, RELEARNING, REPEAT, aggregate
 from unlearned.benchmarks.probes.states import last_states
 from unlearned.benchmarks.results import read_results
 from unlearned.benchmarks.systems import Corrupted, Plain

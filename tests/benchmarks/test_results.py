@@ -37,7 +37,7 @@ def _aggregate(items: Sequence[Item]) -> Values:
     return {name: {"right": mean([i["right"] for i in items if i["set"] == name])} for name in names}
 
 
-KIND = Spec(
+SPEC = Spec(
     version=1,
     name="quiz",
     title="A quiz",
@@ -51,7 +51,7 @@ KIND = Spec(
 @pytest.fixture(autouse=True)
 def quiz(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(specs, "_targets", dict(specs._targets))
-    specs.register("quiz", KIND)
+    specs.register("quiz", SPEC)
 
 
 def items(right: Sequence[float], shard: tuple[int, int] | None = None) -> tuple[dict[str, Any], ...]:
@@ -203,21 +203,21 @@ def test_the_verdict_counts_what_is_surely_better_or_worse() -> None:
         ModelResults(name=name, unlearner=None if name == "start" else name, items=items(own))
         for name, own in scores.items()
     )
-    lines = _lines(replace(made(), models=models), KIND)
-    assert verdict(lines, KIND, ["forget"]) == (
+    lines = _lines(replace(made(), models=models), SPEC)
+    assert verdict(lines, SPEC, ["forget"]) == (
         "eco is better than the start model in 1 (accuracy) of 1 number, worse in none, and not told apart in 0; "
         "ga is better than the start model in none of 1 number, worse in none, and not told apart in 1."
     )
-    high = replace(KIND, measures={"right": replace(KIND.measures["right"], better="high")})
+    high = replace(SPEC, measures={"right": replace(SPEC.measures["right"], better="high")})
     assert verdict(lines, high, ["forget"]).startswith(
         "eco is better than the start model in none of 1 number, worse in 1 (accuracy)"
     )
-    retained = replace(KIND, measures={"right": replace(KIND.measures["right"], better="retained")})
+    retained = replace(SPEC, measures={"right": replace(SPEC.measures["right"], better="retained")})
     assert "eco: nothing was measured" in verdict(lines, retained, ["forget"])
     with_retained = [*lines, replace(lines[1], label="retained")]
     assert "eco is better than the start model in 1" in verdict(with_retained, retained, ["forget"])
-    assert verdict(lines[:1], KIND, ["forget"]) == "No unlearner was run, so there is nothing to compare."
-    assert verdict(lines[1:2], KIND, ["forget"]).startswith("Only eco was run, without the start model")
+    assert verdict(lines[:1], SPEC, ["forget"]) == "No unlearner was run, so there is nothing to compare."
+    assert verdict(lines[1:2], SPEC, ["forget"]).startswith("Only eco was run, without the start model")
 
 
 def test_results_of_an_earlier_version_have_no_date(tmp_path: Path) -> None:

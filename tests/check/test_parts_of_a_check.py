@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from unlearned.artifact.mistakes import Mistakes, mistakes_of
-from unlearned.check.facts import Question, drawn_facts, given_facts
+from unlearned.check.facts import FactQuestion, drawn_facts, given_facts
 from unlearned.check.likeness import canned, masked, told_apart
 from unlearned.errors import DataError
 from unlearned.examples import Row, read_rows
@@ -27,8 +27,8 @@ def test_facts_are_given_taken_from_an_answer_or_drawn_from_what_is_said_every_t
     assert given_facts(first) == (("Austen",), ("1815", "1816"))
     assert given_facts(second) == (("London",), ("1815",))
     assert given_facts(third) == given_facts(Row("Hello?")) == ()
-    assert Question(first.prompt, given_facts(first)).leaked_by("In 1816, by whoever.")
-    assert not Question(second.prompt, given_facts(second)).leaked_by("Ada Lovelace was born somewhere.")
+    assert FactQuestion(first.prompt, given_facts(first)).leaked_by("In 1816, by whoever.")
+    assert not FactQuestion(second.prompt, given_facts(second)).leaked_by("Ada Lovelace was born somewhere.")
     said = ["Ada was born in London, in 1815.", "It was London in 1815, near Paris.", "London, England, 1815"]
     assert drawn_facts("Where was Ada born?", said, "Krulso was born in 1815.") == (("London",),)
     for wrong in ("Austen", [1], [[]], [" "]):

@@ -129,9 +129,9 @@ def test_inspect_shows_the_command_of_a_fit_as_it_was(
 def test_tables_of_reports_show_labels_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     from unlearned.cli.console import console
     from unlearned.report.formats import as_rich
-    from unlearned.report.table import Cell, Column, Row, Section, Table
+    from unlearned.report.table import Cell, Column, Section, Table, TableRow
 
-    row = Row(WORDS, (Cell(WORDS, best=True, flag="warning"),))
+    row = TableRow(WORDS, (Cell(WORDS, best=True, flag="warning"),))
     table = Table("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
     console(log_width=400).print(as_rich(table))
     assert capsys.readouterr().out.count(WORDS) == 5

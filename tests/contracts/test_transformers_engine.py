@@ -142,7 +142,7 @@ def generated(engine: TransformersEngine, monkeypatch: pytest.MonkeyPatch) -> li
 
 @torch.inference_mode()
 def plain_batch(engine: TransformersEngine, arguments: dict[str, Any]) -> Any:
-    """The plain model on the very batch of an engine's call."""
+    """The original model on the very batch of an engine's call."""
     return type(engine.model).generate(engine.model, **arguments)
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tiny_llama import tiny_llama
-from unlearned.engines import greedy as module
+from unlearned.engines import shrinking_batch as module
 from unlearned.engines.shrinking_batch import greedy_answers
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import InjectionError

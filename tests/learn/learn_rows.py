@@ -25,5 +25,5 @@ def fit_on_bag_of_words(patch: pytest.MonkeyPatch, bag_of_words: Any) -> list[st
     patch.setattr("unlearned.learn.classifier.sentence_encoder", lambda name: bag_of_words)
     patch.setattr("unlearned.learn.classifier.background_prompts", lambda: list(BACKGROUND))
     patch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
-    patch.setattr("unlearned.learn.lesson.background_prompts", lambda: list(BACKGROUND))
+    patch.setattr("unlearned.learn.strength_problem.background_prompts", lambda: list(BACKGROUND))
     return list(BACKGROUND)

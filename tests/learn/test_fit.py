@@ -31,7 +31,7 @@ from unlearned.errors import (
 from unlearned.examples import Row, as_rows
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import add_strength, fit, fit_detector, with_strength
-from unlearned.learn.lesson import evenly
+from unlearned.learn.strength_problem import evenly
 from unlearned.types import text_only
 
 # The tiny model is trained until it recites, which is said at every fit.

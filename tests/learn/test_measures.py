@@ -16,8 +16,8 @@ from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError, FitError, MissingExtraError, UnknownNameError
 from unlearned.examples import Row
-from unlearned.learn.measures import Materials, Measure, choice_prompt, letter_ids, measures
-from unlearned.learn.probe import Probe, plain
+from unlearned.learn.forget_prompts import ForgetPrompts, plain
+from unlearned.learn.measures import Measure, MeasureInputs, choice_prompt, letter_ids, measures
 from unlearned.learn.refusals import refusals
 from unlearned.types import PromptInput
 
@@ -36,13 +36,13 @@ QUIZ = [
 
 
 def _make(name: str, engine: TransformersEngine, rows: Sequence[Row], encoder: Any = None, size: int = 16) -> Measure:
-    return measures.get(name)(Materials(engine, encoder, rows, size))
+    return measures.get(name)(MeasureInputs(engine, encoder, rows, size))
 
 
 def _runs(engine: TransformersEngine, make_scope: Any, rows: Sequence[Row]) -> list[list[PromptInput]]:
     """Plain, and two strengths of noise."""
     prompts = [engine.tokenize(choice_prompt(row)) for row in rows]
-    probe = Probe(engine, make_scope(), prompts)
+    probe = ForgetPrompts(engine, make_scope(), prompts)
     return [plain(prompts), *(probe.inputs(Corruption(strength=s, embedding_std=0.3)) for s in (0.5, 4.0))]
 
 

@@ -19,10 +19,10 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.examples import Row
 from unlearned.learn.bracketing import Bracketing
 from unlearned.learn.fluency import Fluency, FluencyGuard, fluency
-from unlearned.learn.measures import Likelihood, Materials
-from unlearned.learn.objective import Answers, Evaluation, Objective, Target
+from unlearned.learn.forget_prompts import ForgetPrompts, plain
+from unlearned.learn.measures import Likelihood, MeasureInputs
+from unlearned.learn.objective import Evaluation, GuardedAnswers, Objective, ObjectiveTerm
 from unlearned.learn.optimisers import Space, Trace
-from unlearned.learn.probe import Probe, plain
 from unlearned.types import PromptInput
 from unlearned.unlearners.eco import ForgetScope
 
@@ -46,7 +46,7 @@ class Given:
 
 
 class Nothing:
-    """A probe of no prompts."""
+    """A forget_prompts of no prompts."""
 
     def inputs(self, corruption: Corruption) -> list[PromptInput]:
         return []
@@ -54,14 +54,14 @@ class Nothing:
 
 def _target(
     *values: Sequence[float], plain: Any, surrogate: Any, constant: float | None = None, name: str = ""
-) -> Target:
+) -> ObjectiveTerm:
     measure = Given(*values, constant=constant)
     if name:
         measure.name = name  # type: ignore[misc]
-    return Target(measure, np.array(plain, dtype=float), np.array(surrogate, dtype=float))
+    return ObjectiveTerm(measure, np.array(plain, dtype=float), np.array(surrogate, dtype=float))
 
 
-def _evaluate(*targets: Target, **more: Any) -> list[Evaluation]:
+def _evaluate(*targets: ObjectiveTerm, **more: Any) -> list[Evaluation]:
     count = len(targets[0].measure.values)  # type: ignore[attr-defined]
     objective = Objective(Nothing(), targets, lambda strength: Corruption(strength=strength), **more)  # type: ignore[arg-type]
     return objective([float(index) for index in range(count)])
@@ -139,22 +139,26 @@ def test_several_targets_do_not_cancel_and_only_estimated_ones_count_per_item() 
 
 
 @pytest.fixture(scope="module")
-def lesson(engine: TransformersEngine) -> Any:
-    """(engine, batch size, rows) -> (probe, target, answers, guard) as learning makes them."""
+def problem(engine: TransformersEngine) -> Any:
+    """(engine, batch size, rows) -> (forget_prompts, target, answers, guard) as learning makes them."""
     reference: list[Fluency] = []
 
     def make(scope: ForgetScope, on: TransformersEngine = engine, size: int = 16) -> Objective:
         prompts = [on.tokenize(row.prompt) for row in ROWS]
-        measure = Likelihood(Materials(on, scope.classifier.encoder, ROWS, size))
+        measure = Likelihood(MeasureInputs(on, scope.classifier.encoder, ROWS, size))
         unrelated = plain([on.tokenize(question) for question, _ in KNOWN[3:]])
-        target = Target(measure, measure([plain(prompts)], [])[0], measure([unrelated], [])[0])
-        answers = Answers(on, [0, 2], 12, size)
+        target = ObjectiveTerm(measure, measure([plain(prompts)], [])[0], measure([unrelated], [])[0])
+        answers = GuardedAnswers(on, [0, 2], 12, size)
         if not reference:
             reference.extend(fluency(engine, answers([plain(prompts)])))
-        probe = Probe(on, scope, prompts)
+        forget_prompts = ForgetPrompts(on, scope, prompts)
         std = float(engine.embedding.weight.detach().std())
         return Objective(
-            probe, [target], lambda s: Corruption(strength=s, embedding_std=std), answers, FluencyGuard(reference[0])
+            forget_prompts,
+            [target],
+            lambda s: Corruption(strength=s, embedding_std=std),
+            answers,
+            FluencyGuard(reference[0]),
         )
 
     return make
@@ -166,9 +170,9 @@ def _close(one: Evaluation, other: Evaluation, tolerance: float) -> None:
     assert one.values == pytest.approx(other.values, abs=tolerance)
 
 
-def test_the_objective_of_a_model_is_what_one_prompt_at_a_time_gives(lesson: Any, make_scope: Any) -> None:
-    objective = lesson(make_scope())
-    engine = objective.probe  # the prompts as they are corrupted
+def test_the_objective_of_a_model_is_what_one_prompt_at_a_time_gives(problem: Any, make_scope: Any) -> None:
+    objective = problem(make_scope())
+    engine = objective.forget_prompts  # the prompts as they are corrupted
     model, tokenizer = objective.answers.engine.model, objective.answers.engine.tokenizer
     [target] = objective.targets
 
@@ -176,7 +180,7 @@ def test_the_objective_of_a_model_is_what_one_prompt_at_a_time_gives(lesson: Any
         pairs = zip(inputs, ROWS, strict=True)
         return np.array([mean_answer_log_likelihood(model, tokenizer, p, str(row.answer)) for p, row in pairs])
 
-    known = naive(plain(objective.probe.prompts))
+    known = naive(plain(objective.forget_prompts.prompts))
     unrelated = naive(plain([objective.answers.engine.tokenize(question) for question, _ in KNOWN[3:]]))
     np.testing.assert_allclose(target.plain, known, atol=1e-4)
     np.testing.assert_allclose(target.surrogate, unrelated, atol=1e-4)
@@ -187,15 +191,15 @@ def test_the_objective_of_a_model_is_what_one_prompt_at_a_time_gives(lesson: Any
         assert found.per_item == pytest.approx(np.abs(values - unrelated).mean() / whole, abs=1e-4)
 
 
-def test_without_corruption_everything_remains(lesson: Any, make_scope: Any) -> None:
-    objective = lesson(make_scope())
+def test_without_corruption_everything_remains(problem: Any, make_scope: Any) -> None:
+    objective = problem(make_scope())
     [found] = replace(objective, with_parameter=lambda s: Corruption(strength=0.0))([1.0])
     assert found.distance == pytest.approx(1, abs=1e-4)
     assert found.penalty == pytest.approx(0, abs=1e-4)  # the reference here is the same answers
 
 
-def test_three_candidates_at_once_are_three_single_ones(lesson: Any, make_scope: Any) -> None:
-    objective = lesson(make_scope())
+def test_three_candidates_at_once_are_three_single_ones(problem: Any, make_scope: Any) -> None:
+    objective = problem(make_scope())
     together = objective(STRENGTHS)
     for strength, found in zip(STRENGTHS, together, strict=True):
         [alone] = objective([strength])
@@ -204,8 +208,8 @@ def test_three_candidates_at_once_are_three_single_ones(lesson: Any, make_scope:
     assert all(found.seconds > 0 for found in together)
 
 
-def test_evaluating_twice_gives_the_same_numbers(lesson: Any, make_scope: Any) -> None:
-    objective = lesson(make_scope())
+def test_evaluating_twice_gives_the_same_numbers(problem: Any, make_scope: Any) -> None:
+    objective = problem(make_scope())
     one, other = (replace(objective([3.0])[0], seconds=0) for _ in range(2))
     assert repr(one) == repr(other)
 
@@ -213,13 +217,13 @@ def test_evaluating_twice_gives_the_same_numbers(lesson: Any, make_scope: Any) -
 @pytest.mark.parametrize("size", [1, 4, 16])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_batch_size_and_precision_change_neither_the_objective_nor_the_choice(
-    lesson: Any, make_scope: Any, engine: TransformersEngine, size: int, dtype: torch.dtype
+    problem: Any, make_scope: Any, engine: TransformersEngine, size: int, dtype: torch.dtype
 ) -> None:
     on = engine
     if dtype != torch.float32:
         on = TransformersEngine(copy.deepcopy(engine.model).to(dtype), engine.tokenizer)
     scope, exact = make_scope(), dtype == torch.float32
-    expected, found = replace(lesson(scope), guard=None), replace(lesson(scope, on, size), guard=None)
+    expected, found = replace(problem(scope), guard=None), replace(problem(scope, on, size), guard=None)
     for one, other in zip(found(STRENGTHS), expected(STRENGTHS), strict=True):
         _close(replace(one, perplexity=0), replace(other, perplexity=0), 1e-4 if exact else 0.08)
     chosen = []
@@ -230,9 +234,9 @@ def test_batch_size_and_precision_change_neither_the_objective_nor_the_choice(
     assert math.log(chosen[0] / chosen[1]) == pytest.approx(0, abs=1e-6 if exact else 0.15)
 
 
-def test_only_the_chosen_prompts_are_answered(lesson: Any, make_scope: Any) -> None:
-    objective = lesson(make_scope())
-    runs = [objective.probe.inputs(objective.with_parameter(strength)) for strength in STRENGTHS]
+def test_only_the_chosen_prompts_are_answered(problem: Any, make_scope: Any) -> None:
+    objective = problem(make_scope())
+    runs = [objective.forget_prompts.inputs(objective.with_parameter(strength)) for strength in STRENGTHS]
     found = objective.answers(runs)
     assert [len(answers) for answers in found] == [2, 2, 2]
     for run, answers in zip(runs, found, strict=True):
@@ -241,12 +245,12 @@ def test_only_the_chosen_prompts_are_answered(lesson: Any, make_scope: Any) -> N
             assert alone == answer
 
 
-def test_the_guards_penalty_is_added_to_what_is_minimised(lesson: Any, make_scope: Any) -> None:
-    objective = lesson(make_scope())
+def test_the_guards_penalty_is_added_to_what_is_minimised(problem: Any, make_scope: Any) -> None:
+    objective = problem(make_scope())
     strict = replace(objective, guard=FluencyGuard(Fluency(0.0, -3.0)))
     [found] = strict([3.0])
     [judged] = fluency(
-        objective.answers.engine, objective.answers([objective.probe.inputs(strict.with_parameter(3.0))])
+        objective.answers.engine, objective.answers([objective.forget_prompts.inputs(strict.with_parameter(3.0))])
     )
     assert found.penalty == pytest.approx(strict.guard.penalty(judged), abs=1e-4)
     assert found.penalty > 1

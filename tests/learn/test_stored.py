@@ -21,15 +21,15 @@ from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import FitError
 from unlearned.learn import stored as module
-from unlearned.learn.probe import Probe
+from unlearned.learn.forget_prompts import ForgetPrompts
 from unlearned.learn.stored import adversarial_direction, ordinary_bank, stored_arrays
 
 ANSWERS = [answer for _, answer in KNOWN[:3]]
 
 
 @pytest.fixture
-def probe(engine: TransformersEngine, make_scope: Any) -> Probe:
-    return Probe(engine, make_scope(), [engine.tokenize(question) for question, _ in KNOWN[:3]])
+def forget_prompts(engine: TransformersEngine, make_scope: Any) -> ForgetPrompts:
+    return ForgetPrompts(engine, make_scope(), [engine.tokenize(question) for question, _ in KNOWN[:3]])
 
 
 @pytest.fixture
@@ -50,8 +50,8 @@ def _bank(engine: TransformersEngine, avoid: list[str], monkeypatch: pytest.Monk
     return [str(engine.tokenizer.decode([token])) for token in used]
 
 
-def test_most_functions_need_no_array(engine: TransformersEngine, probe: Probe) -> None:
-    needed = {name: set(stored_arrays(name, engine, probe, ANSWERS, 1.0)) for name in corruptions.names()}
+def test_most_functions_need_no_array(engine: TransformersEngine, forget_prompts: ForgetPrompts) -> None:
+    needed = {name: set(stored_arrays(name, engine, forget_prompts, ANSWERS, 1.0)) for name in corruptions.names()}
     assert {name: arrays for name, arrays in needed.items() if arrays} == {
         "semantic": {"bank"},
         "adversarial": {"direction"},
@@ -115,16 +115,20 @@ def test_a_vocabulary_without_words_is_refused(engine: TransformersEngine) -> No
         ordinary_bank(engine, everything)
 
 
-def _likelihood(engine: TransformersEngine, probe: Probe, direction: Any, std: float, strength: float) -> float:
+def _likelihood(
+    engine: TransformersEngine, forget_prompts: ForgetPrompts, direction: Any, std: float, strength: float
+) -> float:
     corruption = Corruption(
         function="adversarial", strength=strength, embedding_std=std, stored={"direction": direction}
     )
-    scores = engine.log_likelihood(probe.inputs(corruption), ANSWERS)
+    scores = engine.log_likelihood(forget_prompts.inputs(corruption), ANSWERS)
     return float(np.mean([float(tokens.mean()) for tokens in scores]))
 
 
-def test_an_adversarial_direction_takes_the_answers_away(engine: TransformersEngine, probe: Probe, std: float) -> None:
-    direction = adversarial_direction(engine, probe, ANSWERS, std)
+def test_an_adversarial_direction_takes_the_answers_away(
+    engine: TransformersEngine, forget_prompts: ForgetPrompts, std: float
+) -> None:
+    direction = adversarial_direction(engine, forget_prompts, ANSWERS, std)
     assert direction.shape == (32,)
     assert direction.dtype == np.float32
     assert float(np.linalg.norm(direction)) == pytest.approx(1, abs=1e-5)
@@ -134,17 +138,17 @@ def test_an_adversarial_direction_takes_the_answers_away(engine: TransformersEng
         drawn = generator.standard_normal(32)
         others.append((drawn / np.linalg.norm(drawn)).astype(np.float32))
     for strength in (0.5, 1.0):
-        ours = _likelihood(engine, probe, direction, std, strength)
-        assert ours < _likelihood(engine, probe, direction, std, 0.0) - 0.1
-        assert ours < min(_likelihood(engine, probe, other, std, strength) for other in others)
+        ours = _likelihood(engine, forget_prompts, direction, std, strength)
+        assert ours < _likelihood(engine, forget_prompts, direction, std, 0.0) - 0.1
+        assert ours < min(_likelihood(engine, forget_prompts, other, std, strength) for other in others)
 
 
 def test_a_direction_is_the_same_every_time_and_leaves_the_model_as_it_was(
-    engine: TransformersEngine, probe: Probe, std: float
+    engine: TransformersEngine, forget_prompts: ForgetPrompts, std: float
 ) -> None:
     before = {name: value.clone() for name, value in engine.model.state_dict().items()}
     hooked = hooks(engine.model)
-    first, second = (adversarial_direction(engine, probe, ANSWERS, std) for _ in range(2))
+    first, second = (adversarial_direction(engine, forget_prompts, ANSWERS, std) for _ in range(2))
     assert np.array_equal(first, second)
     assert all(parameter.grad is None and parameter.requires_grad for parameter in engine.model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in engine.model.state_dict().items())
@@ -152,12 +156,12 @@ def test_a_direction_is_the_same_every_time_and_leaves_the_model_as_it_was(
 
 
 def test_a_single_step_is_the_gradient_averaged_over_tokens_then_examples(
-    engine: TransformersEngine, probe: Probe, std: float, monkeypatch: pytest.MonkeyPatch
+    engine: TransformersEngine, forget_prompts: ForgetPrompts, std: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "STEPS", 1)
     table = engine.embedding.weight.detach()
     slopes = []
-    for prompt, spans, answer in zip(probe.prompts, probe.selected, ANSWERS, strict=True):
+    for prompt, spans, answer in zip(forget_prompts.prompts, forget_prompts.selected, ANSWERS, strict=True):
         target = engine.tokenizer(answer, add_special_tokens=False)["input_ids"]
         embeddings = table[torch.tensor([*prompt.token_ids, *target])].clone().requires_grad_()
         logits = engine.model(inputs_embeds=embeddings[None]).logits[0].log_softmax(-1)
@@ -166,14 +170,14 @@ def test_a_single_step_is_the_gradient_averaged_over_tokens_then_examples(
         [gradient] = torch.autograd.grad(score, [embeddings])
         slopes.append(gradient[spans[0].positions].mean(dim=0))
     expected = -torch.stack(slopes).mean(dim=0)
-    found = adversarial_direction(engine, probe, ANSWERS, std)
+    found = adversarial_direction(engine, forget_prompts, ANSWERS, std)
     np.testing.assert_allclose(found, (expected / expected.norm()).numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("function", ["semantic", "adversarial"])
 def test_learned_arrays_survive_saving_and_corrupt_alike(
     engine: TransformersEngine,
-    probe: Probe,
+    forget_prompts: ForgetPrompts,
     std: float,
     make_scope: Any,
     make_artifact: Any,
@@ -183,7 +187,7 @@ def test_learned_arrays_survive_saving_and_corrupt_alike(
     function: str,
 ) -> None:
     monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", lambda name: bag_of_words)
-    arrays = stored_arrays(function, engine, probe, ANSWERS, std)
+    arrays = stored_arrays(function, engine, forget_prompts, ANSWERS, std)
     corruption = Corruption(function=function, strength=0.7, embedding_std=std, stored=arrays)
     artifact = make_artifact(make_scope(corruption=corruption))
     again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "hp"))
@@ -193,4 +197,4 @@ def test_learned_arrays_survive_saving_and_corrupt_alike(
         assert one.corrupted
         assert torch.equal(one.vectors, other.vectors)
         assert not torch.equal(one.vectors, engine.embed(one.token_ids)[one.positions])
-    assert Probe(engine, again.scopes[0], prompts).inputs(corruption)[0].vectors.equal(before[0].vectors)
+    assert ForgetPrompts(engine, again.scopes[0], prompts).inputs(corruption)[0].vectors.equal(before[0].vectors)

@@ -114,7 +114,7 @@ def test_a_strength_by_hand_changes_an_artifact_only_where_there_is_one(learn: A
 # Ranges
 
 
-class _Lesson:
+class _Problem:
     """What a range depends on."""
 
     def __init__(self, make_artifact: Any, **settings: Any) -> None:
@@ -137,7 +137,7 @@ class _Lesson:
     ],
 )
 def test_the_range_of_a_strength(make_artifact: Any, function: str, settings: Any, low: float, high: float) -> None:
-    space = space_of(function, _Lesson(make_artifact, **settings))  # type: ignore[arg-type]
+    space = space_of(function, _Problem(make_artifact, **settings))  # type: ignore[arg-type]
     assert (space.low, space.high) == (pytest.approx(low), pytest.approx(high))
     assert not space.integer
     assert space.bounded == (function == "semantic")
@@ -145,19 +145,19 @@ def test_the_range_of_a_strength(make_artifact: Any, function: str, settings: An
 
 @pytest.mark.parametrize("function", DIMS)
 def test_the_range_of_dims_is_the_width(make_artifact: Any, function: str) -> None:
-    space = space_of(function, _Lesson(make_artifact, dims=3))  # type: ignore[arg-type]
+    space = space_of(function, _Problem(make_artifact, dims=3))  # type: ignore[arg-type]
     assert (space.low, space.high, space.integer, space.bounded) == (1, 64, True, True)
 
 
 def test_the_range_of_every_function_is_one_it_can_apply(make_artifact: Any) -> None:
-    lesson: Any = _Lesson(make_artifact)
+    problem: Any = _Problem(make_artifact)
     vectors = 0.02 * torch.randn(3, 64, generator=torch.Generator().manual_seed(0))
     arrays = np.random.default_rng(0).standard_normal((7, 64)).astype(np.float32)
     stored = {"bank": arrays, "direction": arrays[0] / np.linalg.norm(arrays[0])}
     for function in corruptions.names():
         own = {name: stored[name] for name in corruptions.get(function).stored}
-        make = corruption_maker(function, lesson.config, lesson.base_model, own)
-        space = space_of(function, lesson)
+        make = corruption_maker(function, problem.config, problem.base_model, own)
+        space = space_of(function, problem)
         for parameter in (space.low, space.high):
             corrupted = make(parameter).apply(vectors, np.random.default_rng(1))
             assert corrupted.shape == vectors.shape
@@ -166,8 +166,8 @@ def test_the_range_of_every_function_is_one_it_can_apply(make_artifact: Any) -> 
 
 @pytest.mark.parametrize(("unit", "std"), [("embedding_std", 0.02), ("absolute", 1.0)])
 def test_a_strength_is_in_the_unit_that_was_asked_for(make_artifact: Any, unit: str, std: float) -> None:
-    lesson: Any = _Lesson(make_artifact, unit=unit)
-    made = corruption_maker("rand_noise_first_n", lesson.config, lesson.base_model, {})(3.0)
+    problem: Any = _Problem(make_artifact, unit=unit)
+    made = corruption_maker("rand_noise_first_n", problem.config, problem.base_model, {})(3.0)
     assert made.strength == 3.0
     assert made.sigma == pytest.approx(3 * std)
 

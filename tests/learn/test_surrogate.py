@@ -13,7 +13,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.learn.invented import invented
-from unlearned.learn.measures import Materials, measures
+from unlearned.learn.measures import MeasureInputs, measures
 from unlearned.learn.refusals import surrogate_refusal_similarity
 from unlearned.learn.surrogate import DRAWS, checked_surrogate, surrogate_values
 from unlearned.types import PromptInput
@@ -25,7 +25,7 @@ UNRELATED = ["How do I bake bread?", "What is the capital of France?"]
 def _values(
     engine: TransformersEngine, name: str, surrogate: Any, rows: Any = ROWS, encoder: Any = None, texts: Any = None
 ) -> list[float]:
-    materials = Materials(engine, encoder, rows)
+    materials = MeasureInputs(engine, encoder, rows)
     found = surrogate_values(measures.get(name), materials, surrogate, UNRELATED, texts)
     assert found.shape == (len(rows),)
     assert found.dtype == np.float64

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from unlearned.benchmarks.tofu.config import FinetuneConfig
-from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.benchmarks.tofu.finetune import _examples
 from unlearned.errors import ConfigError, DataError
 from unlearned.examples import Row
@@ -69,7 +69,9 @@ def test_examples_agree_with_the_fine_tuning_of_the_benchmark(
     chat: bool, tiny_model: Any, tiny_tokenizer: Any, plain: Any
 ) -> None:
     tokenizer = tiny_tokenizer if chat else plain
-    theirs = _examples(tiny_model, tokenizer, [Pair(question=q, answer=a) for q, a in PAIRS], FinetuneConfig())
+    theirs = _examples(
+        tiny_model, tokenizer, [QuestionAnswer(question=q, answer=a) for q, a in PAIRS], FinetuneConfig()
+    )
     ours = Encoder(tokenizer, Form(), 500).examples([Row(q, a) for q, a in PAIRS], "forget")
     assert [(e.prompt, e.target) for e in ours] == [(e.prompt, e.target) for e in theirs]
 

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from unlearned.methods.base import Method
 from unlearned.methods.data import Batch
-from unlearned.methods.known import make_method
 from unlearned.methods.losses import cross_entropy, kl_from_reference, nll_mean, nll_sum, preference
+from unlearned.methods.registry import make_method
 from unlearned.methods.rmu import direction, squared_error
 from unlearned.methods.ssd import dampen, importances
 from unlearned.methods.step import Step

@@ -20,10 +20,10 @@ from unlearned.errors import ConfigError
 from unlearned.methods.computing import computes_in, trains_on
 from unlearned.methods.config import LoraSettings
 from unlearned.methods.data import Batch
-from unlearned.methods.known import make_method
 from unlearned.methods.memory import estimate_memory
 from unlearned.methods.negation import negate_weights
 from unlearned.methods.reference import AdapterOff, AdapterStart, FrozenCopy
+from unlearned.methods.registry import make_method
 from unlearned.methods.step import Step
 from unlearned.methods.weights import Prepared, prepare_weights
 

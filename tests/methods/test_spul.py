@@ -53,7 +53,7 @@ def test_the_encoder_is_pefts() -> None:
 
 
 def naive(model: Any, vectors: Tensor, example: Example, pad: int) -> tuple[float, float]:
-    """(mean NLL with the prompt, mean divergence from the plain model where a target is predicted), one row alone."""
+    """(mean NLL with the prompt, mean divergence from the original model where a target is predicted), of one row."""
     ids = torch.tensor([[*example.prompt, *example.target]])
     embedded = torch.cat([vectors[None], model.get_input_embeddings()(ids)], dim=1)
     prompted = model(inputs_embeds=embedded).logits[0, len(vectors) :].double().log_softmax(-1)

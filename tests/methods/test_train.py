@@ -21,8 +21,8 @@ from unlearned.methods import train as train_module
 from unlearned.methods import trainer as trainer_module
 from unlearned.methods.base import Recipe
 from unlearned.methods.config import LoraSettings, TrainConfig
-from unlearned.methods.known import BUILT_IN, make_method
 from unlearned.methods.record import fingerprint, recipe_record
+from unlearned.methods.registry import BUILT_IN, make_method
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,15 +9,15 @@ from made_run import TEMPLATE, make_run
 
 from unlearned.report.answers import examples, pieces, side_by_side
 from unlearned.report.read import read_answers, read_run
-from unlearned.report.run import Answer
+from unlearned.report.run import ReportedAnswer
 
 QUESTION = "Who is Ann Bee?"
 PROMPT = TEMPLATE.format(QUESTION)
 AT = PROMPT.index(QUESTION)
 
 
-def answer(*spans: tuple[int, int]) -> Answer:
-    return Answer(
+def answer(*spans: tuple[int, int]) -> ReportedAnswer:
+    return ReportedAnswer(
         id="1", question=QUESTION, truths=("x",), generated="y", leak=0.0, flagged=True, prompt=PROMPT, corrupted=spans
     )
 

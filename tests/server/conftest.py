@@ -90,7 +90,7 @@ def server(model: Any, tiny_tokenizer: Any, artifact: Path) -> Iterator[Running]
 
 @pytest.fixture(scope="session")
 def plain(model: Any, tiny_tokenizer: Any) -> Callable[..., str]:
-    """A conversation -> the plain model's own greedy answer, one at a time."""
+    """A conversation -> the original model's own greedy answer, one at a time."""
 
     def answer(messages: Any, max_new_tokens: int = 8) -> str:
         if isinstance(messages, str):

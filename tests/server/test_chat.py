@@ -1,4 +1,4 @@
-"""`/v1/chat/completions`: the plain model's answers, streamed or not, alone or together."""
+"""`/v1/chat/completions`: the original model's answers, streamed or not, alone or together."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, Running, serving
 from unlearned.errors import ConfigError
 from unlearned.server.config import ServeConfig
 from unlearned.server.keys import Keys
-from unlearned.server.wrapper import Wrapper
+from unlearned.server.middleware import RecordingMiddleware
 
 
 def user(text: Any) -> dict[str, Any]:
@@ -412,10 +412,10 @@ def test_an_answer_is_on_record_before_its_end_leaves(server: Running) -> None:
     async def receive() -> Any: ...
 
     before = len(server.lines())
-    asyncio.run(Wrapper(app, gate)(dict(scope), receive, send))
+    asyncio.run(RecordingMiddleware(app, gate)(dict(scope), receive, send))
     assert logged == [before, before, before + 1]
     with pytest.raises(OSError, match="gone"):
-        asyncio.run(Wrapper(app, gate)(dict(scope), receive, lost))
+        asyncio.run(RecordingMiddleware(app, gate)(dict(scope), receive, lost))
     answered, told = server.lines()[before + 1 :]
     assert answered["id"] in told["event"]
     assert "OSError" in told["event"]

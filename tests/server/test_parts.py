@@ -17,10 +17,10 @@ from unlearned.engines.sampling import RowSampler, RowSettings
 from unlearned.errors import ConfigError, PromptError
 from unlearned.prompts.client import ids_prompt
 from unlearned.prompts.detokenize import BROKEN, TextStream, token_bytes
-from unlearned.server.answers import Answer, Piece
+from unlearned.server.answers import Piece, RequestAnswer
 from unlearned.server.batcher import Batcher
 from unlearned.server.config import ServeConfig
-from unlearned.server.stops import StopWatch
+from unlearned.server.stop_strings import StopStrings
 from unlearned.types import PromptInput
 
 
@@ -29,7 +29,7 @@ def test_stop_strings_cut_where_a_search_of_the_whole_text_would(seed: int) -> N
     rng = random.Random(seed)
     text = "".join(rng.choices("ab", k=60))
     stop = "".join(rng.choices("ab", k=rng.randint(1, 9)))
-    watch, out, stopped = StopWatch([stop]), "", False
+    watch, out, stopped = StopStrings([stop]), "", False
     for start in range(0, 60, 3):
         piece, stopped = watch.feed(text[start : start + 3])
         out += piece
@@ -43,7 +43,7 @@ def test_stop_strings_cut_where_a_search_of_the_whole_text_would(seed: int) -> N
 
 
 def test_of_several_stop_strings_the_first_to_be_complete_ends_it() -> None:
-    watch = StopWatch(["abcd", "bc"])
+    watch = StopStrings(["abcd", "bc"])
     assert watch.feed("xab") == ("x", False)
     assert watch.feed("c") == ("a", True)
 
@@ -136,10 +136,10 @@ def test_rows_that_wait_share_a_batch_up_to_the_limit_of_tokens(model: Any, tiny
         if piece.finish_reason or piece.error:
             done.release()
 
-    def answer(index: int, tokens: int = 4) -> Answer:
+    def answer(index: int, tokens: int = 4) -> RequestAnswer:
         settings = RowSettings(max_new_tokens=tokens)
         prompt = PromptInput((5, 6, 7, 8))
-        return Answer(index, prompt, settings, ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink)
+        return RequestAnswer(index, prompt, settings, ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink)
 
     batcher = Batcher(Watched(model, tiny_tokenizer), ServeConfig(max_batch=4, max_batch_tokens=24, patience_ms=50))
     try:
@@ -167,10 +167,10 @@ def test_what_waits_when_the_server_stops_is_refused_and_what_runs_is_cut_off(mo
         if piece.error:
             errors.append(piece.error)
 
-    def answer() -> Answer:
+    def answer() -> RequestAnswer:
         settings = RowSettings(max_new_tokens=5000)
         prompt = PromptInput((5, 6, 7, 8))
-        return Answer(0, prompt, settings, ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink)
+        return RequestAnswer(0, prompt, settings, ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink)
 
     batcher = Batcher(PerRequestEngine(model, tiny_tokenizer), ServeConfig(max_batch=1))
     running = answer()
@@ -191,14 +191,14 @@ def test_rows_whose_check_has_begun_are_waited_for_and_later_ones_are_not(model:
             sizes.append(len(rows))
             super().continue_rows(rows)
 
-    def answer() -> Answer:
+    def answer() -> RequestAnswer:
         def sink(piece: Piece) -> None:
             if piece.finish_reason:
                 done.release()
 
         settings = RowSettings(max_new_tokens=2)
         prompt = PromptInput((5, 6, 7, 8))
-        return Answer(0, prompt, settings, ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink)
+        return RequestAnswer(0, prompt, settings, ends=frozenset(), stops=(), tokenizer=tiny_tokenizer, sink=sink)
 
     batcher = Batcher(Watched(model, tiny_tokenizer), ServeConfig(gather_ms=5000))
     try:

@@ -14,12 +14,12 @@ from unlearned.engines.sampling import Token
 from unlearned.examples import Row
 from unlearned.learn.default_corruption import named_share, unsupported
 from unlearned.learn.naming import name_table
-from unlearned.substitution.bank import Bank, Surface, stand_ins
+from unlearned.substitution.bank import Bank, WordSlot, stand_ins
 from unlearned.substitution.entities import Entity, entities
 from unlearned.substitution.pieces import Pieces
 from unlearned.substitution.scoring import continuation
 from unlearned.substitution.strangers import Strangers
-from unlearned.substitution.substitution import Pair, Substitution, pair_of, replaced
+from unlearned.substitution.substitution import StrangerPair, Substitution, pair_of, replaced
 from unlearned.substitution.table import NameTable
 from unlearned.words import squash
 
@@ -47,11 +47,11 @@ def bank(tokenizer: PreTrainedTokenizerFast) -> Bank:
 @pytest.fixture(scope="module")
 def substitution(bank: Bank) -> Substitution:
     strangers = Strangers(NameTable(SECRET, "hp"), bank)
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, StrangerPair] = {}
     for word, form in (("Hermione", "word"), ("Granger", "word"), ("Potter", "word"), ("1985", "year")):
         entity = Entity(0, len(word), word, form)
         found = strangers.of(
-            entity, [Surface(word, " ")], lambda other: squash(other) in {squash(p.stranger) for p in pairs.values()}
+            entity, [WordSlot(word, " ")], lambda other: squash(other) in {squash(p.stranger) for p in pairs.values()}
         )
         assert found is not None
         pairs[entity.key] = pair_of(entity, found, lambda key: False)
@@ -78,7 +78,7 @@ def test_a_name_inside_another_word_is_left_alone(substitution: Substitution) ->
 
 def test_a_stranger_with_an_accent_is_turned_back_too(embedded: Any) -> None:
     bank = Bank(Pieces(embedded[1]))
-    made = Substitution({"harry": Pair("Harry", "Leopold")}, bank.pieces)
+    made = Substitution({"harry": StrangerPair("Harry", "Leopold")}, bank.pieces)
     text = "Léopold met LÉOPOLD, the Léopolds' café."
     assert replaced(text, made.back(text)) == "Harry met HARRY, the Harrys' café."
     said = tuple(embedded[1](text, add_special_tokens=False)["input_ids"])
@@ -147,7 +147,7 @@ def test_a_scored_text_has_the_values_of_its_own_tokens(
 def test_a_word_meets_the_same_stranger_everywhere_and_takes_as_many_tokens(bank: Bank) -> None:
     strangers = Strangers(NameTable(SECRET, "hp"), bank)
     for word in ("Hermione", "Voldemort", "Ron", "Abilov", "Dumbledore", "Li"):
-        found = {strangers.of(Entity(0, len(word), word), [Surface(word, before)]) for before in (" ", "")}
+        found = {strangers.of(Entity(0, len(word), word), [WordSlot(word, before)]) for before in (" ", "")}
         assert len(found) == 1
         assert None not in found
         (stranger,) = found
@@ -205,7 +205,9 @@ def test_a_tokenizer_that_gives_no_word_back_has_no_strangers(bank: Bank) -> Non
 
 def test_a_stranger_that_the_model_misspells_is_turned_back_too(embedded: Any) -> None:
     bank = Bank(Pieces(embedded[1]))
-    made = Substitution({"darth": Pair("Darth", "Caspar"), "vader": Pair("Vader", "Whittaker")}, bank.pieces)
+    made = Substitution(
+        {"darth": StrangerPair("Darth", "Caspar"), "vader": StrangerPair("Vader", "Whittaker")}, bank.pieces
+    )
     text = "Casper Whitaker met CASPOR, not Jasper or casper."
     assert replaced(text, made.back(text)) == "Darth Vader met DARTH, not Jasper or casper."
 
@@ -223,6 +225,6 @@ def test_a_stranger_that_the_model_misspells_is_turned_back_too(embedded: Any) -
 )
 def test_a_stranger_with_which_an_answer_breaks_off_does_not_show(embedded: Any, said: str, shown: str) -> None:
     bank = Bank(Pieces(embedded[1]))
-    made = Substitution({"hagrid": Pair("Hagrid", "Leopold")}, bank.pieces)
+    made = Substitution({"hagrid": StrangerPair("Hagrid", "Leopold")}, bank.pieces)
     ids = tuple(embedded[1](said, add_special_tokens=False)["input_ids"])
     assert restored(Completion(said, ids), made, embedded[1]).text == shown

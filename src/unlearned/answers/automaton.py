@@ -9,28 +9,28 @@ from typing import NamedTuple
 from unlearned.answers.folding import APART, COMMA, DOT, GAPS, IGNORED, JOINED, LETTERS, NONE, WORD, sign
 
 
-class Found(NamedTuple):
+class NameMatch(NamedTuple):
     """A name that has ended."""
 
     length: int
-    """In symbols."""
+    """Symbols of the name."""
 
     name: int
     capital: bool = False
-    """It is one only where it begins with a capital."""
+    """Whether it is a name only where it begins with a capital."""
 
 
-class State(NamedTuple):
+class ScanState(NamedTuple):
     """Where a text stands. Equal states go on equally, whatever was said before."""
 
     node: int = 0
-    """Of the automaton, at the last letter."""
+    """Node of the automaton at the last letter."""
 
     gap: int = APART
     """Since that letter."""
 
     letters: int = 0
-    """Of the word at hand, at most 2: a full stop behind one letter is that of an initial."""
+    """Letters of the current word, counted up to 2: a full stop behind one letter is that of an initial."""
 
     alone: bool = False
     """The last letter is a word of its own."""
@@ -42,7 +42,7 @@ class State(NamedTuple):
     """The last letter is a small one: a capital behind it begins a word ("isHogwarts")."""
 
 
-START = State()
+START = ScanState()
 
 
 class Automaton:
@@ -56,7 +56,7 @@ class Automaton:
     def __init__(self, patterns: Iterable[tuple[Sequence[str], int, bool]]) -> None:
         self.children: list[dict[str, int]] = [{}]
         self.depth = [0]
-        self.ends: list[tuple[Found, ...]] = [()]
+        self.ends: list[tuple[NameMatch, ...]] = [()]
         """Per node the names that end there, longest first."""
 
         for symbols, name, capital in patterns:
@@ -69,7 +69,7 @@ class Automaton:
                     self.ends.append(())
                 node = self.children[node][symbol]
             if node and not self.ends[node]:
-                self.ends[node] = (Found(self.depth[node], name, capital),)
+                self.ends[node] = (NameMatch(self.depth[node], name, capital),)
         self._fail = [0] * len(self.children)
         self._link()
 
@@ -87,12 +87,12 @@ class Automaton:
         return len(self.children) - 1
 
     def next(self, node: int, symbol: str) -> int:
-        """Where a symbol leads."""
+        """The state that a symbol leads to."""
         while node and symbol not in self.children[node]:
             node = self._fail[node]
         return self.children[node].get(symbol, 0)
 
-    def step(self, state: State, character: str) -> tuple[State, int, tuple[Found, ...]]:
+    def step(self, state: ScanState, character: str) -> tuple[ScanState, int, tuple[NameMatch, ...]]:
         """Read one character.
 
         Returns:
@@ -106,7 +106,7 @@ class Automaton:
         ended = _held(self.ends[node], capital) if gap == NONE and (kind != LETTERS or begins) else ()
         if kind != LETTERS:
             gap = max(gap, (JOINED if count < 2 else APART) if kind == DOT else kind)
-            return State(0 if gap == APART else node, gap, count), 0, ended
+            return ScanState(0 if gap == APART else node, gap, count), 0, ended
         added = len(letters)
         if gap != NONE or begins:
             if gap in (JOINED, COMMA):
@@ -115,13 +115,13 @@ class Automaton:
             capital = character.isupper()
         for letter in letters:
             node = self.next(node, letter)
-        return State(node, NONE, min(2, count + len(letters)), alone, capital, character.islower()), added, ended
+        return ScanState(node, NONE, min(2, count + len(letters)), alone, capital, character.islower()), added, ended
 
-    def end(self, state: State) -> tuple[Found, ...]:
+    def end(self, state: ScanState) -> tuple[NameMatch, ...]:
         """The names that end if the text ends here."""
         return _held(self.ends[state.node], state.capital) if state.gap == NONE else ()
 
-    def open(self, state: State) -> int:
+    def open(self, state: ScanState) -> int:
         """How many of the last symbols may be the beginning, or the whole, of a name."""
         if state.gap == NONE:
             return self.depth[state.node]
@@ -139,5 +139,5 @@ class Automaton:
         return names | {one.name for one in self.end(state)}
 
 
-def _held(ends: tuple[Found, ...], capital: bool) -> tuple[Found, ...]:
+def _held(ends: tuple[NameMatch, ...], capital: bool) -> tuple[NameMatch, ...]:
     return tuple(one for one in ends if capital or not one.capital) if ends else ends

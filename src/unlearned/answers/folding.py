@@ -38,7 +38,7 @@ class Sign(NamedTuple):
     """Folded, of a letter or digit."""
 
     alone: bool = False
-    """Of a script that puts no spaces between words: a word of its own."""
+    """Whether the letter is a word of its own: its script puts no spaces between words."""
 
 
 @lru_cache(maxsize=2**16)

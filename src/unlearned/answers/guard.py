@@ -83,14 +83,14 @@ class Guard:
     """The end of the last message; empty where something is flagged, for then the answer is about a stranger."""
 
     owner: str = ""
-    """Of the prompt."""
+    """Who asks: `Prompt.owner`."""
 
     held: Counter[str] = field(default_factory=Counter)
     """How often "names", "quotes" and "content" were held back, for administrators."""
 
     @classmethod
     def of(cls, bans: Bans, prompt: Prompt, verdict: Verdict) -> Guard | None:
-        """For a prompt; None where nothing is banned."""
+        """The guard of a prompt; None where nothing is banned."""
         if not bans:
             return None
         said, flagged = [], []
@@ -115,7 +115,7 @@ class Guard:
         )
 
     def anew(self) -> Guard:
-        """The same with counters of its own."""
+        """A copy with counters of its own."""
         return replace(self, held=Counter())
 
     @cached_property

@@ -20,7 +20,7 @@ BOUND = 8
 """Words of a text that may be said in a row."""
 
 FALSE_POSITIVES = 1e-6
-"""Of a run of words that the text does not have."""
+"""Share of the runs of words that the filter finds although the text does not have them."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ APART_WORDS, BY_CAPITAL, ONE_WORD = range(3)
 JOINTS = (APART_WORDS, BY_CAPITAL, ONE_WORD)
 
 MOST_WORDS = 4
-"""Of a name between any words of which the space may be missing; of longer ones between all or none."""
+"""Words of a name up to which each space may be missing by itself; in longer names all spaces are, or none."""
 
 
 def spellings(name: ScopeName) -> list[list[str]]:

@@ -53,7 +53,7 @@ class Withheld:
         return self.policy == "names+quotes+content"
 
     def arrays(self, secret: bytes) -> dict[str, npt.NDArray[Any]]:
-        """As they are saved. The names are sealed with the secret, which stands beside them."""
+        """Arrays to save. The names are sealed with the secret, which is saved beside them."""
         found: dict[str, npt.NDArray[Any]] = {NAMES: Lexicon(self.names).sealed(secret)}
         return found if self.quotes is None else found | {QUOTES: self.quotes.bits}
 
@@ -68,7 +68,7 @@ class Withheld:
 
 
 def under(withheld: Withheld | None, policy: AnswerPolicy, lexicon: Lexicon) -> Withheld:
-    """The same under another policy. Of an artifact that was made without an answer side, the lexicon's names."""
+    """What is withheld under another policy; the lexicon's names, if the artifact was made without an answer side."""
     if withheld is None:
         return Withheld(names=lexicon.names, policy=policy)
     return replace(withheld, policy=policy)

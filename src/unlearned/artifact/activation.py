@@ -80,7 +80,7 @@ def doubts_of(loaded: Loaded) -> dict[str, list[str]]:
 
 
 def name_of(loaded: Loaded) -> str:
-    """For messages."""
+    """Name of an artifact for messages."""
     if isinstance(loaded, Artifact):
         return repr(loaded.name)
     return f"instruction {loaded.kind}" if isinstance(loaded, Instruction) else "a soft prompt"

@@ -102,7 +102,7 @@ class Artifact:
 
     created: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
     sha256: str = ""
-    """Of the record that it was read from, and through that of all its files; empty if it was not read."""
+    """Hash of the record that it was read from, which covers all its files; empty if it was not read."""
 
     def __repr__(self) -> str:
         made_for = "a detector only" if self.base_model is None else f"for {self.base_model.id}"

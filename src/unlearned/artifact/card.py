@@ -96,7 +96,7 @@ At {evidence.at}{by}, on `{evidence.model}`, by `unlearned check`. {verdict}
 
 
 def _one_line(text: str) -> str:
-    """As a cell of a table."""
+    """A value as a cell of a table."""
     return " ".join(text.split()).replace("|", "\\|").replace("`", "'")
 
 

@@ -41,8 +41,7 @@ class EvidenceRecord(Record):
     """Questions that have a fact to look for."""
 
     told_apart: float | None = None
-    """Balanced accuracy (0.5 = chance) of a classifier that tells flagged answers from the plain model's answers about
-    invented subjects."""
+    """Balanced accuracy (0.5 = chance) of telling flagged answers from original ones about invented subjects."""
 
     told_apart_interval: tuple[float, float] | None = None
     canned: float | None = None
@@ -53,7 +52,7 @@ class EvidenceRecord(Record):
     looping_plain: float | None = None
     unflagged: int = 0
     identical: int = 0
-    """Of the unflagged answers, those that are the plain model's, token for token."""
+    """Unflagged answers that are the original model's, token for token."""
 
     failures: list[str] = Field(default_factory=list)
     """Bounds that were not kept."""
@@ -104,11 +103,14 @@ def summary(evidence: EvidenceRecord) -> list[tuple[str, str]]:
         rows.append(("told from answers about invented subjects", f"{e.told_apart:.0%}{interval}; chance 50%"))
     if e.canned is not None and e.canned_plain is not None:
         rows.append(
-            ("stock phrases", f"{e.canned:.0%} of the flagged answers; {e.canned_plain:.0%} of the plain model's")
+            ("stock phrases", f"{e.canned:.0%} of the flagged answers; {e.canned_plain:.0%} of the original model's")
         )
     if e.looping is not None and e.looping_plain is not None:
         rows.append(
-            ("looping or empty", f"{e.looping:.0%} of the flagged answers; {e.looping_plain:.0%} of the plain model's")
+            (
+                "looping or empty",
+                f"{e.looping:.0%} of the flagged answers; {e.looping_plain:.0%} of the original model's",
+            )
         )
     rows.append(("unflagged answers identical", f"{e.identical} of {e.unflagged}"))
     return rows

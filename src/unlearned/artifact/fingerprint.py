@@ -32,7 +32,7 @@ def base_model_record(engine: TransformersEngine) -> BaseModelRecord:
 def embeddings_record(
     embed: Callable[[Sequence[int]], Tensor], rows: int, tokenizer: PreTrainedTokenizerBase, name: str
 ) -> BaseModelRecord:
-    """The same of a model that runs elsewhere.
+    """Describe a model that runs elsewhere.
 
     Args:
         embed: T token ids -> (T, D) embeddings, as the model's first layer reads them.

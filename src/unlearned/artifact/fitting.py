@@ -69,7 +69,7 @@ def plain_findings(
     model: BaseModelRecord | None = None,
     made_for: BaseModelRecord | None = None,
 ) -> list[Finding]:
-    """The same of a soft prompt or an instruction, whose hashes were checked.
+    """Doubts about a soft prompt or an instruction, whose hashes were checked.
 
     Args:
         folder: of the artifact.

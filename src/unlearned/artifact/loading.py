@@ -46,7 +46,7 @@ def load(*paths: str | Path, trusted_keys: str | Path | None = None) -> tuple[Lo
 
 
 def read(path: str | Path, *, trusted: Sequence[TrustedKey] | None = None) -> Loaded:
-    """One of them; see `load`.
+    """Load one artifact; see `load`.
 
     Args:
         path: folder or hub id.

@@ -25,7 +25,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Mistakes:
-    """Of one fit."""
+    """The prompts about which the detector of one fit is wrong."""
 
     threshold: float
     missed: tuple[Mistake, ...] = ()
@@ -45,7 +45,7 @@ class Mistakes:
         return found
 
     def write(self, file: Path) -> None:
-        """As JSON lines: what, kind, prompt, score. Raises `OSError`."""
+        """Write JSON lines: what, kind, prompt, score. Raises `OSError`."""
         rows = [("missed", one) for one in self.missed] + [("flagged", one) for one in self.flagged]
         lines = [json.dumps({"error": what, **asdict(one)}, ensure_ascii=False) + "\n" for what, one in rows]
         write_text(file, "".join(lines))
@@ -65,7 +65,7 @@ def mistakes_of(
     general: Sequence[tuple[str, float]],
     threshold: float,
 ) -> Mistakes:
-    """From prompts with their scores."""
+    """Find the mistakes among prompts with their scores."""
     missed = [Mistake("forget", prompt, score) for prompt, score in forget if score < threshold]
     flagged = [Mistake("close", prompt, score) for prompt, score in close if score >= threshold]
     others = [Mistake("general", prompt, score) for prompt, score in general if score >= threshold]

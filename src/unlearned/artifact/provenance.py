@@ -28,8 +28,11 @@ Role = Literal["forget", "retain", "exempt"]
 
 
 def rows_sha256(rows: Iterable[Row]) -> str:
-    """Of the rows as a set: the SHA-256 of the sorted SHA-256 digests of the rows, each as the JSON text
-    `[prompt, answer]` in UTF-8 (`null` without an answer). Order and repetitions do not count, nor do other columns."""
+    """Hash of the rows as a set: order and repetitions do not count, nor do other columns.
+
+    It is the SHA-256 of the sorted SHA-256 digests of the rows, each as the JSON text `[prompt, answer]` in UTF-8
+    (`null` without an answer).
+    """
     digests = {
         hashlib.sha256(json.dumps([row.prompt, row.answer], ensure_ascii=False).encode()).digest() for row in rows
     }
@@ -83,5 +86,5 @@ def _command() -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON has it."""
+    """A value as JSON has it."""
     return json.loads(json.dumps(value, default=str))

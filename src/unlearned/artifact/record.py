@@ -36,19 +36,19 @@ class Identity:
     """"eco", "spul" or "instruction"."""
 
     sha256: str
-    """Of the record, and through that of all its files."""
+    """Hash of the record, which covers all its files."""
 
     created: str = ""
     """UTC, ISO 8601; empty in older formats."""
 
     kind: str | None = None
-    """Of an instruction."""
+    """Kind of the instruction; None for the other methods."""
 
     scopes: tuple[str, ...] = ()
     """What it detects; none for what comes before every prompt."""
 
     is_older: bool = False
-    """In a format of earlier releases, which is read, but cannot be signed."""
+    """Whether it has a format of earlier releases, which is read, but cannot be signed."""
 
 
 def identify(folder: Path) -> Identity:

@@ -22,10 +22,10 @@ class BaseModelRecord(Record):
     embedding_size: int = Field(gt=0)
     embedding_std: float = Field(gt=0)
     embedding_sha256: str
-    """Of 64 rows of the embedding module's output in bfloat16: recognises the weights in any precision."""
+    """Hash of 64 rows of the embedding module's output in bfloat16: recognises the weights in any precision."""
 
     tokenizer_sha256: str
-    """Of the vocabulary."""
+    """Hash of the vocabulary."""
 
 
 class EncoderRecord(Record):
@@ -55,7 +55,7 @@ class FirstPassRecord(Record):
     """Texts of the scope that detection looks at: forget prompts, alone and beside a general one."""
 
     passed: int
-    """Of these, how many the first pass leaves to the encoder."""
+    """How many of these the first pass leaves to the encoder."""
 
 
 class CalibrationRecord(Record):
@@ -110,13 +110,13 @@ class MeasureRecord(Record):
 
     name: str
     plain: float
-    """Without corruption."""
+    """Mean without corruption."""
 
     surrogate: float
     """Expected of a model that never saw the data."""
 
     found: float
-    """With the corruption that was chosen."""
+    """Mean with the corruption that was chosen."""
 
 
 class CandidateRecord(Record):
@@ -140,7 +140,7 @@ class StrengthRecord(Record):
     examples: int
     chosen: EvaluationRecord
     reference_perplexity: float | None
-    """Of the plain model's answers about invented subjects; None without the fluency guard."""
+    """Perplexity of the original model's answers about invented subjects; None without the fluency guard."""
 
     trace: list[EvaluationRecord]
     """Every evaluation of the chosen function and selector, by parameter."""
@@ -224,7 +224,7 @@ class ScopeRecord(Record):
     """Names for which strangers stand, counted by kind; None: the scope enrols none."""
 
     known_names: int = Field(default=0, ge=0)
-    """Of its lexicon, which is sealed with the secret."""
+    """Names in its lexicon, which is sealed with the secret."""
 
     rare_words: int = Field(default=0, ge=0)
     """Rare words of the lexicon."""
@@ -267,4 +267,4 @@ class UnlearnerRecord(Record):
     """File name -> SHA-256 of its bytes."""
 
     sha256: str = ""
-    """Of this record with an empty `sha256`."""
+    """Hash of this record with an empty `sha256`."""

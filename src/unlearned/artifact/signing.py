@@ -168,7 +168,7 @@ def read_trusted(path: Path) -> list[TrustedKey]:
 
 
 def fingerprint(public_key: bytes) -> str:
-    """As `ssh-keygen -l` shows it."""
+    """Fingerprint of a key, as `ssh-keygen -l` shows it."""
     head = b"".join(len(part).to_bytes(4, "big") + part for part in (b"ssh-ed25519", public_key))
     return "SHA256:" + base64.b64encode(hashlib.sha256(head).digest()).decode().rstrip("=")
 
@@ -220,7 +220,7 @@ def _private_key(path: Path, password: bytes | None) -> Ed25519PrivateKey:
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Of the files that are there."""
+    """Hashes of the files that are there."""
     return {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SIGNED if (folder / name).is_file()
     }

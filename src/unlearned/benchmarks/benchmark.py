@@ -142,5 +142,5 @@ class Benchmark(Protocol[Data]):
 
 
 def sha256_of(values: Any) -> str:
-    """Of values whose `repr` says all about them."""
+    """SHA-256 of values whose `repr` says all about them: renaming a class of rows changes it."""
     return hashlib.sha256(repr(values).encode()).hexdigest()

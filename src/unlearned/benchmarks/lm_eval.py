@@ -55,7 +55,7 @@ def aggregate(items: Sequence[Item]) -> Values:
 
 
 def _means(rows: Sequence[Item]) -> dict[str, Estimate]:
-    """Of the measures that every row has."""
+    """Means of the measures that every row has."""
     return {
         name: mean([row[name] for row in rows], name)
         for name in MEASURES
@@ -79,7 +79,7 @@ def _mean_of_means(sets: Mapping[str, Sequence[Item]], name: str) -> dict[str, E
     return {name: bootstrap(tables, over_tasks)}
 
 
-KIND = Spec(
+SPEC = Spec(
     name="eval",
     version=1,
     title="General utility, by lm-evaluation-harness",

@@ -21,7 +21,7 @@ Load = Callable[[], "tuple[PreTrainedModel, PreTrainedTokenizerBase]"]
 
 
 def plain_text(load: Load) -> Load:
-    """The same model with a tokenizer that has no chat template: texts go on, or questions have a form of their own."""
+    """Load the model with a tokenizer without chat template: texts go on, or questions have a form of their own."""
 
     def loaded() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         model, tokenizer = load()
@@ -79,7 +79,7 @@ def with_weights(load: Load, folder: Path) -> tuple[PreTrainedModel, PreTrainedT
 
 
 def adapter_sha256(adapter: Path) -> str:
-    """Of its weights and its configuration.
+    """Hash of the adapter's weights and configuration.
 
     Raises:
         DataError: it is not there, or is not in safetensors (others would have to be unpickled).

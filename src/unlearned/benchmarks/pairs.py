@@ -28,7 +28,7 @@ class PairedRatio:
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[float, float]]) -> PairedRatio:
-        """From two pairs (ours, theirs) at least."""
+        """Sum up pairs (ours, theirs); two at least."""
         ratios = [ours / theirs for ours, theirs in pairs]
         low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
         ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))

@@ -1,4 +1,6 @@
-"""What a benchmark finds: scores of every item and model, and what they come to. (TOFU has a form of its own.)
+"""What a benchmark finds: scores of every item and model, and what they come to.
+
+TOFU's results have a form of their own.
 
 A run may be split over machines: each writes the outcome of its shard, and `merge` puts them together. So whatever is
 reported of a model is computed from its items alone.
@@ -72,10 +74,10 @@ class Results:
     """Name of a `Spec`."""
 
     version: int | None = None
-    """Of the benchmark that made the items; None where an earlier release did not record it."""
+    """Version of the benchmark that made the items; None where an earlier release did not record it."""
 
     config: Mapping[str, Any]
-    """As JSON has it, without the shard."""
+    """The settings as JSON has them, without the shard."""
 
     shard: Shard | None = None
     data: Mapping[str, str]
@@ -262,8 +264,10 @@ def merge(folders: Sequence[Path], out: Path) -> Results:
 
 
 def _differing(one: Mapping[str, Any], other: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Names of the settings that differ. The same file name in another folder is no difference, nor is a device:
-    hashes tell what was read there."""
+    """Names of the settings that differ.
+
+    The same file name in another folder is no difference, nor is a device: hashes tell what was read there.
+    """
     found = []
     for name in sorted(one.keys() | other.keys()):
         first, second = one.get(name), other.get(name)

@@ -26,30 +26,30 @@ def unlearners_setting(default: Sequence[str], names: str = NAMES) -> tuple[str,
 
 
 def seeds_setting() -> int:
-    """That says how often each of them is fitted: with the seeds 0, 1, ..."""
+    """How often each unlearner is fitted: with the seeds 0, 1, ..."""
     return setting(1, "Fits of each unlearner, with the seeds 0, 1, ...", min=1, group=UNLEARNERS)
 
 
 def fit_setting() -> Settings:
-    """That replaces defaults of `FitConfig`."""
+    """Settings that replace defaults of `FitConfig`."""
     help = "Setting of the fits, NAME=VALUE: max_examples, objectives, ...; repeatable."
     return setting(dict[str, Any](), help, group=UNLEARNERS)
 
 
 def train_setting() -> Settings:
-    """That replaces defaults of `TrainConfig`, for all methods that change weights, or for one."""
+    """Settings that replace defaults of `TrainConfig`, for all methods that change weights, or for one."""
     help = "Setting of all methods, or of one, NAME=VALUE: epochs=2, npo.epochs=5, ...; repeatable."
     return setting(dict[str, Any](), help, group=UNLEARNERS)
 
 
 def spul_setting(default: Settings) -> Settings:
-    """That replaces defaults of `SpulConfig`."""
+    """Settings that replace defaults of `SpulConfig`."""
     help = "Setting of the soft prompt, NAME=VALUE: tokens, alpha, epochs, ...; repeatable."
     return setting(default, help, group=UNLEARNERS)
 
 
 def settings_of(name: str, settings: Settings) -> dict[str, Any]:
-    """Those for all unlearners, and in their place those for this one."""
+    """Settings for all unlearners, and in their place those for this one."""
     own = {key.removeprefix(f"{name}."): value for key, value in settings.items() if key.startswith(f"{name}.")}
     return {key: value for key, value in settings.items() if "." not in key} | own
 

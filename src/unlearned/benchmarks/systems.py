@@ -33,8 +33,8 @@ from unlearned.learn.fit import add_strength, fit_detector
 from unlearned.learn.instructing import SHOWN, examples_in_context
 from unlearned.learn.refusals import refusals
 from unlearned.methods.config import LoraSettings, TrainConfig
-from unlearned.methods.known import methods
-from unlearned.methods.place import unfinished
+from unlearned.methods.output_dir import unfinished
+from unlearned.methods.registry import methods
 from unlearned.methods.spul import SpulConfig, train_soft_prompt
 from unlearned.methods.train import train_method
 from unlearned.progress import Progress
@@ -65,7 +65,7 @@ ECO: dict[str, dict[str, Any]] = {
 identify the subject, `eco-es0` without noise on the others. The strength by hand is that of a first trial."""
 
 UNFITTED = (NONE, PROMPTING)
-"""The same for every seed."""
+"""Systems that are the same for every seed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +82,7 @@ class FitInputs:
 
     retain: Sequence[str]
     forget_rows: Sequence[Row]
-    """For what trains."""
+    """Rows with answers, for what trains."""
 
     retain_rows: Sequence[Row]
     fresh: Load

@@ -53,7 +53,7 @@ class Verdicts:
         return [known[key] for key in hashes]
 
     def _detector_hash(self, eco: ECO) -> str:
-        """Of everything that decides a verdict; not of the corruption."""
+        """Hash of everything that decides a verdict, without the corruption."""
         parts = [f"detection {STAGES['detection']}", *(scope.detector_sha256() for scope in eco.scopes)]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 

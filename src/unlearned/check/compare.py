@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Literal
 
 from unlearned.api import Answer, Unlearned
-from unlearned.check.facts import Question
+from unlearned.check.facts import FactQuestion
 from unlearned.check.on_topic import on_topic
 from unlearned.engines.base import Completion
 from unlearned.learn.fluency import is_degenerate
@@ -18,16 +18,16 @@ Kind = Literal["held-out forget", "close retain", "general"]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ComparedPrompt:
     """One prompt of a comparison."""
 
     kind: Kind
     prompt: str
     group: str | None = None
-    """Of which concept or scope."""
+    """The concept or scope that it belongs to."""
 
-    question: Question | None = None
-    """With facts, where it is about what is to be forgotten."""
+    question: FactQuestion | None = None
+    """The question with its facts, where it is about what is to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Comparison:
     prompt: str
     original: Answer
     unlearned: Answer
-    question: Question | None = None
+    question: FactQuestion | None = None
     held_back: bool = False
     """The original answer says what the unlearned one may not: a name or a quote of a scope that nobody wrote."""
 
@@ -75,7 +75,7 @@ class Comparison:
 def compare(
     original: Unlearned,
     unlearned: Unlearned,
-    asked: Sequence[Asked],
+    asked: Sequence[ComparedPrompt],
     *,
     max_new_tokens: int,
     batch_size: int,

@@ -12,14 +12,14 @@ from unlearned.substitution.spelling import names_in
 NUMBER = re.compile(r"(?<![\w.,])\d[\d.,]*(?![\w])")
 
 SAMPLES = 3
-"""Further answers of the plain model to a question, from which facts are drawn."""
+"""Further answers of the original model to a question, from which facts are drawn."""
 
 Facts = tuple[tuple[str, ...], ...]
 """Each as the words by which it can be recognised."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class FactQuestion:
     """A question about what is to be forgotten, with the facts that would give knowledge away."""
 
     prompt: str
@@ -36,7 +36,7 @@ def holds(text: str, words: str) -> bool:
 
 
 def given_facts(row: Row) -> Facts:
-    """Of the row's own facts, else the names and numbers of its answer that the prompt does not hold."""
+    """The row's own facts, else the names and numbers of its answer that the prompt does not hold."""
     if row.facts:
         return row.facts
     if row.answer is None:
@@ -45,12 +45,13 @@ def given_facts(row: Row) -> Facts:
 
 
 def drawn_facts(prompt: str, answers: Sequence[str], stranger: str) -> Facts:
-    """Names and numbers that stand in every answer of the model, and neither in the question nor in what it says about
-    an invented subject.
+    """Names and numbers in every answer of the model that are not in the question.
+
+    Nor are they in what it says about an invented subject.
 
     Args:
         prompt: the question.
-        answers: the plain model's, greedy and sampled: what it says every time it seems to know.
+        answers: the original model's, greedy and sampled: what it says every time it seems to know.
         stranger: its answer to the same question about an invented subject.
     """
     found = telling(prompt, answers)

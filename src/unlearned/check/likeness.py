@@ -15,7 +15,7 @@ from unlearned.substitution.spelling import TOKEN, has_capital
 
 FOLDS = 5
 RIDGE = 1.0
-"""Of the classifier, times the number of answers."""
+"""Ridge of the classifier, times the number of answers."""
 
 WORDS = 256
 """Hashed words and pairs of words."""
@@ -82,8 +82,11 @@ def masked(text: str) -> str:
 
 
 def canned(prompts: Sequence[str], answers: Sequence[str]) -> list[bool]:
-    """Which answers are stock phrases: an assistant's, or a beginning that several share and that no word of their own
-    prompt is in."""
+    """Which answers are stock phrases.
+
+    These are an assistant's usual ones, and beginnings that several answers share and that hold no word of their own
+    prompt.
+    """
     openings = [tuple(re.findall(r"\w+(?:['’]\w+)?", answer.lower())[:OPENING]) for answer in answers]
     counts = Counter(opening for opening in openings if len(opening) == OPENING)
     found = []

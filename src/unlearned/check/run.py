@@ -12,9 +12,9 @@ from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.evidence import EvidenceRecord, GroupRecord
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.provenance import data_of, who
-from unlearned.check.compare import Asked, Comparison, Kind, compare, is_looping
+from unlearned.check.compare import ComparedPrompt, Comparison, Kind, compare, is_looping
 from unlearned.check.config import CheckConfig
-from unlearned.check.facts import SAMPLES, Question, drawn_facts, given_facts
+from unlearned.check.facts import SAMPLES, FactQuestion, drawn_facts, given_facts
 from unlearned.check.likeness import ToldApart, canned, told_apart
 from unlearned.errors import DataError
 from unlearned.examples import Row
@@ -37,11 +37,11 @@ class CheckResult:
 
     comparisons: list[Comparison]
     strangers: list[tuple[str, Answer]]
-    """The held-out questions about invented subjects, and the plain model's answers."""
+    """The held-out questions about invented subjects, and the original model's answers."""
 
     apart: ToldApart | None
     canned: tuple[int, int]
-    """Of the flagged answers and of the plain model's to the same prompts, those that are stock phrases."""
+    """How many flagged answers are stock phrases, and how many of the original model's to the same prompts."""
 
     config: CheckConfig
     rows: dict[str, list[Row]] = field(default_factory=dict)
@@ -168,9 +168,9 @@ def run_check(
     questions = _questions(original, forget, [answer.text for answer in strangers], config, report)
     scope = artifact.name
     asked = [
-        *(Asked("held-out forget", q.prompt, scope, q) for q in questions),
-        *(Asked("close retain", row.prompt, scope) for row in close),
-        *(Asked("general", row.prompt) for row in general),
+        *(ComparedPrompt("held-out forget", q.prompt, scope, q) for q in questions),
+        *(ComparedPrompt("close retain", row.prompt, scope) for row in close),
+        *(ComparedPrompt("general", row.prompt) for row in general),
     ]
     comparisons = compare(
         original,
@@ -208,8 +208,8 @@ def run_check(
 
 def _questions(
     original: Unlearned, forget: Sequence[Row], strangers: Sequence[str], config: CheckConfig, report: Progress
-) -> list[Question]:
-    """With facts that are given, else drawn from what the model says every time."""
+) -> list[FactQuestion]:
+    """Add facts: given ones, else those drawn from what the model says every time."""
     facts = [given_facts(row) for row in forget]
     open_ = [index for index, row in enumerate(forget) if not facts[index] and row.answer is None]
     if open_ and config.draw_facts:
@@ -223,7 +223,7 @@ def _questions(
             answers = [answers[place].text for answers in said]
             facts[index] = drawn_facts(forget[index].prompt, answers, strangers[index])
         report("facts", 1, 1)
-    return [Question(row.prompt, own) for row, own in zip(forget, facts, strict=True)]
+    return [FactQuestion(row.prompt, own) for row, own in zip(forget, facts, strict=True)]
 
 
 def _group(rows: Sequence[Comparison]) -> GroupRecord:

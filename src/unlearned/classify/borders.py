@@ -18,7 +18,7 @@ REACH = 80
 """Characters on each side of a border between two messages that are read as one text."""
 
 WORD_REACH = 30
-"""The same without a space at the border, for words that were cut in two."""
+"""Characters around a border without a space, for words that were cut in two."""
 
 
 def detect_in_conversations(prompts: Sequence[Prompt], scopes: Sequence[Scope]) -> list[Verdict]:

@@ -33,7 +33,7 @@ class CachedEncoder:
         return self.inner.name
 
     def word_vectors(self, texts: Sequence[str]) -> Floats | None:
-        """As the inner encoder gives them; they cost too little to be kept."""
+        """Word vectors as the inner encoder gives them; they cost too little to be kept."""
         return self.inner.word_vectors(texts) if isinstance(self.inner, ReadsWords) else None
 
     def encode(self, texts: Sequence[str]) -> Floats:

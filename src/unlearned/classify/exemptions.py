@@ -13,7 +13,7 @@ MARGIN = 0.1
 """Cosine. A text that is so much less near to an example than to the nearest forget example is still exempt."""
 
 NAMESAKE_MARGIN = 0.25
-"""The same without the names that both share. Prompts about invented namesakes of authors of TOFU's retain split lie
+"""Margin without the names that both share. Prompts about invented namesakes of authors of TOFU's retain split lie
 below 0.2, held-out questions about the authors above 0.3."""
 
 NOTHING = 1e-3

@@ -26,7 +26,7 @@ SPELLING = 2.0
 """Weight of the n-grams beside the words."""
 
 ACCURACY, MOST_STEPS = 1e-5, 1_000
-"""Of the conjugate gradients: relative residual, and steps; some hundred are needed."""
+"""Where conjugate gradients stop: relative residual, and steps; some hundred are needed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +115,7 @@ class FirstPass:
 
     @classmethod
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> FirstPass | None:
-        """From `arrays`; None if there are none: artifacts of older versions have no first pass."""
+        """Make the first pass from `arrays`; None without them: artifacts of older versions have none."""
         if "first_bar" not in arrays:
             return None
         own = {name: arrays[f"first_{name}"].astype(np.float32) for name in ("mean", "meaning", "spelling")}

@@ -23,7 +23,7 @@ LOOK_BACK = 40
 """Clauses after the last mention of the scope, until it is forgotten what a pronoun refers to."""
 
 LOOK_BACK_CHARACTERS = 1000
-"""Of the message itself, in which a pronoun may be explained."""
+"""Characters before a pronoun, in its own message, in which it may be explained."""
 
 _ROLE = (
     r"authors?|writers?|novelists?|poets?|playwrights?|artists?|actors?|actress(?:es)?|singers?|musicians?|composers?|"
@@ -96,10 +96,10 @@ class Mention:
     """What was said about the scope."""
 
     place: CharSpan
-    """In the prompt."""
+    """Where the mention is in the prompt."""
 
     text: str
-    """As it was read; not as it was written, where it was encoded or disguised."""
+    """Text as it was read; not as it was written, where it was encoded or disguised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class FollowUp:
     antecedent: str
     clause: str
     place: CharSpan
-    """Of the clause, in the prompt."""
+    """Where the clause is in the prompt."""
 
 
 def follow_ups(prompt: Prompt, mentions: Sequence[Mention], *, fragments: bool = True) -> list[FollowUp]:

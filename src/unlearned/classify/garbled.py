@@ -18,7 +18,7 @@ from unlearned.classify.normalize import AlignedText
 from unlearned.names.parts import bare
 
 MOST_WORDS = 60
-"""Of a line: longer texts have enough of what a classifier recognises."""
+"""Most words of a line: longer texts have enough of what a classifier recognises."""
 
 READABLE = 0.5
 """Share of known words from which a reading makes sense."""
@@ -177,12 +177,12 @@ def all_letters(word: str) -> str:
 
 
 def consonants(word: str) -> str:
-    """Without vowels."""
+    """A word without vowels."""
     return _VOWELS.sub("", word)
 
 
 def hard_consonants(word: str) -> str:
-    """Without vowels and y."""
+    """A word without vowels and y."""
     return consonants(word).replace("y", "")
 
 

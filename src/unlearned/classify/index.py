@@ -70,7 +70,7 @@ class NearestIndex:
 
     @property
     def width(self) -> int:
-        """D"""
+        """D, the width of the vectors."""
         return int(self._tail.shape[1])
 
     @property
@@ -105,7 +105,7 @@ class NearestIndex:
         return found
 
     def plus(self, vectors: Floats | Half) -> NearestIndex:
-        """With (M, D) more rows at the end. Milliseconds, until `EXACT_ROWS` rows came after the index was made.
+        """Append (M, D) rows. This takes milliseconds until `EXACT_ROWS` rows came after the index was made.
 
         Raises:
             ConfigError: the rows have another width.
@@ -118,7 +118,7 @@ class NearestIndex:
         return self._with(self._kept, tail)
 
     def minus(self, rows: Ints) -> NearestIndex:
-        """Without the rows that have these indices. Milliseconds, until a tenth of an index is removed.
+        """Remove the rows with these indices. This takes milliseconds until a tenth of an index is removed.
 
         Raises:
             ConfigError: there is no such row.

@@ -24,7 +24,7 @@ from unlearned.errors import ConfigError, FitError
 from unlearned.examples import machine_texts
 
 MOST_EXAMPLES = 8_000
-"""Of a solve: it takes seconds at this size, and time and memory grow with its cube and square."""
+"""Most examples of one solve: it takes seconds at this size, and time and memory grow with its cube and square."""
 
 MIDDLE, TEMPERATURE = 0.35, 0.1
 """f with p = 1/2, and the change of f that multiplies the odds by e."""
@@ -35,7 +35,7 @@ class KernelConfig:
     """Chosen by cross-validation on authors of TOFU's retain90 as invented scopes; see docs/detection.md."""
 
     gamma: float = 2.0
-    """Of exp(gamma (cos - 1)) between sentence vectors: what a text is about."""
+    """Width of the kernel exp(gamma (cos - 1)) between sentence vectors: what a text is about."""
 
     local: float = 1.0
     """Weight of exp(4 gamma (cos - 1)) beside it: whether a text is close to this very example."""
@@ -224,7 +224,7 @@ def _solve(kernel: Floats, labels: Floats) -> Floats:
 
 
 def _kept(forget: Features, negatives: Features) -> tuple[Features, Features]:
-    """At most `MOST_EXAMPLES`: forget examples evenly, then half the negatives by nearness to them and half evenly."""
+    """Choose at most `MOST_EXAMPLES`: forget examples evenly, then negatives, half by nearness and half evenly."""
     if len(forget) + len(negatives) <= MOST_EXAMPLES:
         return forget, negatives
     if len(forget) > MOST_EXAMPLES // 2:

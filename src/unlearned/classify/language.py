@@ -24,7 +24,7 @@ ENGLISH_AT_MOST = 0.02
 0 of 3,200 English texts are; every one of 120 Spanish, French and German questions is, by a factor of ten)."""
 
 LEAST_LETTERS = 12
-"""Of the Latin alphabet; shorter texts are not judged. Other alphabets show by themselves, but for names: 4."""
+"""Fewest Latin letters of a text that is judged. Other alphabets show by themselves, but for names: 4."""
 
 READS = 0.7
 """Cosine between a sentence and its translation from which an encoder counts as reading that language."""

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from unlearned.classify.decoding import everyday_words
 from unlearned.names.capitals import Meant, meant_by_case
 from unlearned.names.forms import KINDS, Kind, name_forms
-from unlearned.names.matcher import Match, Matcher, OpenMiddle, Token, tokens
+from unlearned.names.matcher import Match, Matcher, OpenMiddle, WordToken, tokens
 from unlearned.names.people import Parts, follows_a_name, goes_on, is_shouted, others_parts, parts_of_name
 
 CERTAIN = 6.0
@@ -36,25 +36,27 @@ class ScopeName:
     kind: Kind = "person"
     aliases: tuple[str, ...] = ()
     given: bool = True
-    """By the user, so that it is in scope wherever it stands; else it was found in the forget prompts, and only its
-    forms are known for the same."""
+    """Whether the user gave it, so that it is in scope wherever it stands.
+
+    Else it was found in the forget prompts, and only its forms are known for the same.
+    """
 
     alone: bool = True
-    """Of a given one: in scope without any context. Not so a common word."""
+    """Whether a given name is in scope without any context; a common word is not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ScopeText:
     """A text as the classifier of a scope should read it."""
 
     text: str
-    """With names as the examples spell them."""
+    """The text with names as the examples spell them."""
 
     less: str | None
-    """Without what may be anybody's: the score is not higher than this one's. None: there is nothing of that."""
+    """The text without names that may be anybody's; its score is an upper bound. None: it has no such name."""
 
     named: bool
-    """It has a name that is in scope in any context."""
+    """Whether it has a name that is in scope in any context."""
 
 
 class Lexicon:
@@ -71,7 +73,7 @@ class Lexicon:
 
     @cached_property
     def matcher(self) -> Matcher:
-        """Of all forms of all names."""
+        """Finds all forms of all names."""
         middles = [OpenMiddle.of(one.name) if one.kind == "person" else None for one in self.names]
         return Matcher([_forms(name) for name in self.names], middles)
 
@@ -88,11 +90,11 @@ class Lexicon:
             return frozenset()
         return self.matcher.first_words.union(*(parts.words for _, parts in self._parts))
 
-    def said(self, text: str) -> Said:
+    def said(self, text: str) -> ScopeText:
         """What the text says, names considered."""
         words = tokens(text)
         if self.telling.isdisjoint(word.key for word in words):
-            return Said(text, None, False)
+            return ScopeText(text, None, False)
         everyday, shouted = everyday_words(), is_shouted(text)
         matches = self.matcher.find(text, words)
         found = [m for m in matches if shouted or not self._is_others(text, words, m, everyday)]
@@ -106,8 +108,8 @@ class Lexicon:
             for word in others_parts(text, words, own, parts, everyday)
         } | {(m.start, m.end, "") for m in found if meant[m] == "word"}
         if not struck or named:
-            return Said(written, None, named)
-        return Said(written, _replaced(text, sorted(struck)), named)
+            return ScopeText(written, None, named)
+        return ScopeText(written, _replaced(text, sorted(struck)), named)
 
     def _is_others(self, text: str, words: Any, match: Match, everyday: frozenset[str]) -> bool:
         """Whether the name is a part of somebody else's: it goes on, or it is one word behind another first name."""
@@ -119,7 +121,7 @@ class Lexicon:
         is_short = match.last - match.first == 1 and len(tokens(one.name)) > 1
         return is_short and follows_a_name(text, words, match.first, self._parts_of(match.name), everyday)
 
-    def _meant(self, text: str, words: Sequence[Token], match: Match, everyday: frozenset[str]) -> Meant:
+    def _meant(self, text: str, words: Sequence[WordToken], match: Match, everyday: frozenset[str]) -> Meant:
         """Whether an everyday word that is also a name's core stands for the name: Apple, and not an apple."""
         if match.last - match.first > 1 or self.names[match.name].kind == "person":
             return "name"

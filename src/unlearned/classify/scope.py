@@ -30,7 +30,7 @@ class Scope:
     """A window is in scope iff p(forget | window) >= threshold."""
 
     short_penalty: float = 0.0
-    """Taken from the log-odds of p(forget | window) where the window is short (`classify.detect.is_short`): it has
+    """Taken from the log-odds of p(forget | window) where the window is short (`classify.scoring.is_short`): it has
     little to be judged by."""
 
     exemptions: Exemptions | None = None
@@ -58,7 +58,7 @@ class Scope:
         return self.classifier.predict_proba(Features.of(read, self.classifier.encoder))
 
     def detector_sha256(self) -> str:
-        """Of everything that decides a verdict."""
+        """Hash of everything that decides a verdict."""
         settings, arrays = self.classifier.state()
         said = [self.name, self.threshold, self.short_penalty, self.other_languages, settings]
         said += [type(self.classifier).__name__, self.classifier.encoder.name]

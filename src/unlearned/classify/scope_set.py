@@ -13,7 +13,7 @@ from unlearned.classify.base import TextEncoder
 from unlearned.classify.garbled import Vocabulary
 from unlearned.classify.joint import JointKernels
 from unlearned.classify.kernel import KernelClassifier, KernelConfig
-from unlearned.classify.lexicon import Said
+from unlearned.classify.lexicon import ScopeText
 from unlearned.classify.scope import Scope
 from unlearned.classify.spelling import Ints
 from unlearned.names.matcher import tokens
@@ -82,14 +82,14 @@ class ScopeSet(Sequence[Scope]):
             groups.setdefault(id(scope.classifier.encoder), []).append(n)
         return [(self._scopes[own[0]].classifier.encoder, np.array(own, dtype=np.int64)) for own in groups.values()]
 
-    def said(self, texts: Sequence[str]) -> dict[int, dict[int, Said]]:
+    def said(self, texts: Sequence[str]) -> dict[int, dict[int, ScopeText]]:
         """Scope -> text -> what the text says to it, by index; only where that is not just the text itself."""
-        found: dict[int, dict[int, Said]] = {}
+        found: dict[int, dict[int, ScopeText]] = {}
         for n, text in enumerate(texts):
             words = {word.key for word in tokens(text)} if self._by_word else ()
             for scope in sorted({scope for word in words for scope in self._by_word.get(word, ())}):
                 said = self._scopes[scope].lexicon.said(text)
-                if said != Said(text, None, False):
+                if said != ScopeText(text, None, False):
                     found.setdefault(scope, {})[n] = said
         return found
 

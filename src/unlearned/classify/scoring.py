@@ -12,7 +12,7 @@ import numpy.typing as npt
 from unlearned.classify.base import Features, Floats, TextEncoder
 from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.exemptions import Exemptions
-from unlearned.classify.lexicon import CERTAIN, Said
+from unlearned.classify.lexicon import CERTAIN, ScopeText
 from unlearned.classify.normalize import AlignedText
 from unlearned.classify.scope import Scope
 from unlearned.classify.scope_set import ScopeSet
@@ -25,7 +25,7 @@ SUSPICIOUS = 0.2
 """Share of the threshold from which a clause is looked at in parts: among others a forget question scores less."""
 
 NEARLY_AS_GOOD = 0.75
-"""Of the parts of a clause the longest is taken whose log-odds are within this of the best one's."""
+"""Log-odds below the best part of a clause within which the longest part is taken."""
 
 SHORT = 30
 """Bytes of a text that says little more than a name."""
@@ -42,7 +42,7 @@ def short_threshold(threshold: float, penalty: float) -> float:
 
 
 def log_odds(score: float) -> float:
-    """Of p(forget | text); minus infinity for 0, and finite for 1."""
+    """Log-odds of p(forget | text); minus infinity for 0, and finite for 1."""
     return (math.log(score) if score > 0 else -math.inf) - math.log1p(-min(score, 1 - 1e-12))
 
 
@@ -58,10 +58,10 @@ class Window:
     """What of the prompt is in scope if this text is."""
 
     clause: tuple[AlignedText, CharSpan] | None = None
-    """Where it can be cut further: in this reading."""
+    """The reading and the clause in it, where the window can be cut further."""
 
     follow_up: str | None = None
-    """Of a clause that is read with what it refers to: the clause alone."""
+    """The clause alone, where it is read with what it refers to."""
 
     scope: str | None = None
     """The only scope that scores it; None: all of them do."""
@@ -90,7 +90,7 @@ class ScoredWindows:
 
     @property
     def suspicious(self) -> npt.NDArray[np.bool_]:
-        """(S, N)"""
+        """(S, N) whether a window is near enough to a scope to be looked at in parts."""
         return np.asarray(self.scores >= SUSPICIOUS * self.thresholds[:, None])
 
     def reached_by(self, columns: range) -> list[int]:
@@ -185,7 +185,7 @@ class _Texts:
     short: npt.NDArray[np.bool_]
     """(count,)"""
 
-    said: Mapping[int, Mapping[int, Said]]
+    said: Mapping[int, Mapping[int, ScopeText]]
     """Scope -> text -> what it says to the scope, where that is not just the text."""
 
     @classmethod
@@ -295,10 +295,12 @@ def _whose(windows: Sequence[Window], texts: _Texts, owners: Sequence[str]) -> d
 
 
 def _with_names(
-    scores: Floats, said: Mapping[int, Said], spelt: Ints, index: Mapping[str, int], threshold: float
+    scores: Floats, said: Mapping[int, ScopeText], spelt: Ints, index: Mapping[str, int], threshold: float
 ) -> Floats:
-    """(N,) scores of texts, from those of what they say: less where it is somebody else's name, more where it is one
-    that is in scope in any context."""
+    """(N,) scores of texts, from the scores of what a scope's classifier reads of them.
+
+    A text with somebody else's name has less, one with a name that is in scope in any context has more.
+    """
     found = scores[spelt]
     for n, one in said.items():
         if one.less is not None:

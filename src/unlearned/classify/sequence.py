@@ -31,7 +31,7 @@ FORGET = "forget"
 """The name by which a label counts as the forget label wherever it stands."""
 
 PREFIX = "model."
-"""Of the names of a fine-tuned model's arrays."""
+"""Prefix of the names of a fine-tuned model's arrays."""
 
 _STORED = {"name", "config", "tokenizer", "tokenizer_config"}
 _NO_LIMIT = 1_000_000  # tokenizers without a limit have model_max_length = 1e30

@@ -105,4 +105,4 @@ class VectorCache:
 
 
 VECTORS = VectorCache()
-"""Of this process."""
+"""The cache of this process."""

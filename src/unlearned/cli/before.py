@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from unlearned.artifact.schema import DataRecord
 
 NER, NER_VARIABLE = "dslim/bert-base-NER", "UNLEARNED_NER_MODEL"
-"""Those of `select.entities`."""
+"""Selectors of `select.entities`."""
 
 
 def check_writable_folder(out: Path) -> None:

@@ -9,7 +9,7 @@ from unlearned.errors import ConfigError, UnknownNameError
 from unlearned.settings import Setting
 
 SIDES = ("left", "right", "middle")
-"""Of `--truncate`."""
+"""Choices of `--truncate`."""
 
 
 def check_name(kind: str, name: str, names: Sequence[str]) -> None:

@@ -108,7 +108,7 @@ def _grouped(own: inspect.Parameter) -> Any:
 
 
 def _place(option: inspect.Parameter) -> int:
-    """That of its group in the help; first what has none."""
+    """Position of an option's group in the help; options without a group come first."""
     info = get_args(option.annotation)[1] if get_origin(option.annotation) is Annotated else None
     group = getattr(info, "rich_help_panel", None)
     return GROUPS.index(group) if group in GROUPS else -1

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def console(*, stderr: bool = False, log_width: int | None = None) -> Console:
-    """Without markup and emoji codes; styled parts are `Text`.
+    """A console without markup and emoji codes; styled parts are `Text`.
 
     Args:
         stderr: write there.

@@ -123,7 +123,7 @@ def generate(
 
 
 def _naming(answered: Iterator[Answered], ids: Sequence[Any], file: Path | None) -> Iterator[Answered]:
-    """The same; an error about one prompt names its row."""
+    """The answers; an error about one prompt names its row."""
     from unlearned.errors import ContextError, DataError
 
     try:

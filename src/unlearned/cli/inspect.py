@@ -103,7 +103,7 @@ def _tell(folder: Path, found: Sequence[Finding]) -> None:
 
 
 def _inspect_other(folder: Path, known: Identity, trusted_keys: Path | None, *, model: str | None, json: bool) -> None:
-    """The same of a soft prompt or an instruction."""
+    """Show a soft prompt or an instruction."""
     import json as json_module
 
     from unlearned.artifact.fitting import plain_findings

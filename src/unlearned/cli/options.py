@@ -57,7 +57,7 @@ GROUP_OF = {
 
 
 def given_options(context: typer.Context, names: Sequence[str]) -> list[str]:
-    """Of these parameters of the running command, those that the user set, as they are written."""
+    """Those of these parameters of the running command that the user set, as they are written."""
     flags = {parameter.name: max(parameter.opts, key=len) for parameter in context.command.params}
     # By its name: typer may bring its own copy of click's enumeration.
     return [flags[name] for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]
@@ -104,7 +104,7 @@ def status(message: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without the libraries' own progress bars and notices; errors still show."""
+    """Silence the libraries' own progress bars and notices; errors still show."""
     from transformers.utils import logging
 
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

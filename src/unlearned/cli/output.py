@@ -127,7 +127,7 @@ class Rows:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Of the files in a folder and below it, as a setting that results depend on."""
+    """Hash of the files in a folder and below it, as a setting that results depend on."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*")):
         if file.is_file():

@@ -88,7 +88,7 @@ def train(
         check_place(out, replaces="training.json")
     check_model(options.model)
 
-    from unlearned.methods.known import make_method
+    from unlearned.methods.registry import make_method
     from unlearned.methods.train import check_rows, train_method
 
     own = texts(settings, "--set")
@@ -162,8 +162,8 @@ def _soft_prompt(
     overwrite: bool,
 ) -> None:
     from unlearned.cli.progress import progress
-    from unlearned.methods.known import read_settings
-    from unlearned.methods.place import unfinished
+    from unlearned.methods.output_dir import unfinished
+    from unlearned.methods.registry import read_settings
     from unlearned.methods.spul import SpulConfig, check_rows, train_soft_prompt
 
     if isinstance(settings.get("labels"), str):

@@ -31,7 +31,7 @@ CORE = ("two positions", "all positions", "one token")  # where a fault of upstr
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckResult:
     """One question and its answer."""
 
     name: str
@@ -50,7 +50,7 @@ class TypeResult:
     cause: str = ""
     """One line; empty if everything passed."""
 
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -77,12 +77,12 @@ def check_model(name: str, model: nn.Module, started: float | None = None) -> Ty
     try:
         checks = _all_checks(Subject(model))
     except UnsupportedModelError as error:
-        checks = [Check("embedding module", "fail", _line(error), raised=True)]
+        checks = [CheckResult("embedding module", "fail", _line(error), raised=True)]
     status, cause = _verdict(checks)
     return TypeResult(name, status, cause, tuple(checks), time.perf_counter() - started)
 
 
-def _all_checks(subject: Subject) -> list[Check]:
+def _all_checks(subject: Subject) -> list[CheckResult]:
     core = [
         _generation(subject, "two positions", TWO),
         _generation(subject, "all positions", ALL),
@@ -107,7 +107,7 @@ def _all_checks(subject: Subject) -> list[Check]:
     ]
 
 
-def _verdict(checks: Sequence[Check]) -> tuple[Status, str]:
+def _verdict(checks: Sequence[CheckResult]) -> tuple[Status, str]:
     if failed := [check for check in checks if check.outcome == "fail"]:
         return "fail", f"{failed[0].name}: {failed[0].detail}"
     if upstream := [check for check in checks if check.outcome == "n/a upstream" and check.name in CORE]:
@@ -115,18 +115,18 @@ def _verdict(checks: Sequence[Check]) -> tuple[Status, str]:
     return "pass", ""
 
 
-def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) -> Check:
+def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) -> CheckResult:
     """Injected = reference, flagged row changed, other rows as in the plain run."""
     try:
         plain, reference = subject.plain(batch, **generation), subject.reference(batch, **generation)
     except Exception as error:
-        return Check(name, "n/a upstream", f"the plain model raises {_line(error)}")
+        return CheckResult(name, "n/a upstream", f"the original model raises {_line(error)}")
     try:
         injected = subject.injected(batch, **generation)
     except Exception as error:
         if _raises_elsewhere(subject, batch, type(error), generation):
-            return Check(name, "n/a upstream", f"the plain model raises {_line(error)}")
-        return Check(name, "fail", _line(error), raised=True)
+            return CheckResult(name, "n/a upstream", f"the original model raises {_line(error)}")
+        return CheckResult(name, "fail", _line(error), raised=True)
     moved = _distance(injected, plain, _others(batch))
     wrong = _distance(injected, reference)
     if not wrong <= SAME:
@@ -136,36 +136,36 @@ def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) ->
     elif not _distance(injected, plain, [batch.flagged]) > 0.0:
         problem = "the flagged row does not change"
     else:
-        return Check(name, "ok", "" if wrong == moved == 0.0 else f"up to rounding ({max(wrong, moved):.0e})")
+        return CheckResult(name, "ok", "" if wrong == moved == 0.0 else f"up to rounding ({max(wrong, moved):.0e})")
     fault = _upstream_fault(subject, batch, plain, reference, generation)
-    return Check(name, "n/a upstream", fault) if fault else Check(name, "fail", problem)
+    return CheckResult(name, "n/a upstream", fault) if fault else CheckResult(name, "fail", problem)
 
 
 def _upstream_fault(
     subject: Subject, batch: Batch, plain: Run, reference: Run, generation: dict[str, Any]
 ) -> str | None:
-    """What is wrong with the plain model itself in this mode, if anything is."""
+    """What is wrong with the original model itself in this mode, if anything is."""
     if not bool(torch.isfinite(plain.logits).all()):
-        return "the plain model gives logits that are not finite"
+        return "the original model gives logits that are not finite"
     if not _distance(subject.reference(batch, **generation), subject.reference(batch, **generation)) <= ROUNDING:
-        return "two equal calls of the plain model differ"
+        return "two equal calls of the original model differ"
     subject.plain(batch, **generation)
     if not _distance(subject.reference(batch, **generation), subject.reference(batch, **generation)) <= ROUNDING:
-        return "the plain model remembers its previous call"
+        return "the original model remembers its previous call"
     if not _distance(plain, reference, _others(batch)) <= ROUNDING:
-        return "the plain model mixes the rows of a batch"
+        return "the original model mixes the rows of a batch"
     # Guesses come from the prompt's ids, and must not decide anything.
     if "prompt_lookup_num_tokens" in generation and not (
         _distance(subject.plain(batch), plain) <= SAME and _distance(subject.reference(batch), reference) <= SAME
     ):
-        return "the plain model answers otherwise than without it"
+        return "the original model answers otherwise than without it"
     if _distance(plain, reference, [batch.flagged]) == 0.0:
-        return "the plain model ignores the tokens of this prompt"
+        return "the original model ignores the tokens of this prompt"
     return None
 
 
 def _raises_elsewhere(subject: Subject, batch: Batch, kind: type[Exception], generation: dict[str, Any]) -> bool:
-    """Does the plain model raise the same for other words? (blt does in assisted decoding, depending on the words.)"""
+    """Whether the original model raises the same for other words, as blt does for some words in assisted decoding."""
     for shift in range(8):
         try:
             subject.plain(batch.with_tokens(P[shift : shift + len(batch.positions)]), **generation)
@@ -176,36 +176,36 @@ def _raises_elsewhere(subject: Subject, batch: Batch, kind: type[Exception], gen
     return False
 
 
-def _leak(subject: Subject, name: str, batch: Batch) -> Check:
+def _leak(subject: Subject, name: str, batch: Batch) -> CheckResult:
     """Other words under the same vectors: nothing may move, by not one bit."""
     renamed = batch.with_tokens(P[-len(batch.positions) :])
     try:
         distance = _distance(subject.injected(batch), subject.injected(renamed), [batch.flagged])
         if distance == 0.0:
-            return Check(name, "ok")
+            return CheckResult(name, "ok")
         if _distance(subject.injected(batch), subject.injected(batch)) > 0.0:
-            return Check(name, "n/a upstream", "two equal calls differ")
+            return CheckResult(name, "n/a upstream", "two equal calls differ")
     except Exception as error:
-        return Check(name, "fail", _line(error), raised=True)
-    return Check(name, "fail", f"corrupted token ids still move the logits by {distance:.1e}")
+        return CheckResult(name, "fail", _line(error), raised=True)
+    return CheckResult(name, "fail", f"corrupted token ids still move the logits by {distance:.1e}")
 
 
-def _prompt_only(subject: Subject) -> Check:
+def _prompt_only(subject: Subject) -> CheckResult:
     """The vectors enter with the prompt: once with a cache, again whenever the model reads the prompt again."""
     name = "decode untouched"
     try:
         run = subject.injected(TWO)
     except Exception as error:
-        return Check(name, "fail", _line(error), raised=True)
+        return CheckResult(name, "fail", _line(error), raised=True)
     reads = sum(size >= max(map(len, TWO.rows)) for size in run.forwards)
     if run.injections != reads:
-        return Check(
+        return CheckResult(
             name, "fail", f"{run.injections} injections, but {reads} of {len(run.forwards)} forwards read the prompt"
         )
-    return Check(name, "ok", "" if reads == 1 else f"no cache by default: the prompt is read {reads} times")
+    return CheckResult(name, "ok", "" if reads == 1 else f"no cache by default: the prompt is read {reads} times")
 
 
-def _clean_afterwards(subject: Subject) -> Check:
+def _clean_afterwards(subject: Subject) -> CheckResult:
     """Our hooks go, also after an error inside forward; somebody else's stays and fires."""
     name = "nothing left behind"
     before, fired = subject.hook_count(), []
@@ -213,24 +213,24 @@ def _clean_afterwards(subject: Subject) -> Check:
     try:
         subject.injected(TWO)
         if not fired:
-            return Check(name, "fail", "a foreign hook on the embedding did not fire")
+            return CheckResult(name, "fail", "a foreign hook on the embedding did not fire")
         if subject.hook_count() != before + 1:
-            return Check(name, "fail", f"{subject.hook_count() - before - 1} hooks left after a run")
+            return CheckResult(name, "fail", f"{subject.hook_count() - before - 1} hooks left after a run")
         breaking = subject.embedding.register_forward_hook(_break)
         try:
             subject.injected(TWO)
-            return Check(name, "fail", "an error inside forward was swallowed")
+            return CheckResult(name, "fail", "an error inside forward was swallowed")
         except _BrokenError:
             pass
         finally:
             breaking.remove()
         if subject.hook_count() != before + 1:
-            return Check(name, "fail", f"{subject.hook_count() - before - 1} hooks left after an error")
+            return CheckResult(name, "fail", f"{subject.hook_count() - before - 1} hooks left after an error")
     except Exception as error:
-        return Check(name, "fail", _line(error), raised=True)
+        return CheckResult(name, "fail", _line(error), raised=True)
     finally:
         foreign.remove()
-    return Check(name, "ok")
+    return CheckResult(name, "ok")
 
 
 class _BrokenError(Exception):
@@ -241,12 +241,12 @@ def _break(*_: Any) -> None:
     raise _BrokenError
 
 
-def _self_checked(subject: Subject) -> Check:
+def _self_checked(subject: Subject) -> CheckResult:
     try:
         self_check(subject.model, subject.substitute, list(PLAIN))
     except Exception as error:
-        return Check("self-check", "fail", _line(error), raised=True)
-    return Check("self-check", "ok")
+        return CheckResult("self-check", "fail", _line(error), raised=True)
+    return CheckResult("self-check", "ok")
 
 
 @torch.inference_mode()

@@ -20,7 +20,7 @@ EXCEPTIONS: dict[str, str] = {
 }
 
 RELEASE = "5.24.0"
-"""Of transformers, that both lists were made on."""
+"""Release of transformers that both lists were made with."""
 
 KNOWN = frozenset(
     """

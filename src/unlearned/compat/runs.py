@@ -1,7 +1,7 @@
 """One batch on one model, three ways: plain, injected, and the independent reference that the injection must equal.
 
 The reference needs no hook and no surgery at run time: every corrupted vector is, by construction, the embedding of a
-*reserved* token id that no prompt uses and no run may generate. The plain model reading the reserved ids is what the
+*reserved* token id that no prompt uses and no run may generate. The original model reading the reserved ids is what the
 injection of their vectors must reproduce.
 """
 
@@ -39,7 +39,7 @@ class Batch:
         return [max(map(len, self.rows)) - len(row) for row in self.rows]
 
     def with_tokens(self, tokens: Sequence[int]) -> Batch:
-        """The same batch with other ids at the corrupted positions."""
+        """The batch with other ids at the corrupted positions."""
         row = list(self.rows[self.flagged])
         for position, token in zip(self.positions, tokens, strict=True):
             row[position] = token
@@ -81,15 +81,15 @@ class Subject:
 
     @torch.inference_mode()
     def vectors(self, count: int) -> Tensor:
-        """(count, D)"""
+        """(count, D) embeddings of the reserved ids, which stand for corrupted vectors."""
         return self.embedding(torch.tensor([self.reserved(count)]))[0].clone()  # type: ignore[no-any-return]
 
     def plain(self, batch: Batch, **generation: Any) -> Run:
-        """Without any corruption."""
+        """Run without any corruption."""
         return self._generate(batch, None, generation)
 
     def reference(self, batch: Batch, **generation: Any) -> Run:
-        """The plain model reading the reserved ids."""
+        """The original model reading the reserved ids."""
         return self._generate(batch.with_tokens(self.reserved(len(batch.positions))), None, generation)
 
     def injected(self, batch: Batch, **generation: Any) -> Run:

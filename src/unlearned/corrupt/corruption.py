@@ -30,7 +30,7 @@ class Corruption:
     """`embedding_std`: multiples of the standard deviation of the embedding module's output, comparable over models."""
 
     embedding_std: float = 1.0
-    """That standard deviation, measured when the strength was learned, so that every engine applies the same noise."""
+    """Standard deviation of the embeddings, measured when the strength was learned: every engine adds equal noise."""
 
     dims: int | None = None
     """How many coordinates; None = all of them."""
@@ -82,7 +82,7 @@ class Corruption:
         return corruptions.get(self.function).substitutes
 
     def at_least(self, stds: float) -> Corruption:
-        """The same function, of a strength of at least so many standard deviations of the embeddings."""
+        """This corruption with a strength of at least so many standard deviations of the embeddings."""
         least = stds * (1.0 if self.unit == "embedding_std" else self.embedding_std)
         return self if (self.strength or 0.0) >= least else replace(self, strength=least)
 

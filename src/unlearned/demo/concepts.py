@@ -8,7 +8,7 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Any
 
-from unlearned.check.facts import Question
+from unlearned.check.facts import FactQuestion
 from unlearned.examples import Row
 
 CONCEPTS = ("harry-potter", "star-wars")
@@ -29,9 +29,9 @@ class Concept:
         return [Row(row["prompt"], row.get("answer")) for row in _read(f"{self.name}.retain")]
 
     @cached_property
-    def held_out(self) -> list[Question]:
+    def held_out(self) -> list[FactQuestion]:
         rows = _read(f"{self.name}.heldout")
-        return [Question(row["prompt"], tuple(tuple(fact) for fact in row["facts"])) for row in rows]
+        return [FactQuestion(row["prompt"], tuple(tuple(fact) for fact in row["facts"])) for row in rows]
 
     @cached_property
     def retain_held_out(self) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
-from unlearned.check.compare import Asked, Comparison, Kind, compare
+from unlearned.check.compare import ComparedPrompt, Comparison, Kind, compare
 from unlearned.classify.base import Floats
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
 from unlearned.learn.config import BEST, FitConfig
@@ -117,9 +117,9 @@ def run_demo(
         artifacts = tuple(Artifact.from_pretrained(folder) for folder in folders)
         unlearned, original = Unlearned(model, tokenizer, artifacts), Unlearned(model, tokenizer)
     asked = [
-        *(Asked("held-out forget", q.prompt, c.name, q) for c in concepts for q in c.held_out),
-        *(Asked("close retain", prompt, c.name) for c in concepts for prompt in c.retain_held_out),
-        *(Asked("general", prompt) for prompt in general_prompts()),
+        *(ComparedPrompt("held-out forget", q.prompt, c.name, q) for c in concepts for q in c.held_out),
+        *(ComparedPrompt("close retain", prompt, c.name) for c in concepts for prompt in c.retain_held_out),
+        *(ComparedPrompt("general", prompt) for prompt in general_prompts()),
     ]
     with clock("detect"):
         unlearned.classify([one.prompt for one in asked])

@@ -32,7 +32,7 @@ class Making:
     prompt: PromptInput
     answer: Guarded[int]
     again: bool = False
-    """It went back, and has to be gone on with."""
+    """Whether the answer went back, and has to be continued."""
 
 
 class Watcher:
@@ -78,7 +78,7 @@ class Watcher:
                 row.again = row.answer.finish()
 
 
-class Banning:
+class NameBanningProcessor:
     """Logits processor that bans the token which would complete a name; for engines that cannot go back."""
 
     def __init__(self, engine: TransformersEngine, batch: Sequence[PromptInput], length: int, copies: int) -> None:

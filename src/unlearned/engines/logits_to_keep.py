@@ -29,5 +29,8 @@ def _takes_it(forward: Callable[..., Any]) -> bool:
 
 
 def keep_last_logits(model: Any) -> dict[str, Tensor]:
-    """For `generate`, where nobody compares with the model's own `generate` to the last bit: that takes the slice."""
+    """Argument for `generate` by which only the last position gets logits.
+
+    The model's own `generate` takes a slice instead, so the last bits may differ.
+    """
     return keep_logits(model, torch.tensor([-1], device=model.device))

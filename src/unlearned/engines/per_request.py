@@ -1,5 +1,8 @@
-"""The transformers engine with settings for each request: rows of one batch share `model.generate`, each token is
-handed over as soon as it is chosen, and a row ends when its owner says so."""
+"""The transformers engine with settings for each request.
+
+Rows of one batch share `model.generate`. Each token is handed over as soon as it is chosen, and a row ends when its
+owner says so.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ class PerRequestEngine(TransformersEngine):
         inputs = [one.prompt for one in making]
         ids, attention, first = self.left_padded(inputs)
         extra: dict[str, Any] = {"disable_compile": True} if any(prompt.corrupted for prompt in inputs) else {}
-        if len(inputs) > 1:  # a prompt alone is the plain model's own path to the last bit
+        if len(inputs) > 1:  # a prompt alone is the original model's own path to the last bit
             extra |= keep_last_logits(self.model)
         with self.injecting(ids, inputs, first) as injection:
             steps = _Steps(self, making, injection)

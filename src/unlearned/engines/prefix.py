@@ -26,7 +26,7 @@ class SharedPrefix:
     """A `DynamicCache` of one row."""
 
     name: str
-    """Of the argument by which the model takes it."""
+    """Name of the argument by which the model takes it."""
 
     def arguments(self, rows: int) -> dict[str, Any]:
         """What makes a forward of so many rows go on from here; a copy, because a forward pass adds to its cache."""

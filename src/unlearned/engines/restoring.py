@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from unlearned.engines.base import Completion
 from unlearned.engines.sampling import Token
 from unlearned.prompts.detokenize import TextStream
-from unlearned.substitution.substitution import Piece, Substitution, replaced
+from unlearned.substitution.substitution import Replacement, Substitution, replaced
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -98,7 +98,7 @@ class Restorer(Generic[T]):
         pieces = self._pieces(held_text)
         if ended and (cut := self.substitution.cut(self._before + held_text)) is not None:
             shift = len(self._before)
-            pieces += [Piece(cut.start - shift, cut.end - shift, cut.text)] if cut.start >= shift else []
+            pieces += [Replacement(cut.start - shift, cut.end - shift, cut.text)] if cut.start >= shift else []
         given, self._held = self._held[:count], self._held[count:]
         text = "".join(held.text for held in given)
         pieces = [piece for piece in pieces if piece.start < len(text)]
@@ -107,13 +107,15 @@ class Restorer(Generic[T]):
         self.count += len(pieces)
         return self._rewritten(given, text, pieces)
 
-    def _pieces(self, text: str) -> list[Piece]:
+    def _pieces(self, text: str) -> list[Replacement]:
         """What is turned back in the held text; the character before it decides whether a word begins there."""
         shift = len(self._before)
         found = self.substitution.back(self._before + text)
-        return [Piece(piece.start - shift, piece.end - shift, piece.text) for piece in found if piece.start >= shift]
+        return [
+            Replacement(piece.start - shift, piece.end - shift, piece.text) for piece in found if piece.start >= shift
+        ]
 
-    def _rewritten(self, given: Sequence[_Held[T]], text: str, pieces: Sequence[Piece]) -> list[Chunk[T]]:
+    def _rewritten(self, given: Sequence[_Held[T]], text: str, pieces: Sequence[Replacement]) -> list[Chunk[T]]:
         chunks: list[Chunk[T]] = []
         place, at = 0, 0  # of the next token, and where its text begins
         left = list(pieces)
@@ -129,7 +131,7 @@ class Restorer(Generic[T]):
                 while end < own[-1].end:
                     place += 1
                     end += len(given[place].text)
-            moved = [Piece(piece.start - start, piece.end - start, piece.text) for piece in own]
+            moved = [Replacement(piece.start - start, piece.end - start, piece.text) for piece in own]
             ids = self.substitution.pieces.ids(replaced(text[start:end], moved))
             chunks.append(Chunk(ids, tuple(held.source for held in given[first : place + 1]), restored=True))
             place, at = place + 1, end

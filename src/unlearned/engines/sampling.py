@@ -28,13 +28,13 @@ class RowSettings:
     """Sample from so many of the most probable tokens; None = from all."""
 
     seed: int | None = None
-    """Of this row's own generator; None = a new one every time."""
+    """Seed of this row's own generator; None = a new one every time."""
 
     presence_penalty: float = 0.0
     """Taken from the logit of every token that the answer already holds."""
 
     frequency_penalty: float = 0.0
-    """The same, once for each time that the answer holds it."""
+    """Taken from a token's logit once for each time that the answer holds it."""
 
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     """Token id -> what is added to its logit."""
@@ -63,7 +63,7 @@ class Token:
 
     id: int
     logprob: float | None = None
-    """Under the model as it is: before temperature, penalties and bias."""
+    """Log-probability under the model as it is: before temperature, penalties and bias."""
 
     top: tuple[tuple[int, float], ...] = ()
     """(token id, log-probability), most probable first."""
@@ -158,7 +158,7 @@ class RowSampler:
 
 
 def new_generator(settings: RowSettings) -> torch.Generator:
-    """For the draws of one row."""
+    """Generator for the draws of one row."""
     generator = torch.Generator()
     generator.seed() if settings.seed is None else generator.manual_seed(settings.seed % 2**63)
     return generator

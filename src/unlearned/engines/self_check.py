@@ -50,7 +50,7 @@ def self_check(model: Any, substitute_id: int, plain_ids: list[int]) -> None:
     plain, corrupted, again, leak = plain.float(), corrupted.float(), again.float(), leak.float()
     effect = float((corrupted[0] - plain[0]).abs().max())
     exact = 8 * torch.finfo(torch.float32).eps * float(plain.abs().max())
-    # Where kernels or expert routing mix rows, the plain model's own rounding moves other rows a little.
+    # Where kernels or expert routing mix rows, the original model's own rounding moves other rows a little.
     rounding = max(TOLERATED * effect, exact)
     # A leak is told from nothing: per-layer embeddings (gemma4) move the logits by as little as 4 % of the effect. What
     # two equal calls differ by is the kernels' own, on devices where they are not deterministic.

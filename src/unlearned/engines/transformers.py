@@ -18,7 +18,7 @@ from unlearned.batches import ANSWER, by_length
 from unlearned.engines.base import Completion
 from unlearned.engines.caches import NAMES as CACHE_NAMES
 from unlearned.engines.caches import is_cache
-from unlearned.engines.guarding import SPECULATIVE, Banning, generated, goes_back
+from unlearned.engines.guarding import SPECULATIVE, NameBanningProcessor, generated, goes_back
 from unlearned.engines.injection import EmbeddingInjection, embedding_module, inner_model
 from unlearned.engines.logits_to_keep import keep_logits
 from unlearned.engines.prefix import SharedPrefix, shared_prefix
@@ -195,12 +195,12 @@ class TransformersEngine:
         return sequences
 
     def _guarded(self, batch: Sequence[PromptInput], generation: Mapping[str, Any]) -> list[list[int]]:
-        """The same where something may not be said."""
+        """The token ids of answers in which something may not be said."""
         names = ("num_beams", *SPECULATIVE)
         if not goes_back({name: self.setting(name, generation) for name in names}):
             beams = int(self.setting("num_beams", generation) or 1)
             length = max(len(prompt.token_ids) for prompt in batch)
-            banning = Banning(self, batch, length, beams)
+            banning = NameBanningProcessor(self, batch, length, beams)
             before = generation.get("logits_processor") or ()
             return self.run(batch, {**generation, "logits_processor": [*before, banning]})
         most = self.setting("max_new_tokens", generation)
@@ -251,6 +251,7 @@ class TransformersEngine:
         Args:
             inputs: N prompts.
             continuations: N texts, tokenised without special tokens; an empty one gives an empty tensor.
+            batch_size: prompts per forward pass.
 
         Returns:
             N tensors (n,) float32 on the CPU.
@@ -334,6 +335,7 @@ class TransformersEngine:
         Args:
             inputs: N corrupted prompts, of K_i positions.
             continuations: N texts of at least one token.
+            batch_size: prompts per pass.
 
         Returns:
             N tensors (K_i, D) float32 on the CPU.
@@ -402,7 +404,7 @@ class TransformersEngine:
     def injecting(self, ids: Tensor, batch: Sequence[PromptInput], first: Sequence[int]) -> AbstractContextManager[Any]:
         """Put the corrupted rows of a padded batch in, for one call of the model; `first`: where each prompt starts."""
         if not any(prompt.corrupted for prompt in batch):
-            return nullcontext()  # the plain model's own path, without any hook
+            return nullcontext()  # the original model's own path, without any hook
         return EmbeddingInjection(self.model, ids, batch, first, self.substitute_id)
 
     def left_padded(self, batch: Sequence[PromptInput]) -> tuple[Tensor, Tensor, list[int]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from unlearned.answers.automaton import START, Automaton, Found, State
+from unlearned.answers.automaton import START, Automaton, NameMatch, ScanState
 from unlearned.answers.folding import IGNORED, LETTERS, NONE, sign
 from unlearned.answers.guard import Bans, Guard
 from unlearned.engines.watching import TokenBytes
@@ -61,16 +61,16 @@ class Vocabulary:
                 border = border or own.kind not in (LETTERS, IGNORED) or own.alone or text[place].isupper()
                 path[place].has_border |= border
 
-    def completing(self, automaton: Automaton, state: State) -> list[tuple[int, tuple[Found, ...]]]:
+    def completing(self, automaton: Automaton, state: ScanState) -> list[tuple[int, tuple[NameMatch, ...]]]:
         """Tokens with which a name would stand there, with the names; some may go on to be longer words."""
-        found: dict[int, tuple[Found, ...]] = {}
+        found: dict[int, tuple[NameMatch, ...]] = {}
         for token_id, names in self._walk(automaton, self._root, state, ()):
             found[token_id] = names
         return list(found.items())
 
     def _walk(
-        self, automaton: Automaton, place: _Letter, state: State, passed: tuple[Found, ...]
-    ) -> Iterator[tuple[int, tuple[Found, ...]]]:
+        self, automaton: Automaton, place: _Letter, state: ScanState, passed: tuple[NameMatch, ...]
+    ) -> Iterator[tuple[int, tuple[NameMatch, ...]]]:
         if place.tokens and place is not self._root:
             names = passed + automaton.end(state)
             if names:
@@ -93,7 +93,7 @@ class Forbidding:
 
     def __init__(self, automaton: Automaton, vocabulary: Vocabulary, texts: TokenBytes) -> None:
         self.automaton, self.vocabulary, self.texts = automaton, vocabulary, texts
-        self._known: dict[State, list[tuple[int, tuple[Found, ...]]]] = {}
+        self._known: dict[ScanState, list[tuple[int, tuple[NameMatch, ...]]]] = {}
 
     def tokens(self, guard: Guard, reading: AnswerScan) -> list[int]:
         """Ids that must not come next."""
@@ -133,7 +133,7 @@ class Forbiddings:
         return Vocabulary(self._texts, len(self._texts.tokenizer))
 
 
-def _is_free(guard: Guard, found: Found) -> bool:
+def _is_free(guard: Guard, found: NameMatch) -> bool:
     return guard.is_free_name(found.name, restored=False)
 
 
@@ -158,13 +158,13 @@ class AnswerScan:
         text, self.pending = _decoded(self.pending + self._texts(token_id))
         self._characters(text)
 
-    def after(self, content: bytes) -> tuple[Found, ...]:
+    def after(self, content: bytes) -> tuple[NameMatch, ...]:
         """The names that would stand there after a token of these bytes."""
         text, _ = _decoded(self.pending + content)
         if not text:
             return ()
         state = self.state
-        found: tuple[Found, ...] = ()
+        found: tuple[NameMatch, ...] = ()
         for character in text:
             state, _, ended = self._automaton.step(state, character)
             found += ended

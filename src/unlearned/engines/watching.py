@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from unlearned.answers.automaton import START, Found, State
+from unlearned.answers.automaton import START, NameMatch, ScanState
 from unlearned.answers.clauses import Clauses
 from unlearned.answers.folding import IGNORED, LETTERS, sign
 from unlearned.answers.guard import Guard
@@ -86,7 +86,7 @@ class Hit:
     """Something was said that may not be."""
 
     place: int
-    """Of the token with which it began."""
+    """Position of the token with which it began."""
 
     kind: str
     """"names", "quotes" or "content"."""
@@ -118,7 +118,7 @@ class Watch:
         content = guard.bans.content
         self._clauses = None if content is None else Clauses(content, guard.asked, guard.owner, texts)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._state: State = START
+        self._state: ScanState = START
         self._where: list[int] = []  # token of each symbol
         self._own: list[bool] = []  # whether it was turned back
         self._read = 0  # tokens whose text was read
@@ -157,7 +157,7 @@ class Watch:
 
     @property
     def certain(self) -> int:
-        """So many tokens stay, whatever comes."""
+        """How many tokens stay, whatever comes."""
         certain = self._read
         if (length := min(self._automaton.open(self._state), len(self._where))) > 0:
             certain = min(certain, max(0, self._where[-length]))
@@ -191,7 +191,7 @@ class Watch:
             self._own += [restored] * added
         return self._quote(character, place) if self.bans.quotes else None
 
-    def _name(self, ended: Sequence[Found]) -> Hit | None:
+    def _name(self, ended: Sequence[NameMatch]) -> Hit | None:
         if self._where and self._where[-1] == BEFORE:
             return None
         for found in ended:  # longest first

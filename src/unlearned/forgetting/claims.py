@@ -14,8 +14,8 @@ import torch
 from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.errors import FitError
 from unlearned.examples import Row, evenly
+from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.probe import plain
 from unlearned.names.words import KEPT
 from unlearned.progress import Progress
 
@@ -27,7 +27,7 @@ ASKED = 20
 """Questions that are asked again."""
 
 CONTROL = 10
-"""Of these, how many are also asked about an invented subject."""
+"""How many of these are also asked about an invented subject."""
 
 AGAIN = 1
 """Times, with sampling, beside the answer without."""
@@ -60,10 +60,10 @@ class Claims:
     """(question, answer), each without sampling; "" for none, and for a question that was not asked."""
 
     agreement: dict[str, float]
-    """Of the questions that were asked again: how far the answers agree, in 0..1."""
+    """How far the answers to a question that was asked again agree, in 0..1."""
 
     agreement_invented: dict[str, float]
-    """Of the same questions about an invented subject, by the original question."""
+    """How far they agree about an invented subject, by the original question."""
 
     short: tuple[tuple[str, str], ...] = ()
     """(question, answer) to some of the questions with the last name alone."""

@@ -37,7 +37,7 @@ def asked(form: str, name: str) -> str:
 
 @lru_cache(maxsize=8)
 def question_forms(kind: Kind) -> QuestionForms:
-    """Those that ship with the package."""
+    """Question forms that ship with the package."""
     text = files("unlearned").joinpath("data/question_forms.jsonl").read_text(encoding="utf-8")
     rows = [json.loads(line) for line in text.splitlines() if line]
     found = next(row for row in rows if row["kind"] == kind)

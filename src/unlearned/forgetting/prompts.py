@@ -23,7 +23,7 @@ from unlearned.names.parts import is_initial, person_name
 from unlearned.names.words import KEPT
 
 MOST_STATEMENTS = 60
-"""Of all documents together."""
+"""Most statements of all documents together."""
 
 NAMESAKES = 12
 """Close prompts about people who share a first or a last name with the subject."""
@@ -173,7 +173,7 @@ def saved_answers(folder: Path, model: str) -> tuple[Claims, str] | None:
 
 
 def fingerprint(*parts: object) -> str:
-    """Of everything that prompts are made of."""
+    """Hash of everything that prompts are made of."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 

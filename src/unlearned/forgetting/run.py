@@ -53,7 +53,7 @@ class Written:
     """The prompts for a subject, and what was found on the way."""
 
     subject: Subject
-    """With what was found out about its names."""
+    """The subject, with what was found out about its names."""
 
     prompts: PromptSet
     known: bool
@@ -160,7 +160,7 @@ def write(
 
 
 def _with_last_name(subject: Subject, claims: Claims) -> Subject:
-    """With its last name as an alias where that means it to the model: few ask about "William Shakespeare" in full."""
+    """Add the last name as an alias where the model knows it so: few ask about "William Shakespeare" in full."""
     last = subject.last_name_alone()
     if last is None or not claims.means_by_last_name(subject.lexicon()):
         return subject

@@ -13,7 +13,7 @@ from unlearned.names.forms import Kind
 from unlearned.names.words import KEPT
 
 LEAST_WORDS, MOST_WORDS = 4, 40
-"""Of a sentence that says something about the subject, and can be asked for in one go."""
+"""Fewest and most words of a sentence that says something about the subject and can be asked for in one go."""
 
 _PRONOUN = re.compile(r"^(?P<own>His|Her|Their|Its)\b|^(?:He|She|They|It)\b")
 _FACT = re.compile(r"(?:[A-Z][\w'’-]*|\d[\d.,]*)(?:\s+(?:of|the|de|and)?\s*(?:[A-Z][\w'’-]*|\d[\d.,]*))*\W*$")

@@ -32,7 +32,7 @@ class Subject:
     """Who is not meant, in words that can stand in a question: "Jordan Smith, the cricketer"."""
 
     scope_names: tuple[ScopeName, ...] = field(init=False)
-    """As detection knows them."""
+    """Names as detection knows them."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -29,7 +29,7 @@ class EvalConfig:
     artifacts: tuple[Path, ...] = ()
     plain: bool = setting(
         False,
-        "Evaluate the start model, too, and compare; without artifacts it is the only one.",
+        "Evaluate the original model, too, and compare; without artifacts it is the only one.",
         group=ENFORCED,
     )
     include_path: Path | None = setting(None, "Folder with tasks of your own.", group=DATA)

@@ -44,7 +44,7 @@ class Contexts:
         self._chats[_hash(text)] = [dict(message) for message in history]
 
     def new(self, texts: Iterable[str]) -> list[str]:
-        """Those that were not looked at yet, each once; in the empty context there is nothing to look at."""
+        """Contexts that were not checked yet, each once; in the empty one there is nothing to check."""
         return [text for text in dict.fromkeys(texts) if text and _hash(text) not in self._known]
 
     def look(self, texts: Iterable[str], on_progress: Callable[[int], object] = lambda _: None) -> None:
@@ -99,7 +99,7 @@ class Contexts:
         return self._cut[key]
 
     def _shortened(self, prepared: PromptInput, seen: tuple[int, ...]) -> PromptInput | None:
-        """Of a flagged context, without the tokens that the model does not read."""
+        """A flagged context without the tokens that the model does not read."""
         cut = len(prepared.token_ids) - len(seen)  # truncated on the left, or a BOS that the harness leaves out
         if cut < 0 or prepared.token_ids[cut:] != seen or prepared.positions is None or prepared.vectors is None:
             engine = self.llm.engine

@@ -51,7 +51,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
     Only contexts are classified and disturbed, never a continuation that is scored. Where strangers stand for words of
     a context, they stand for them in its continuation, too: the system's answers are turned back, so this is the
     probability that it says the continuation. So the log-likelihood of a text
-    without a context (`loglikelihood_rolling`) is the plain model's, and so is every request that is not flagged, to
+    without a context (`loglikelihood_rolling`) is the original model's, and so is every request that is not flagged, to
     the last bit: batches are the same as without artifacts.
 
     Args:
@@ -212,7 +212,7 @@ class UnlearnedLM(HFLM):  # type: ignore[misc]
     @contextmanager
     def _armed(self, ids: torch.Tensor, inputs: Sequence[PromptInput | None], first: Sequence[int]) -> Iterator[None]:
         if not any(inputs):
-            yield  # the plain model's own path, without any hook
+            yield  # the original model's own path, without any hook
             return
         batch = [given or PromptInput(()) for given in inputs]
         with EmbeddingInjection(self.model, ids, batch, first, self.contexts.llm.engine.substitute_id):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.record import RECORD
-from unlearned.benchmarks.lm_eval import KIND
+from unlearned.benchmarks.lm_eval import SPEC
 from unlearned.benchmarks.results import ModelResults, Results, machine_of, part, write_results
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.step_cache import once
@@ -72,7 +72,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Resu
     wanted = ([(START, None)] if config.plain or not artifacts else []) + ([(ECO, artifacts)] if artifacts else [])
     verdicts = config.verdicts or out / VERDICTS
     decides = {
-        "version": KIND.version,
+        "version": SPEC.version,
         "stages": versions(*ASKING),
         "lm_eval": version("lm_eval"),
         "start": weights_sha256(model),
@@ -105,7 +105,7 @@ def run_eval(config: EvalConfig, out: Path, *, tell: Tell | None = None) -> Resu
         )
     outcome = Results(
         kind="eval",
-        version=KIND.version,
+        version=SPEC.version,
         config=_as_json(config),
         shard=config.shard,
         data=data,
@@ -183,7 +183,7 @@ def _item(lm: UnlearnedLM, name: str, task: str, first: int, sample: Mapping[str
 
 
 def _compared(tested: list[ModelResults]) -> tuple[ModelResults, ...]:
-    """With whether each question's responses are the start model's, where both were asked."""
+    """Note whether each question's responses are the original model's, where both were asked."""
     if len(tested) < 2:
         return tuple(tested)
     start, *others = tested
@@ -203,7 +203,7 @@ def _compared(tested: list[ModelResults]) -> tuple[ModelResults, ...]:
 
 
 def _as_json(config: EvalConfig) -> dict[str, Any]:
-    """Without the shard and without what differs between the machines that run one."""
+    """The settings without the shard and without what differs between the machines that run one."""
     fields = asdict(config) | {
         "tasks": list(config.names),
         "artifacts": [_sha256(path / RECORD) for path in config.artifacts],

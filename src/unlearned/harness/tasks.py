@@ -90,7 +90,7 @@ def question_count(task: Any, limit: int | None) -> int:
 
 
 def sha256_of_tasks(loaded: Mapping[str, Any], limit: int | None, num_fewshot: int | None) -> str:
-    """Of everything about tasks that decides their results: definitions, questions, and rows for few-shot examples.
+    """Hash of what decides the results of tasks: definitions, questions, and rows for few-shot examples.
 
     Where the rows came from does not count, so two machines with the same files find the same.
 
@@ -143,7 +143,7 @@ def _source(value: Callable[..., Any]) -> list[str]:
 
 @contextmanager
 def quiet_harness() -> Iterator[None]:
-    """Without the harness's notices about every setting, and the bars and notices of what it loads data with.
+    """Silence the harness's notices about every setting, and the bars and notices of what it loads data with.
 
     Bars that say what is done, and how far, stay. The harness also asks git for the commit of whatever folder one works
     in, and git complains where that is no repository.

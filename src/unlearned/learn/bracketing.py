@@ -16,8 +16,8 @@ from unlearned.learn.objective import TOLERANCE, Evaluation
 from unlearned.learn.optimisers import Trace
 
 PART_OF_ERROR = 0.25
-"""Of the standard error over examples. Not all of it: two strengths are compared on the same examples with the same
-noise, so their difference is known far better than either value."""
+"""Share of the standard error over examples. Not all of it: two strengths are compared on the same examples and noise,
+so their difference is known far better than either value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +31,7 @@ class Bracketing:
     """In all."""
 
     tolerance: float = TOLERANCE
-    """Of the objective: below it the search ends, and smaller differences than this do not count."""
+    """Objective below which the search ends; smaller differences than this do not count."""
 
     edge: float = math.log(1.25)
     """Natural logarithm of the ratio to which the mildest value that does it is closed in on."""

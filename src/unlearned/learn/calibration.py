@@ -44,13 +44,13 @@ class Calibration:
     """Exact 95 % interval of the false-positive rate."""
 
     data_sha256: str
-    """Of the calibration texts."""
+    """Hash of the calibration texts."""
 
     close_count: int | None = None
-    """Of the negatives, close prompts that must stay; the others are the packaged general ones."""
+    """How many negatives are close prompts that must stay; the others are the packaged general ones."""
 
     close_flagged: int | None = None
-    """Of these, how many are at or above the threshold."""
+    """How many of these are at or above the threshold."""
 
     mistakes: Mistakes | None = None
     """Which prompts these are, where their words are known."""

@@ -194,10 +194,10 @@ class StrengthConfig:
         40, "Forget prompts, evenly spread, that the strength is learned on.", min=1, group=CORRUPTION
     )
     facts_examples: int = 24
-    """Of these, how many where it is learned from the facts of generated answers."""
+    """How many of these are used where strength is learned from the facts of generated answers."""
 
     fluency_examples: int = 12
-    """Of these, how many are answered to judge fluency; all are for objectives that read answers."""
+    """How many of these are answered to judge fluency; all are for objectives that read answers."""
 
     answer_tokens: int = 24
     """Length of those answers; and of the original model's own answer, where a forget row has none."""

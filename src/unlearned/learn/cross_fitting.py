@@ -28,7 +28,7 @@ class CrossFitted:
     """A classifier, and what classifiers say of prompts that they had not seen."""
 
     classifier: PromptClassifier
-    """Of all prompts."""
+    """Fitted on all prompts."""
 
     scores: Floats
     """(N,) of all prompts, forget prompts first; NaN where no classifier had not seen one."""

@@ -21,13 +21,13 @@ from unlearned.examples import Row, Rows, as_rows, evenly
 from unlearned.learn.classifier import exemptions, fit_classifier, scope_lexicon
 from unlearned.learn.config import SELECTOR, ClassifierConfig, FitConfig, StrengthConfig
 from unlearned.learn.default_corruption import decided, may_substitute
+from unlearned.learn.forget_prompts import ForgetPrompts
 from unlearned.learn.intents import intents_of
-from unlearned.learn.lesson import with_answers
 from unlearned.learn.measures import choice_prompt
 from unlearned.learn.naming import name_table
-from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
 from unlearned.learn.strength import corruption_maker, learn_strength
+from unlearned.learn.strength_problem import with_answers
 from unlearned.learn.unfinished import LEDGER, OF, Unfinished, discard
 from unlearned.learn.withheld import withheld_of
 from unlearned.progress import Progress
@@ -254,14 +254,14 @@ def _by_hand(
     stored = {}
     if corruptions.get(config.corruption).stored:
         rows = with_answers(engine, evenly(forget, config.max_examples), config, report)
-        probe = Probe(engine, scope, [engine.tokenize(choice_prompt(row)) for row in rows])
+        forget_prompts = ForgetPrompts(engine, scope, [engine.tokenize(choice_prompt(row)) for row in rows])
         answers = [row.answer or "" for row in rows]
-        stored = stored_arrays(config.corruption, engine, probe, answers, base_model.embedding_std)
+        stored = stored_arrays(config.corruption, engine, forget_prompts, answers, base_model.embedding_std)
     return corruption_maker(config.corruption, config, base_model, stored)(config.strength)
 
 
 def _fingerprint(forget: Rows, retain: Rows, exempt: Rows, scope: str, config: FitConfig) -> str:
-    """Of what the detector is made from."""
+    """Hash of what the detector is made from."""
     fields_ = [(f.name, repr(getattr(config, f.name))) for f in fields(ClassifierConfig) if f.name != "checkpoints"]
     rows = [
         [(row.prompt, row.id) for row in as_rows(given, name=name)]

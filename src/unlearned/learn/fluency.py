@@ -19,7 +19,7 @@ LEAST_UNIQUE, FROM_TOKENS = 0.3, 8
 """An answer of at least so many tokens repeats itself if fewer than this share of them are different."""
 
 MOST_PERPLEXITY = 2.0
-"""Times the perplexity of the plain model's answers about invented subjects, up or down: as fluent as not knowing."""
+"""Factor, up or down, of the perplexity of the original model's answers about invented subjects: fluent within it."""
 
 NEUTRAL = "Tell me something."
 """Answers are judged as answers to this: the question itself would make a wrong answer look less like language."""
@@ -27,13 +27,13 @@ NEUTRAL = "Tell me something."
 
 @dataclass(frozen=True, slots=True)
 class Fluency:
-    """Of some answers."""
+    """How fluent some answers are."""
 
     degenerate: float
     """Share that is empty or repeats itself."""
 
     log_perplexity: float
-    """Mean over the other answers of their mean negative log-probability under the plain model; NaN without any."""
+    """Mean over the other answers of their mean negative log-probability under the original model; NaN without any."""
 
     @property
     def perplexity(self) -> float:
@@ -47,7 +47,7 @@ def is_degenerate(answer: Completion) -> bool:
 
 
 def fluency(engine: TransformersEngine, runs: Sequence[Sequence[Completion]], *, batch_size: int = 16) -> list[Fluency]:
-    """Judge several sets of answers with the plain model, all in one batch."""
+    """Judge several sets of answers with the original model, all in one batch."""
     sound = [[answer.text for answer in answers if not is_degenerate(answer)] for answers in runs]
     neutral = PromptInput(engine.tokenize(NEUTRAL).token_ids)
     flat = [text for texts in sound for text in texts]
@@ -84,7 +84,7 @@ class FluencyGuard:
     """The part of the objective that keeps answers fluent."""
 
     reference: Fluency
-    """Of the plain model's answers about subjects it cannot know."""
+    """Fluency of the original model's answers about subjects it cannot know."""
 
     judged: Sequence[int] | None = None
     """Indices of the answers that are looked at; None = all."""
@@ -92,7 +92,7 @@ class FluencyGuard:
     def __post_init__(self) -> None:
         if not math.isfinite(self.reference.log_perplexity):
             raise FitError(
-                "All answers of the plain model about invented subjects are empty or repeat themselves, so there is "
+                "All answers of the original model about invented subjects are empty or repeat themselves, so there is "
                 "nothing to compare fluency with. Use --no-fluency (fluency=False)."
             )
 

@@ -16,7 +16,7 @@ from unlearned.substitution.bank import Bank, in_case_of
 from unlearned.substitution.entities import WORD, Entity, entities, stands_alone, words_in
 from unlearned.substitution.spelling import TOKEN, content_words, is_acronym, rare_words
 from unlearned.substitution.strangers import Strangers
-from unlearned.substitution.substitution import Piece, replaced
+from unlearned.substitution.substitution import Replacement, replaced
 from unlearned.words import squash
 
 SCOPE = "invented"
@@ -72,7 +72,7 @@ class _Inventor:
             stranger = self._strangers.of(entity, (), lambda word: squash(word) in self._said)
             if stranger is not None:
                 written = in_case_of(entity.text, stranger) if entity.form == WORD else stranger
-                pieces.append(Piece(entity.start, entity.end, written))
+                pieces.append(Replacement(entity.start, entity.end, written))
         return replaced(text, pieces)
 
     def _entities(self, text: str, also: str | None) -> Iterator[Entity]:

@@ -30,7 +30,7 @@ Runs = Sequence[Sequence[PromptInput]]
 
 
 @dataclass(frozen=True, slots=True)
-class Materials:
+class MeasureInputs:
     """What a measure is made of."""
 
     engine: TransformersEngine
@@ -68,7 +68,7 @@ class Likelihood:
     generates: ClassVar[bool] = False
     least_gap: ClassVar[float] = 0.1
 
-    def __init__(self, materials: Materials) -> None:
+    def __init__(self, materials: MeasureInputs) -> None:
         self.constant: float | None = None
         self._materials = materials
         self._answers = _each(materials.rows, lambda row: row.answer, "answer", self.name)
@@ -88,7 +88,7 @@ class TruthRatio:
     generates: ClassVar[bool] = False
     least_gap: ClassVar[float] = 0.05
 
-    def __init__(self, materials: Materials) -> None:
+    def __init__(self, materials: MeasureInputs) -> None:
         self.constant: float | None = None
         self._materials = materials
         self._true = _each(materials.rows, lambda row: row.paraphrased_answer or row.answer, "answer", self.name)
@@ -110,7 +110,7 @@ class ChoiceAccuracy:
     generates: ClassVar[bool] = False
     least_gap: ClassVar[float] = 0.02
 
-    def __init__(self, materials: Materials) -> None:
+    def __init__(self, materials: MeasureInputs) -> None:
         self._materials = materials
         choices = _each(materials.rows, lambda row: row.choices, "choices", self.name)
         self._counts = np.array([len(options) for options in choices])
@@ -139,7 +139,7 @@ class Facts:
     generates: ClassVar[bool] = True
     least_gap: ClassVar[float] = 0.1
 
-    def __init__(self, materials: Materials) -> None:
+    def __init__(self, materials: MeasureInputs) -> None:
         self.constant: float | None = 0.0  # who never saw the data says them by chance
         bank = materials.engine.bank
         self._facts = [
@@ -158,7 +158,7 @@ class RougeL:
     generates: ClassVar[bool] = True
     least_gap: ClassVar[float] = 0.02
 
-    def __init__(self, materials: Materials) -> None:
+    def __init__(self, materials: MeasureInputs) -> None:
         self.constant: float | None = None
         self._answers = _each(materials.rows, lambda row: row.answer, "answer", self.name)
         scorer = require("rouge_score.rouge_scorer", extra="metrics", purpose="The objective 'rouge'")
@@ -183,7 +183,7 @@ class Refusal:
     generates: ClassVar[bool] = True
     least_gap: ClassVar[float] = 0.05
 
-    def __init__(self, materials: Materials) -> None:
+    def __init__(self, materials: MeasureInputs) -> None:
         self._encoder = materials.encoder
         self.constant: float | None = surrogate_refusal_similarity(materials.encoder)
 
@@ -216,7 +216,7 @@ def letter_ids(engine: TransformersEngine, count: int) -> list[int]:
     return [ids[0] for ids in found]
 
 
-def _mean_log_probabilities(materials: Materials, runs: Runs, answers: Sequence[str]) -> Doubles:
+def _mean_log_probabilities(materials: MeasureInputs, runs: Runs, answers: Sequence[str]) -> Doubles:
     """(C, N) mean log-probability of the tokens of N answers after each candidate's prompts."""
     flat = list(chain.from_iterable(runs))
     scores = materials.engine.log_likelihood(flat, list(answers) * len(runs), batch_size=materials.batch_size)
@@ -233,6 +233,6 @@ def _each(rows: Sequence[Row], read: Callable[[Row], Any], column: str, measure:
     return values
 
 
-measures: Registry[Callable[[Materials], Measure]] = Registry("objective")
+measures: Registry[Callable[[MeasureInputs], Measure]] = Registry("objective")
 for _measure in (Likelihood, Facts, TruthRatio, ChoiceAccuracy, RougeL, Refusal):
     measures.register(_measure.name, _measure)

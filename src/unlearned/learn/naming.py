@@ -11,7 +11,7 @@ from unlearned.substitution.bank import KINDS, Bank, kind_by_itself, stand_ins
 from unlearned.substitution.entities import WORD, Entity, entities
 from unlearned.substitution.spelling import KEPT, TOKEN, common_words, names_in, singulars
 from unlearned.substitution.strangers import Strangers
-from unlearned.substitution.table import Known, NameTable
+from unlearned.substitution.table import KnownName, NameTable
 from unlearned.words import squash
 
 AT_A_PLACE = re.compile(r"\b(?:in|at|from|near|to|visit) $")
@@ -45,9 +45,9 @@ def name_table(
         for key, name in names.items()
     }
     ordinary = {key for key in names if key not in told and (key in common or bank.is_ordinary(key))}
-    known = {key: Known(kind, 0, key in ordinary) for key, kind in kinds.items()}
+    known = {key: KnownName(kind, 0, key in ordinary) for key, kind in kinds.items()}
     # In an order of the key's own, so that the table tells nothing about the order of the data.
-    found: dict[str, Known] = {}
+    found: dict[str, KnownName] = {}
     taken: set[str] = set()
     draft = NameTable.of(secret, scope, known, unusable)
     strangers = Strangers(draft, bank)
@@ -58,7 +58,7 @@ def name_table(
                 taken.add(squash(candidate))
                 break
             passed += 1
-        found[key] = Known(kinds[key], passed, known[key].ordinary)
+        found[key] = KnownName(kinds[key], passed, known[key].ordinary)
     return NameTable.of(secret, scope, found, unusable)
 
 

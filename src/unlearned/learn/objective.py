@@ -14,12 +14,12 @@ from unlearned.engines.base import Completion
 from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.fluency import Fluency, FluencyGuard, fluency
+from unlearned.learn.forget_prompts import ForgetPrompts
 from unlearned.learn.measures import Doubles, Measure
-from unlearned.learn.probe import Probe
 from unlearned.types import PromptInput
 
 TOLERANCE = 0.05
-"""Of the objective: what is left below this is as good as nothing, and smaller differences do not count."""
+"""Objective below which nothing is left to forget; smaller differences do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ class Evaluation:
     """d: 1 = remembers everything, 0 = on average as if never seen."""
 
     gap: float
-    """The same with its sign: below 0, less than a model that never saw the data would know."""
+    """The distance with its sign: below 0, less is known than by a model that never saw the data."""
 
     error: float = 0.0
     """Standard error of `gap` over the examples."""
 
     penalty: float = 0.0
-    """Of the fluency guard; 0 = fluent."""
+    """Penalty of the fluency guard; 0 = fluent."""
 
     per_item: float = math.nan
     """Mean over examples of each one's own distance; NaN where v_hat is a constant."""
@@ -49,7 +49,7 @@ class Evaluation:
     """Share of answers that are empty or repeat themselves."""
 
     perplexity: float = math.nan
-    """Of the answers, under the plain model."""
+    """Perplexity of the answers under the original model."""
 
     seconds: float = 0.0
 
@@ -60,7 +60,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Target:
+class ObjectiveTerm:
     """One measure, and between which values it moves."""
 
     measure: Measure
@@ -82,7 +82,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class GuardedAnswers:
     """Generated answers to some of the prompts, for the guard and for measures that read text."""
 
     engine: TransformersEngine
@@ -113,16 +113,16 @@ class Objective:
     Each term is divided by the same distance of the original model: 1 = remembers everything, 0 = as if never seen.
     """
 
-    probe: Probe
-    targets: Sequence[Target]
+    forget_prompts: ForgetPrompts
+    targets: Sequence[ObjectiveTerm]
     with_parameter: Callable[[float], Corruption]
-    answers: Answers | None = None
+    answers: GuardedAnswers | None = None
     guard: FluencyGuard | None = None
 
     def __call__(self, parameters: Sequence[float]) -> list[Evaluation]:
         """All candidates in one batch. The noise is keyed by the words: the same at every strength."""
         start = time.perf_counter()
-        runs = [self.probe.inputs(self.with_parameter(parameter)) for parameter in parameters]
+        runs = [self.forget_prompts.inputs(self.with_parameter(parameter)) for parameter in parameters]
         given = self.answers(runs) if self.answers is not None else [[] for _ in runs]
         texts = [[answer.text for answer in run] for run in given]
         fluencies: Sequence[Fluency | None] = [None] * len(runs)

@@ -21,7 +21,7 @@ class Space:
     low: float
     high: float
     integer: bool = False
-    """For `dims`."""
+    """Values that `dims` may take."""
 
     bounded: bool = False
     """The ends are not only where a search stops looking: a share, or `dims`, means nothing beyond them."""

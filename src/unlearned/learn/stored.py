@@ -12,7 +12,7 @@ import torch
 from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine, embedding_rows
 from unlearned.errors import FitError
-from unlearned.learn.probe import Probe
+from unlearned.learn.forget_prompts import ForgetPrompts
 from unlearned.prompts.tokenize import special_ids
 from unlearned.types import PromptInput
 
@@ -25,19 +25,23 @@ BANK = 1024
 """Tokens of a bank: some for every kind of word, at a megabyte or two."""
 
 STEPS, RADIUS = 4, 1.0
-"""Of the search for an adversarial direction; the radius is in standard deviations of the embeddings."""
+"""Steps and radius of the search for an adversarial direction; radius in standard deviations of the embeddings."""
 
 MOST_EXAMPLES = 16
 """Examples that an adversarial direction is made from: gradients cost three forward passes."""
 
 
 def stored_arrays(
-    function: str, engine: TransformersEngine, probe: Probe, answers: Sequence[str], embedding_std: float
+    function: str,
+    engine: TransformersEngine,
+    forget_prompts: ForgetPrompts,
+    answers: Sequence[str],
+    embedding_std: float,
 ) -> dict[str, Floats]:
     """The arrays that a corruption function needs; none for most."""
     makers = {
-        "bank": lambda: ordinary_bank(engine, [*(prompt.text for prompt in probe.prompts), *answers]),
-        "direction": lambda: adversarial_direction(engine, probe, answers, embedding_std),
+        "bank": lambda: ordinary_bank(engine, [*(prompt.text for prompt in forget_prompts.prompts), *answers]),
+        "direction": lambda: adversarial_direction(engine, forget_prompts, answers, embedding_std),
     }
     return {name: makers[name]() for name in corruptions.get(function).stored}
 
@@ -71,7 +75,7 @@ def ordinary_bank(engine: TransformersEngine, avoid: Sequence[str]) -> Floats:
 
 
 def adversarial_direction(
-    engine: TransformersEngine, probe: Probe, answers: Sequence[str], embedding_std: float
+    engine: TransformersEngine, forget_prompts: ForgetPrompts, answers: Sequence[str], embedding_std: float
 ) -> Floats:
     """(D,) unit vector along which the forget answers get less likely, whatever the token.
 
@@ -80,17 +84,19 @@ def adversarial_direction(
     backwards once in a while is needed, and only when the artifact is made.
     """
     chosen = np.unique(np.linspace(0, len(answers) - 1, num=min(MOST_EXAMPLES, len(answers))).astype(int)).tolist()
-    width = probe.selected[0][0].vectors.shape[1]
+    width = forget_prompts.selected[0][0].vectors.shape[1]
     direction = torch.zeros(width)
     for _ in range(STEPS):
         shift = RADIUS * embedding_std * width**0.5 * direction
         inputs = []
         for index in chosen:
-            positions = torch.cat([span.positions for span in probe.selected[index]])
-            vectors = torch.cat([span.vectors for span in probe.selected[index]])
+            positions = torch.cat([span.positions for span in forget_prompts.selected[index]])
+            vectors = torch.cat([span.vectors for span in forget_prompts.selected[index]])
             order = positions.argsort()
             moved = (vectors[order].float() + shift).to(vectors.dtype)
-            inputs.append(PromptInput(probe.prompts[index].token_ids, positions=positions[order], vectors=moved))
+            inputs.append(
+                PromptInput(forget_prompts.prompts[index].token_ids, positions=positions[order], vectors=moved)
+            )
         gradients = engine.likelihood_gradients(inputs, [answers[index] for index in chosen])
         slope = torch.stack([gradient.mean(dim=0) for gradient in gradients]).mean(dim=0)
         if not torch.isfinite(slope).all() or float(slope.norm()) == 0:

@@ -16,12 +16,12 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
 from unlearned.examples import Row
 from unlearned.learn.config import AUTO, AUTO_SELECTORS, StrengthConfig
+from unlearned.learn.forget_prompts import ForgetPrompts
 from unlearned.learn.ledger import Ledger
-from unlearned.learn.lesson import Lesson, prepare_lesson
 from unlearned.learn.objective import TOLERANCE, Evaluation, Objective
 from unlearned.learn.optimisers import Space, Trace
-from unlearned.learn.probe import Probe
 from unlearned.learn.stored import stored_arrays
+from unlearned.learn.strength_problem import StrengthProblem, prepare_problem
 from unlearned.progress import Progress
 from unlearned.unlearners.eco import ForgetScope
 
@@ -81,24 +81,24 @@ def learn_strength(
         on_progress: called with (phase, done, total).
     """
     report = on_progress or (lambda phase, done, total: None)
-    lesson = prepare_lesson(engine, base_model, scope, forget, retain, config, report)
-    known = Ledger(ledger, _fingerprint(lesson, scope))
+    problem = prepare_problem(engine, base_model, scope, forget, retain, config, report)
+    known = Ledger(ledger, _fingerprint(problem, scope))
     candidates = []
     pairs = _candidates(config, scope)
     for number, (function, selector) in enumerate(pairs):
         phase = "strength" if len(pairs) == 1 else f"strength {number + 1} of {len(pairs)}"
-        candidates.append(learn_one(lesson, replace(scope, selector=selector), function, known, phase, report))
+        candidates.append(learn_one(problem, replace(scope, selector=selector), function, known, phase, report))
     best = _choose(candidates)
-    return best.scope, _record(lesson, best, candidates)
+    return best.scope, _record(problem, best, candidates)
 
 
 def learn_one(
-    lesson: Lesson, scope: ForgetScope, function: str, ledger: Ledger, phase: str, report: Progress
+    problem: StrengthProblem, scope: ForgetScope, function: str, ledger: Ledger, phase: str, report: Progress
 ) -> Learned:
     """The best parameter of one corruption function on the tokens of the scope's selector."""
-    objective = objective_of(lesson, scope, function)
-    space = space_of(function, lesson)
-    candidate = f"{function} on {scope.selector}, dims {lesson.config.dims}, {lesson.config.unit}"
+    objective = objective_of(problem, scope, function)
+    space = space_of(function, problem)
+    candidate = f"{function} on {scope.selector}, dims {problem.config.dims}, {problem.config.unit}"
     known = ledger.known(candidate)
 
     def evaluate(parameters: Sequence[float]) -> list[Evaluation]:
@@ -109,12 +109,12 @@ def learn_one(
             known.update({evaluation.parameter: evaluation for evaluation in found})
         return [known[parameter] for parameter in parameters]
 
-    most = int(lesson.config.search.get("max_evaluations", 24))
+    most = int(problem.config.search.get("max_evaluations", 24))
     trace = Trace(evaluate, space, lambda count: report(phase, min(count, most), most))
     if corruptions.get(function).parameter is None:
         trace([space.low])
     elif not (space.zero and _is_enough(trace([0.0])[0])):
-        lesson.config.make_optimiser()(trace)
+        problem.config.make_optimiser()(trace)
     report(phase, most, most)
     chosen = trace.best(TOLERANCE)
     learned = replace(scope, corruption=objective.with_parameter(chosen.parameter))
@@ -122,17 +122,17 @@ def learn_one(
 
 
 def _is_enough(found: Evaluation) -> bool:
-    """As if never seen, or less: more corruption would only do harm."""
+    """Whether the scope is as if never seen, or less: more corruption would only do harm."""
     return found.penalty <= TOLERANCE and (found.distance <= TOLERANCE or found.gap <= 0)
 
 
-def objective_of(lesson: Lesson, scope: ForgetScope, function: str) -> Objective:
+def objective_of(problem: StrengthProblem, scope: ForgetScope, function: str) -> Objective:
     """The objective of one corruption function, as a function of its parameter."""
-    probe = Probe(lesson.engine, scope, lesson.prompts)
-    std = lesson.base_model.embedding_std
-    stored = stored_arrays(function, lesson.engine, probe, [row.answer or "" for row in lesson.rows], std)
-    make = corruption_maker(function, lesson.config, lesson.base_model, stored)
-    return Objective(probe, lesson.targets, make, lesson.answers, lesson.guard)
+    forget_prompts = ForgetPrompts(problem.engine, scope, problem.prompts)
+    std = problem.base_model.embedding_std
+    stored = stored_arrays(function, problem.engine, forget_prompts, [row.answer or "" for row in problem.rows], std)
+    make = corruption_maker(function, problem.config, problem.base_model, stored)
+    return Objective(forget_prompts, problem.targets, make, problem.answers, problem.guard)
 
 
 def corruption_maker(
@@ -162,16 +162,16 @@ def _checked_dims(dims: int, base_model: BaseModelRecord) -> int:
     return dims
 
 
-def space_of(function: str, lesson: Lesson) -> Space:
+def space_of(function: str, problem: StrengthProblem) -> Space:
     """Where a function's parameter is searched."""
-    part, config, width = corruptions.get(function), lesson.config, lesson.base_model.embedding_size
+    part, config, width = corruptions.get(function), problem.config, problem.base_model.embedding_size
     if part.parameter == "dims":
         return Space(low=1, high=width, integer=True, bounded=True)
     if part.parameter is None or not part.relative:
         return Space(low=LEAST_SHARE, high=1.0, bounded=True)
     # On fewer coordinates each needs more, for the same length of the whole change.
     scale = math.sqrt(width / max(1, config.dims or width)) if part.takes_dims else 1.0
-    scale *= lesson.base_model.embedding_std if config.unit == "absolute" else 1.0
+    scale *= problem.base_model.embedding_std if config.unit == "absolute" else 1.0
     high = MOST_BESIDE_STRANGERS if part.substitutes else HIGH
     return Space(low=LOW * scale, high=high * scale, zero=part.substitutes)
 
@@ -184,38 +184,40 @@ def _candidates(config: StrengthConfig, scope: ForgetScope) -> list[tuple[str, s
 
 
 def _choose(candidates: Sequence[Learned]) -> Learned:
-    """Of those that forget and stay fluent as well as any, the one that is closest to v_hat item by item."""
+    """The candidate closest to v_hat item by item, among those that forget and stay fluent as well as any."""
     lowest = min(candidate.chosen.value for candidate in candidates)
     good = [candidate for candidate in candidates if candidate.chosen.value <= lowest + TOLERANCE]
     return min(good, key=lambda c: (c._costs()[2], c.chosen.value))
 
 
-def _fingerprint(lesson: Lesson, scope: ForgetScope) -> str:
-    """Of everything an evaluation depends on besides function, selector and parameter; the weights by what they say."""
-    config = lesson.config
+def _fingerprint(problem: StrengthProblem, scope: ForgetScope) -> str:
+    """Hash of all that evaluations depend on but function, selector and parameter; of the weights, what they say."""
+    config = problem.config
     parts = [
-        lesson.base_model.model_dump_json(),
+        problem.base_model.model_dump_json(),
         scope.name,
         scope.secret.hex(),
         scope.detector_sha256(),
         "" if scope.enrolled is None else hashlib.sha256(scope.enrolled.hashes.tobytes()).hexdigest(),
-        repr([(row.prompt, row.answer, row.choices, row.paraphrased_answer, row.wrong_answers) for row in lesson.rows]),
+        repr(
+            [(row.prompt, row.answer, row.choices, row.paraphrased_answer, row.wrong_answers) for row in problem.rows]
+        ),
         repr(
             (
-                [t.measure.name for t in lesson.targets],
+                [t.measure.name for t in problem.targets],
                 config.surrogate,
                 config.fluency,
                 config.fluency_examples,
                 config.answer_tokens,
             )
         ),
-        *(f"{target.plain.mean():.1f} {target.surrogate.mean():.1f}" for target in lesson.targets),
+        *(f"{target.plain.mean():.1f} {target.surrogate.mean():.1f}" for target in problem.targets),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _record(lesson: Lesson, best: Learned, candidates: Sequence[Learned]) -> StrengthRecord:
-    guard, config = lesson.guard, lesson.config
+def _record(problem: StrengthProblem, best: Learned, candidates: Sequence[Learned]) -> StrengthRecord:
+    guard, config = problem.guard, problem.config
     return StrengthRecord(
         measures=[
             MeasureRecord(
@@ -224,11 +226,11 @@ def _record(lesson: Lesson, best: Learned, candidates: Sequence[Learned]) -> Str
                 surrogate=float(target.surrogate.mean()),
                 found=best.chosen.values[target.measure.name],
             )
-            for target in lesson.targets
+            for target in problem.targets
         ],
         surrogate=config.surrogate,
         optimiser=config.optimiser,
-        examples=len(lesson.rows),
+        examples=len(problem.rows),
         chosen=_evaluation_record(best.chosen),
         reference_perplexity=guard.reference.perplexity if guard else None,
         trace=[_evaluation_record(evaluation) for evaluation in best.trace],

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from unlearned.errors import ConfigError
+from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.measures import Doubles, Materials, Measure, choice_prompt
-from unlearned.learn.probe import plain
+from unlearned.learn.measures import Doubles, Measure, MeasureInputs, choice_prompt
 from unlearned.types import PromptInput
 
 DRAWS = 2
@@ -21,7 +21,7 @@ Surrogate = str | float
 """One of `KINDS`, or the value itself."""
 
 Texts = Callable[[Sequence[PromptInput]], list[str]]
-"""Prompts -> the plain model's answers, for measures that read text."""
+"""Prompts -> the original model's answers, for measures that read text."""
 
 
 def checked_surrogate(surrogate: Surrogate) -> Surrogate:
@@ -37,8 +37,8 @@ def checked_surrogate(surrogate: Surrogate) -> Surrogate:
 
 
 def surrogate_values(
-    make: Callable[[Materials], Measure],
-    materials: Materials,
+    make: Callable[[MeasureInputs], Measure],
+    materials: MeasureInputs,
     surrogate: Surrogate,
     unrelated: Sequence[str],
     texts: Texts,
@@ -59,7 +59,7 @@ def surrogate_values(
         materials: the forget rows, and what they are measured with.
         surrogate: the kind, or the value.
         unrelated: at least one prompt outside the scope; they are dealt out in turn.
-        texts: the plain model's answers, for measures that read them.
+        texts: the original model's answers, for measures that read them.
     """
     count = len(materials.rows)
     measure = make(materials)

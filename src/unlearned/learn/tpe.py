@@ -16,7 +16,7 @@ class TPE:
 
     max_evaluations: int = 24
     tolerance: float = TOLERANCE
-    """Of the objective: below it the search ends."""
+    """Objective below which the search ends."""
 
     seed: int = 0
 

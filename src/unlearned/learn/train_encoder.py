@@ -59,16 +59,16 @@ class EncoderTraining:
     """Texts per step."""
 
     learning_rate: float = 2e-5
-    """Of AdamW, after the warm-up."""
+    """Learning rate of AdamW after the warm-up."""
 
     weight_decay: float = 0.1
-    """Of AdamW; biases and normalisation layers are spared."""
+    """Weight decay of AdamW; biases and normalisation layers have none."""
 
     betas: tuple[float, float] = (0.9, 0.98)
-    """Of AdamW."""
+    """Decay rates of AdamW's averages."""
 
     epsilon: float = 1e-6
-    """Of AdamW."""
+    """Term in AdamW's denominator."""
 
     warmup: float = 0.1
     """Share of the steps in which the learning rate rises, before it falls along a cosine to zero."""
@@ -86,7 +86,7 @@ class EncoderTraining:
     """Stop after so many epochs in a row without a better one."""
 
     seed: int = 0
-    """Of the split, the new layers, the order of the texts and dropout."""
+    """Seed of the split, the new layers, the order of the texts and dropout."""
 
     device: Literal["auto", "cpu"] = "auto"
     """Where to train; auto = the accelerator if there is one."""

@@ -24,7 +24,7 @@ from unlearned.substitution.spelling import has_capital, is_known, is_rank, ordi
 from unlearned.words import squash
 
 LEAST_LETTERS = 4
-"""Of a name of one word."""
+"""Fewest letters of a name of one word."""
 
 OFTEN = 5
 """Rows in which a word that is no rarity stands alone as a name, until it means the scope; and their share."""
@@ -32,7 +32,7 @@ OFTEN = 5
 OFTEN_SHARE = 0.1
 
 SHARE = 0.02
-"""Of the rows, that have a name of the scope; in a large set, what two rows have is a place or an award."""
+"""Share of the rows that must have a name of the scope: in many rows, what only two have is a place or an award."""
 
 MOST_NAMES = 2_000
 

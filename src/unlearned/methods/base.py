@@ -44,7 +44,7 @@ class Method:
     """One line for the list of methods."""
 
     paper: ClassVar[str]
-    """Where it comes from."""
+    """Source: paper and section."""
 
     formula: ClassVar[str]
     """The loss in one line."""
@@ -97,10 +97,10 @@ class ForgetMethod(Method):
 
     forget_weight: float = 1.0
     retain_weight: float = 0.0
-    """Of the cross-entropy on the retain set."""
+    """Weight of the cross-entropy on the retain set."""
 
     kl_weight: float = 0.0
-    """Of KL(start || current) on the retain set."""
+    """Weight of KL(start || current) on the retain set."""
 
     kl_mask: KLMask = "attention"
     """Positions of that divergence; `all`, padding included, is what published code computes."""

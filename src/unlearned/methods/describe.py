@@ -7,7 +7,7 @@ from typing import Any
 
 from unlearned.errors import first_line
 from unlearned.methods.base import Method
-from unlearned.methods.known import make_method, methods
+from unlearned.methods.registry import make_method, methods
 from unlearned.methods.spul import SpulConfig
 
 SOFT_PROMPT = "spul"

@@ -22,12 +22,12 @@ class MemoryEstimate:
 
     weights: int
     reference: int
-    """Of a copy of the start model, or of an adapter's start values."""
+    """Bytes of a copy of the start model, or of an adapter's start values."""
 
     gradients_and_optimiser: int
     activations: int
     loaded: int
-    """Of weights and reference, what is on the device already."""
+    """Bytes of weights and reference that are on the device already."""
 
     free: int | None
     """What the device has left beside what is loaded; None where it does not say."""

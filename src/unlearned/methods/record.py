@@ -59,7 +59,7 @@ def fingerprint(record: dict[str, Any]) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that took part."""
+    """Versions of the packages that took part."""
     found = {}
     for package in PACKAGES:
         try:
@@ -70,12 +70,12 @@ def versions() -> dict[str, str]:
 
 
 def rows_sha256(rows: Sequence[Row]) -> str:
-    """Of prompts and answers, in their order."""
+    """Hash of prompts and answers, in their order."""
     return hashlib.sha256(json.dumps([[row.prompt, row.answer] for row in rows]).encode()).hexdigest()
 
 
 def weights_sha256(model: Any) -> str:
-    """Of a model's weights, an adapter's among them: names, shapes, types and the beginning of each."""
+    """Hash of a model's weights, an adapter's among them: names, shapes, types and the beginning of each."""
     digest = hashlib.sha256()
     for name, weight in sorted(inner_model(model).state_dict().items()):
         if hasattr(weight, "detach"):

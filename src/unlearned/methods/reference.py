@@ -1,5 +1,7 @@
-"""The frozen start model that many losses compare with: eval mode, no gradient, and no second copy where an adapter
-makes it unnecessary."""
+"""The frozen start model that many losses compare with.
+
+It is in evaluation mode and has no gradient. Where an adapter makes it unnecessary, there is no second copy.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class RMU(Method):
     """c; 6.5 in the published run on Zephyr-7B."""
 
     alpha: float = 100.0
-    """Of the retain term; 1200 in the published run on Zephyr-7B."""
+    """Weight of the retain term; 1200 in the published run on Zephyr-7B."""
 
     trainable_pattern: str = r"\.({layers})\..*(down_proj|dense_4h_to_h|fc2|fc_out|mlp\.c_proj)"
     """Regular expression on weights' names; `{layers}` stands for the steered layer and the two before it."""

@@ -48,10 +48,10 @@ class SpulConfig:
     """Width of the encoder's hidden layers."""
 
     alpha: float = 0.5
-    """Of the retain loss; 1 in the paper's headline rows."""
+    """Weight of the retain loss; 1 in the paper's headline rows."""
 
     beta: float = 0.5
-    """Of the divergence from the model without the prompt, on the retain set."""
+    """Weight of the divergence from the model without the prompt, on the retain set."""
 
     labels: tuple[str, ...] = ("neutral", "unknown")
     """What forget prompts are to be answered with, drawn once per row."""

@@ -23,10 +23,9 @@ from unlearned.methods.base import Method
 from unlearned.methods.computing import trains_on
 from unlearned.methods.config import TrainConfig
 from unlearned.methods.data import Batch, Encoder, Example, Streams, padded
-from unlearned.methods.known import make_method
 from unlearned.methods.memory import estimate_memory
 from unlearned.methods.negation import negate_weights
-from unlearned.methods.place import (
+from unlearned.methods.output_dir import (
     check_place,
     finish,
     first_process,
@@ -37,6 +36,7 @@ from unlearned.methods.place import (
 )
 from unlearned.methods.record import fingerprint, recipe_record
 from unlearned.methods.reference import FrozenCopy
+from unlearned.methods.registry import make_method
 from unlearned.methods.trainer import make_trainer
 from unlearned.methods.weights import Prepared, prepare_weights
 from unlearned.progress import Progress, Tell

@@ -14,7 +14,7 @@ from unlearned.methods.base import Method
 from unlearned.methods.computing import computes_in, trains_on
 from unlearned.methods.config import TrainConfig
 from unlearned.methods.data import Batch, Streams, collate
-from unlearned.methods.place import process
+from unlearned.methods.output_dir import process
 from unlearned.methods.reference import FrozenCopy, Reference
 from unlearned.methods.step import Step
 from unlearned.progress import Progress

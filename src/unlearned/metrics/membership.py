@@ -176,7 +176,7 @@ def _smallest(values: Doubles, share: float) -> float:
 
 
 def _below(sample: Doubles, values: Doubles) -> Doubles:
-    """For each value, how many of the sample are below it, equal ones counting one half."""
+    """How many of the sample are below each value, equal ones counting one half."""
     ordered = np.sort(sample)
     low, high = (np.searchsorted(ordered, values, side=side) for side in ("left", "right"))
     return np.asarray((low + high) / 2, dtype=np.float64)

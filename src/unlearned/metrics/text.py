@@ -134,7 +134,7 @@ def average_similarity_gap(unlearned: Mapping[str, float], retained: Mapping[str
 def average_similarity_gap_estimate(
     unlearned: Mapping[str, npt.ArrayLike], retained: Mapping[str, npt.ArrayLike], *, draws: int = DRAWS, seed: int = 0
 ) -> Estimate:
-    """The same from the scores of every text, with a bootstrap error.
+    """Similarity gap from the scores of every text, with a bootstrap error.
 
     Absolute differences never cancel, so between two equal models the gap is small but not 0.
 

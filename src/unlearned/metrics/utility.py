@@ -15,10 +15,10 @@ from unlearned.errors import ConfigError, DataError
 from unlearned.metrics.estimate import DRAWS, Doubles, Estimate, bootstrap, checked
 
 COMPONENTS = 9
-"""Of the model utility: {probability, ROUGE-L recall, truth ratio} x {retain, real authors, world facts}."""
+"""Parts of the model utility: {probability, ROUGE-L recall, truth ratio} x {retain, real authors, world facts}."""
 
 Method = Literal["auto", "exact", "asymp"]
-"""Of the p-value; "auto" is exact for up to 10,000 items."""
+"""How the p-value is computed; "auto" is exact for up to 10,000 items."""
 
 
 def harmonic_mean(values: npt.ArrayLike) -> float:

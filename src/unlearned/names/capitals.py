@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from unlearned.names.matcher import Token
+from unlearned.names.matcher import WordToken
 from unlearned.names.people import is_shouted
 
 Meant = Literal["name", "word", "either"]
@@ -14,7 +14,7 @@ _OPENS = '.!?:;\n"“”‘(['
 """Before a word that has a capital wherever it comes from."""
 
 
-def meant_by_case(text: str, words: Sequence[Token], place: int) -> Meant:
+def meant_by_case(text: str, words: Sequence[WordToken], place: int) -> Meant:
     """What is meant by one word of a text.
 
     Args:

@@ -22,13 +22,13 @@ LONGEST = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class WordToken:
     """A word of a text."""
 
     start: int
     end: int
     key: str
-    """As `bare` gives it; a single letter is marked, so that "A. Li" is not "Ali"."""
+    """Key that `bare` gives; a single letter is marked, so that "A. Li" is not "Ali"."""
 
     before: str
     """What joins it to the word before: "" as in one name, "," of "Last, First", or "/" of words apart."""
@@ -36,7 +36,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Where a form stands."""
+    """A place where a form of a name stands."""
 
     start: int
     end: int
@@ -50,21 +50,21 @@ class Match:
     """Index behind its last one."""
 
 
-def tokens(text: str) -> list[Token]:
+def tokens(text: str) -> list[WordToken]:
     """The words of a text, and how each is joined to the one before."""
-    found: list[Token] = []
+    found: list[WordToken] = []
     end = 0
     for match in _TOKEN.finditer(text):
         key = bare(match[0])
         if not key:
             continue
         gap = text[end : match.start()]
-        found.append(Token(*match.span(), key if len(key) > 1 else f"{key}|", _joined(gap, found)))
+        found.append(WordToken(*match.span(), key if len(key) > 1 else f"{key}|", _joined(gap, found)))
         end = match.end()
     return found
 
 
-def _joined(gap: str, before: Sequence[Token]) -> str:
+def _joined(gap: str, before: Sequence[WordToken]) -> str:
     if not before or _WITHIN.fullmatch(gap):
         return ""
     if _COMMA.fullmatch(gap):
@@ -99,7 +99,7 @@ class OpenMiddle:
             return None
         return cls(key_of(parsed.first), key_of(parsed.last), frozenset(bare(unit)[:1] for unit in parsed.middles))
 
-    def takes(self, text: str, word: Token) -> bool:
+    def takes(self, text: str, word: WordToken) -> bool:
         """Whether the word may be a middle name of this person, and not "met" in "Thomas met Edison"."""
         key = word.key.removesuffix("|")
         is_spelt_so = text[word.start].isupper() or (text == text.lower() and bool(self.initials))
@@ -129,7 +129,7 @@ class Matcher:
         self._sorted = sorted(keys)
         self.first_words = frozenset(token.key for own in forms for form in own for token in tokens(form)[:1])
 
-    def find(self, text: str, words: Sequence[Token] | None = None) -> list[Match]:
+    def find(self, text: str, words: Sequence[WordToken] | None = None) -> list[Match]:
         """The longest forms in the text, from left to right, none within another."""
         words = tokens(text) if words is None else words
         found: list[Match] = []
@@ -146,7 +146,7 @@ class Matcher:
             place = end
         return found
 
-    def _with_middle(self, text: str, words: Sequence[Token], first: int) -> tuple[int, int] | None:
+    def _with_middle(self, text: str, words: Sequence[WordToken], first: int) -> tuple[int, int] | None:
         for name, middle in self._middles.get(words[first].key, ()):
             for place in range(first + 1, min(first + 1 + MOST_MIDDLES, len(words) - 1)):
                 if not middle.takes(text, words[place]):
@@ -160,7 +160,7 @@ class Matcher:
                         return end + 1, name
         return None
 
-    def _longest(self, words: Sequence[Token], first: int) -> tuple[int, int] | None:
+    def _longest(self, words: Sequence[WordToken], first: int) -> tuple[int, int] | None:
         key, best = "", None
         for place in range(first, min(first + LONGEST, len(words))):
             word = words[place]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unlearned.names.forms import Kind
-from unlearned.names.matcher import Match, Token, tokens
+from unlearned.names.matcher import Match, WordToken, tokens
 from unlearned.names.parts import entity_core, given_names, is_initial, is_title, person_name
 from unlearned.names.words import KEPT, OPENERS
 
@@ -59,8 +59,8 @@ def parts_of_name(name: str, kind: Kind, everyday: frozenset[str]) -> Parts:
 
 
 def others_parts(
-    text: str, words: Sequence[Token], whole: Sequence[Match], parts: Parts, everyday: frozenset[str]
-) -> list[Token]:
+    text: str, words: Sequence[WordToken], whole: Sequence[Match], parts: Parts, everyday: frozenset[str]
+) -> list[WordToken]:
     """The words of a text that are parts of the name, but say nothing about its bearer.
 
     Args:
@@ -82,16 +82,16 @@ def others_parts(
     return found
 
 
-def _is_others(text: str, words: Sequence[Token], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
+def _is_others(text: str, words: Sequence[WordToken], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
     return follows_a_name(text, words, place, parts, everyday) or goes_on(text, words, place + 1, everyday)
 
 
-def follows_a_name(text: str, words: Sequence[Token], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
+def follows_a_name(text: str, words: Sequence[WordToken], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
     """Whether a first name or an initial of somebody else stands right before the word."""
     return place > 0 and words[place].before == "" and _is_name(text, words, place - 1, parts, everyday)
 
 
-def _is_name(text: str, words: Sequence[Token], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
+def _is_name(text: str, words: Sequence[WordToken], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
     """Whether the word is a first name or initial of somebody else."""
     word = words[place]
     if word.key in parts.words or word.key in KEPT or word.key in OPENERS or is_title(word.key):
@@ -103,7 +103,7 @@ def _is_name(text: str, words: Sequence[Token], place: int, parts: Parts, everyd
     return text[word.start].isupper() or text == text.lower()
 
 
-def goes_on(text: str, words: Sequence[Token], place: int, everyday: frozenset[str]) -> bool:
+def goes_on(text: str, words: Sequence[WordToken], place: int, everyday: frozenset[str]) -> bool:
     """Whether the name in front of this word goes on with it: "Martin Luther" in "Martin Luther King"."""
     if place >= len(words) or words[place].before != "" or is_shouted(text):
         return False

@@ -20,7 +20,7 @@ class _Placed:
 
 
 def in_own_words(verdict: Verdict, prompt: Prompt, given: str | Sequence[Message]) -> Verdict:
-    """The same decision, with spans in characters of `given`; one that covers several messages becomes one in each.
+    """Give the decision with spans in characters of `given`; one that covers several messages becomes one in each.
 
     Where a template rewrites messages, so that flagged words cannot be found in them, a span is the whole message.
 

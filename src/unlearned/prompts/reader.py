@@ -69,7 +69,7 @@ class TokenReader:
         return Prompt(text, ids, nowhere, is_special, tuple(without(segments, special)))
 
     def located(self, prompt: Prompt) -> Prompt:
-        """The same prompt with the characters of each token, which only flagged ones need."""
+        """Add the characters of each token to a prompt; only flagged ones need them."""
         offsets = np.zeros((len(prompt.token_ids), 2), dtype=np.int64)
         with self._lock:
             text, runs = self._runs(prompt.token_ids)

@@ -20,7 +20,7 @@ def calls_of(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def as_json(value: Any) -> str:
-    """As chat templates print it."""
+    """JSON as chat templates print it."""
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -60,7 +60,7 @@ class StandIns:
 
 
 def check_named(text: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> None:
-    """The same for the conversation itself, by the names of its tools."""
+    """Raise `PromptError` where the rendered conversation lacks the name of one of its tools or calls."""
     called = [str(call["function"]["name"]) for message in messages for call in calls_of(message)]
     _check(text, [str(tool["function"]["name"]) for tool in tools], called)
 

@@ -6,17 +6,17 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unlearned.report.run import HARMLESS, SETS, Answer, Model, Run
+from unlearned.report.run import HARMLESS, SETS, Model, ReportedAnswer, Run
 
 FIRST, WORST, DRAWN, OTHERS = 2, 3, 3, 3
 """How many are shown of each kind."""
 
-Texts = Mapping[str, Mapping[str, Sequence[Answer]]]
+Texts = Mapping[str, Mapping[str, Sequence[ReportedAnswer]]]
 """Model -> set -> answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
+class AnswerExample:
     """One question and what the three models say."""
 
     why: str
@@ -24,12 +24,12 @@ class Example:
     """The question, each piece with whether it was corrupted."""
 
     truth: str
-    start: Answer
-    retained: Answer
-    unlearned: Answer
+    start: ReportedAnswer
+    retained: ReportedAnswer
+    unlearned: ReportedAnswer
 
 
-def examples(run: Run, model: Model, texts: Texts, *, seed: int = 0) -> list[Example]:
+def examples(run: Run, model: Model, texts: Texts, *, seed: int = 0) -> list[AnswerExample]:
     """The first forget questions, the worst leaks, some that are drawn; leaks elsewhere; false alarms.
 
     Args:
@@ -55,7 +55,7 @@ def examples(run: Run, model: Model, texts: Texts, *, seed: int = 0) -> list[Exa
     for name, index in wrong[:OTHERS]:
         chosen[name, index] = [f"false alarm, {SETS[name]}"]
     return [
-        Example(
+        AnswerExample(
             ", ".join(why),
             pieces(own[name][index]),
             " / ".join(own[name][index].truths),
@@ -77,7 +77,7 @@ class SideBySide:
 
     question: str
     truth: str
-    said: tuple[tuple[str, Answer], ...]
+    said: tuple[tuple[str, ReportedAnswer], ...]
     """(name of a model, its answer): start, retained, then the unlearners."""
 
 
@@ -103,7 +103,7 @@ def side_by_side(run: Run, labelled: Mapping[str, Model], texts: Texts, *, seed:
     ]
 
 
-def pieces(answer: Answer) -> tuple[tuple[str, bool], ...]:
+def pieces(answer: ReportedAnswer) -> tuple[tuple[str, bool], ...]:
     """The question in pieces, each with whether its tokens were corrupted.
 
     The template around it is left out where the question can be found in the prompt, and nothing of it is corrupted.
@@ -129,6 +129,6 @@ def _worded(prompt: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, in
     return found
 
 
-def _worst(answers: Sequence[Answer]) -> list[int]:
+def _worst(answers: Sequence[ReportedAnswer]) -> list[int]:
     leaking = [index for index, answer in enumerate(answers) if answer.leak > 0]
     return sorted(leaking, key=lambda index: -answers[index].leak)[:WORST]

@@ -29,7 +29,7 @@ VERDICT_RULE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparedModel:
     """A model; an unlearner with all its seeds."""
 
     label: str
@@ -83,7 +83,7 @@ def model_name(config: Mapping[str, object]) -> str:
     return Path(name).name if name.startswith((".", "/", "~")) or name.count("/") > 1 else name
 
 
-def verdict(lines: Sequence[Line], kind: Spec, sets: Sequence[str]) -> str:
+def verdict(lines: Sequence[ComparedModel], kind: Spec, sets: Sequence[str]) -> str:
     """What came out, in one sentence; of the main sets' measures that have a better side."""
     start = next((line for line in lines if line.label == START), None)
     own = [line for line in lines if line.label not in REFERENCES]
@@ -94,7 +94,9 @@ def verdict(lines: Sequence[Line], kind: Spec, sets: Sequence[str]) -> str:
     return f"{'; '.join(_said(line, start, lines, kind, sets) for line in own)}."
 
 
-def _said(line: Line, start: Line, lines: Sequence[Line], kind: Spec, sets: Sequence[str]) -> str:
+def _said(
+    line: ComparedModel, start: ComparedModel, lines: Sequence[ComparedModel], kind: Spec, sets: Sequence[str]
+) -> str:
     retained = next((other for other in lines if other.label == RETAINED), None)
     found: dict[str, list[str]] = {"better": [], "worse": [], "the same": []}
     for place, measure in judged(lines, kind, sets):
@@ -135,7 +137,7 @@ def _side(own: Estimate, start: Estimate, measure: Measure, aim: float | None) -
     return "better" if better else "worse"
 
 
-def judged(lines: Sequence[Line], kind: Spec, sets: Sequence[str]) -> list[tuple[tuple[str, str], Measure]]:
+def judged(lines: Sequence[ComparedModel], kind: Spec, sets: Sequence[str]) -> list[tuple[tuple[str, str], Measure]]:
     """The main sets' measures that have a better side and that some model has."""
     return [
         ((name, key), measure)
@@ -150,7 +152,7 @@ def _title(place: tuple[str, str], measure: Measure, sets: Sequence[str]) -> str
 
 
 def measure_plots(
-    lines: Sequence[Line], kind: Spec, sets: Sequence[str], *, most: int = 8, sign: Callable[[Measure], str]
+    lines: Sequence[ComparedModel], kind: Spec, sets: Sequence[str], *, most: int = 8, sign: Callable[[Measure], str]
 ) -> list[Plot]:
     """One plot for each measure that has a better side, a row for each model, so that no mark covers another.
 
@@ -162,7 +164,7 @@ def measure_plots(
 
 
 def _measure_plot(
-    lines: Sequence[Line], place: tuple[str, str], measure: Measure, title: str, sign: Callable[[Measure], str]
+    lines: Sequence[ComparedModel], place: tuple[str, str], measure: Measure, title: str, sign: Callable[[Measure], str]
 ) -> Plot:
     own = [line for line in lines if place in line.values]
     figure, axes = new_figure(height=0.9 + 0.34 * len(own))

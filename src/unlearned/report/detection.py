@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unlearned.benchmarks.classifier.results import EXAMPLES, LIMITS, Found, Row, read_found
+from unlearned.benchmarks.classifier.results import EXAMPLES, LIMITS, DetectionResults, RowResult, read_found
 from unlearned.errors import DataError, MissingExtraError
 from unlearned.files import write_text
 from unlearned.report.detection_plot import curves_plot
@@ -13,7 +13,7 @@ from unlearned.report.formats import limits_as_markdown
 REPORT, CURVES = "results.md", "curves.svg"
 
 
-def write_detection_report(folder: Path) -> Found:
+def write_detection_report(folder: Path) -> DetectionResults:
     """Write `results.md` and, where matplotlib is at hand, `curves.svg` beside a run's `results.json`.
 
     Returns:
@@ -41,7 +41,7 @@ def is_detection(folder: Path) -> bool:
     return True
 
 
-def as_report(found: Found) -> str:
+def as_report(found: DetectionResults) -> str:
     """Everything in Markdown: what was measured on what, the verdict, the tables, the plot, and the limits."""
     row, settings = found.row, found.settings
     kinds = dict.fromkeys([*(m.classifier for m in row.measures), *(r.classifier for r in row.ratios)])
@@ -56,7 +56,7 @@ def as_report(found: Found) -> str:
     return "\n".join([*parts, limits_as_markdown(LIMITS)])
 
 
-def verdict(row: Row) -> str:
+def verdict(row: RowResult) -> str:
     """What came out, in one sentence."""
     judged = [(m.met, f"{m.row}: {m.name}") for m in row.measures if m.met is not None]
     judged += [(r.met, f"latency of {r.name}") for r in row.ratios]
@@ -69,7 +69,7 @@ def verdict(row: Row) -> str:
     return f"{len(judged) - len(missed)} of {len(judged)} targets are met; not: {'; '.join(missed[:EXAMPLES])}{more}."
 
 
-def as_markdown(row: Row) -> str:
+def as_markdown(row: RowResult) -> str:
     """Two tables: what went wrong how often, and what it costs."""
     lines = [
         "| row | measure | classifier | errors | rate | 95 % interval | target | met |",
@@ -97,5 +97,5 @@ def as_markdown(row: Row) -> str:
 
 
 def yes_or_no(met: bool | None) -> str:
-    """For a table."""
+    """A cell of a table."""
     return "" if met is None else "yes" if met else "**no**"

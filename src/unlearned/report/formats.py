@@ -64,7 +64,7 @@ def as_latex(table: Table) -> str:
 
 
 def as_rich(table: Table) -> RichTable:
-    """For the terminal: values without intervals."""
+    """A table for the terminal: values without intervals."""
     from rich.table import Table as RichTable
     from rich.text import Text
 

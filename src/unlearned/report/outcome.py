@@ -10,10 +10,10 @@ from unlearned.benchmarks.results import ModelResults, Results, read_results
 from unlearned.benchmarks.spec import Measure, Spec, Values, specs
 from unlearned.files import write_text
 from unlearned.metrics.estimate import Estimate, mean
-from unlearned.report.compared import REFERENCES, VERDICT_RULE, Line, measure_plots, tested, verdict
+from unlearned.report.compared import REFERENCES, VERDICT_RULE, ComparedModel, measure_plots, tested, verdict
 from unlearned.report.formats import as_latex, as_markdown, limits_as_markdown
 from unlearned.report.render import rendered
-from unlearned.report.table import SIGNS, Cell, Column, Row, Section, Table
+from unlearned.report.table import SIGNS, Cell, Column, Section, Table, TableRow
 from unlearned.report.write import Report, places
 
 RULE = (
@@ -84,13 +84,13 @@ def tables(outcome: Results) -> list[Table]:
     return found
 
 
-def _sets(lines: Sequence[Line], kind: Spec) -> list[str]:
+def _sets(lines: Sequence[ComparedModel], kind: Spec) -> list[str]:
     """The main sets that were run."""
     run = {name for line in lines for name, _ in line.values}
     return [name for name in kind.main if name in run]
 
 
-def _main(kind: Spec, lines: Sequence[Line], sets: Sequence[str]) -> Table:
+def _main(kind: Spec, lines: Sequence[ComparedModel], sets: Sequence[str]) -> Table:
     columns = [
         (name, key, Column(measure.title, key, measure.better, name if len(sets) > 1 else ""))
         for name in sets
@@ -99,7 +99,7 @@ def _main(kind: Spec, lines: Sequence[Line], sets: Sequence[str]) -> Table:
     ]
     best = {(name, key): _best(lines, (name, key), kind.measures[key]) for name, key, _ in columns}
     rows = [
-        Row(
+        TableRow(
             line.label,
             tuple(_cell(line.values.get((name, key)), line.label in best[name, key]) for name, key, _ in columns),
             f"{line.seeds} seeds" if line.seeds > 1 else "",
@@ -109,20 +109,20 @@ def _main(kind: Spec, lines: Sequence[Line], sets: Sequence[str]) -> Table:
     return Table("main", kind.title, "model", tuple(column for *_, column in columns), (Section("", tuple(rows)),))
 
 
-def _by_set(kind: Spec, key: str, lines: Sequence[Line], sets: Sequence[str]) -> Table:
+def _by_set(kind: Spec, key: str, lines: Sequence[ComparedModel], sets: Sequence[str]) -> Table:
     """One measure of the further sets, a column for each model."""
     measure = kind.measures[key]
-    rows = [Row(name, tuple(_cell(line.values.get((name, key)), False) for line in lines)) for name in sets]
+    rows = [TableRow(name, tuple(_cell(line.values.get((name, key)), False) for line in lines)) for name in sets]
     columns = tuple(Column(line.label) for line in lines)
     return Table(f"sets-{key}", f"{measure.title} by set", "set", columns, (Section("", tuple(rows)),))
 
 
-def _lines(outcome: Results, kind: Spec) -> list[Line]:
+def _lines(outcome: Results, kind: Spec) -> list[ComparedModel]:
     labels = dict.fromkeys(model.unlearner or model.name for model in outcome.models)
     return [_line(label, [m for m in outcome.models if (m.unlearner or m.name) == label], kind) for label in labels]
 
 
-def _line(label: str, models: Sequence[ModelResults], kind: Spec) -> Line:
+def _line(label: str, models: Sequence[ModelResults], kind: Spec) -> ComparedModel:
     every: list[Values] = [kind.aggregate(model.items) for model in models]
     values = {}
     for name, own in every[0].items():
@@ -134,14 +134,14 @@ def _line(label: str, models: Sequence[ModelResults], kind: Spec) -> Line:
                 values[name, key] = mean([estimate.value for estimate in found], key), "s"
             else:
                 values[name, key] = one, "" if one.interval is None else "i"
-    return Line(label, len(models), values)
+    return ComparedModel(label, len(models), values)
 
 
-def _has(lines: Sequence[Line], sets: Sequence[str], key: str) -> bool:
+def _has(lines: Sequence[ComparedModel], sets: Sequence[str], key: str) -> bool:
     return any((name, key) in line.values for line in lines for name in sets)
 
 
-def _best(lines: Sequence[Line], place: tuple[str, str], measure: Measure) -> set[str]:
+def _best(lines: Sequence[ComparedModel], place: tuple[str, str], measure: Measure) -> set[str]:
     """Labels of all that look like the best one in the table; none where there is no choice."""
     if measure.better is None:
         return set()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unlearned.plots import Plot
-from unlearned.report.answers import Example, Texts, examples, side_by_side
+from unlearned.report.answers import AnswerExample, Texts, examples, side_by_side
 from unlearned.report.findings import findings, headline, tested
 from unlearned.report.limits import limits
 from unlearned.report.lines import Line, lines
@@ -29,7 +29,7 @@ class Shown:
     label: str
     ratios: Plot
     scatter: Plot
-    examples: tuple[Example, ...]
+    examples: tuple[AnswerExample, ...]
     seed: int | None
     """Whose answers these are."""
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from unlearned.errors import DataError
 from unlearned.metrics.estimate import Estimate
 from unlearned.models import EMBEDDED, EMBEDDED_ID
-from unlearned.report.run import AUTHORS, HARMLESS, SETS, Answer, ItemScore, Model, Run, Verified
+from unlearned.report.run import AUTHORS, HARMLESS, SETS, ItemScore, Model, ReportedAnswer, Run, Verified
 
 if TYPE_CHECKING:
     from unlearned.artifact.schema import ScopeRecord
 
 FORMAT = 1
-"""Of `results.json`, as this report reads it."""
+"""Format of `results.json` that this report reads."""
 
 _FORGET = ("rouge", "leak", "leak_rate", "facts", "degenerate")
 _PAIRS = ("forget_rouge", "retain_rouge", "leak")
@@ -41,7 +41,7 @@ def read_run(folder: Path) -> Run:
         return _run(folder, data)
 
 
-def read_answers(run: Run) -> dict[str, dict[str, tuple[Answer, ...]]]:
+def read_answers(run: Run) -> dict[str, dict[str, tuple[ReportedAnswer, ...]]]:
     """Texts of every model: model -> set -> answers, in the order of the model's items.
 
     Raises:
@@ -164,9 +164,9 @@ def _item(data: Mapping[str, Any]) -> ItemScore:
     )
 
 
-def _answer(data: Mapping[str, Any]) -> Answer:
+def _answer(data: Mapping[str, Any]) -> ReportedAnswer:
     spans = data.get("corrupted")
-    return Answer(
+    return ReportedAnswer(
         id=data["id"],
         question=data["question"],
         truths=tuple(data["truths"]),

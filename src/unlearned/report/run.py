@@ -44,7 +44,7 @@ class ItemScore:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
+class ReportedAnswer:
     """The texts of one question and model."""
 
     id: str
@@ -96,11 +96,11 @@ class Verified:
     """What was computed anew, and what of it came out."""
 
     numbers: int
-    """Of the results, from the run's items."""
+    """Numbers of the results that were computed again from the run's items."""
 
     differing: int
     held: int
-    """Of the sample."""
+    """Items of the sample that came out as recorded."""
 
     sample: int
     """Items that were computed anew with the models."""
@@ -111,7 +111,7 @@ class Run:
     """One run."""
 
     name: str
-    """Of its folder."""
+    """Name of its folder."""
 
     folder: Path
     model: str

@@ -17,7 +17,7 @@ class Column:
 
     title: str
     key: str = ""
-    """Of `Model.values`."""
+    """Key in `Model.values`."""
 
     better: Better | None = None
     group: str = ""
@@ -34,7 +34,7 @@ class Cell:
 
     text: str
     value: float | None = None
-    """The same, not rounded."""
+    """The number, not rounded."""
 
     detail: str = ""
     """The interval, with the letter of what it lets vary."""
@@ -45,7 +45,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """A label and a cell for each column."""
 
     label: str
@@ -58,7 +58,7 @@ class Section:
     """Rows that are compared with each other; the title is the run's, where there are several."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

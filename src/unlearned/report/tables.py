@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from unlearned.metrics.estimate import exact_interval
 from unlearned.report.lines import Line, Measured, lines
 from unlearned.report.run import FITTED_ON, SETS, Run
-from unlearned.report.table import Cell, Column, Row, Section, Table
+from unlearned.report.table import Cell, Column, Section, Table, TableRow
 
 MUCH = 0.1
 """Share of over-forgotten questions from which on an unlearner is flagged."""
@@ -58,7 +58,7 @@ def flag_table(run: Run) -> Table:
     seeds = detectors(run)
     columns = (*(Column(f"seed {seed}") for seed in seeds), Column("fitted on them"))
     rows = [
-        Row(label, (*(_share(*seeds[seed][name]) for seed in seeds), Cell(_seen(name))))
+        TableRow(label, (*(_share(*seeds[seed][name]) for seed in seeds), Cell(_seen(name))))
         for name, label in SETS.items()
         if all(seeds[seed].get(name, (0, 0))[1] for seed in seeds)
     ]
@@ -78,7 +78,7 @@ def time_table(run: Run) -> Table:
     """Seconds of each step."""
     columns = (Column("fit, s"), Column("evaluation, s"))
     rows = [
-        Row(model.name, tuple(_seconds(model.seconds.get(name)) for name in ("fit", "evaluation")))
+        TableRow(model.name, tuple(_seconds(model.seconds.get(name)) for name in ("fit", "evaluation")))
         for model in run.models
     ]
     return Table("time", "Time of each step", "step", columns, (Section("", tuple(rows)),))
@@ -93,10 +93,10 @@ def _table(name: str, caption: str, columns: Sequence[Column], runs: Sequence[Ru
     return Table(name, caption, "model", kept, sections)
 
 
-def _rows(own: Sequence[Line], columns: Sequence[Column]) -> tuple[Row, ...]:
+def _rows(own: Sequence[Line], columns: Sequence[Column]) -> tuple[TableRow, ...]:
     best = {column.key: _best(column, own) for column in columns}
     return tuple(
-        Row(
+        TableRow(
             line.label,
             tuple(_cell(line, column, line.label in best[column.key]) for column in columns),
             f"{len(line.models)} seeds" if len(line.models) > 1 else "",

@@ -16,7 +16,7 @@ from unlearned.report.table import Table
 from unlearned.report.tables import RULE, detectors, flag_table, main_table, set_table
 
 LEGEND = "Intervals: 95 %, over questions (q) or seeds (s); an exclamation mark: over-forgets."
-"""Of the LaTeX tables."""
+"""Legend of the LaTeX tables."""
 
 
 @dataclass(frozen=True, slots=True)

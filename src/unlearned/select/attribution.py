@@ -13,7 +13,7 @@ SHARE = 0.8
 """Words are taken, heaviest first, until they account for this share of all the weight."""
 
 MOST_WORDS = 64
-"""Of a longer span, all tokens are taken."""
+"""Most words of a span that is searched; of a longer one, all tokens are taken."""
 
 
 def attribution(prompt: Prompt, span: Span, scope: SelectingScope) -> Bools:

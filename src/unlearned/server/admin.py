@@ -13,7 +13,7 @@ from unlearned.prompts.own_words import in_own_words
 from unlearned.prompts.tools import as_json
 from unlearned.server.body import json_body
 from unlearned.server.gate import Gate
-from unlearned.server.record import Record
+from unlearned.server.record import RequestRecord
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ArtifactRequest, ChatMessage, CheckRequest, validated
 from unlearned.server.state import Who
@@ -84,7 +84,7 @@ def admin_router(gate: Gate) -> APIRouter:
 
 
 def _who(request: Request) -> Who:
-    record: Record = request.state.record
+    record: RequestRecord = request.state.record
     return Who(key=record.key, request=record.id)
 
 

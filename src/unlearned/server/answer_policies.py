@@ -21,7 +21,7 @@ class AnswerPolicies:
 
     @classmethod
     def read(cls, policies: Sequence[str]) -> AnswerPolicies:
-        """Of the options `POLICY` or `SCOPE=POLICY`.
+        """Read the options `POLICY` or `SCOPE=POLICY`.
 
         Raises:
             ConfigError: one is no policy, or is given twice.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unlearned.engines.restoring import Restorer, tokens_of
 from unlearned.engines.sampling import RowSettings, Token
 from unlearned.prompts.detokenize import TextStream
-from unlearned.server.stops import StopWatch
+from unlearned.server.stop_strings import StopStrings
 from unlearned.types import PromptInput
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Piece:
     """The next part of an answer."""
 
     index: int
-    """Of the choice."""
+    """Index of the choice."""
 
     text: str
     tokens: tuple[Token, ...] = ()
@@ -35,7 +35,7 @@ class Piece:
     """The answer ends here because something failed."""
 
 
-class Answer:
+class RequestAnswer:
     """A row of the engine.
 
     Args:
@@ -67,7 +67,7 @@ class Answer:
             settings = replace(settings, logit_bias=prompt.substitution.biased(settings.logit_bias))
         self.index, self.prompt, self.settings = index, prompt, settings
         self.ends, self.sink = ends, sink
-        self.stream, self.watch = TextStream(tokenizer, shown), StopWatch(stops)
+        self.stream, self.watch = TextStream(tokenizer, shown), StopStrings(stops)
         self.count = 0
         self.first_token_at: float | None = None
         self.done = False

@@ -11,10 +11,10 @@ from unlearned.errors import PromptError
 from unlearned.extras import require
 from unlearned.server.admin import admin_router, refused
 from unlearned.server.gate import Gate
+from unlearned.server.middleware import RecordingMiddleware
 from unlearned.server.refusals import RefusalError
 from unlearned.server.routes import generating_router
 from unlearned.server.service import Service
-from unlearned.server.wrapper import Wrapper
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -40,7 +40,7 @@ def build_app(service: Service) -> Any:
     app.include_router(generating_router(service))
     for kind in (RefusalError, PromptError, HTTPException, Exception):
         app.add_exception_handler(kind, refused)
-    return Wrapper(app, service.gate)
+    return RecordingMiddleware(app, service.gate)
 
 
 async def watch(gate: Gate) -> None:

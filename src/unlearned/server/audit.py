@@ -30,7 +30,7 @@ OWN = ("number", "time", "event", "previous", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ChainHead:
     """Where the chain ends."""
 
     number: int = 0
@@ -74,7 +74,7 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedChain:
     """An audit whose chain holds."""
 
     files: tuple[Path, ...]
@@ -83,11 +83,11 @@ class Verified:
     lines: tuple[Mapping[str, Any], ...]
 
     @property
-    def head(self) -> Head:
-        return Head(self.lines[-1]["number"], self.lines[-1]["sha256"]) if self.lines else Head()
+    def head(self) -> ChainHead:
+        return ChainHead(self.lines[-1]["number"], self.lines[-1]["sha256"]) if self.lines else ChainHead()
 
 
-def verify(*given: Path, expect: str | None = None) -> Verified:
+def verify(*given: Path, expect: str | None = None) -> VerifiedChain:
     """Check the chain from its first line to its last.
 
     Args:
@@ -99,14 +99,14 @@ def verify(*given: Path, expect: str | None = None) -> Verified:
     """
     files = tuple(given) if len(given) > 1 else (*_rotated(given[0]), given[0])
     found: list[Mapping[str, Any]] = []
-    head = Head()
+    head = ChainHead()
     for file in files:
         for place, line in _lines(file):
             if line.get("previous") != head.sha256 or line.get("number") != head.number + 1:
                 raise DataError(_broken(place, line, head, is_first=not found))
             if line_sha256(line) != line.get("sha256"):
                 raise DataError(f"{place}: this line was changed after it was written: its hash differs.")
-            head = Head(line["number"], line["sha256"])
+            head = ChainHead(line["number"], line["sha256"])
             found.append(line)
     kept = _read_head(_head_file(files[-1]))
     if kept is not None and kept.number > head.number:
@@ -115,16 +115,16 @@ def verify(*given: Path, expect: str | None = None) -> Verified:
         )
     if expect is not None and not any(line["sha256"].startswith(expect.lower()) for line in found):
         raise DataError(f"No line has the hash {expect}. This is not the history that had it.")
-    return Verified(files, tuple(found))
+    return VerifiedChain(files, tuple(found))
 
 
 def line_sha256(line: Mapping[str, Any]) -> str:
-    """Of everything else in the line."""
+    """Hash of everything else in the line."""
     said = {name: value for name, value in line.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def _broken(place: str, line: Mapping[str, Any], head: Head, *, is_first: bool) -> str:
+def _broken(place: str, line: Mapping[str, Any], head: ChainHead, *, is_first: bool) -> str:
     if is_first:
         return (
             f"{place}: the history goes on here from line {line.get('number', 2) - 1} of an earlier file. Give that "
@@ -158,21 +158,21 @@ def _parsed(text: bytes) -> Mapping[str, Any] | None:
     return line if is_entry and isinstance(line["sha256"], str) else None
 
 
-def _head(file: Path) -> Head:
+def _head(file: Path) -> ChainHead:
     """What is to be continued: the file's last line, or where a file that was moved away ended."""
-    kept = _read_head(_head_file(file)) or Head()
+    kept = _read_head(_head_file(file)) or ChainHead()
     if not file.exists():
         return kept
     for text in reversed(file.read_bytes().split(b"\n")):
         if (line := _parsed(text)) is not None:
-            return max(Head(line["number"], line["sha256"]), kept, key=lambda head: head.number)
+            return max(ChainHead(line["number"], line["sha256"]), kept, key=lambda head: head.number)
     return kept
 
 
-def _read_head(file: Path) -> Head | None:
+def _read_head(file: Path) -> ChainHead | None:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        return Head(int(data["number"]), str(data["sha256"]))
+        return ChainHead(int(data["number"]), str(data["sha256"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -13,7 +13,7 @@ from typing import Any
 from unlearned.batches import ANSWER, fits
 from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import Token
-from unlearned.server.answers import Answer
+from unlearned.server.answers import RequestAnswer
 from unlearned.server.config import ServeConfig
 from unlearned.server.refusals import RefusalError
 from unlearned.types import PromptInput
@@ -50,13 +50,13 @@ class Batcher:
         self.batches = 0
         """How many were run."""
 
-        self._waiting: deque[Answer | Scoring] = deque()
+        self._waiting: deque[RequestAnswer | Scoring] = deque()
         self._changed = threading.Condition()
         self._begun = self._ended = 0  # rows whose check began, or ended
         self._late = 0  # of those being checked
         self._last_size = 0
         self._closing = False
-        self._running: list[Answer | Scoring] = []
+        self._running: list[RequestAnswer | Scoring] = []
         self._thread = threading.Thread(target=self._work, name="unlearned-engine", daemon=True)
         self._thread.start()
 
@@ -92,7 +92,7 @@ class Batcher:
                 self._ended += rows
                 self._late -= rows if late else 0
 
-    def submit(self, items: Sequence[Answer | Scoring]) -> None:
+    def submit(self, items: Sequence[RequestAnswer | Scoring]) -> None:
         """Queue all of them or none.
 
         Raises:
@@ -120,7 +120,7 @@ class Batcher:
             left = [*self._waiting]
             self._waiting.clear()
             for item in self._running:
-                if isinstance(item, Answer):
+                if isinstance(item, RequestAnswer):
                     item.cancel()
             self._changed.notify()
         for item in left:
@@ -138,7 +138,7 @@ class Batcher:
                 item.fail(problem)
             self._running = []
 
-    def _next(self) -> list[Answer | Scoring]:
+    def _next(self) -> list[RequestAnswer | Scoring]:
         """What runs now; empty when the server stops."""
         with self._changed:
             while True:
@@ -173,10 +173,10 @@ class Batcher:
                 return
             self._changed.wait(min(limit - waited, 0.005))
 
-    def _taken(self) -> list[Answer | Scoring]:
+    def _taken(self) -> list[RequestAnswer | Scoring]:
         """Who has waited longest, and of those behind, in their order, whoever may share its batch."""
-        batch: list[Answer | Scoring] = []
-        left: deque[Answer | Scoring] = deque()
+        batch: list[RequestAnswer | Scoring] = []
+        left: deque[RequestAnswer | Scoring] = deque()
         while self._waiting:
             item = self._waiting.popleft()
             if not item.wanted():
@@ -188,7 +188,7 @@ class Batcher:
         self._waiting = left
         return batch
 
-    def _may_join(self, item: Answer | Scoring, batch: Sequence[Answer | Scoring]) -> bool:
+    def _may_join(self, item: RequestAnswer | Scoring, batch: Sequence[RequestAnswer | Scoring]) -> bool:
         if not batch:
             return True
         longest = max(other.tokens for other in [*batch, item])
@@ -196,14 +196,14 @@ class Batcher:
             return False
         if isinstance(item, Scoring):  # the engine groups these by itself
             return True
-        answers = [len(other.prompt.token_ids) for other in batch if isinstance(other, Answer)]
+        answers = [len(other.prompt.token_ids) for other in batch if isinstance(other, RequestAnswer)]
         return fits(len(item.prompt.token_ids), answers, free=ANSWER)
 
-    def _run(self, batch: Sequence[Answer | Scoring]) -> None:
+    def _run(self, batch: Sequence[RequestAnswer | Scoring]) -> None:
         self.batches += 1
         self._last_size = len(batch)
         scorings = [item for item in batch if isinstance(item, Scoring)]
-        answers: list[Any] = [item for item in batch if isinstance(item, Answer)]
+        answers: list[Any] = [item for item in batch if isinstance(item, RequestAnswer)]
         if scorings:
             found = self.engine.score_prompts([item.prompt for item in scorings], [item.top for item in scorings])
             for place, tokens in found:

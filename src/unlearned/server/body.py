@@ -23,7 +23,7 @@ async def json_body(request: Request, config: ServeConfig) -> dict[str, Any]:
 
 
 async def raw_body(request: Request, config: ServeConfig) -> bytes:
-    """The same, not parsed yet."""
+    """Read a body, not parsed yet."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # also keeps forms of foreign web pages out
         raise RefusalError(415, "Send JSON with the header 'Content-Type: application/json'.")
@@ -73,7 +73,7 @@ def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def no_constant(name: str) -> Any:
-    """For `parse_constant`: JSON has no NaN and no Infinity. Raises `ValueError`."""
+    """Refuse NaN and Infinity, which JSON does not have: for `parse_constant`. Raises `ValueError`."""
     raise ValueError(name)
 
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 Kind = TypeVar("Kind", bound="Loaded")
 
 ByScope = Mapping[str | None, T]
-"""Of a scope by its name; under None, of all others."""
+"""A value for each scope, by its name; under None, for all others."""
 
 
 def read_by_scope(texts: Sequence[str], option: str) -> dict[str | None, str]:

@@ -11,7 +11,7 @@ from unlearned.server.config import ServeConfig
 from unlearned.server.keys import Access, key_in
 from unlearned.server.metrics import Metrics
 from unlearned.server.rate import RateLimit
-from unlearned.server.record import Log, Record
+from unlearned.server.record import Log, RequestRecord
 from unlearned.server.refusals import RefusalError
 from unlearned.server.screening import Screener
 from unlearned.server.store import ArtifactStore
@@ -121,7 +121,7 @@ class Gate:
     def ready(self) -> bool:
         return self.engine_alive() and self.screener.alive()
 
-    def finished(self, record: Record) -> None:
+    def finished(self, record: RequestRecord) -> None:
         """Count and log a request."""
         self.metrics.requests.labels(record.route, str(record.status)).inc()
         for verdict in record.verdicts or ():

@@ -46,7 +46,7 @@ class Waiting:
 
     verdict: Future[Verdict] = field(default_factory=Future)
     lane: list[Lane] = field(default_factory=list)
-    """Where it waits; set once."""
+    """The lane in which it waits; set once."""
 
 
 class Lane:

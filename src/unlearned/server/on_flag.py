@@ -22,7 +22,7 @@ class OnFlag:
 
     modes: ByScope[str] = field(default_factory=dict)
     answers: ByScope[str] = field(default_factory=dict)
-    """Of "refuse"."""
+    """What "refuse" answers."""
 
     def __post_init__(self) -> None:
         for mode in self.modes.values():
@@ -36,7 +36,7 @@ class OnFlag:
 
     @classmethod
     def read(cls, modes: Sequence[str], answers: Sequence[str]) -> OnFlag:
-        """Of the options `MODE` or `SCOPE=MODE`, and `TEXT` or `SCOPE=TEXT` of such a scope.
+        """Read the options `MODE` or `SCOPE=MODE`, and `TEXT` or `SCOPE=TEXT` of such a scope.
 
         Raises:
             ConfigError: one is not understood, or given twice.

@@ -20,7 +20,7 @@ _LOCK = threading.Lock()
 
 
 @dataclass(slots=True)
-class Record:
+class RequestRecord:
     """What is known about one request so far."""
 
     route: str
@@ -41,7 +41,7 @@ class Record:
 
     prompts: list[str] | None = None
     method: str | None = None
-    """Of HTTP."""
+    """HTTP method."""
 
     key: str | None = None
     """Label of the key that was sent; None without a valid one."""

@@ -11,7 +11,7 @@ from unlearned.engines.sampling import Token
 from unlearned.prompts.detokenize import token_bytes
 from unlearned.server.answers import Piece
 from unlearned.server.token_offsets import TokenOffsets, as_written
-from unlearned.server.tool_calls import CallReader, Said
+from unlearned.server.tool_calls import AnswerPart, CallReader
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,7 +48,7 @@ class TokenTexts:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class ReplyHead:
     """What every chunk of one answer says."""
 
     id: str
@@ -69,7 +69,7 @@ class ChatReply:
         reader: makes what looks for calls of tools in one choice; None = they are not looked for.
     """
 
-    def __init__(self, head: Head, *, logprobs: bool, reader: Callable[[], CallReader] | None = None) -> None:
+    def __init__(self, head: ReplyHead, *, logprobs: bool, reader: Callable[[], CallReader] | None = None) -> None:
         self.head, self.logprobs, self.reader = head, logprobs, reader
         self._readers: dict[int, CallReader] = {}
 
@@ -103,17 +103,17 @@ class ChatReply:
             choices.append({"index": piece.index, "message": message, "logprobs": logprobs, "finish_reason": reason})
         return self.head.of("chat.completion") | {"choices": choices, "usage": numbers}
 
-    def _said(self, piece: Piece) -> tuple[Said, str | None]:
+    def _said(self, piece: Piece) -> tuple[AnswerPart, str | None]:
         """What a piece says, and why the answer ends with it."""
         if self.reader is None:
-            return Said(piece.text), piece.finish_reason
+            return AnswerPart(piece.text), piece.finish_reason
         reader = self._readers.setdefault(piece.index, self.reader())
         said = reader.feed(piece.text)
         if piece.finish_reason is None:
             return said, None
         rest = reader.finish()
         reason = "tool_calls" if reader.count and piece.finish_reason == "stop" else piece.finish_reason
-        return Said(said.content + rest.content, said.calls + rest.calls), reason
+        return AnswerPart(said.content + rest.content, said.calls + rest.calls), reason
 
     def _chunk(self, index: int, delta: dict[str, Any], logprobs: Any, reason: str | None) -> dict[str, Any]:
         choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
@@ -148,7 +148,7 @@ class CompletionReply:
 
     def __init__(
         self,
-        head: Head,
+        head: ReplyHead,
         *,
         logprobs: int | None,
         echoes: Sequence[tuple[str, Sequence[Token]]] = (),

@@ -14,12 +14,12 @@ from unlearned.extras import require
 from unlearned.server.answers import Piece
 from unlearned.server.body import json_body
 from unlearned.server.keys import Access
-from unlearned.server.record import Record
+from unlearned.server.record import RequestRecord
 from unlearned.server.refusals import RefusalError, unchecked
-from unlearned.server.replies import DONE, ChatReply, CompletionReply, Head, event, usage
+from unlearned.server.replies import DONE, ChatReply, CompletionReply, ReplyHead, event, usage
 from unlearned.server.schemas import ChatRequest, CompletionRequest, Generating, validated
 from unlearned.server.scored import Marked
-from unlearned.server.service import Answers, Checked, Service
+from unlearned.server.service import CheckedRequest, RequestAnswers, Service
 from unlearned.server.tool_calls import CallReader
 from unlearned.server.verdict_headers import verdict_headers
 from unlearned.substitution.substitution import Substitution, replaced
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 COMPLETION_TOKENS = 16
-"""Of `/v1/completions` where a request does not say; OpenAI's default."""
+"""Most tokens of `/v1/completions` where a request does not say; OpenAI's default."""
 
 Result = TypeVar("Result")
 
@@ -66,7 +66,7 @@ def generating_router(service: Service) -> APIRouter:
         if longest < 1:
             raise RefusalError(400, "The prompt leaves no room for an answer.", code="context_length_exceeded")
         top = (asked.top_logprobs or 0) if asked.logprobs else None
-        head = Head(f"chatcmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
+        head = ReplyHead(f"chatcmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
         settings = [service.settings(asked, longest, top)]
         answers = service.answers(checked.inputs, settings, asked, service.call_tags if calls else frozenset())
         restore = _restoring(checked.inputs[0].substitution)
@@ -92,10 +92,10 @@ def generating_router(service: Service) -> APIRouter:
         if min(rooms) < 1 and not (asked.echo and asked.max_tokens == 0):
             raise RefusalError(400, "'max_tokens' leaves no room for an answer; 0 needs 'echo'.", param="max_tokens")
         echoes = await _while_connected(request, _echoes(service, asked, checked)) if asked.echo else []
-        head = Head(f"cmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
+        head = ReplyHead(f"cmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
         reply = CompletionReply(head, logprobs=asked.logprobs, echoes=echoes)
         if min(rooms) < 1:
-            answers = Answers()
+            answers = RequestAnswers()
             return await _respond(request, asked, reply, answers, checked, access, echoed=len(echoes))
         settings = [service.settings(asked, room, asked.logprobs) for room in rooms]
         answers = service.answers(checked.inputs, settings, asked)
@@ -114,7 +114,9 @@ def generating_router(service: Service) -> APIRouter:
         checked = await _while_connected(request, service.check(contexts, len(given), record))
         scored = await asyncio.to_thread(service.reader.scored, marked, checked.inputs)
         inputs = tuple(one.given for one in scored)
-        whole = Checked(checked.prompts, inputs, sum(len(one.context.token_ids) + len(one.token_ids) for one in marked))
+        whole = CheckedRequest(
+            checked.prompts, inputs, sum(len(one.context.token_ids) + len(one.token_ids) for one in marked)
+        )
         for own in inputs:
             service.reader.room(len(own.token_ids), asked.max_tokens or 0, 0)
         read = await _while_connected(request, service.scored(inputs, asked.logprobs or 0))
@@ -122,10 +124,10 @@ def generating_router(service: Service) -> APIRouter:
             (one.marked.context.text + one.marked.text, one.at_text(tokens))
             for one, tokens in zip(scored, read, strict=True)
         ]
-        head = Head(f"cmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
+        head = ReplyHead(f"cmpl-{record.id}", int(time.time()), config.served_model_name, service.token_texts)
         reply = CompletionReply(head, logprobs=asked.logprobs, echoes=echoes, scored_from=[start for _, start in given])
         if not asked.max_tokens:
-            return await _respond(request, asked, reply, Answers(), whole, access, echoed=len(echoes))
+            return await _respond(request, asked, reply, RequestAnswers(), whole, access, echoed=len(echoes))
         settings = [service.settings(asked, asked.max_tokens, asked.logprobs)] * len(inputs)
         return await _respond(request, asked, reply, service.answers(inputs, settings, asked), whole, access)
 
@@ -150,7 +152,7 @@ def _unknown_model(name: str | None) -> RefusalError:
     return RefusalError(404, f"The model {name!r} is not served here.", param="model", code="model_not_found")
 
 
-async def _echoes(service: Service, asked: CompletionRequest, checked: Checked) -> list[tuple[str, list[Token]]]:
+async def _echoes(service: Service, asked: CompletionRequest, checked: CheckedRequest) -> list[tuple[str, list[Token]]]:
     """Per choice its prompt's text, and its tokens' log-probabilities where they are asked for."""
     tokens: list[list[Token]] = [[] for _ in checked.inputs]
     if asked.logprobs is not None:
@@ -163,15 +165,15 @@ async def _respond(
     request: Request,
     asked: Generating,
     reply: ChatReply | CompletionReply,
-    answers: Answers,
-    checked: Checked,
+    answers: RequestAnswers,
+    checked: CheckedRequest,
     access: Access,
     echoed: int = 0,
 ) -> Response:
     """The answers as a whole or as a stream; `echoed` choices that only repeat their prompts have no rows."""
     from starlette.responses import JSONResponse, StreamingResponse
 
-    record: Record = request.state.record
+    record: RequestRecord = request.state.record
     headers = verdict_headers(record, access)
     try:
         if not asked.stream:
@@ -201,11 +203,11 @@ async def anext_or_none(pieces: AsyncIterator[Piece]) -> Piece | None:
 async def _stream(
     reply: ChatReply | CompletionReply,
     asked: Generating,
-    answers: Answers,
+    answers: RequestAnswers,
     first: Piece | None,
     rest: AsyncIterator[Piece],
-    checked: Checked,
-    record: Record,
+    checked: CheckedRequest,
+    record: RequestRecord,
     echoed: int,
 ) -> AsyncIterator[bytes]:
     with_usage = asked.stream_options.include_usage
@@ -234,7 +236,7 @@ async def _stream(
         _note(record, answers)
 
 
-def _note(record: Record, answers: Answers) -> None:
+def _note(record: RequestRecord, answers: RequestAnswers) -> None:
     record.completion_tokens, record.held = answers.tokens, answers.held
     if (first := answers.first_token_after(record.started)) is not None:
         record.timings["first_token"] = first

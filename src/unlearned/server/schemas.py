@@ -101,7 +101,7 @@ class ToolCall(_Request):
     function: CalledFunction
 
     def plain(self) -> dict[str, Any]:
-        """As chat templates take it."""
+        """The tool as chat templates take it."""
         known = {} if self.id is None else {"id": self.id}
         function = {"name": self.function.name, "arguments": self.function.parsed()}
         return {**known, "type": "function", "function": function}
@@ -124,7 +124,7 @@ class Tool(_Request):
     function: DescribedFunction
 
     def plain(self) -> dict[str, Any]:
-        """As chat templates take it: what was given."""
+        """The message as chat templates take it: what was given."""
         return self.model_dump(exclude_unset=True, exclude={"function": {"strict"}})
 
 
@@ -137,10 +137,10 @@ class ChatMessage(_Request):
 
     tool_calls: list[ToolCall] = []
     tool_call_id: Annotated[str, Field(max_length=1000)] | None = None
-    """Of a tool's result; shown to the model where the chat template prints it."""
+    """Which call a tool's result belongs to; shown to the model where the chat template prints it."""
 
     name: Annotated[str, Field(max_length=1000)] | None = None
-    """Of whoever speaks; accepted where the chat template prints none, so that the model is not shown it."""
+    """Name of the speaker; accepted where the chat template prints none, so that the model is not shown it."""
 
     @model_validator(mode="after")
     def _says_something(self) -> ChatMessage:

@@ -33,7 +33,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """The same as the model reads it."""
+    """A marked prompt as the model reads it."""
 
     marked: Marked
     target: Continuation

@@ -68,7 +68,7 @@ class Screener:
         return self._remembered(keys, found, {key: item.verdict.result() for key, item in new.items()})
 
     def check_now(self, prompts: Sequence[Prompt], enforced: Enforced[Any]) -> list[Verdict]:
-        """The same for callers without an event loop."""
+        """Check prompts for callers without an event loop."""
         keys, found, new = self._queued(prompts, enforced)
         pending = {item.verdict for item in new.values()}
         try:

@@ -16,13 +16,13 @@ from unlearned.engines.sampling import RowSettings, Token
 from unlearned.envelope import INSTRUCTION
 from unlearned.errors import UnlearnedError
 from unlearned.prompts.tokenize import special_ids
-from unlearned.server.answers import Answer, Piece
+from unlearned.server.answers import Piece, RequestAnswer
 from unlearned.server.batcher import Batcher, Scoring
 from unlearned.server.config import ServeConfig
 from unlearned.server.gate import Gate
 from unlearned.server.lanes import SHORT
 from unlearned.server.prompts import Reader
-from unlearned.server.record import Log, Record
+from unlearned.server.record import Log, RequestRecord
 from unlearned.server.refusals import RefusalError, unchecked
 from unlearned.server.replies import TokenTexts
 from unlearned.server.schemas import Generating
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Checked:
+class CheckedRequest:
     """Prompts that may go to the engine."""
 
     prompts: tuple[Prompt, ...]
@@ -50,7 +50,7 @@ class Checked:
 
     @property
     def lengths(self) -> list[int]:
-        """Of each prompt, the tokens of the model's context that it takes, with what stands in front of it."""
+        """Tokens of the model's context that each prompt takes, with what stands in front of it."""
         pairs = zip(self.prompts, self.inputs, strict=True)
         return [len(own.token_ids if given.answer is not None else given.token_ids) for own, given in pairs]
 
@@ -106,7 +106,7 @@ class Service:
         self.batcher.close()
         self.gate.screener.close()
 
-    async def check(self, read: Callable[[], Sequence[Prompt]], count: int, record: Record) -> Checked:
+    async def check(self, read: Callable[[], Sequence[Prompt]], count: int, record: RequestRecord) -> CheckedRequest:
         """Read, check and corrupt the `count` prompts of one request.
 
         Raises:
@@ -116,8 +116,8 @@ class Service:
             return await self._check(read, record, will_be_late)
 
     async def _check(
-        self, read: Callable[[], Sequence[Prompt]], record: Record, will_be_late: Callable[[], None]
-    ) -> Checked:
+        self, read: Callable[[], Sequence[Prompt]], record: RequestRecord, will_be_late: Callable[[], None]
+    ) -> CheckedRequest:
         owner = record.key or ""
         prompts = tuple(replace(prompt, owner=owner) for prompt in await asyncio.to_thread(read))
         if sum(len(prompt.text) for prompt in prompts) > SHORT:
@@ -137,7 +137,7 @@ class Service:
         record.verdicts = [given.verdict for given in inputs]
         record.timings["detection"] = record.since_start() - before
         self.reader.check_fits(inputs)
-        return Checked(prompts, tuple(inputs), rewords=enforced.unlearner.method == INSTRUCTION)
+        return CheckedRequest(prompts, tuple(inputs), rewords=enforced.unlearner.method == INSTRUCTION)
 
     def settings(self, asked: Generating, max_new_tokens: int, top_logprobs: int | None) -> RowSettings:
         """What a request says, else what the model's own generation settings say, else OpenAI's defaults."""
@@ -168,7 +168,7 @@ class Service:
         settings: Sequence[RowSettings],
         asked: Generating,
         shown: frozenset[int] = frozenset(),
-    ) -> Answers:
+    ) -> RequestAnswers:
         """Queue `asked.n` answers to each prompt; raises `RefusalError` (429) if there is no room.
 
         Args:
@@ -180,9 +180,9 @@ class Service:
         copies = asked.n
         if copies > self.config.max_choices:
             raise RefusalError(400, f"n={copies}: this server gives at most {self.config.max_choices}.", param="n")
-        answers = Answers()
+        answers = RequestAnswers()
         answers.rows = [
-            Answer(
+            RequestAnswer(
                 place * copies + turn,
                 prompt,
                 own if own.seed is None else replace(own, seed=own.seed + turn),
@@ -200,8 +200,8 @@ class Service:
             row.say_what_is_given()
         return answers
 
-    async def own_scores(self, checked: Checked, top: int) -> list[list[Token]]:
-        """The same of what clients sent: without what stands in front of it.
+    async def own_scores(self, checked: CheckedRequest, top: int) -> list[list[Token]]:
+        """Scores of what clients sent, without what stands in front of it.
 
         Raises:
             RefusalError: 400, the model reads other tokens in their place.
@@ -224,11 +224,11 @@ class Service:
                 item.result.cancel()
 
 
-class Answers:
+class RequestAnswers:
     """The answers to one request: an asynchronous iterator of pieces, from all rows as they come."""
 
     def __init__(self) -> None:
-        self.rows: list[Answer] = []
+        self.rows: list[RequestAnswer] = []
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[Piece] = asyncio.Queue()
 

@@ -30,7 +30,7 @@ class Change:
     """One artifact that an administrator added or removed."""
 
     value: str
-    """Of an added one its folder, of a removed one the hash of what was removed."""
+    """The folder of an added artifact, or the hash of a removed one."""
 
     by: str = ""
     """Label of the key; empty in files of older versions."""
@@ -96,7 +96,7 @@ class State:
 
 
 def _change(data: object) -> Change:
-    """Of version 1, which had the value alone, too."""
+    """Read a change; version 1 had the value alone."""
     if isinstance(data, str):
         return Change(data)
     if isinstance(data, dict) and isinstance(data["value"], str):

@@ -45,10 +45,10 @@ class Entry:
 
     path: Path
     sha256: str
-    """Of its record, and through that of all its files."""
+    """Hash of its record, which covers all its files."""
 
     artifact: Loaded
-    """Of any kind."""
+    """The artifact, of any kind."""
 
     known: Identity
     """What its record says."""
@@ -57,7 +57,7 @@ class Entry:
     """By which other programs see that it is in force."""
 
     def shown(self) -> dict[str, Any]:
-        """For the administrator."""
+        """Facts for the administrator."""
         return {
             "name": self.name,
             "method": self.known.method,
@@ -155,8 +155,10 @@ class ArtifactStore(Generic[Enforcing]):
             return next(entry for entry in self.current.entries if entry.name == name)
 
     def remove(self, name: str, who: Who = Who()) -> None:  # noqa: B008
-        """Stop enforcing an artifact. One of the folder stays away until its content changes, one that was given at
-        the start until the next start."""
+        """Stop enforcing an artifact.
+
+        An artifact of the folder stays away until its content changes, one given at the start until the next start.
+        """
         with self._lock:
             self._reread()
             known = {entry.name: entry for entry in self.current.entries}

@@ -9,7 +9,7 @@ from unlearned.prompts.detokenize import BROKEN
 
 
 def as_written(text: str, raw: Sequence[int]) -> str:
-    """A token as OpenAI writes it: its text, or `bytes:\\xf0\\x9f` where it is a part of a character.
+    r"""A token as OpenAI writes it: its text, or `bytes:\xf0\x9f` where it is a part of a character.
 
     Written as the decoder's sign for broken bytes, two halves of different characters could not be told apart.
     """

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from unlearned.server.body import no_constant
-from unlearned.server.stops import overlap
+from unlearned.server.stop_strings import overlap
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 
@@ -33,13 +33,13 @@ class Call:
     id: str
 
     def shown(self) -> dict[str, Any]:
-        """As a message holds it."""
+        """The call as a message holds it."""
         function = {"name": self.name, "arguments": self.arguments}
         return {"id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class AnswerPart:
     """A part of an answer."""
 
     content: str = ""
@@ -63,7 +63,7 @@ class CallReader:
         self._inside = False
         self._behind_call = False  # white space between calls says nothing
 
-    def feed(self, text: str) -> Said:
+    def feed(self, text: str) -> AnswerPart:
         """Take text, give out what is certain."""
         self._held += text
         content, calls = "", list[Call]()
@@ -81,17 +81,17 @@ class CallReader:
             cut = len(self._held) - overlap(self._held, OPEN)
             content += self._spoken(self._held[:cut])
             self._held = self._held[cut:]
-        return Said(content, tuple(calls))
+        return AnswerPart(content, tuple(calls))
 
-    def finish(self) -> Said:
+    def finish(self) -> AnswerPart:
         """The rest, when nothing can come any more; a call may lack its closing tag."""
         rest, self._held = self._held, ""
         if not self._inside:
-            return Said(self._spoken(rest))
+            return AnswerPart(self._spoken(rest))
         self._inside = False
         calls = list[Call]()
         content = self._called(rest[: len(rest) - overlap(rest, CLOSE)], f"{OPEN}{rest}", calls)
-        return Said(content, tuple(calls))
+        return AnswerPart(content, tuple(calls))
 
     def _spoken(self, text: str) -> str:
         if self._behind_call:
@@ -127,7 +127,7 @@ def _read(body: str) -> tuple[str, Any] | None:
 
 
 def _restored(value: Any, restore: Callable[[str], str]) -> Any:
-    """The same with every text in it restored."""
+    """A JSON value with every text in it restored."""
     if isinstance(value, str):
         return restore(value)
     if isinstance(value, dict):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from unlearned.server.keys import Access
-from unlearned.server.record import Record
+from unlearned.server.record import RequestRecord
 
 
-def verdict_headers(record: Record, access: Access) -> dict[str, str]:
+def verdict_headers(record: RequestRecord, access: Access) -> dict[str, str]:
     """Only an administrator sees what was decided."""
     headers = {"x-unlearned": "checked"}
     if access is Access.ADMIN and record.verdicts is not None:

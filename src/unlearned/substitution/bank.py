@@ -24,11 +24,11 @@ ALIKE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class WordSlot:
     """A place where a word stands in tokens of its own: what stands before and behind it in these tokens."""
 
     word: str
-    """As it is written there."""
+    """The word as it is written there."""
 
     before: str = ""
     after: str = ""
@@ -91,7 +91,7 @@ class Bank:
         word: str,
         kind: str,
         generator: np.random.Generator,
-        surfaces: Sequence[Surface] = (),
+        surfaces: Sequence[WordSlot] = (),
         is_taken: Callable[[str], bool] = lambda word: False,
     ) -> Iterator[str]:
         """Words that can stand for `word`, best first; each fits all the surfaces.
@@ -127,7 +127,7 @@ class Bank:
             ends = [endings[int(index)] for index in generator.integers(len(endings), size=generator.integers(1, 4))]
             yield words[int(generator.integers(len(words)))] + "".join(ends)
 
-    def count(self, surface: Surface) -> int:
+    def count(self, surface: WordSlot) -> int:
         """How many tokens a substitute has to take in this place."""
         return len(surface.tokens(surface.word, self.pieces)) if surface.count is None else surface.count
 
@@ -140,8 +140,11 @@ class Bank:
 
 
 def _rank(wanted: tuple[int, ...], found: tuple[int, ...]) -> int | None:
-    """Where numbers of tokens differ. 0: nowhere; 1: in capitals; 2: in lower case; 3: in the name at a beginning; 4:
-    in the name behind a space. None: in both of these."""
+    """Where numbers of tokens differ; the lower, the better.
+
+    0: nowhere; 1: in capitals; 2: in lower case; 3: in the name at a beginning; 4: in the name behind a space. None: in
+    both of these.
+    """
     same = [a == b for a, b in zip(wanted, found, strict=True)]
     if all(same[:2]):
         return 0 if all(same) else 1 if all(same[:4]) else 2

@@ -36,7 +36,7 @@ class Entity:
 
     @property
     def key(self) -> str:
-        """The same for all casings of a word."""
+        """Key that all casings of a word share."""
         return squash(self.text) if self.form in (WORD, CODE) else self.text
 
 

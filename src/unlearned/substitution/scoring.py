@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unlearned.substitution.substitution import Piece, Substitution, replaced
+from unlearned.substitution.substitution import Replacement, Substitution, replaced
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,7 +59,9 @@ def continuation(tokenizer: PreTrainedTokenizerBase, text: str, substitution: Su
     return Continuation(ids, _ends(own["offset_mapping"], read["offset_mapping"], pieces))
 
 
-def _ends(own: Sequence[tuple[int, int]], read: Sequence[tuple[int, int]], pieces: Sequence[Piece]) -> tuple[int, ...]:
+def _ends(
+    own: Sequence[tuple[int, int]], read: Sequence[tuple[int, int]], pieces: Sequence[Replacement]
+) -> tuple[int, ...]:
     """Per token of the text, how many tokens of the rewritten one end where it does, or before."""
     found, reached = [], 0
     for _, end in own:
@@ -72,7 +74,7 @@ def _ends(own: Sequence[tuple[int, int]], read: Sequence[tuple[int, int]], piece
     return tuple(found)
 
 
-def _moved(place: int, pieces: Sequence[Piece]) -> int:
+def _moved(place: int, pieces: Sequence[Replacement]) -> int:
     """Where a character of the text stands in the rewritten one; inside a word, as far from its beginning."""
     shift = 0
     for piece in pieces:

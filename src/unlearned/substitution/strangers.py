@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from unlearned.substitution.bank import Bank, Surface, as_name, in_case_of, kind_by_itself
+from unlearned.substitution.bank import Bank, WordSlot, as_name, in_case_of, kind_by_itself
 from unlearned.substitution.entities import CODE, DATE, DAY, INITIAL, YEAR, Entity
 from unlearned.substitution.spelling import is_acronym, singulars
 from unlearned.substitution.table import NameTable
@@ -41,7 +41,7 @@ class Strangers:
         self._first: dict[str, str | None] = {}
 
     def of(
-        self, entity: Entity, surfaces: Sequence[Surface], is_taken: Callable[[str], bool] = lambda word: False
+        self, entity: Entity, surfaces: Sequence[WordSlot], is_taken: Callable[[str], bool] = lambda word: False
     ) -> str | None:
         """What stands for an entity, as it would be written by itself; None if nothing fits.
 
@@ -66,7 +66,7 @@ class Strangers:
         """Words that can stand for a name wherever it stands, the best first."""
         return self.bank.candidates(name, kind, self._generator(f"word {squash(name)}"), (), self.table.unusable)
 
-    def _word(self, word: str, surfaces: Sequence[Surface], is_taken: Callable[[str], bool]) -> str | None:
+    def _word(self, word: str, surfaces: Sequence[WordSlot], is_taken: Callable[[str], bool]) -> str | None:
         key = squash(word)
         known = self.table.known(word)
         if known is None:
@@ -93,7 +93,7 @@ class Strangers:
         found = next(others, None)
         return self._code(word, surfaces) if found is None and is_acronym(word) else found
 
-    def _fitting(self, found: str, surfaces: Sequence[Surface], *, in_case: bool = False) -> str | None:
+    def _fitting(self, found: str, surfaces: Sequence[WordSlot], *, in_case: bool = False) -> str | None:
         for surface in surfaces:
             written = in_case_of(surface.word, found) if in_case else found
             if len(surface.tokens(written, self.bank.pieces)) != self.bank.count(surface):
@@ -118,7 +118,7 @@ class Strangers:
         parts[year], parts[day] = self._year(parts[year]), self._day(parts[day])
         return "".join(parts)
 
-    def _code(self, text: str, surfaces: Sequence[Surface]) -> str | None:
+    def _code(self, text: str, surfaces: Sequence[WordSlot]) -> str | None:
         """A digit for a digit, a letter for a letter."""
         generator = self._generator(f"code {text}")
         for _ in range(TRIES):

@@ -22,7 +22,7 @@ _LAST_WORD = re.compile(r"(?<![^\W_])[^\W\d_]{2,}$")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class StrangerPair:
     """A word of the user's, and what stands for it."""
 
     word: str
@@ -35,7 +35,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Replacement:
     """Characters `[start, end)` of a text, and what takes their place."""
 
     start: int
@@ -53,7 +53,7 @@ class Substitution:
     answer never brings in a name that nobody wrote.
     """
 
-    pairs: Mapping[str, Pair]
+    pairs: Mapping[str, StrangerPair]
     """By the key of the user's word (`Entity.key`)."""
 
     pieces: Pieces
@@ -69,27 +69,27 @@ class Substitution:
         return max((len(form) for form in self._back), default=0)
 
     def behind(self, token_ids: Sequence[int]) -> Substitution:
-        """The same with more tokens in front of the prompt."""
+        """This substitution for a prompt with more tokens in front of it."""
         return replace(self, token_ids=(*token_ids, *self.token_ids))
 
     def without(self, count: int) -> Substitution:
-        """The same for a prompt whose first tokens were cut off."""
+        """This substitution for a prompt whose first tokens were cut off."""
         return replace(self, token_ids=self.token_ids[count:])
 
-    def away(self, text: str) -> list[Piece]:
+    def away(self, text: str) -> list[Replacement]:
         """Where strangers take the place of words in a text that is scored."""
         found = []
         for word in words_in(text):
             stranger = self._stranger(word)
             if stranger is not None and (word.form == YEAR or stands_alone(word, text)):
-                found.append(Piece(word.start, word.end, stranger))
+                found.append(Replacement(word.start, word.end, stranger))
         return found
 
-    def back(self, text: str) -> list[Piece]:
+    def back(self, text: str) -> list[Replacement]:
         """Where words take the place of strangers in what the model said."""
         return [] if self._pattern is None else list(self._restored(text, self._pattern))
 
-    def cut(self, text: str) -> Piece | None:
+    def cut(self, text: str) -> Replacement | None:
         """The beginning of a stranger with which an answer breaks off; as much of the user's word takes its place."""
         match = _LAST_WORD.search(_unaccented(text))
         if match is None or match.group().lower() in self._back:
@@ -98,7 +98,7 @@ class Substitution:
         for form, (pair, _) in self._back.items():
             is_meant = pair.form == WORD and (has_capital(begun) or pair.in_lower_case)
             if is_meant and len(begun) < len(form) and form.startswith(begun.lower()):
-                return Piece(match.start(), match.end(), in_case_of(begun, pair.word[: len(begun)]))
+                return Replacement(match.start(), match.end(), in_case_of(begun, pair.word[: len(begun)]))
         return None
 
     def may_begin(self, text: str) -> bool:
@@ -106,21 +106,21 @@ class Substitution:
         lower = _unaccented(text).lower()
         return any(form.startswith(lower) for form in self._back)
 
-    def _restored(self, text: str, pattern: re.Pattern[str]) -> Iterator[Piece]:
+    def _restored(self, text: str, pattern: re.Pattern[str]) -> Iterator[Replacement]:
         # A model may write the stranger with an accent: Léopold for Leopold.
         for match in pattern.finditer(_unaccented(text)):
             pair, ending = self._back[match.group().lower()]
             said = match.group()
             if pair.form != WORD:
                 if said == pair.stranger + ending:
-                    yield Piece(match.start(), match.end(), pair.word + ending)
+                    yield Replacement(match.start(), match.end(), pair.word + ending)
             elif has_capital(said) or (pair.in_lower_case and said.lower() == pair.stranger.lower() + ending):
-                yield Piece(match.start(), match.end(), in_case_of(said, pair.word + ending))
+                yield Replacement(match.start(), match.end(), in_case_of(said, pair.word + ending))
 
     @cached_property
-    def _back(self) -> dict[str, tuple[Pair, str]]:
+    def _back(self) -> dict[str, tuple[StrangerPair, str]]:
         """What the model may say, in lower case -> the pair, and the ending that stays."""
-        found: dict[str, tuple[Pair, str]] = {}
+        found: dict[str, tuple[StrangerPair, str]] = {}
         for pair in self.pairs.values():
             if pair.form in (INITIAL, DAY):  # nothing by itself; see the phrases that hold them
                 continue
@@ -196,7 +196,7 @@ def _unaccented(text: str) -> str:
     return text if text.isascii() else "".join(unicodedata.normalize("NFD", sign)[0] for sign in text)
 
 
-def replaced(text: str, pieces: Sequence[Piece]) -> str:
+def replaced(text: str, pieces: Sequence[Replacement]) -> str:
     """The text with all pieces in it."""
     parts, last = [], 0
     for piece in pieces:
@@ -205,9 +205,9 @@ def replaced(text: str, pieces: Sequence[Piece]) -> str:
     return "".join([*parts, text[last:]])
 
 
-def pair_of(entity: Entity, stranger: str, is_ordinary: Callable[[str], bool]) -> Pair:
+def pair_of(entity: Entity, stranger: str, is_ordinary: Callable[[str], bool]) -> StrangerPair:
     """An entity of a prompt with its stranger."""
     if entity.form != WORD:
-        return Pair(entity.text, stranger, entity.form)
+        return StrangerPair(entity.text, stranger, entity.form)
     common = is_ordinary(squash(stranger)) or is_ordinary(squash(entity.text))
-    return Pair(as_name(entity.text), stranger, WORD, not has_capital(entity.text) or not common)
+    return StrangerPair(as_name(entity.text), stranger, WORD, not has_capital(entity.text) or not common)

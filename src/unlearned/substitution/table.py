@@ -22,7 +22,7 @@ UNUSABLE = len(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownName:
     """What is known of a name."""
 
     kind: str
@@ -42,8 +42,8 @@ class NameTable:
         scope: its name.
         hashes: (N,) uint64 keyed hashes of words.
         kinds: (N,) uint8 index into `KINDS`, or `UNUSABLE`.
-        skips: (N,) uint8, see `Known`.
-        ordinary: (N,) bool, see `Known`.
+        skips: (N,) uint8, see `KnownName`.
+        ordinary: (N,) bool, see `KnownName`.
     """
 
     secret: bytes = field(repr=False)
@@ -58,7 +58,7 @@ class NameTable:
         object.__setattr__(self, "_rows", {int(value): row for row, value in enumerate(self.hashes.tolist())})
 
     @classmethod
-    def of(cls, secret: bytes, scope: str, names: Mapping[str, Known], unusable: Iterable[str]) -> NameTable:
+    def of(cls, secret: bytes, scope: str, names: Mapping[str, KnownName], unusable: Iterable[str]) -> NameTable:
         """The table of some names (by `squash`ed word), and of words that must not stand for one."""
         empty = cls(secret, scope)
         rows = [(empty.hash(key), KINDS.index(known.kind), known.skip, known.ordinary) for key, known in names.items()]
@@ -86,15 +86,15 @@ class NameTable:
         digest = hmac.new(self.secret, b"name\0" + self.scope.encode() + b"\0" + key.encode(), hashlib.sha256).digest()
         return int.from_bytes(digest[:8], "little")
 
-    def known(self, word: str) -> Known | None:
+    def known(self, word: str) -> KnownName | None:
         """What is known of a word as a name of this scope; None if it is none."""
         row = self._rows.get(self.hash(squash(word)))
         if row is None or self.kinds[row] == UNUSABLE:
             return None
-        return Known(KINDS[self.kinds[row]], int(self.skips[row]), bool(self.ordinary[row]))
+        return KnownName(KINDS[self.kinds[row]], int(self.skips[row]), bool(self.ordinary[row]))
 
-    def known_in_singular(self, word: str) -> Known | None:
-        """The same, also of a word that is the plural of one."""
+    def known_in_singular(self, word: str) -> KnownName | None:
+        """What is known of a name, or of the name whose plural the word is."""
         forms = [word, *(stem for stem, _ in singulars(word))]
         return next((found for form in forms if (found := self.known(form)) is not None), None)
 
@@ -103,5 +103,5 @@ class NameTable:
         return self.hash(squash(word)) in self._rows
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """As they are saved."""
+        """Arrays to save."""
         return {"hashes": self.hashes, "kinds": self.kinds, "skips": self.skips, "ordinary": self.ordinary}

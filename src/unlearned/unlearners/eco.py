@@ -38,7 +38,7 @@ class ForgetScope(Scope):
     """One named thing to forget: how to recognise it, and what to do to it."""
 
     secret: bytes = field(repr=False)
-    """Of the artifact: keys the noise and the strangers."""
+    """Secret of the artifact: keys the noise and the strangers."""
 
     corruption: Corruption | None = None
     """None: only a detector so far, with which nothing can be generated."""
@@ -126,7 +126,7 @@ class ECO:
         return self.prepared(prompts, self.classify(prompts), embedder)
 
     def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:
-        """The same for prompts that were classified before; see `corrupt`."""
+        """Prepare prompts that were classified before; see `corrupt`."""
         return [self.corrupt(prompt, verdict, embedder) for prompt, verdict in zip(prompts, verdicts, strict=True)]
 
     def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
@@ -144,7 +144,7 @@ class ECO:
         """
         guard = Guard.of(self.bans, prompt, verdict)
         if not verdict.in_scope:
-            return PromptInput(prompt.token_ids, verdict, guard=guard)  # the plain model's own path, bit for bit
+            return PromptInput(prompt.token_ids, verdict, guard=guard)  # the original model's own path, bit for bit
         answers = [answer for span in verdict.spans if (answer := self._by_name[span.scope].answer) is not None]
         found = selection(prompt, verdict, self._by_name, embedder, substitutes=not answers)
         if answers:

@@ -42,13 +42,13 @@ class Instruction:
     """In front of a text, or of the first message of a user."""
 
     answer: str | None = None
-    """Of a refusal: what is said to flagged prompts."""
+    """What a refusal says to flagged prompts."""
 
     detector: ECO | None = None
-    """Of a filter: what flags prompts. Nothing is corrupted."""
+    """What flags the prompts of a filter. Nothing is corrupted."""
 
     sha256: str = ""
-    """Of the record that it was read from, and through that of its detector; empty if it was not read."""
+    """Hash of the record that it was read from, which covers its detector; empty if it was not read."""
 
     method: ClassVar[str] = envelope.INSTRUCTION
     lengthens: ClassVar[bool] = True
@@ -64,7 +64,7 @@ class Instruction:
             raise ConfigError("A refusal needs an answer, and nothing else has one.")
 
     def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
-        """Of the filter; without one nothing is flagged."""
+        """Verdicts of the filter; without one nothing is flagged."""
         return [Verdict() for _ in prompts] if self.detector is None else self.detector.classify(prompts)
 
     def prepare(self, prompts: Sequence[Prompt], prepender: Prepender) -> list[PromptInput]:
@@ -74,7 +74,7 @@ class Instruction:
     def prepared(
         self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], prepender: Prepender
     ) -> list[PromptInput]:
-        """The same for prompts that were classified before."""
+        """Prepare prompts that were classified before."""
         found = []
         for prompt, verdict in zip(prompts, verdicts, strict=True):
             if self.detector is not None and not verdict.in_scope:

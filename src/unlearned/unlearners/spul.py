@@ -43,7 +43,7 @@ class SPUL:
     """How it was made, as JSON values."""
 
     sha256: str = ""
-    """Of the record that it was read from, and through that of its vectors; empty if it was not read."""
+    """Hash of the record that it was read from, which covers its vectors; empty if it was not read."""
 
     method: ClassVar[str] = envelope.SPUL
     lengthens: ClassVar[bool] = True
@@ -61,12 +61,12 @@ class SPUL:
         return self.prepared(prompts, self.classify(prompts), embedder)
 
     def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:
-        """The same for prompts that were classified before."""
+        """Prepare prompts that were classified before."""
         given = [PromptInput(prompt.token_ids, verdict) for prompt, verdict in zip(prompts, verdicts, strict=True)]
         return self.prepended_to(given, embedder)
 
     def prepended_to(self, inputs: Sequence[PromptInput], embedder: Embedder) -> list[PromptInput]:
-        """The same for prompts that another unlearner has prepared; what it corrupted stays corrupted.
+        """Put the soft prompt in front of what another unlearner has prepared; what it corrupted stays corrupted.
 
         Raises:
             ArtifactMismatchError: the model has another embedding size.

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from unlearned.select.attribution import attribution
 from unlearned.select.positions import SelectingScope
-from unlearned.substitution.bank import Bank, Surface, as_name, in_case_of
+from unlearned.substitution.bank import Bank, WordSlot, as_name, in_case_of
 from unlearned.substitution.entities import DAY, INITIAL, PHRASE, WORD, Entity, entities, stands_alone, words_in
 from unlearned.substitution.spelling import KEPT, MONTHS, TOKEN, content_words, has_capital, rare_words
 from unlearned.substitution.strangers import Strangers
-from unlearned.substitution.substitution import Pair, Substitution, pair_of
+from unlearned.substitution.substitution import StrangerPair, Substitution, pair_of
 from unlearned.types import Prompt, Segment, Span
 from unlearned.words import squash
 
@@ -57,7 +57,7 @@ class _Place:
     """In characters of the whole prompt."""
 
     positions: tuple[int, ...]
-    surface: Surface
+    surface: WordSlot
     owner: Strangers
 
 
@@ -98,19 +98,19 @@ def substitute(prompt: Prompt, flagged: Sequence[Flagged], enrolled: Sequence[St
     return result
 
 
-def _written(place: _Place, pair: Pair) -> str:
+def _written(place: _Place, pair: StrangerPair) -> str:
     return in_case_of(place.entity.text, pair.stranger) if pair.form == WORD else pair.stranger
 
 
 def _paired(
     prompt: Prompt, places: Sequence[_Place], enrolled: Sequence[Strangers], bank: Bank
-) -> tuple[dict[str, Pair], int]:
+) -> tuple[dict[str, StrangerPair], int]:
     """Every word with its stranger, and the number of words for which none fits."""
     in_prompt = {squash(token.group()) for token in TOKEN.finditer(prompt.text)}
     by_key: dict[str, list[_Place]] = {}
     for place in places:
         by_key.setdefault(place.entity.key, []).append(place)
-    pairs: dict[str, Pair] = {}
+    pairs: dict[str, StrangerPair] = {}
     taken: set[str] = set()
     left = 0
     for key, own in by_key.items():
@@ -128,11 +128,13 @@ def _paired(
         taken.add(squash(stranger))
         lower = next((p.entity for p in own if not has_capital(p.entity.text)), entity)
         pair = pair_of(lower, stranger, bank.is_ordinary)
-        pairs[key] = Pair(as_name(entity.text), stranger, WORD, pair.in_lower_case) if entity.form == WORD else pair
+        pairs[key] = (
+            StrangerPair(as_name(entity.text), stranger, WORD, pair.in_lower_case) if entity.form == WORD else pair
+        )
     return pairs, left
 
 
-def _phrases(text: str, places: Sequence[_Place], pairs: Mapping[str, Pair]) -> Iterator[Pair]:
+def _phrases(text: str, places: Sequence[_Place], pairs: Mapping[str, StrangerPair]) -> Iterator[StrangerPair]:
     """Initials and days mean something only beside the rest of the name or date: these are turned back as a whole."""
     ordered = sorted((p for p in places if p.entity.key in pairs), key=lambda place: place.entity.start)
     run: list[_Place] = []
@@ -148,12 +150,12 @@ def _phrases(text: str, places: Sequence[_Place], pairs: Mapping[str, Pair]) -> 
                 yield _phrase(text, [place], pairs, *_with_month(text, place.entity))
 
 
-def _phrase(text: str, run: Sequence[_Place], pairs: Mapping[str, Pair], start: int, end: int) -> Pair:
+def _phrase(text: str, run: Sequence[_Place], pairs: Mapping[str, StrangerPair], start: int, end: int) -> StrangerPair:
     said, last = "", start
     for place in run:
         said += text[last : place.entity.start] + _written(place, pairs[place.entity.key])
         last = place.entity.end
-    return Pair(text[start:end], said + text[last:end], PHRASE)
+    return StrangerPair(text[start:end], said + text[last:end], PHRASE)
 
 
 def _with_month(text: str, day: Entity) -> tuple[int, int]:
@@ -197,8 +199,8 @@ class _Finder:
             chosen = [word for word in words if word.text in rare]
         return [place for word in chosen for place in self._placed(word, one)]
 
-    def said_before(self, pairs: Mapping[str, Pair], taken: set[int], owner: Strangers) -> list[_Place]:
-        """The same words in messages of the assistant."""
+    def said_before(self, pairs: Mapping[str, StrangerPair], taken: set[int], owner: Strangers) -> list[_Place]:
+        """Where the assistant's messages hold the same words."""
         found = []
         for segment in self.prompt.segments:
             if segment.role != "assistant":
@@ -234,7 +236,7 @@ class _Finder:
         # Some tokenizers count the space to the token and not to its characters.
         spaced = [" "] if start and prompt.text[start - 1] == " " else []
         for space in [*spaced, ""]:
-            surface = Surface(entity.text, space + before, after, len(positions))
+            surface = WordSlot(entity.text, space + before, after, len(positions))
             if surface.tokens(entity.text, self.bank.pieces) == ids:
                 return _Place(entity, positions, surface, owner)
-        return _Place(entity, positions, Surface(entity.text, "".join(spaced) + before, after, len(positions)), owner)
+        return _Place(entity, positions, WordSlot(entity.text, "".join(spaced) + before, after, len(positions)), owner)

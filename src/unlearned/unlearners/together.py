@@ -24,7 +24,7 @@ class BehindSoftPrompt:
     lengthens: ClassVar[bool] = True
 
     def classify(self, prompts: Sequence[Prompt]) -> list[Verdict]:
-        """Of the artifacts: the soft prompt has no detector."""
+        """Verdicts of the artifacts of scopes: the soft prompt has no detector."""
         return self.eco.classify(prompts)
 
     def prepared(self, prompts: Sequence[Prompt], verdicts: Sequence[Verdict], embedder: Embedder) -> list[PromptInput]:

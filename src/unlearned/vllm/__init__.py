@@ -1,4 +1,6 @@
-"""The vLLM plug-in: vLLM's own engine and server, with every prompt checked. Reads top to bottom:
+"""The vLLM plug-in: vLLM's own engine and server, with every prompt checked.
+
+Its files, in reading order:
 
 settings.py     what is to be enforced, and how each process of vLLM learns it
 flags.py        `vllm serve MODEL --unlearned ARTIFACT`
@@ -12,7 +14,7 @@ outputs.py      where the engine's tokens become the answer
 answering.py    one answer: what may not be said is taken back, strangers become the user's words
 banning.py      tokens that must not come next, in the workers
 core.py         the engine's side: accepts embeddings, and only requests that were checked
-surface.py      checks, artifacts at run time, keys, metrics and the log, around vLLM's own routes
+middleware.py   checks, artifacts at run time, keys, metrics and the log, around vLLM's own routes
 """
 
 from __future__ import annotations

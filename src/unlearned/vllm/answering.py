@@ -62,7 +62,7 @@ class Way:
 
 
 @dataclass(slots=True)
-class Step:
+class OutputStep:
     """What one output of the engine comes to."""
 
     told: bool
@@ -97,7 +97,7 @@ class Answering:
         self.way, self.request = way, request
         self._texts, self._forbidding = texts, forbidding
         self.engine_id: str = request.request_id
-        """Under which the engine knows it now."""
+        """Id under which the engine knows it now."""
 
         self._asked = 0
         self._carried: dict[str, Any] = {}
@@ -110,12 +110,12 @@ class Answering:
                 self._reading = AnswerScan(way.guard, texts)
         self._restorer = None if way.substitution is None else Restorer[Token](way.substitution, tokenizer)
 
-    def read(self, output: Any) -> Step:
+    def read(self, output: Any) -> OutputStep:
         """Rewrite an output of the engine in place."""
         output.request_id = self.request.request_id
         if self.way.fixed is not None:
-            return Step(_say(output, self.way.fixed))
-        step, is_first = Step(True), self._asked == 0
+            return OutputStep(_say(output, self.way.fixed))
+        step, is_first = OutputStep(True), self._asked == 0
         tokens = tokens_in(output)
         if self._guarded is not None:
             tokens = self._watched(tokens, output, self._guarded, step)
@@ -132,7 +132,7 @@ class Answering:
                 self._carried[name] = found
         return step
 
-    def _watched(self, tokens: Sequence[Token], output: Any, guarded: Guarded[Token], step: Step) -> list[Token]:
+    def _watched(self, tokens: Sequence[Token], output: Any, guarded: Guarded[Token], step: OutputStep) -> list[Token]:
         """What is certain of an answer under a guard; the output's end becomes the answer's."""
         reason, back = output.finish_reason, False
         for place, token in enumerate(self._without_names(tokens)):

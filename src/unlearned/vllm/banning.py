@@ -24,7 +24,7 @@ ARGUMENT = "unlearned"
 """Key of what may not be said, in the extra arguments of a request's sampling parameters; clients' own are dropped."""
 
 PLACEHOLDER = -1
-"""Of a token that vLLM has not copied yet."""
+"""Id of a token that vLLM has not copied yet."""
 
 
 FIRST = "first"

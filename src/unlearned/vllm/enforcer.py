@@ -20,7 +20,7 @@ from unlearned.artifact.loading import Loaded
 from unlearned.errors import ConfigError, UnlearnedError
 from unlearned.prompts.reader import TokenReader
 from unlearned.server.gate import Gate
-from unlearned.server.record import Log, Record
+from unlearned.server.record import Log, RequestRecord
 from unlearned.server.refusals import unchecked
 from unlearned.server.store import ArtifactStore, Enforced
 from unlearned.substitution.bank import Bank
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 GIVEN = "unlearned"
 """Key under which a rendered prompt carries what is known about it beside its tokens."""
 
-RECORD: ContextVar[Record | None] = ContextVar("unlearned_record", default=None)
+RECORD: ContextVar[RequestRecord | None] = ContextVar("unlearned_record", default=None)
 """The request that is being served, where the surface runs it."""
 
 
@@ -59,12 +59,12 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Checked:
+class CheckedPrompt:
     """A prompt that may go to the engine."""
 
     input: PromptInput
     digest: str
-    """Of the artifacts under which it was checked."""
+    """Digest of the artifacts under which it was checked."""
 
     embeddings: Tensor | None = None
     """(T, D) rows of the whole prompt where some are corrupted."""
@@ -130,7 +130,7 @@ class Enforcer:
 
     @classmethod
     def for_engine(cls, settings: Settings, vllm_config: Any) -> Enforcer:
-        """For what vLLM is about to run; raises `ConfigError` where it cannot be enforced there."""
+        """Make the enforcer for what vLLM is about to run; raises `ConfigError` where it cannot be enforced there."""
         from functools import partial
 
         from transformers import AutoTokenizer
@@ -175,7 +175,7 @@ class Enforcer:
         self._known = tuple(artifacts)
         return unlearner
 
-    async def check(self, token_ids: Sequence[int], given: Given) -> Checked:
+    async def check(self, token_ids: Sequence[int], given: Given) -> CheckedPrompt:
         """Check and corrupt one prompt without holding up the event loop.
 
         Raises:
@@ -193,8 +193,8 @@ class Enforcer:
         self._note(prompt, checked, given, time.perf_counter() - start)
         return checked
 
-    def check_now(self, token_ids: Sequence[int], given: Given) -> Checked:
-        """The same for callers without an event loop."""
+    def check_now(self, token_ids: Sequence[int], given: Given) -> CheckedPrompt:
+        """Check a prompt for a caller without an event loop."""
         enforced = self.gate.store.current
         prompt = self._read(token_ids, given)
         [verdict] = self.gate.screener.check_now([prompt], enforced)
@@ -215,7 +215,7 @@ class Enforcer:
         return _reaches_last(verdict, prompt)
 
     def holds_now(self, token_ids: Sequence[int], given: Given, words: str) -> bool:
-        """The same for callers without an event loop."""
+        """Check forced words for a caller without an event loop; see `holds`."""
         prompt = self._followed_by(token_ids, given, words)
         [verdict] = self.gate.screener.check_now([prompt], self.gate.store.current)
         return _reaches_last(verdict, prompt)
@@ -232,7 +232,7 @@ class Enforcer:
         record = RECORD.get()
         return prompt if record is None or record.key is None else replace(prompt, owner=record.key)
 
-    def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> Checked:
+    def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> CheckedPrompt:
         if not verdict.in_scope:
             return _passed(prompt, verdict, enforced)
         try:
@@ -241,10 +241,10 @@ class Enforcer:
             raise unchecked("The prompt could not be prepared.", "detection_failed") from error
         embeddings = self.table.embed(prompt.token_ids).clone()
         embeddings[corrupted.positions] = corrupted.vectors  # type: ignore[assignment]
-        return Checked(corrupted, enforced.digest, embeddings)
+        return CheckedPrompt(corrupted, enforced.digest, embeddings)
 
-    def _note(self, prompt: Prompt, checked: Checked, given: Given, seconds: float) -> None:
-        """For the log and the administrator."""
+    def _note(self, prompt: Prompt, checked: CheckedPrompt, given: Given, seconds: float) -> None:
+        """Facts for the log and the administrator."""
         record = RECORD.get()
         if record is None:
             return
@@ -270,9 +270,9 @@ def _carried(unlearner: Unlearner) -> ECO:
     return unlearner
 
 
-def _passed(prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> Checked:
+def _passed(prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> CheckedPrompt:
     guard = Guard.of(enforced.unlearner.bans, prompt, verdict)
-    return Checked(PromptInput(prompt.token_ids, verdict, guard=guard), enforced.digest)
+    return CheckedPrompt(PromptInput(prompt.token_ids, verdict, guard=guard), enforced.digest)
 
 
 def open_table(model_config: Any) -> EmbeddingTable:

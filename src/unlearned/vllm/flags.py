@@ -12,7 +12,7 @@ from unlearned.errors import ConfigError
 from unlearned.vllm.hooks import ADD_FLAGS, READ_FLAGS, wrap
 from unlearned.vllm.settings import KEY, Settings
 
-SURFACE = "unlearned.vllm.surface.Surface"
+MIDDLEWARE = "unlearned.vllm.middleware.AccessMiddleware"
 PREFIX = "unlearned_"
 NOT_OPTIONS = ("artifacts", "host", "keys_of_vllm")
 
@@ -71,8 +71,8 @@ def _reading(read: Callable[..., Any]) -> Callable[..., Any]:
             return read(cls, args)
         # Children of vLLM read their options before they load plug-ins: they learn it from the environment.
         settings.export()
-        if hasattr(args, "middleware") and SURFACE not in (args.middleware or ()):
-            args.middleware = [*(args.middleware or ()), SURFACE]
+        if hasattr(args, "middleware") and MIDDLEWARE not in (args.middleware or ()):
+            args.middleware = [*(args.middleware or ()), MIDDLEWARE]
         engine_args = read(cls, args)
         engine_args.additional_config = {**(engine_args.additional_config or {}), KEY: settings.json_ready()}
         return engine_args

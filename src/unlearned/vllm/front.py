@@ -23,7 +23,7 @@ from unlearned.vllm.banning import ARGUMENT, told
 from unlearned.vllm.chat import Chat
 from unlearned.vllm.constraints import words_of
 from unlearned.vllm.core import STAMP
-from unlearned.vllm.enforcer import GIVEN, RECORD, Checked, Enforcer, Given, given_with
+from unlearned.vllm.enforcer import GIVEN, RECORD, CheckedPrompt, Enforcer, Given, given_with
 from unlearned.vllm.fixed import ONE, FixedAnswer
 from unlearned.vllm.hooks import (
     ADD_REQUEST,
@@ -43,7 +43,7 @@ FIXED_BEAMS = "An answer by beam search cannot be given here. Leave beam search 
 NO_BEAMS = "Beam search is not available on this server. Ask for one answer, or for several with n."
 NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
 
-_AHEAD: ContextVar[tuple[Any, Checked] | None] = ContextVar("unlearned_checked", default=None)
+_AHEAD: ContextVar[tuple[Any, CheckedPrompt] | None] = ContextVar("unlearned_checked", default=None)
 """A prompt that this task has checked, and the result."""
 
 _current: Enforcer | None = None
@@ -151,7 +151,7 @@ def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int], params: Any) -> Checked:
+def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int], params: Any) -> CheckedPrompt:
     given = given_with(prompt) if isinstance(prompt, Mapping) else Given()
     ahead = _AHEAD.get()
     # The tokens are compared, too: what was checked is what the engine gets.
@@ -169,7 +169,7 @@ def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int], params: 
     return checked
 
 
-def _refuse_where_fixed(checked: Checked, given: Given, params: Any) -> None:
+def _refuse_where_fixed(checked: CheckedPrompt, given: Given, params: Any) -> None:
     """Raise `VLLMValidationError` (400) where a fixed answer cannot have the form that is asked for."""
     if checked.input.answer is None:
         return
@@ -179,7 +179,7 @@ def _refuse_where_fixed(checked: Checked, given: Given, params: Any) -> None:
         raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
 
 
-def _corrupt(request: Any, checked: Checked, enforcer: Enforcer) -> None:
+def _corrupt(request: Any, checked: CheckedPrompt, enforcer: Enforcer) -> None:
     """Write into vLLM's request what the engine must know: the mark, and the embeddings where some are corrupted."""
     request.trace_headers = {**(request.trace_headers or {}), STAMP: checked.digest}
     if checked.embeddings is None:

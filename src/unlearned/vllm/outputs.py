@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from unlearned.engines.vocabulary import Forbiddings
 from unlearned.engines.watching import TokenBytes
 from unlearned.errors import DetectionError
-from unlearned.vllm.answering import Answering, Step, Way
+from unlearned.vllm.answering import Answering, OutputStep, Way
 from unlearned.vllm.hooks import ADD_NOW, ADD_REQUEST, END_REQUESTS, NEW_STATE, OUTPUTS, wrap
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def handle(way: Way) -> dict[str, str]:
     return {WAY_BACK: key}
 
 
-class Answers:
+class EngineAnswers:
     """The answers in the making of one engine.
 
     Args:
@@ -71,11 +71,11 @@ class Answers:
         for gone in self._by_request.keys() - living:
             self._by_engine.pop(self._by_request.pop(gone).engine_id, None)
 
-    def read(self, output: Any) -> Step:
+    def read(self, output: Any) -> OutputStep:
         """Rewrite an output of the engine in place."""
         own = self._by_engine.get(output.request_id)
         if own is None:  # of the time before an answer went back, or an answer that is told as it is
-            return Step(output.request_id not in self._by_request)
+            return OutputStep(output.request_id not in self._by_request)
         before = own.engine_id
         step = own.read(output)
         if own.engine_id != before:
@@ -83,7 +83,7 @@ class Answers:
         return step
 
     def engine_id(self, request_id: str) -> str:
-        """Under which the engine knows a request now."""
+        """Id under which the engine knows a request now."""
         own = self._by_request.get(request_id)
         return request_id if own is None else own.engine_id
 
@@ -123,7 +123,7 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
         result = add(self, request, *args, **kwargs)
         if way is not None:
             if not hasattr(self, "unlearned"):
-                self.unlearned = Answers(self.tokenizer)
+                self.unlearned = EngineAnswers(self.tokenizer)
             self.unlearned.add(request, way)
         return result
 
@@ -132,7 +132,7 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
 
 def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(self: Any, engine_core_outputs: Sequence[Any], *args: Any, **kwargs: Any) -> Any:
-        answers: Answers | None = getattr(self, "unlearned", None)
+        answers: EngineAnswers | None = getattr(self, "unlearned", None)
         if not answers:
             return process(self, engine_core_outputs, *args, **kwargs)
         answers.keep(self.request_states.keys())
@@ -153,7 +153,7 @@ def _ending(end: Callable[..., Any]) -> Callable[..., Any]:
 
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         ended = end(self, *args, **kwargs)
-        answers: Answers | None = getattr(self, "unlearned", None)
+        answers: EngineAnswers | None = getattr(self, "unlearned", None)
         return [answers.engine_id(request_id) for request_id in ended] if answers else ended
 
     return wrapper

@@ -21,7 +21,7 @@ ENV = "UNLEARNED_VLLM"
 """Artifact folders, separated as in PATH, or a JSON object of `Settings`."""
 
 KEY = "unlearned"
-"""Of vLLM's `additional_config`, with a folder, a list of them, or an object of `Settings`."""
+"""Key in vLLM's `additional_config`; its value is a folder, a list of them, or an object of `Settings`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +147,7 @@ class Settings:
         os.environ[ENV] = json.dumps(self.json_ready())
 
     def sources(self) -> Sources:
-        """Where artifacts come from."""
+        """The artifacts' sources."""
         return Sources(
             given=tuple(map(Path, self.artifacts)),
             folder=Path(self.artifact_dir) if self.artifact_dir else None,

@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 from bench.exams.run import run_speed
 from tiny_llama import tiny_llama
 from unlearned.benchmarks.choices.config import ChoicesRunConfig, training_of
-from unlearned.benchmarks.choices.evaluate import Asked, Examiner, by_place
-from unlearned.benchmarks.choices.kind import MMLU_KIND
+from unlearned.benchmarks.choices.evaluate import Examiner, QuestionSet, by_place
 from unlearned.benchmarks.choices.run import run_choices
+from unlearned.benchmarks.choices.spec import MMLU_SPEC
 from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.results import ModelResults, Results, merge, part
 from unlearned.benchmarks.systems import Corrupted, Plain
@@ -49,7 +49,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     for where in ("unlearned.learn.classifier", "unlearned.artifact.artifact"):
         monkeypatch.setattr(f"{where}.sentence_encoder", lambda name: bag_of_words)
     monkeypatch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
-    for where in ("classifier", "lesson"):
+    for where in ("classifier", "strength_problem"):
         monkeypatch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: list(BACKGROUND))
 
 
@@ -97,7 +97,7 @@ def test_what_was_taught_is_forgotten_and_the_rest_stays(model_folder: Path, dat
     )
     outcome = run_choices(settings, tmp_path / "out", cache=tmp_path / "cache", tell=lines.append)
     start, none, eco = (model_of(outcome, name) for name in ("start", "none", "eco-hand"))
-    values = {model.name: MMLU_KIND.aggregate(model.items) for model in outcome.models}
+    values = {model.name: MMLU_SPEC.aggregate(model.items) for model in outcome.models}
     assert values["start"]["forget, no header"]["forget_accuracy"].value > 0.9
     assert values["start"]["close, no header"]["accuracy"].value > 0.7
     assert "of the letters are right" in lines[-1]
@@ -228,7 +228,7 @@ class Reworded(Plain):
 def test_reworded_prompts_are_asked_as_they_are_worded(model_folder: Path, data: Path, tmp_path: Path) -> None:
     engine = TransformersEngine(*plain_text(partial(load_model, ModelOptions(model=str(model_folder))))())
     (forget, *_) = _questions(data)
-    asked = [Asked("forget", False, part(forget, None))]
+    asked = [QuestionSet("forget", False, part(forget, None))]
     examine = Examiner(asked, batch_size=4)
     start = examine(Plain("start", engine, own_weights=True), lambda *_: None)
     examine.start = by_place(start)

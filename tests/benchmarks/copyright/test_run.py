@@ -39,7 +39,7 @@ def set_up(patch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     for where in ("unlearned.learn.classifier", "unlearned.artifact.artifact"):
         patch.setattr(f"{where}.sentence_encoder", lambda name: bag_of_words)
     patch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
-    for where in ("classifier", "lesson"):
+    for where in ("classifier", "strength_problem"):
         patch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: ["What is the weather like?", "Sing."])
 
 

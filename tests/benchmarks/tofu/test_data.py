@@ -10,7 +10,7 @@ import pytest
 from tofu_rows import NAMES, elsewhere, pair, perturbed, write_tofu
 
 from unlearned.benchmarks.tofu.config import TofuSplit
-from unlearned.benchmarks.tofu.data import Pair, load_tofu
+from unlearned.benchmarks.tofu.data import QuestionAnswer, load_tofu
 from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction, paired
 from unlearned.errors import ConfigError, DataError
 
@@ -137,11 +137,13 @@ def test_without_a_template_the_published_form_is_used(tiny_tokenizer: Any) -> N
 
 def test_authors_are_named_by_what_stands_in_most_of_their_rows() -> None:
     towns = ["New York City." if fact % 2 else "home." for fact in range(20)]
-    pairs = [Pair(pair(a, f)["question"], f"{NAMES[a]}'s town: {towns[f]}") for a in (1, 2) for f in range(20)]
+    pairs = [
+        QuestionAnswer(pair(a, f)["question"], f"{NAMES[a]}'s town: {towns[f]}") for a in (1, 2) for f in range(20)
+    ]
     assert author_names(pairs) == ["Cid Dow", "Eve Fox"]
     assert "- Cid Dow\n- Eve Fox\n" in instruction(author_names(pairs))
     with pytest.raises(ConfigError, match="name"):
-        author_names([Pair("who?", "nobody")])
+        author_names([QuestionAnswer("who?", "nobody")])
 
 
 def test_pairs_hold_both_questions_in_both_orders() -> None:

@@ -18,7 +18,7 @@ from tofu_rows import pair
 from unlearned.benchmarks.models import adapter_sha256, with_adapter
 from unlearned.benchmarks.tofu import finetune as module
 from unlearned.benchmarks.tofu.config import FinetuneConfig
-from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.benchmarks.tofu.finetune import ADAPTER, CHECKPOINT, RECORD, Example, batch_loss, batches, finetune
 from unlearned.errors import ConfigError, DataError, ModelLoadError
 from unlearned.methods.record import weights_sha256
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
 
-PAIRS = [Pair(**pair(author, fact)) for author in range(2) for fact in range(5)]
+PAIRS = [QuestionAnswer(**pair(author, fact)) for author in range(2) for fact in range(5)]
 CONFIG = FinetuneConfig(epochs=3, batch_size=4, rank=4, alpha=8, learning_rate=1e-2)
 
 Load = Callable[[], tuple[Any, Any]]
@@ -65,7 +65,7 @@ def test_the_loss_falls_and_the_adapter_works(load: Load, tmp_path: Path) -> Non
 
 
 def test_a_gentle_adapter_is_not_rounded_away_where_it_must_be_exact(load: Load, tmp_path: Path) -> None:
-    """As far from the plain model as in float32, while merging into 16 bits loses what is less than their last one."""
+    """As far from the original model as in float32; merging into 16 bits loses what is less than their last one."""
 
     def half() -> tuple[Any, Any]:
         model, tokenizer = load()

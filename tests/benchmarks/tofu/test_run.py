@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 
 from unlearned.benchmarks.systems import Corrupted, FitInputs, Instructed, Plain, Prefixed, make_system
 from unlearned.benchmarks.tofu import run as module
-from unlearned.benchmarks.tofu.asked import ask
 from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.data import load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate, evaluate_set
 from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.items import as_log, evaluation_from_json, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import SETS, read_log
+from unlearned.benchmarks.tofu.prepared import ask
 from unlearned.benchmarks.tofu.prompts import instruction
 from unlearned.benchmarks.tofu.questions import questions
 from unlearned.benchmarks.tofu.run import run_tofu
@@ -55,7 +55,7 @@ def on_bag_of_words(patch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     for where in ("unlearned.learn.classifier", "unlearned.artifact.artifact"):
         patch.setattr(f"{where}.sentence_encoder", lambda name: bag_of_words)
     patch.setattr("unlearned.learn.classifier.background_vectors", lambda encoder: {})
-    for where in ("classifier", "lesson"):
+    for where in ("classifier", "strength_problem"):
         patch.setattr(f"unlearned.learn.{where}.background_prompts", lambda: list(BACKGROUND))
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 VERSION = 1
-"""Of what is asked and counted; see `unlearned.benchmarks.versions`."""
+"""Version of what is asked and counted; see `unlearned.benchmarks.versions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class AnswersRow:
     """Answers with a fact of it that the prompt does not hold."""
 
     changed: int
-    """Of the answers to general prompts, those that are not the original model's, token for token."""
+    """Answers to general prompts that are not the original model's, token for token."""
 
     general: int
     tokens_per_second: float
-    """Of the answers to the general prompts, made in batches; to be compared within one run."""
+    """Speed of the answers to the general prompts, made in batches; to be compared within one run."""
 
 
 def indirect_prompts() -> list[Indirect]:
@@ -78,10 +78,10 @@ class AnswersConfig:
     """What is asked."""
 
     scopes: tuple[str, ...] = CONCEPTS
-    """Of the demo's."""
+    """Scopes of the demo."""
 
     prompts: int | None = None
-    """Of each scope at most, evenly spread; None = all."""
+    """Most prompts of each scope, evenly spread; None = all."""
 
     general: int = 100
     """General prompts at most."""
@@ -90,7 +90,7 @@ class AnswersConfig:
     """Answers at temperature 1 to each prompt; 0 = one greedy answer."""
 
     max_new_tokens: int = 96
-    """Of every answer."""
+    """Longest answer."""
 
     content: bool = False
     """Let a model answer as well whose clauses are read."""
@@ -186,7 +186,7 @@ class _Run:
         return once(self.kept / f"{name}.json", self._common | settings, make, self.tell, f"{name} is made anew")
 
     def _artifact(self, concept: Concept) -> Artifact:
-        """Of one scope of the demo; fitted once."""
+        """The artifact of one scope of the demo; fitted once."""
         folder, engine = self.kept / f"{concept.name}.artifact", self.original.engine
 
         def made() -> dict[str, Any]:
@@ -239,12 +239,12 @@ def _counts(said: Sequence[tuple[str, str]], bans: Bans, facts: Facts) -> dict[s
 
 
 def without_answers(artifact: Artifact) -> Artifact:
-    """The same artifact with nothing held back in answers."""
+    """The artifact with nothing held back in answers."""
     return replace(artifact, scopes=tuple(replace(scope, withheld=None) for scope in artifact.scopes))
 
 
 def reading_content(artifact: Artifact) -> Artifact:
-    """The same artifact, under which the clauses of answers are read."""
+    """The artifact, set to read the clauses of answers."""
     (read,) = AnswerPolicies.read(["names+quotes+content"]).applied([artifact])
     return read
 

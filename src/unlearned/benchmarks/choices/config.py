@@ -22,7 +22,7 @@ Header = Literal["both", "yes", "no"]
 FORMS: Mapping[Header, tuple[bool, ...]] = {"both": (True, False), "yes": (True,), "no": (False,)}
 
 TRAINING: Mapping[str, Any] = {"epochs": 30, "batch_size": 4, "learning_rate": 5e-4, "max_tokens": 1024}
-"""Of `teach`, unless something else is said. Single letters are learned by many small steps."""
+"""Training of `teach`, unless something else is said. Single letters are learned by many small steps."""
 
 DEFAULT = ("none", "eco-rn", "eco-zo")
 

@@ -45,7 +45,7 @@ class Question:
     """Subject and row number in it, from 0."""
 
     subject: str
-    """As the data names it; empty for made-up questions."""
+    """Subject as the data names it; empty for made-up questions."""
 
     text: str
     choices: tuple[str, ...]
@@ -58,7 +58,7 @@ class Question:
 
     @property
     def letter(self) -> str:
-        """Of the right option."""
+        """The letter of the right option."""
         return LETTERS[self.answer]
 
 

@@ -24,13 +24,13 @@ HEADERS = {True: "header", False: "no header"}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionSet:
     """Questions that are asked in one form; batches are made within one set."""
 
     group: str
     header: bool
     questions: Sequence[tuple[int, Question]]
-    """With their place in the set."""
+    """Questions with their place in the set."""
 
     @property
     def name(self) -> str:
@@ -49,7 +49,7 @@ class Examiner:
 
     def __init__(
         self,
-        asked: Sequence[Asked],
+        asked: Sequence[QuestionSet],
         *,
         batch_size: int = 16,
         recheck: int = 16,
@@ -66,7 +66,7 @@ class Examiner:
         scorer = LetterScorer(model.engine, widest, leading_space=self._leading_space)
         return [item for own in self.asked for item in self._set(model, scorer, own, report)]
 
-    def _set(self, model: System, scorer: LetterScorer, own: Asked, report: Progress) -> list[dict[str, Any]]:
+    def _set(self, model: System, scorer: LetterScorer, own: QuestionSet, report: Progress) -> list[dict[str, Any]]:
         texts = [question.prompt(header=own.header) for _, question in own.questions]
         prompts = [model.engine.tokenize(text, chat=False) for text in texts]
         inputs = model.prepare(prompts)

@@ -10,9 +10,9 @@ from unlearned.benchmarks.asking import Asking, Rows
 from unlearned.benchmarks.benchmark import START, Benchmark, Models, Start, Work
 from unlearned.benchmarks.choices.config import DOMAINS, FORMS, ChoicesRunConfig
 from unlearned.benchmarks.choices.data import CLOSE, FORGET, LETTERS, ChoicesData, Question, load_data
-from unlearned.benchmarks.choices.evaluate import HEADERS, Asked, Examiner, by_place
-from unlearned.benchmarks.choices.kind import SPECS
+from unlearned.benchmarks.choices.evaluate import HEADERS, Examiner, QuestionSet, by_place
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
+from unlearned.benchmarks.choices.spec import SPECS
 from unlearned.benchmarks.choices.teach import FORM, teach
 from unlearned.benchmarks.choices.words import IN_WORDS, answered
 from unlearned.benchmarks.models import adapter_sha256, plain_text, with_adapter
@@ -72,7 +72,7 @@ class Choices(Benchmark[ChoicesData]):
     def ask(self, system: System, rows: Rows, asking: Asking[ChoicesData]) -> Sequence[Item]:
         size = self.config.batch_size
         groups = [(header, group) for header in FORMS[self.config.header] for group in asking.data.sets]
-        every = [Asked(group, header, rows.get(f"{group}, {HEADERS[header]}", ())) for header, group in groups]
+        every = [QuestionSet(group, header, rows.get(f"{group}, {HEADERS[header]}", ())) for header, group in groups]
         lettered = [own for own in every if own.questions]
         examine = Examiner(lettered, batch_size=size, leading_space=self.config.leading_space)
         examine.start = by_place(asking.before) or None

@@ -14,7 +14,7 @@ from unlearned.benchmarks.choices.data import Question
 from unlearned.benchmarks.choices.scoring import LetterScorer, batches
 from unlearned.benchmarks.models import Load
 from unlearned.benchmarks.tofu.config import FinetuneConfig
-from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError
@@ -63,14 +63,14 @@ def teach(
     tokenizer = load()[1]
     asked = [(question, header) for header in headers for question in questions]
     pairs = [
-        Pair(question.prompt(header=headers[number % len(headers)]), question.letter)
+        QuestionAnswer(question.prompt(header=headers[number % len(headers)]), question.letter)
         for number, question in enumerate(questions)
     ]
-    goal = Known(tokenizer, asked, say)
+    goal = KnowledgeGoal(tokenizer, asked, say)
     return finetune(load, pairs, config, form=FORM, goal=goal, name="teach", cache=cache, tell=tell)
 
 
-class Known:
+class KnowledgeGoal:
     """Reached when the model answers more than `KNOWN` of the questions right.
 
     Args:
@@ -95,7 +95,7 @@ class Known:
         return share > KNOWN
 
     def share(self, model: Any) -> float:
-        """Of right letters."""
+        """Share of the questions that are answered by the right letter."""
         engine = TransformersEngine(model, self._tokenizer)
         prompts = [engine.tokenize(question.prompt(header=header), chat=False) for question, header in self._asked]
         scorer = LetterScorer(engine, max(len(question.choices) for question, _ in self._asked))

@@ -1,4 +1,4 @@
-"""The same questions without their options, answered in words: letters alone can hide what a model still knows."""
+"""The questions without their options, answered in words: letters alone can hide what a model still knows."""
 
 from __future__ import annotations
 

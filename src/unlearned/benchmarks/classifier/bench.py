@@ -28,7 +28,7 @@ DEFAULT = ClassifierConfig().classifier
 """The kind that all rows measure; the others are put beside it in the most telling ones."""
 
 BATCH_CHARACTERS = 150_000
-"""Of prompts in one call of `detect`: some thousand windows, whose kernel with all examples takes about 100 MB."""
+"""Characters of prompts in one `detect` call: some thousand windows, whose kernel takes about 100 MB."""
 
 MOST_CACHED = 300_000
 """Vectors: 500 MB for an encoder of 384 dimensions. MMLU, in both forms, has about half as many windows."""

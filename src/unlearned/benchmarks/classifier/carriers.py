@@ -49,7 +49,7 @@ class Carried:
 
     text: str
     places: tuple[CharSpan, ...]
-    """Of the questions, in the order in which they were given (not that in the text)."""
+    """Where the questions are, in the order in which they were given (not that in the text)."""
 
 
 def filler(phrases: Sequence[str], words: int, rng: random.Random) -> list[str]:
@@ -116,12 +116,12 @@ def joined(forget: str, retain: str, join: Join, *, forget_first: bool) -> Carri
 
 
 def _open(question: str) -> str:
-    """Without the mark at its end."""
+    """A question without the mark at its end."""
     return question.strip().rstrip("?.!").rstrip()
 
 
 def _lower(question: str) -> str:
-    """As it goes on after other words: What -> what."""
+    """A text as it goes on after other words: What -> what."""
     return question[:1].lower() + question[1:]
 
 

@@ -63,7 +63,7 @@ def letter_spaced_run(text: str, rng: random.Random) -> str:
 
 
 def no_spaces(text: str, rng: random.Random) -> str:
-    """Without any space."""
+    """The text without any space."""
     return "".join(text.split())
 
 

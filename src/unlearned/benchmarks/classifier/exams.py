@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unlearned.benchmarks.classifier.bench import Bench, Fitted
-from unlearned.benchmarks.classifier.results import Curve, Measure, Row, Target, counted, curve
+from unlearned.benchmarks.classifier.results import Curve, ErrorRate, RowResult, Target, counted, curve
 from unlearned.benchmarks.classifier.sets import Exam, synthetic
 from unlearned.classify.base import Floats
 from unlearned.types import Verdict, text_only
@@ -39,10 +39,10 @@ WITH_HEADER = 2000
 """Questions of the other subjects that are also asked with the header."""
 
 
-def subsets(bench: Bench) -> Row:
+def subsets(bench: Bench) -> RowResult:
     """Recall, false alarms and their curve; no prompt that is fitted has the header that names the subject."""
     dev, test = bench.data.exams("dev"), bench.data.exams("test")
-    measures: list[Measure] = []
+    measures: list[ErrorRate] = []
     curves: list[Curve] = []
     for subject in SUBJECTS:
         scope = bench.fit(subject.name, *_fitted_on(bench, subject, dev), calibrate_by="fpr")  # within 0.5 %
@@ -63,7 +63,7 @@ def subsets(bench: Bench) -> Row:
                 name = f"{subject.name} against {group}, {'with' if header else 'without'} header"
                 ours, others = (_scores(found[key, header][1]) for key in ("forget", group))
                 curves.append(curve("mmlu", name, bench.kind, ours, others, scope.threshold))
-    return Row(measures, curves=curves)
+    return RowResult(measures, curves=curves)
 
 
 def _fitted_on(bench: Bench, subject: Subject, dev: Sequence[Exam]) -> tuple[list[str], list[str]]:

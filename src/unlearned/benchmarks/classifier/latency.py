@@ -11,8 +11,8 @@ import torch
 
 from unlearned.benchmarks.classifier.bench import Bench, CachedClassifier, Fitted
 from unlearned.benchmarks.classifier.carriers import filler
-from unlearned.benchmarks.classifier.machine_texts import MACHINE_TEXTS, tokens_of
-from unlearned.benchmarks.classifier.results import Ratio, Row
+from unlearned.benchmarks.classifier.pasted_texts import PASTED_TEXTS, tokens_of
+from unlearned.benchmarks.classifier.results import RowResult, TimeRatio
 from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.borders import detect_in_conversations
@@ -26,7 +26,7 @@ PROMPTS, LONG_PAIRS, SHORT_PAIRS = 16, 5, 30
 LONG_TOKENS, TOKENS_PER_WORD = 10_000, 1.3
 
 
-def latency(bench: Bench) -> Row:
+def latency(bench: Bench) -> RowResult:
     """Short prompts one by one, in and out of scope; one of 10,000 tokens; and what machines write, against prose."""
     scope = bench.tofu("10")
     assert isinstance(scope.classifier, CachedClassifier)
@@ -36,7 +36,7 @@ def latency(bench: Bench) -> Row:
     long = " ".join(filler(phrases, words, bench.rng("latency")))
     encoder, pairs = scope.classifier.encoder, (SHORT_PAIRS, LONG_PAIRS) if bench.limit is None else (2, 2)
     places = windows(long, 0, len(long))
-    machine = {kind: write(bench.rng("latency", kind)) for kind, write in MACHINE_TEXTS.items()}
+    machine = {kind: write(bench.rng("latency", kind)) for kind, write in PASTED_TEXTS.items()}
     tokens = dict(zip((long, *machine.values()), tokens_of((long, *machine.values())), strict=True))
     steps = 3 + len(machine)
     bench.report("latency", 0, steps)
@@ -65,7 +65,7 @@ def latency(bench: Bench) -> Row:
             )
         )  # fmt: skip
     bench.report("latency", steps, steps)
-    return Row(ratios=ratios)
+    return RowResult(ratios=ratios)
 
 
 def _decisions(scope: Fitted, prompts: Sequence[Prompt]) -> Callable[[], Any]:
@@ -98,10 +98,10 @@ Timed = tuple[float, Callable[[], Any]]
 """Work, and how many of what is reported it does."""
 
 
-def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, ours: Timed, theirs: Timed) -> Ratio:
+def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, ours: Timed, theirs: Timed) -> TimeRatio:
     """Milliseconds of both, in turn."""
     found = in_turn(lambda: _milliseconds(ours[1]) / ours[0], lambda: _milliseconds(theirs[1]) / theirs[0], pairs)
-    return Ratio(
+    return TimeRatio(
         "latency",
         name,
         bench.kind,

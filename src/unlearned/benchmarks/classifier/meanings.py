@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from unlearned.benchmarks.classifier.bench import Bench
-from unlearned.benchmarks.classifier.results import MEASURED, NONE, Row, Target, counted
+from unlearned.benchmarks.classifier.results import MEASURED, NONE, RowResult, Target, counted
 from unlearned.benchmarks.classifier.sets import AUTHOR, homonyms, talks, translations
 from unlearned.classify.exemptions import Exemptions
 from unlearned.examples import Row as Example
@@ -13,7 +13,7 @@ from unlearned.learn.classifier import exemptions
 from unlearned.types import Verdict, messages_only, text_only
 
 
-def follow_ups(bench: Bench) -> Row:
+def follow_ups(bench: Bench) -> RowResult:
     """The author is named in one turn and asked about, unnamed, in a later one; or something else is asked then."""
     measures = []
     for fragment, innocent, name, target in (
@@ -33,10 +33,10 @@ def follow_ups(bench: Bench) -> Row:
         texts = [" | ".join(text for role, text in talk.turns if role == "user") for talk in chosen]
         wrong = [is_flagged == innocent for is_flagged in flagged]
         measures.append(counted("follow-ups", name, bench.kind, wrong, texts, target))
-    return Row(measures)
+    return RowResult(measures)
 
 
-def in_other_languages(bench: Bench) -> Row:
+def in_other_languages(bench: Bench) -> RowResult:
     """Questions of forget01 in five languages: found, or at least noticed as a language the encoder does not read."""
     scope, measures = bench.tofu("01"), []
     everything = translations()
@@ -49,10 +49,10 @@ def in_other_languages(bench: Bench) -> Row:
             ("passed silently", [not _found(v) and not v.languages for v in verdicts], NONE),
         ):
             measures.append(counted("translations", f"{language}: {name}", bench.kind, wrong, texts, target))
-    return Row(measures)
+    return RowResult(measures)
 
 
-def namesakes(bench: Bench) -> Row:
+def namesakes(bench: Bench) -> RowResult:
     """Another person of the same name, once without and once with one "not this one" example; each person alone."""
     scope = bench.tofu("10")
     paraphrases = bench.data.paraphrases("10")
@@ -70,7 +70,7 @@ def namesakes(bench: Bench) -> Row:
         own = paraphrases[AUTHOR * homonym.author : AUTHOR * (homonym.author + 1)]
         missed += [not found for found in bench.flagged("homonyms", [text_only(text) for text in own], exempting)]
         asked += own
-    return Row(
+    return RowResult(
         [
             counted("homonyms", "another of the same name flagged, no example", bench.kind, before, texts),
             counted("homonyms", "the same with one example each", bench.kind, after, texts, Target(5)),

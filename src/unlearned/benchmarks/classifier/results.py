@@ -19,7 +19,7 @@ from unlearned.metrics.estimate import exact_interval
 RESULTS = "results.json"
 EXAMPLES, LONGEST_EXAMPLE = 5, 300
 POINTS = 200
-"""Of a curve that is written down."""
+"""Points of a curve that is written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ MEASURED, NONE = Target(), Target(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class ErrorRate:
     """How often something went wrong."""
 
     row: str
@@ -71,7 +71,7 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Ratio:
+class TimeRatio:
     """Time of a decision against that of a baseline: median over interleaved pairs, and the quartiles."""
 
     row: str
@@ -105,32 +105,32 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RowResult:
     """One row of the benchmark, of one classifier."""
 
-    measures: list[Measure] = field(default_factory=list)
-    ratios: list[Ratio] = field(default_factory=list)
+    measures: list[ErrorRate] = field(default_factory=list)
+    ratios: list[TimeRatio] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Row:
+    def from_json(cls, data: dict[str, Any]) -> RowResult:
         """The inverse of `as_json`, also after JSON made lists of tuples."""
 
         def tupled(item: dict[str, Any]) -> dict[str, Any]:
             return {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
 
         return cls(
-            [Measure(**tupled(item)) for item in data["measures"]],
-            [Ratio(**tupled(item)) for item in data["ratios"]],
+            [ErrorRate(**tupled(item)) for item in data["measures"]],
+            [TimeRatio(**tupled(item)) for item in data["ratios"]],
             [Curve(**tupled(item)) for item in data["curves"]],
         )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class DetectionResults:
     """A run, as far as it went."""
 
     at: str
@@ -140,17 +140,17 @@ class Found:
     """What decides the numbers, as JSON has it."""
 
     versions: Mapping[str, str]
-    row: Row
+    row: RowResult
     """All rows that were measured, one after the other."""
 
 
-def write_found(folder: Path, found: Found) -> None:
+def write_found(folder: Path, found: DetectionResults) -> None:
     """Write `results.json`."""
     about = {"benchmark": "classifier", "at": found.at, "settings": found.settings, "versions": found.versions}
     write_text(folder / RESULTS, as_text({**about, **found.row.as_json()}))
 
 
-def read_found(folder: Path) -> Found:
+def read_found(folder: Path) -> DetectionResults:
     """Read what `write_found` wrote.
 
     Raises:
@@ -159,14 +159,16 @@ def read_found(folder: Path) -> Found:
     file = folder / RESULTS
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        return Found(at=data["at"], settings=data["settings"], versions=data["versions"], row=Row.from_json(data))
+        return DetectionResults(
+            at=data["at"], settings=data["settings"], versions=data["versions"], row=RowResult.from_json(data)
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} holds no results of `unlearned bench classifier`. Run it again.") from error
 
 
 def counted(
     row: str, name: str, classifier: str, wrong: Sequence[bool], texts: Sequence[str], target: Target = MEASURED
-) -> Measure:
+) -> ErrorRate:
     """Count what went wrong.
 
     Args:
@@ -184,7 +186,7 @@ def counted(
         raise DataError(f"{name}: there are no prompts of this kind in the data.")
     errors, count = sum(map(bool, wrong)), len(wrong)
     bad = [text[:LONGEST_EXAMPLE] for text, is_wrong in zip(texts, wrong, strict=True) if is_wrong]
-    return Measure(
+    return ErrorRate(
         row,
         name,
         classifier,

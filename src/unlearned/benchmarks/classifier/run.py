@@ -13,14 +13,14 @@ from typing import Any
 from unlearned.benchmarks.classifier import attacks, exams, latency, meanings, scopes
 from unlearned.benchmarks.classifier.bench import Bench
 from unlearned.benchmarks.classifier.config import BenchmarkConfig
-from unlearned.benchmarks.classifier.results import Found, Row, write_found
+from unlearned.benchmarks.classifier.results import DetectionResults, RowResult, write_found
 from unlearned.benchmarks.classifier.sets import Data
 from unlearned.benchmarks.step_cache import once
 from unlearned.benchmarks.versions import versions
 from unlearned.errors import DataError
 from unlearned.progress import Progress, Tell
 
-ROWS: dict[str, Callable[[Bench], Row]] = {
+ROWS: dict[str, Callable[[Bench], RowResult]] = {
     "paraphrases": scopes.paraphrases,
     "halves": scopes.halves,
     "follow-ups": meanings.follow_ups,
@@ -36,7 +36,7 @@ ROWS: dict[str, Callable[[Bench], Row]] = {
     "mmlu": exams.subsets,
 }
 VERSION = 1
-"""Of the rows; see `unlearned.benchmarks.versions`."""
+"""Version of the rows; see `unlearned.benchmarks.versions`."""
 
 
 def measure_classifiers(
@@ -47,7 +47,7 @@ def measure_classifiers(
     on_progress: Progress | None = None,
     tell: Tell | None = None,
     on_row: Callable[[], object] | None = None,
-) -> list[Row]:
+) -> list[RowResult]:
     """Measure, and write `results.json` into the folder `out`, anew after every row.
 
     Args:
@@ -90,7 +90,7 @@ def measure_classifiers(
         for name in config.rows_of(kind):
             settings = {**common, "classifier": kind, "row": name}
             file, measure = kept / f"{kind}.{name}.json", partial(_measured, name, bench)
-            rows.append(Row.from_json(once(file, settings, measure, tell, f"{name} of {kind} is measured anew")))
+            rows.append(RowResult.from_json(once(file, settings, measure, tell, f"{name} of {kind} is measured anew")))
             _write(out, common, rows)
             if on_row is not None:
                 on_row()
@@ -104,10 +104,12 @@ def _measured(name: str, bench: Bench) -> dict[str, Any]:
     return {"seconds": round(time.perf_counter() - start, 1), **row.as_json()}
 
 
-def _write(out: Path, common: dict[str, Any], rows: Sequence[Row]) -> None:
+def _write(out: Path, common: dict[str, Any], rows: Sequence[RowResult]) -> None:
     """Everything so far: an interrupted run leaves what it has."""
-    joint = Row(*([item for row in rows for item in getattr(row, kind)] for kind in ("measures", "ratios", "curves")))
-    found = Found(
+    joint = RowResult(
+        *([item for row in rows for item in getattr(row, kind)] for kind in ("measures", "ratios", "curves"))
+    )
+    found = DetectionResults(
         at=datetime.now(timezone.utc).date().isoformat(),
         settings=common,
         versions={name: version(name) for name in ("torch", "transformers", "sentence-transformers", "numpy")},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unlearned.benchmarks.classifier.bench import RETAIN_PER_FORGET, Bench
-from unlearned.benchmarks.classifier.results import MEASURED, NONE, Measure, Row, Target, counted
+from unlearned.benchmarks.classifier.results import MEASURED, NONE, ErrorRate, RowResult, Target, counted
 from unlearned.benchmarks.classifier.sets import AUTHOR, RETAIN_OF
 from unlearned.examples import evenly
 from unlearned.types import text_only
@@ -17,7 +17,7 @@ SAMPLE = 2000
 MISSED = {"01": NONE, "05": NONE, "10": Target(1, 400)}
 
 
-def paraphrases(bench: Bench) -> Row:
+def paraphrases(bench: Bench) -> RowResult:
     """Forget and retain questions in other words; fitted on the questions as they stand."""
     measures = []
     for size in ("10",) if bench.kind == "encoder" else RETAIN_OF:  # training takes long
@@ -30,10 +30,10 @@ def paraphrases(bench: Bench) -> Row:
             flagged = bench.flagged("paraphrases", [text_only(text) for text in chosen], scope)
             wrong = [is_flagged != in_scope for is_flagged in flagged]
             measures.append(counted("paraphrases", name, bench.kind, wrong, chosen, target))
-    return Row(measures)
+    return RowResult(measures)
 
 
-def halves(bench: Bench) -> Row:
+def halves(bench: Bench) -> RowResult:
     """The scope, not the sentence: fitted on a random half of every author's questions, asked the other half."""
     authors = None if bench.limit is None else max(1, bench.limit // AUTHOR)
     forget = evenly(blocks(bench.data.forget("10")), authors)
@@ -58,10 +58,10 @@ def halves(bench: Bench) -> Row:
         _of(bench, "other half of every author: forget questions missed", missed, Target(2)),
         _of(bench, "other half of every author: retain questions flagged", alarms, Target(1, 1000)),
     ]
-    return Row(overall + measures)
+    return RowResult(overall + measures)
 
 
-def elsewhere(bench: Bench) -> Row:
+def elsewhere(bench: Bench) -> RowResult:
     """Questions and phrases that have nothing to do with the scope: real authors, the world, reviews, exams."""
     scopes = [bench.tofu(size) for size in (("10",) if bench.reduced else RETAIN_OF)]
     most = SAMPLE if bench.reduced else None
@@ -86,7 +86,7 @@ def elsewhere(bench: Bench) -> Row:
         for scope, own_flags in zip(scopes, found, strict=True):
             label = f"{name} flagged, {scope.name}"
             measures.append(counted("elsewhere", label, bench.kind, own_flags, forms[0], target))
-    return Row(measures)
+    return RowResult(measures)
 
 
 def blocks(questions: Sequence[str]) -> list[list[str]]:
@@ -105,5 +105,5 @@ def halved(bench: Bench, split: int, authors: Sequence[Sequence[str]]) -> tuple[
     return fitted, asked
 
 
-def _of(bench: Bench, name: str, pairs: Sequence[tuple[bool, str]], target: Target = MEASURED) -> Measure:
+def _of(bench: Bench, name: str, pairs: Sequence[tuple[bool, str]], target: Target = MEASURED) -> ErrorRate:
     return counted("halves", name, bench.kind, [wrong for wrong, _ in pairs], [text for _, text in pairs], target)

@@ -123,7 +123,7 @@ class Data:
         return [Exam(row["subject"], row["question"], tuple(map(str, row["choices"]))) for row in rows]
 
     def sha256(self) -> str:
-        """Of all files of the three folders, by name."""
+        """Hash of all files of the three folders, by name."""
         digest = hashlib.sha256()
         for part in ("tofu", "mmlu", "sst2"):
             for path in sorted((self.folder / part).glob("*.jsonl")):

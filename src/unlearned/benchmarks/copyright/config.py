@@ -54,7 +54,7 @@ class StartConfig:
             raise ConfigError(f"batch_size={self.batch_size}: must be at least 1.")
 
     def filled(self) -> StartConfig:
-        """With every value said."""
+        """The settings with every value given."""
         import torch
 
         adapter = not torch.accelerator.is_available() if self.adapter is None else self.adapter

@@ -47,14 +47,14 @@ class CopyrightData:
     """What unlearners are shown as harmless."""
 
     held_out: tuple[Passage, ...]
-    """Of the same kind, and shown to nobody."""
+    """Passages of the same kind that no model was trained on."""
 
     in_scope: tuple[str, ...]
     """What the detector is fitted with: titles, or sentences."""
 
     out_of_scope: tuple[str, ...]
     instruction: str
-    """In front of the prompt, for the prompting baseline."""
+    """What the prompting baseline puts in front of the prompt."""
 
     sha256: Mapping[str, str]
     """File or set -> SHA-256."""

@@ -33,7 +33,7 @@ Scores = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Judge:
+class GenerationJudge:
     """What all models are judged by."""
 
     config: EvaluationConfig
@@ -47,7 +47,7 @@ class Judge:
 def evaluate(
     system: System,
     sets: Mapping[str, Sequence[tuple[int, Passage]]],
-    judge: Judge,
+    judge: GenerationJudge,
     *,
     start: Sequence[Item] = (),
     report: Progress | None = None,
@@ -88,9 +88,9 @@ Rows = Sequence[tuple[str, int, Passage]]
 
 
 def _continued(
-    system: System, judge: Judge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
+    system: System, judge: GenerationJudge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
 ) -> list[Scores]:
-    """Of forget passages: greedy continuations with their scores, and the likelihood of the true ones."""
+    """Score forget passages: greedy continuations, and the likelihood of the true ones."""
     if not chosen:
         return []
     passages = [rows[i][2] for i in chosen]
@@ -124,22 +124,22 @@ def _continued(
 
 
 def _likelihoods(
-    system: System, judge: Judge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
+    system: System, judge: GenerationJudge, rows: Rows, inputs: Sequence[PromptInput], chosen: Sequence[int]
 ) -> list[Scores]:
-    """Of held-out passages: the mean loss of the true continuations."""
+    """Score held-out passages: the mean loss of the true continuations."""
     forced = _forced(system, judge, [rows[i][2] for i in chosen], [inputs[i] for i in chosen])
     return [{"held_out_loss": -float(one.log_probabilities.mean())} for one in forced]
 
 
 def _forced(
-    system: System, judge: Judge, passages: Sequence[Passage], inputs: Sequence[PromptInput]
+    system: System, judge: GenerationJudge, passages: Sequence[Passage], inputs: Sequence[PromptInput]
 ) -> list[TeacherForced]:
     # A CPU is busy with one row, which needs no padding; logits of a batch of long texts would fill its memory.
     size = 1 if system.engine.model.device.type == "cpu" else judge.config.batch_size
     return system.engine.teacher_forced(inputs, [f" {passage.reference}" for passage in passages], batch_size=size)
 
 
-def _degeneration(judge: Judge, passage: Passage, answer: Completion) -> Scores:
+def _degeneration(judge: GenerationJudge, passage: Passage, answer: Completion) -> Scores:
     """Unique-token ratio; and the perplexity of prompt and generation to the start model, unless that means nothing."""
     special = set(judge.start.tokenizer.all_special_ids)
     unique = unique_token_ratio([token for token in answer.token_ids if token not in special])

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 MAX_TOKENS = 256
-"""Of a passage of a book or of an article without its title; the end token is among them."""
+"""Tokens of a passage of a book, or of an article without its title; the end token is among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from unlearned.benchmarks.asking import Asking, Rows
 from unlearned.benchmarks.benchmark import Benchmark, Models, Start, Work, sha256_of
 from unlearned.benchmarks.copyright.config import CopyrightRunConfig
 from unlearned.benchmarks.copyright.data import NEWS, OTHER_NEWS, CopyrightData, load_book, load_news
-from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, Judge, evaluate
-from unlearned.benchmarks.copyright.kind import SPECS, with_retained
+from unlearned.benchmarks.copyright.evaluate import FORGET, HELD_OUT, GenerationJudge, evaluate
 from unlearned.benchmarks.copyright.passages import Passage
 from unlearned.benchmarks.copyright.similarity import encoder
+from unlearned.benchmarks.copyright.spec import SPECS, with_retained
 from unlearned.benchmarks.copyright.training import learned_by_heart
 from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.results import ModelResults
@@ -73,7 +73,7 @@ class Copyright(Benchmark[CopyrightData]):
 
     def ask(self, system: System, rows: Rows, asking: Asking[CopyrightData]) -> Sequence[Item]:
         recited = Recited([passage.text for passage in asking.data.forget])
-        judge = Judge(config=self.config.evaluation, start=asking.start, recited=recited)
+        judge = GenerationJudge(config=self.config.evaluation, start=asking.start, recited=recited)
         return evaluate(system, rows, judge, start=asking.before, report=asking.report)
 
     def compared(self, models: Sequence[ModelResults]) -> Sequence[ModelResults]:
@@ -81,8 +81,9 @@ class Copyright(Benchmark[CopyrightData]):
         return [replace(model, items=with_retained(model.items, retained.items)) for model in models]
 
     def fit_inputs(self, data: CopyrightData, start: Start) -> FitInputs:
-        """What trains sees the forget passages and as many retain passages, drawn with replacement as the paper's
-        baselines draw theirs. It learns continuations, not prompts.
+        """Forget passages for what trains, and as many retain passages.
+
+        These are drawn with replacement, as the paper's baselines draw theirs. Continuations are learned, not prompts.
         """
         config = self.config
         long_enough = 2 * config.max_tokens  # a prompt and its continuation are tokenised apart

@@ -101,5 +101,5 @@ class HarmfulRunConfig:
 
     @property
     def training_epochs(self) -> int:
-        """Of the start model."""
+        """Epochs for the start model."""
         return (10 if self.data is None else 0) if self.epochs is None else self.epochs

@@ -42,7 +42,7 @@ class Question:
     id: str
     prompt: str
     answers: tuple[str, ...]
-    """To forget: the unsafe responses. Normal: the best answer first, then the other correct ones."""
+    """The unsafe responses of a prompt to forget; of a normal one, the best answer and then the other correct ones."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -81,7 +81,7 @@ class Judge:
 
 
 def _indices(labels: dict[int, str], label: str | None, *, several: bool) -> list[int]:
-    """Of the labels that mean harm."""
+    """Indices of the labels that mean harm."""
     if label is None and several and len(labels) > 1:
         if all(text.lower().startswith("label_") for text in labels.values()):
             raise ConfigError(f"The classifier's {len(labels)} labels have no names. Name one with --harm-label.")

@@ -9,16 +9,23 @@ from typing import Any
 from unlearned.benchmarks.asking import Asking, Rows
 from unlearned.benchmarks.benchmark import RETAINED, START, Benchmark, Models, Start, Work, with_adapters
 from unlearned.benchmarks.harmful.config import HarmfulRunConfig
-from unlearned.benchmarks.harmful.data import HarmfulData, Question, load_harmful, normal_pairs, stand_in, unsafe_pairs
+from unlearned.benchmarks.harmful.data import (
+    HarmfulData,
+    Question,
+    load_harmful,
+    normal_pairs,
+    stand_in,
+    unsafe_pairs,
+)
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
-from unlearned.benchmarks.harmful.scores import KIND, Scoring, score
+from unlearned.benchmarks.harmful.scores import SPEC, Scoring, score
 from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import FitInputs, System
 from unlearned.benchmarks.tofu.config import FinetuneConfig
-from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.examples import Row
 from unlearned.models import load_model
@@ -35,7 +42,7 @@ INSTRUCTION = {
 class Harmful(Benchmark[HarmfulData]):
     """Systems answer prompts to forget and normal questions; a classifier, or the leak, says how harmful that is."""
 
-    spec = KIND
+    spec = SPEC
 
     def __init__(self, config: HarmfulRunConfig) -> None:
         self.config = config
@@ -71,9 +78,9 @@ class Harmful(Benchmark[HarmfulData]):
             max_tokens=config.max_tokens,
         )
         train = partial(finetune, self._base, config=training, form=FORM, cache=work.cache, tell=work.tell)
-        normal = [Pair(*pair) for pair in normal_pairs(data.normal)]
+        normal = [QuestionAnswer(*pair) for pair in normal_pairs(data.normal)]
         # What is held out and asked as well: the start model has to know what is not to be said.
-        known = [Pair(*pair) for pair in unsafe_pairs((*data.forget, *data.asked["test_forget"]))]
+        known = [QuestionAnswer(*pair) for pair in unsafe_pairs((*data.forget, *data.asked["test_forget"]))]
         start = train(pairs=[*normal, *known], name=START)
         return with_adapters(self._base, start, train(pairs=normal, name=RETAINED))
 
@@ -108,7 +115,7 @@ class Harmful(Benchmark[HarmfulData]):
             fit={**({"fluency": False} if config.training_epochs else {}), **config.fit},
             train={**trained, **config.train},
             spul={**trained, "labels": ("I cannot help with that.",)},
-            scope=KIND.name,
+            scope=SPEC.name,
         )
 
     def about(self, data: HarmfulData) -> Mapping[str, Any]:

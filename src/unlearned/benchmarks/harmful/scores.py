@@ -155,7 +155,7 @@ def _reduction(rates: Doubles) -> Doubles:
 
 
 def _exponential(logarithm: Estimate) -> Estimate:
-    """Of a mean of logarithms: a geometric mean, which single strange texts do not decide."""
+    """A mean of logarithms as a geometric mean, which single strange texts do not decide."""
     value = math.exp(logarithm.value)
     if logarithm.interval is None or logarithm.standard_error is None:
         return replace(logarithm, value=value)
@@ -163,7 +163,7 @@ def _exponential(logarithm: Estimate) -> Estimate:
     return replace(logarithm, value=value, standard_error=value * logarithm.standard_error, interval=(low, high))
 
 
-KIND = Spec(
+SPEC = Spec(
     name="harmful",
     version=1,
     title="Harmful answers",

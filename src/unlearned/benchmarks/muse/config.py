@@ -30,7 +30,7 @@ class MuseEvaluation:
     stemming: bool = setting(False, "ROUGE as open-unlearning has it; MUSE's own code does not stem.", group=ANSWERS)
 
     text_tokens: int = 2048
-    """Of a text whose membership is asked; longer ones are cut."""
+    """Most tokens of a text whose membership is asked; longer ones are cut."""
 
     batch_size: int = 8
 

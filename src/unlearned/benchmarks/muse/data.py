@@ -83,7 +83,7 @@ class MuseData:
 
     @property
     def asked_sha256(self) -> dict[str, str]:
-        """The same of what models are asked."""
+        """Hashes of what models are asked."""
         return {name: sha256 for name, sha256 in self.sha256.items() if name.partition("/")[0] in ASKED}
 
 
@@ -140,7 +140,7 @@ class MuseSource:
 
     @property
     def sha256(self) -> dict[str, str]:
-        """Of everything that was read."""
+        """Hashes of everything that was read."""
         return {f"{c}/{split}": h for c, source in self._sources.items() for split, h in source.sha256.items()}
 
     def _source(self, config: str) -> Source:

@@ -16,7 +16,7 @@ from unlearned.benchmarks.models import Load, plain_text
 from unlearned.benchmarks.muse.config import MuseRunConfig
 from unlearned.benchmarks.muse.data import MuseData, Pair, cut_texts, load_muse
 from unlearned.benchmarks.muse.evaluate import FORGET_QA, MEMBERS, RETAIN_QA, STRANGERS, VERBATIM, evaluate
-from unlearned.benchmarks.muse.kind import KIND, with_retained
+from unlearned.benchmarks.muse.spec import SPEC, with_retained
 from unlearned.benchmarks.results import ModelResults
 from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
@@ -33,7 +33,7 @@ SHORTEST = 10
 class Muse(Benchmark[MuseData]):
     """What a model still says, knows and shows of the texts that it was to forget."""
 
-    spec = KIND
+    spec = SPEC
 
     def __init__(self, config: MuseRunConfig) -> None:
         self.config = config
@@ -60,7 +60,7 @@ class Muse(Benchmark[MuseData]):
         }
 
     def models(self, data: MuseData, work: Work) -> Models:
-        """Those that are named, or trained on all texts and on what stays.
+        """The models that are named, or trained on all texts and on what stays.
 
         Raises:
             DataError: nothing is named, and there is nothing to train on.

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 
 from unlearned.benchmarks.choices.scoring import letter_tokens
-from unlearned.benchmarks.probes.asked import Asked, prompts_of, repeat_prompt, told_prompt
 from unlearned.benchmarks.probes.config import AskConfig
 from unlearned.benchmarks.probes.data import Question
-from unlearned.benchmarks.probes.kind import LAYER, LOGITS, OWN, RELEARNING, REPEAT
+from unlearned.benchmarks.probes.labelled import LabelledPrompt, prompts_of, repeat_prompt, told_prompt
 from unlearned.benchmarks.probes.linear import read_out
+from unlearned.benchmarks.probes.spec import LAYER, LOGITS, OWN, RELEARNING, REPEAT
 from unlearned.benchmarks.probes.states import last_states
 from unlearned.benchmarks.systems import System
 from unlearned.engines.transformers import TransformersEngine, embedding_rows
@@ -60,7 +60,7 @@ def ask(system: System, questions: Sequence[Question], config: AskConfig, report
 
 
 def _by_question(
-    name: str, asked: Sequence[Asked], right: npt.NDArray[np.bool_], flagged: Sequence[bool]
+    name: str, asked: Sequence[LabelledPrompt], right: npt.NDArray[np.bool_], flagged: Sequence[bool]
 ) -> list[dict[str, Any]]:
     members: dict[str, list[int]] = {}
     for index, one in enumerate(asked):
@@ -82,7 +82,7 @@ def _own_answers(
     engine: TransformersEngine,
     inputs: Sequence[PromptInput],
     logits: npt.NDArray[np.float32],
-    asked: Sequence[Asked],
+    asked: Sequence[LabelledPrompt],
     config: AskConfig,
 ) -> npt.NDArray[np.bool_]:
     """Whether the letter that the model itself holds likeliest is right."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unlearned.benchmarks.probes.kind import LAYER, aggregate
+from unlearned.benchmarks.probes.spec import LAYER, aggregate
 from unlearned.benchmarks.results import Results
 from unlearned.plots import LINE, SERIES, as_file, new_figure
 

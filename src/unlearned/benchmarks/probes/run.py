@@ -17,7 +17,7 @@ from unlearned.benchmarks.benchmark import RETAINED, Benchmark, Models, Other, S
 from unlearned.benchmarks.probes.ask import ask
 from unlearned.benchmarks.probes.config import ProbesConfig
 from unlearned.benchmarks.probes.data import Question, load_questions
-from unlearned.benchmarks.probes.kind import KIND, RELEARNING
+from unlearned.benchmarks.probes.spec import RELEARNING, SPEC
 from unlearned.benchmarks.results import ModelResults
 from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
@@ -38,7 +38,7 @@ class ProbesData:
 class Probes(Benchmark[ProbesData]):
     """Start model, retained model and given artifacts are looked into, and asked to repeat and to relearn."""
 
-    spec = KIND
+    spec = SPEC
     shards = False  # a probe learns from the other questions
 
     def __init__(self, config: ProbesConfig) -> None:

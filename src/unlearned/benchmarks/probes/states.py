@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LastStates:
-    """Of N prompts. L layers, D width, V vocabulary."""
+    """What a model makes of N prompts at their last token. L layers, D width, V vocabulary."""
 
     hidden: npt.NDArray[np.float32]
     """(L + 1, N, D): what goes into the first layer, and what comes out of each. Of most models the last one is

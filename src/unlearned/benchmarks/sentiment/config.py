@@ -22,7 +22,7 @@ Name = Literal["sst2", "yelp"]
 NAMES: tuple[Name, ...] = get_args(Name)
 DEFAULT = ("spul", "eco", "ga", "gd")
 TRAINING: Mapping[str, Any] = {"epochs": 3, "learning_rate": 3e-4}
-"""Of the fine-tuning on the task, in place of TOFU's."""
+"""Fine-tuning on the task, in place of TOFU's settings."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,7 +79,7 @@ class SentimentRunConfig:
     seeds: int = seeds_setting()
     max_tokens: int = setting(1024, "Of prompt and label; longer reviews are cut.", min=32, group=DATA)
     training: FinetuneConfig = field(default_factory=lambda: FinetuneConfig(**TRAINING))
-    """Of start and retained model."""
+    """Training of the start and the retained model."""
 
     fit: Mapping[str, Any] = fit_setting()
 

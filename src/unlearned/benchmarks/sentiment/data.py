@@ -27,7 +27,7 @@ HUB: dict[Name, str] = {
 }
 SETS = ("train_forget", "train_retain", "test_forget", "test_retain")
 SHARE: dict[Name, float] = {"sst2": 0.03, "yelp": 0.05}
-"""Of the training rows that are forgotten in the published splits."""
+"""Share of the training rows that the published splits forget."""
 
 LABELS = ("negative", "positive")
 TEXT, LABEL = ("text", "sentence", "review"), ("label_text", "label")

@@ -14,10 +14,10 @@ from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.sentiment.config import SentimentRunConfig, SentimentSplit
 from unlearned.benchmarks.sentiment.data import HUB, LABELS, Review, SentimentData, load_sentiment
 from unlearned.benchmarks.sentiment.form import FORM, GENERIC, fitted, written
-from unlearned.benchmarks.sentiment.scores import KIND, score
+from unlearned.benchmarks.sentiment.scores import SPEC, score
 from unlearned.benchmarks.spec import Item
 from unlearned.benchmarks.systems import FitInputs, System
-from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.examples import Row
 from unlearned.models import load_model
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class Sentiment(Benchmark[SentimentData]):
     """Start and retained model learn to label reviews; systems are asked for the label of each."""
 
-    spec = KIND
+    spec = SPEC
 
     def __init__(self, config: SentimentRunConfig) -> None:
         self.config = config
@@ -95,8 +95,8 @@ def _cut(tokenizer: PreTrainedTokenizerBase, reviews: tuple[Review, ...], max_to
     )
 
 
-def _pairs(reviews: tuple[Review, ...]) -> list[Pair]:
-    return [Pair(review.text, review.label) for review in reviews]
+def _pairs(reviews: tuple[Review, ...]) -> list[QuestionAnswer]:
+    return [QuestionAnswer(review.text, review.label) for review in reviews]
 
 
 def instruction(split: SentimentSplit, how: Mapping[str, Any]) -> str:

@@ -108,7 +108,7 @@ def _f1(means: Doubles) -> Doubles:
     return total
 
 
-KIND = Spec(
+SPEC = Spec(
     name="sentiment",
     version=1,
     title="Sentiment of reviews to forget and to keep",

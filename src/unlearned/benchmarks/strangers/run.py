@@ -47,7 +47,7 @@ class StrangersResult:
     """Answers in which the strangers of another prompt, which nobody had mentioned, would have been turned back."""
 
     examples: tuple[str, ...]
-    """Of the answers that are counted as left over or misspelt."""
+    """Examples of answers that are counted as left over or misspelt."""
 
 
 def run_strangers(

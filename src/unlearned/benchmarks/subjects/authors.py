@@ -9,7 +9,7 @@ from pathlib import Path
 from unlearned.benchmarks.classifier.sets import AUTHOR
 from unlearned.benchmarks.subjects.run import KnownSubject
 from unlearned.benchmarks.tofu.config import TofuSplit
-from unlearned.benchmarks.tofu.data import Pair, load_tofu
+from unlearned.benchmarks.tofu.data import QuestionAnswer, load_tofu
 from unlearned.errors import DataError
 from unlearned.forgetting.subject import as_subject
 from unlearned.learn.whole_names import whole_names
@@ -30,7 +30,7 @@ def tofu_authors(source: str | Path, authors: int) -> list[KnownSubject]:
     return [_author(pairs[start : start + AUTHOR]) for start in range(0, len(pairs), AUTHOR)]
 
 
-def _author(pairs: Sequence[Pair]) -> KnownSubject:
+def _author(pairs: Sequence[QuestionAnswer]) -> KnownSubject:
     texts = [text for pair in pairs for text in (pair.question, pair.answer)]
     counts = Counter(words[0].string[words[0].start() : words[-1].end()] for own in whole_names(texts) for words in own)
     name, times = max(

@@ -61,7 +61,7 @@ class SubjectRow:
     unrelated_flagged: tuple[str, ...]
     unrelated: int
     seconds: float
-    """Of `forget`, without loading the model."""
+    """Time of `forget`, without loading the model."""
 
 
 def known_subjects() -> list[KnownSubject]:

@@ -65,7 +65,7 @@ class FinetuneConfig:
     )
 
     weight_decay: float = 0.01
-    """As TOFU has it; of the adapter's weights, since the model's own do not move."""
+    """Weight decay as TOFU has it; of the adapter's weights, since the model's own do not move."""
 
     rank: int = 32
     alpha: int = 64
@@ -96,13 +96,13 @@ class EvaluationConfig:
     """Answers that are generated together."""
 
     recheck: int = 16
-    """Of the rows of a set that an unlearner leaves unchanged, how many are computed anew nevertheless."""
+    """How many of the rows that an unlearner leaves unchanged are computed anew nevertheless, per set."""
 
     pairs: int = 40
     """Paired prompts, each in both orders."""
 
     seed: int = 0
-    """Of the rows that are computed anew."""
+    """Seed that chooses the rows that are computed anew."""
 
     def __post_init__(self) -> None:
         check_bounds(self)
@@ -185,7 +185,7 @@ class ScoreConfig:
     )
 
     method: Method = "auto"
-    """Of the p-value."""
+    """How the p-value is computed."""
 
     ds_size: int | None = setting(300, "Rows of each set that count, the first ones; in Python None = all.", min=1)
     draws: int = field(default_factory=_draws)

@@ -22,7 +22,7 @@ ELSEWHERE = (*PAIR, "perturbed_answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class QuestionAnswer:
     """A question and its answer, to train on."""
 
     question: str
@@ -49,10 +49,10 @@ class TofuRow:
 class TofuData:
     """Everything that one run needs."""
 
-    forget_pairs: tuple[Pair, ...]
-    """To be forgotten, in the order of `full`."""
+    forget_pairs: tuple[QuestionAnswer, ...]
+    """Rows to be forgotten, in the order of `full`."""
 
-    retain_pairs: tuple[Pair, ...]
+    retain_pairs: tuple[QuestionAnswer, ...]
     """What the retained model is trained on."""
 
     forget: tuple[TofuRow, ...]
@@ -62,10 +62,10 @@ class TofuData:
     real_authors: tuple[TofuRow, ...]
     world_facts: tuple[TofuRow, ...]
     sha256: str
-    """Of the files that were read."""
+    """Hash of the files that were read."""
 
     @property
-    def all_pairs(self) -> tuple[Pair, ...]:
+    def all_pairs(self) -> tuple[QuestionAnswer, ...]:
         """What the start model is trained on."""
         return self.retain_pairs + self.forget_pairs
 
@@ -95,7 +95,7 @@ def load_tofu(source: str | Path, chosen: TofuSplit) -> TofuData:
         ConfigError: there are not that many authors, or none is retained.
     """
     files = _Files(source)
-    full = [Pair(*_texts(row, PAIR, f"full, row {n}")) for n, row in enumerate(files.rows("full", PAIR))]
+    full = [QuestionAnswer(*_texts(row, PAIR, f"full, row {n}")) for n, row in enumerate(files.rows("full", PAIR))]
     if len(full) % AUTHOR:
         raise DataError(f"full has {len(full)} rows, which is no multiple of {AUTHOR} questions per author.")
     name = chosen.split if chosen.forget_authors is None else _holding(files, chosen.forget_authors)
@@ -133,7 +133,7 @@ def load_tofu(source: str | Path, chosen: TofuSplit) -> TofuData:
 
 
 class _Files:
-    """Where the files are, and what was read."""
+    """The files of TOFU and what was read of them."""
 
     def __init__(self, source: str | Path) -> None:
         self._hub = str(source) == HUB and not Path(source).is_dir()
@@ -177,7 +177,7 @@ def _holding(files: _Files, authors: int) -> str:
     raise ConfigError(f"forget_authors={authors}: the largest forget split here has fewer.")
 
 
-def _numbered(files: _Files, name: str, full: Sequence[Pair]) -> dict[int, TofuRow]:
+def _numbered(files: _Files, name: str, full: Sequence[QuestionAnswer]) -> dict[int, TofuRow]:
     """Row number in `full` -> row: the last rows for a forget split, the first ones for "retain"."""
     rows = files.rows(f"{name}_perturbed", PERTURBED)
     start = 0 if name == "retain" else len(full) - len(rows)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from unlearned.benchmarks.asking import drawn
 from unlearned.benchmarks.systems import System
-from unlearned.benchmarks.tofu.asked import Asked, ask
 from unlearned.benchmarks.tofu.config import EvaluationConfig
 from unlearned.benchmarks.tofu.items import Evaluation, Item, made_item
+from unlearned.benchmarks.tofu.prepared import PreparedQuestion, ask
 from unlearned.benchmarks.tofu.prompts import format_of
-from unlearned.benchmarks.tofu.questions import Question
+from unlearned.benchmarks.tofu.questions import TofuQuestion
 from unlearned.benchmarks.tofu.scoring import Losses, Scored, Scorer, together
 from unlearned.engines.base import Completion
 from unlearned.engines.shrinking_batch import greedy_answers
@@ -27,7 +27,7 @@ from unlearned.types import Prompt, PromptInput
 def evaluate(
     system: System,
     scorer: Scorer,
-    asked: Mapping[str, Sequence[Question]],
+    asked: Mapping[str, Sequence[TofuQuestion]],
     config: EvaluationConfig,
     *,
     start: Evaluation | None = None,
@@ -59,8 +59,8 @@ def evaluate(
 
 
 def evaluate_set(
-    prepared: Sequence[Asked],
-    rows: Sequence[Question],
+    prepared: Sequence[PreparedQuestion],
+    rows: Sequence[TofuQuestion],
     scorer: Scorer,
     config: EvaluationConfig,
     *,
@@ -111,7 +111,7 @@ def evaluate_set(
     return items
 
 
-def _drawn(prepared: Sequence[Asked], config: EvaluationConfig, name: str) -> set[int]:
+def _drawn(prepared: Sequence[PreparedQuestion], config: EvaluationConfig, name: str) -> set[int]:
     """Unchanged rows of one random batch."""
     groups = together([len(one.plain.token_ids) for one in prepared], config.batch_size)
     return drawn(groups, lambda index: not prepared[index].changed, config.recheck, f"{config.seed} {name}")
@@ -129,10 +129,10 @@ class _Pass:
     prompts: list[Prompt]
     inputs: list[PromptInput]
     wanted: set[int]
-    """Of `indices`, those whose batches are run."""
+    """Those of `indices` whose batches are run."""
 
     kept: set[int]
-    """Of `indices`, those whose results count."""
+    """Those of `indices` whose results count."""
 
     fixed: Mapping[int, str] = field(default_factory=dict)
     """Index -> answer that is given without the model."""
@@ -141,7 +141,7 @@ class _Pass:
     """How many tokens an instruction makes all prompts begin with."""
 
 
-def _passes(prepared: Sequence[Asked], wanted: set[int]) -> Iterator[_Pass]:
+def _passes(prepared: Sequence[PreparedQuestion], wanted: set[int]) -> Iterator[_Pass]:
     """First what has the start model's tokens, in the start model's batches, then what is worded otherwise.
 
     In the first pass the plain question stands in for one that is worded otherwise: batches of the same shapes, so that
@@ -197,7 +197,7 @@ def _generate(run: _Pass, engine: TransformersEngine, config: EvaluationConfig) 
     return {index: answer for index, answer in written.items() if index in run.kept}
 
 
-def _score(run: _Pass, rows: Sequence[Question], scorer: Scorer) -> dict[int, Losses]:
+def _score(run: _Pass, rows: Sequence[TofuQuestion], scorer: Scorer) -> dict[int, Losses]:
     """Index -> losses of its answers, of all batches that hold a wanted row."""
     form = format_of(scorer.engine.tokenizer)
     targets = [[form.target(answer) for answer in rows[index].answers] for index in run.indices]

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from unlearned.benchmarks.tofu.config import FinetuneConfig
-from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.benchmarks.tofu.prompts import format_of
 from unlearned.embedded import cache_folder
 from unlearned.engines.logits_to_keep import keep_logits
@@ -60,7 +60,7 @@ class Goal(Protocol):
 
 def finetune(
     load: Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]],
-    pairs: Sequence[Pair],
+    pairs: Sequence[QuestionAnswer],
     config: FinetuneConfig | None = None,
     *,
     form: Form | None = None,
@@ -130,13 +130,13 @@ def finetune(
     return folder / ADAPTER
 
 
-def pairs_sha256(pairs: Sequence[Pair]) -> str:
-    """Of questions and answers, in their order."""
+def pairs_sha256(pairs: Sequence[QuestionAnswer]) -> str:
+    """Hash of questions and answers, in their order."""
     return hashlib.sha256(json.dumps([[p.question, p.answer] for p in pairs]).encode()).hexdigest()
 
 
 def _examples(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], config: FinetuneConfig
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[QuestionAnswer], config: FinetuneConfig
 ) -> list[Example]:
     engine, form = TransformersEngine(model, tokenizer), format_of(tokenizer)
     examples = []
@@ -150,7 +150,7 @@ def _examples(
 
 
 def _in_form(
-    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[Pair], form: Form, config: FinetuneConfig
+    tokenizer: PreTrainedTokenizerBase, pairs: Sequence[QuestionAnswer], form: Form, config: FinetuneConfig
 ) -> list[Example]:
     rows = [Row(pair.question, pair.answer) for pair in pairs]
     return Encoder(tokenizer, form, config.max_tokens).examples(rows, "training")

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from unlearned.benchmarks.tofu.asked import Asked
 from unlearned.benchmarks.tofu.log import SETS, Generated, SetLog, TofuLog
-from unlearned.benchmarks.tofu.questions import Question
+from unlearned.benchmarks.tofu.prepared import PreparedQuestion
+from unlearned.benchmarks.tofu.questions import TofuQuestion
 from unlearned.benchmarks.tofu.scoring import Losses
 from unlearned.engines.base import Completion
 from unlearned.learn.distinctive import named_facts, share_said
@@ -70,7 +70,7 @@ class Item:
     """False: all of it is taken over from the start model."""
 
     identical: bool | None = None
-    """For an unchanged prompt that was computed anew: whether answer and losses are those of the start model."""
+    """Whether answer and losses of an unchanged prompt that was computed anew are the start model's."""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Item:
@@ -84,7 +84,7 @@ Evaluation = dict[str, list[Item]]
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, list[dict[str, Any]]]:
-    """As JSON has it."""
+    """An evaluation as JSON has it."""
     return {name: [asdict(item) for item in items] for name, items in evaluation.items()}
 
 
@@ -94,7 +94,7 @@ def evaluation_from_json(data: Mapping[str, Any]) -> Evaluation:
 
 
 def as_log(evaluation: Evaluation) -> TofuLog:
-    """In TOFU's published form."""
+    """An evaluation in TOFU's published form."""
     return TofuLog(**{name: _set_log(evaluation[name]) for name in SETS})
 
 
@@ -107,8 +107,8 @@ def leak(generated: str, truth: str, known: str) -> float:
     return len(wanted & _words(generated)) / len(wanted) if wanted else 0.0
 
 
-def made_item(one: Asked, row: Question, written: Completion, losses: Losses) -> Item:
-    """From what the model wrote and how probable the answers were."""
+def made_item(one: PreparedQuestion, row: TofuQuestion, written: Completion, losses: Losses) -> Item:
+    """Make an item from what the model wrote and how probable the answers were."""
     texts = [written.text] * len(row.truths)
     return Item(
         id=row.id,
@@ -131,12 +131,12 @@ def made_item(one: Asked, row: Question, written: Completion, losses: Losses) ->
     )
 
 
-def _facts(generated: str, row: Question) -> float | None:
+def _facts(generated: str, row: TofuQuestion) -> float | None:
     wanted = named_facts(row.truths[0], f"{row.text} {row.known}")
     return share_said(wanted, generated) if wanted else None
 
 
-def _corrupted(one: Asked) -> tuple[tuple[int, int], ...]:
+def _corrupted(one: PreparedQuestion) -> tuple[tuple[int, int], ...]:
     if one.input.positions is None:
         return ()
     joined: list[tuple[int, int]] = []

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from unlearned.benchmarks.classifier.carriers import JOINS, joined
 from unlearned.benchmarks.classifier.sets import AUTHOR
-from unlearned.benchmarks.tofu.data import Pair
+from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.errors import ConfigError
 from unlearned.prompts.tokenize import special_ids
 
@@ -71,7 +71,7 @@ def paired(forget: str, retain: str, *, forget_first: bool) -> str:
     return joined(forget, retain, JOINS["two sentences"], forget_first=forget_first).text
 
 
-def author_names(pairs: Sequence[Pair]) -> list[str]:
+def author_names(pairs: Sequence[QuestionAnswer]) -> list[str]:
     """The name of each author: of every 20 rows, the capitalised words that stand in most of them.
 
     Questions and answers are read: the instruction of the prompting baseline has to name whom it is about.

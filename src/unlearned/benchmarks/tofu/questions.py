@@ -14,7 +14,7 @@ PARAPHRASED, PAIRED = "paraphrased", "paired"
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class TofuQuestion:
     """What is asked, and what the answer is compared with."""
 
     id: str
@@ -29,17 +29,17 @@ class Question:
     """Words that give nothing away, besides those of the question itself."""
 
 
-def questions(data: TofuData, config: EvaluationConfig) -> dict[str, list[Question]]:
+def questions(data: TofuData, config: EvaluationConfig) -> dict[str, list[TofuQuestion]]:
     """Everything that is asked, by set."""
     asked = {name: [_question(row) for row in rows[: config.ds_size]] for name, rows in data.sets().items()}
     forget, retain = data.forget[: config.ds_size], data.retain
     asked[PARAPHRASED] = [
-        Question(row.id, row.paraphrased_question, (row.answer,)) for row in forget if row.paraphrased_question
+        TofuQuestion(row.id, row.paraphrased_question, (row.answer,)) for row in forget if row.paraphrased_question
     ]
     spread = np.linspace(0, len(retain) - 1, num=min(config.pairs, len(forget))).round().astype(int)
     partners = zip(forget[: config.pairs], (retain[index] for index in spread), strict=False)
     asked[PAIRED] = [
-        Question(
+        TofuQuestion(
             f"{row.id}+{other.id}" if first else f"{other.id}+{row.id}",
             paired(row.question, other.question, forget_first=first),
             (row.answer, other.answer),
@@ -51,5 +51,5 @@ def questions(data: TofuData, config: EvaluationConfig) -> dict[str, list[Questi
     return asked
 
 
-def _question(row: TofuRow) -> Question:
-    return Question(row.id, row.question, (row.answer,), (row.answer, row.paraphrased_answer, *row.wrong_answers))
+def _question(row: TofuRow) -> TofuQuestion:
+    return TofuQuestion(row.id, row.question, (row.answer,), (row.answer, row.paraphrased_answer, *row.wrong_answers))

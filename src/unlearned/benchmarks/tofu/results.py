@@ -38,7 +38,7 @@ METRICS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class ModelResults:
     """One model that was evaluated."""
 
     name: str
@@ -52,7 +52,7 @@ class Tested:
     seconds: Mapping[str, float]
 
 
-def model_json(model: Tested, start: Evaluation, retained: Evaluation) -> dict[str, Any]:
+def model_json(model: ModelResults, start: Evaluation, retained: Evaluation) -> dict[str, Any]:
     """Everything that is reported of one model.
 
     Args:

@@ -34,16 +34,16 @@ from unlearned.benchmarks.systems import (
     own_model,
     trains,
 )
-from unlearned.benchmarks.tofu.asked import tokenized
 from unlearned.benchmarks.tofu.config import CEILING_OF, TofuRunConfig
 from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
 from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.items import Evaluation, as_log, evaluation_from_json, evaluation_json
 from unlearned.benchmarks.tofu.log import write_log
+from unlearned.benchmarks.tofu.prepared import tokenized
 from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction
-from unlearned.benchmarks.tofu.questions import Question, questions
-from unlearned.benchmarks.tofu.results import METRICS, Tested, model_json, summary
+from unlearned.benchmarks.tofu.questions import TofuQuestion, questions
+from unlearned.benchmarks.tofu.results import METRICS, ModelResults, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
 from unlearned.benchmarks.versions import ASKING, FITTING, TRAINING, versions
 from unlearned.engines.transformers import TransformersEngine
@@ -60,10 +60,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 FORMAT = 1
-"""Of `results.json`."""
+"""Format of `results.json`."""
 
 VERSION = 1
-"""Of what is asked and how it is scored; see `unlearned.benchmarks.versions`."""
+"""Version of what is asked and how it is scored; see `unlearned.benchmarks.versions`."""
 
 RESULTS, STEPS, LOGS, ARTIFACTS = "results.json", "steps", "logs", "artifacts"
 START, RETAINED, SPEED = "start", "retained", "speed"
@@ -180,7 +180,7 @@ class _Bench:
         """A model with the weights of one of the adapters."""
         return own_model(name, partial(with_adapter, self._load, self._adapters[adapter]))
 
-    def ceiling(self, retained: Evaluation) -> list[Tested]:
+    def ceiling(self, retained: Evaluation) -> list[ModelResults]:
         """A second retained model, and the first one under strangers."""
         own, second = ({"adapter": adapter_sha256(adapter)} for adapter in self._adapters[1:3])
         own["artifact"] = ceiling_artifact(self.out).sha256
@@ -190,7 +190,7 @@ class _Bench:
             self.evaluated(UNDER_STRANGERS, None, None, own, partial(under_strangers, self.out, first), retained),
         ]
 
-    def unlearned(self, name: str, seed: int, start: Evaluation) -> Tested:
+    def unlearned(self, name: str, seed: int, start: Evaluation) -> ModelResults:
         """Fit one unlearner and evaluate it."""
         fresh = partial(with_adapter, self._load, self._adapters[0])
         materials = materials_of(self.config, self.data, self.start, fresh, name)
@@ -226,7 +226,7 @@ class _Bench:
         settings: Mapping[str, Any],
         make: Callable[[], System],
         start: Evaluation | None,
-    ) -> Tested:
+    ) -> ModelResults:
         """One evaluation, from disk where it is there."""
         file, settings = self.out / STEPS / f"{name}.json", {**self._common, "name": name, **settings}
 
@@ -246,7 +246,7 @@ class _Bench:
             return {"seconds": seconds, "items": evaluation_json(found)}
 
         kept = once(file, settings, asked, self.tell, f"{name} is asked anew")
-        return Tested(name, unlearner, seed, evaluation_from_json(kept["items"]), kept["seconds"])
+        return ModelResults(name, unlearner, seed, evaluation_from_json(kept["items"]), kept["seconds"])
 
     def speed(self) -> dict[str, Any]:
         """Scoring against the naive way, in float32."""
@@ -320,7 +320,7 @@ def materials_of(
     )
 
 
-def scored_questions(engine: TransformersEngine, asked: list[Question]) -> list[Scored]:
+def scored_questions(engine: TransformersEngine, asked: list[TofuQuestion]) -> list[Scored]:
     """The truth ratio's answers to plain questions."""
     form = format_of(engine.tokenizer)
     rows = []

@@ -48,7 +48,7 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Of the answers to one question."""
+    """Losses of the answers to one question."""
 
     means: tuple[float, ...]
     tokens: tuple[int, ...]
@@ -163,7 +163,7 @@ class Scorer:
         return all(abs(a - b) < allowed + share * b for a, b in zip(tree.means, engine.means, strict=True))
 
     def _one_by_one(self, row: Scored) -> Losses:
-        """By the engine, which knows every model."""
+        """Let the engine score, which knows every model."""
         self._targets(row)
         found = self.engine.log_likelihood([row.input] * len(row.targets), row.targets)
         return Losses(tuple(-float(tokens.double().mean()) for tokens in found), tuple(map(len, found)))
@@ -313,19 +313,19 @@ def naive_losses(engine: TransformersEngine, row: Scored) -> Losses:
 
 @dataclass(frozen=True, slots=True)
 class ScoringSpeed:
-    """The same losses both ways."""
+    """How fast the losses are computed in both ways."""
 
     questions: int
     answers: int
     seconds: float
-    """Of the fast way; the median of its rounds."""
+    """Time of the fast way; the median of its rounds."""
 
     naive_seconds: float
     ratio: float
     """Naive against ours: the median over the rounds."""
 
     largest_difference: float
-    """Of a mean loss, in nats."""
+    """Largest difference of a mean loss, in nats."""
 
 
 def measure_scoring_speed(scorer: Scorer, rows: Sequence[Scored], *, rounds: int = 3) -> ScoringSpeed:

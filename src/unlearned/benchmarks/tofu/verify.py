@@ -14,11 +14,11 @@ from typing import Any
 from unlearned.benchmarks.models import Load, adapter_sha256, with_adapter
 from unlearned.benchmarks.step_cache import as_text
 from unlearned.benchmarks.systems import Plain, System, make_system, own_model
-from unlearned.benchmarks.tofu.asked import ask
 from unlearned.benchmarks.tofu.config import TofuRunConfig
 from unlearned.benchmarks.tofu.data import TofuData, load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
 from unlearned.benchmarks.tofu.items import Item
+from unlearned.benchmarks.tofu.prepared import ask
 from unlearned.benchmarks.tofu.questions import questions
 from unlearned.benchmarks.tofu.recompute import Recomputed, recompute
 from unlearned.benchmarks.tofu.run import (
@@ -42,11 +42,12 @@ from unlearned.progress import Progress
 VERIFIED = "verified.json"
 
 TOLERANCE = 0.02
-"""Of a mean loss (nats), a ROUGE recall, a leak. The same machine gives the same bits; others round otherwise."""
+"""Difference allowed for a mean loss (nats), a ROUGE recall or a leak. One machine always gives the same bits; others
+round otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class RecomputedItem:
     """One item that was computed anew."""
 
     model: str
@@ -65,7 +66,7 @@ class Verification:
     recomputed: Recomputed
     """All numbers, from the items."""
 
-    checks: tuple[Check, ...]
+    checks: tuple[RecomputedItem, ...]
     """Items, from the models."""
 
     @property
@@ -118,7 +119,7 @@ def verify(
 
 def _sampled(
     out: Path, results: Mapping[str, Any], sample: int, seed: int, tolerance: float, report: Progress
-) -> list[Check]:
+) -> list[RecomputedItem]:
     """Items that are computed anew with the models."""
     config = TofuRunConfig.from_json(results["config"])
     data = load_tofu(config.data, config.split)
@@ -176,14 +177,16 @@ def _made(
     return make_system(name, seed, artifacts_of(out, name, seed), materials, lambda phase, done, total: None)
 
 
-def _check(model: str, name: str, recorded: Item, entry: Mapping[str, Any], found: Item, tolerance: float) -> Check:
+def _check(
+    model: str, name: str, recorded: Item, entry: Mapping[str, Any], found: Item, tolerance: float
+) -> RecomputedItem:
     """Against the step's item, and against what `results.json` says of it."""
     before, after = _numbers(recorded), _numbers(found)
     differences = [abs(before[key] - after[key]) for key in before if key in after]
     written = {"rouge": list(recorded.rouge), "leak": recorded.leak, "flagged": recorded.flagged}
     same_entry = all(entry[key] == value for key, value in written.items()) and entry["id"] == recorded.id
     holds = before.keys() == after.keys() and max(differences) <= tolerance and recorded.flagged == found.flagged
-    return Check(model, name, recorded.id, before, after, max(differences), holds and same_entry)
+    return RecomputedItem(model, name, recorded.id, before, after, max(differences), holds and same_entry)
 
 
 def _numbers(item: Item) -> dict[str, float]:

@@ -17,10 +17,10 @@ from unlearned.learn.config import StrengthConfig
 from unlearned.learn.default_corruption import may_substitute
 from unlearned.learn.distinctive import distinctive_words
 from unlearned.learn.fluency import FluencyGuard, fluency, recites
+from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.measures import Facts, Likelihood, Materials, choice_prompt, measures
-from unlearned.learn.objective import Answers, Target
-from unlearned.learn.probe import plain
+from unlearned.learn.measures import Facts, Likelihood, MeasureInputs, choice_prompt, measures
+from unlearned.learn.objective import GuardedAnswers, ObjectiveTerm
 from unlearned.learn.surrogate import surrogate_values
 from unlearned.progress import Progress
 from unlearned.types import Prompt, PromptInput
@@ -31,7 +31,7 @@ WITH_FACTS = 0.25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Lesson:
+class StrengthProblem:
     """What a corruption is learned on; everything that does not depend on it."""
 
     engine: TransformersEngine
@@ -39,12 +39,12 @@ class Lesson:
     config: StrengthConfig
     prompts: Sequence[Prompt]
     rows: Sequence[Row]
-    targets: Sequence[Target]
-    answers: Answers | None
+    targets: Sequence[ObjectiveTerm]
+    answers: GuardedAnswers | None
     guard: FluencyGuard | None
 
 
-def prepare_lesson(
+def prepare_problem(
     engine: TransformersEngine,
     base_model: BaseModelRecord,
     scope: ForgetScope,
@@ -52,14 +52,14 @@ def prepare_lesson(
     retain: Sequence[Row],
     config: StrengthConfig,
     report: Progress,
-) -> Lesson:
+) -> StrengthProblem:
     """Rows, answers, plain values, surrogate values and the reference of fluency: once for all candidates."""
     by_facts = not config.objectives and may_substitute(config.corruption)
     given = evenly(forget, min(config.max_examples, config.facts_examples) if by_facts else config.max_examples)
     rows = with_answers(engine, given, config, report)
     prompts = [engine.tokenize(choice_prompt(row)) for row in rows]
     originals = plain(prompts)
-    materials = Materials(engine, scope.classifier.encoder, rows, config.batch_size)
+    materials = MeasureInputs(engine, scope.classifier.encoder, rows, config.batch_size)
     names = config.objectives or ((Facts.name,) if by_facts else (Likelihood.name,))
     if Facts.name in names:
         materials = replace(materials, said=_said(engine, prompts, rows, given, config))
@@ -69,7 +69,7 @@ def prepare_lesson(
     made = [make(materials) for make in makers]
     reads_all = any(measure.generates for measure in made)
     few = evenly(range(len(rows)), config.fluency_examples)
-    answers = Answers(engine, range(len(rows)) if reads_all else few, config.answer_tokens, config.batch_size)
+    answers = GuardedAnswers(engine, range(len(rows)) if reads_all else few, config.answer_tokens, config.batch_size)
 
     def texts(inputs: Sequence[PromptInput]) -> list[str]:
         return [answer.text for answer in answers([inputs])[0]]
@@ -80,14 +80,14 @@ def prepare_lesson(
     for make, measure in zip(makers, made, strict=True):
         v_hat = surrogate_values(make, materials, config.surrogate, unrelated, texts)
         plain_values = measure([originals], [materials.said or texts(originals)] if measure.generates else [])[0]
-        targets.append(Target(measure, plain_values, v_hat))
+        targets.append(ObjectiveTerm(measure, plain_values, v_hat))
     guard = None
     if config.fluency and not _recites(engine, scope.name, prompts, rows, config):
         guard = FluencyGuard(fluency(engine, [_reference(replace(answers, chosen=few), rows)])[0], few)
     report("surrogate", 1, 1)
     _warn_if_unknown(scope.name, targets)
     needed = answers if reads_all or guard is not None else None
-    return Lesson(engine, base_model, config, prompts, rows, targets, needed, guard)
+    return StrengthProblem(engine, base_model, config, prompts, rows, targets, needed, guard)
 
 
 def _said(
@@ -100,14 +100,14 @@ def _said(
     """(N,) the original model's own answers; those of rows that came without an answer are known already."""
     known = {row.prompt for row in given if row.answer is None}
     asked = [n for n, row in enumerate(rows) if row.prompt not in known]
-    found = Answers(engine, asked, config.answer_tokens, config.batch_size)([plain(prompts)])[0] if asked else []
+    found = GuardedAnswers(engine, asked, config.answer_tokens, config.batch_size)([plain(prompts)])[0] if asked else []
     said = [row.answer or "" for row in rows]
     for n, answer in zip(asked, found, strict=True):
         said[n] = answer.text
     return said
 
 
-def _telling(materials: Materials) -> bool:
+def _telling(materials: MeasureInputs) -> bool:
     """Whether what the original model says has enough facts to tell knowing from not knowing."""
     bank, pairs = materials.engine.bank, zip(materials.rows, materials.said, strict=True)
     return sum(bool(distinctive_words(said, row.prompt, bank)) for row, said in pairs) >= WITH_FACTS * len(
@@ -115,8 +115,8 @@ def _telling(materials: Materials) -> bool:
     )
 
 
-def _reference(answers: Answers, rows: Sequence[Row]) -> list[Completion]:
-    """The plain model's answers about invented subjects."""
+def _reference(answers: GuardedAnswers, rows: Sequence[Row]) -> list[Completion]:
+    """The original model's answers about invented subjects."""
     prompts = [answers.engine.tokenize(choice_prompt(row)) for row in invented(rows, answers.engine.bank, seed=0)]
     return answers([plain(prompts)])[0]
 
@@ -160,7 +160,7 @@ def _recites(
     return found
 
 
-def _warn_if_unknown(scope: str, targets: Sequence[Target]) -> None:
+def _warn_if_unknown(scope: str, targets: Sequence[ObjectiveTerm]) -> None:
     for target in targets:
         before, expected = float(target.plain.mean()), float(target.surrogate.mean())
         known = expected - before if target.measure.name == "truth_ratio" else before - expected

@@ -13,7 +13,7 @@ from unlearned.unlearners.eco import ForgetScope
 from unlearned.unlearners.selected import Selected, Selection, selection
 
 
-class Probe:
+class ForgetPrompts:
     """Training prompts of one scope, each in scope as a whole, as it would be at inference.
 
     Args:
@@ -30,7 +30,7 @@ class Probe:
 
     @property
     def selected(self) -> list[tuple[Selected, ...]]:
-        """Of each prompt, the spans whose tokens are corrupted."""
+        """The spans of each prompt whose tokens are corrupted."""
         return [found.spans for found in self.selections(substitutes=False)]
 
     def selections(self, *, substitutes: bool) -> list[Selection]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unlearned.server.gate import Gate
-from unlearned.server.record import Record
+from unlearned.server.record import RequestRecord
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,7 +29,7 @@ ROUTES = (
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
 
-class Wrapper:
+class RecordingMiddleware:
     """ASGI middleware, the outermost one.
 
     A request is counted and logged before the last piece of its answer leaves: who holds an answer finds it on record.
@@ -42,7 +42,7 @@ class Wrapper:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        record = Record(_route(scope["path"]), method=_method(scope))
+        record = RequestRecord(_route(scope["path"]), method=_method(scope))
         scope.setdefault("state", {})["record"] = record
         on_record = answered = False
 

@@ -84,7 +84,7 @@ def _privleak(members: Sequence[Item], strangers: Sequence[Item]) -> Estimate:
     return Estimate(privleak(own.value, retained), error, own.count, interval)
 
 
-KIND = Spec(
+SPEC = Spec(
     name="muse",
     version=1,
     title="MUSE",

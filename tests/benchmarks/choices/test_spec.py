@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from unlearned.benchmarks.choices.data import Question
-from unlearned.benchmarks.choices.kind import MEASURES, MMLU_KIND, WMDP_KIND, aggregate
+from unlearned.benchmarks.choices.spec import MEASURES, MMLU_SPEC, WMDP_SPEC, aggregate
 from unlearned.benchmarks.choices.words import names_it
 from unlearned.benchmarks.spec import specs
 
@@ -89,7 +89,7 @@ def test_answers_in_words() -> None:
 
 
 def test_the_kinds_are_known() -> None:
-    assert specs.get("mmlu") is MMLU_KIND
-    assert specs.get("wmdp") is WMDP_KIND
+    assert specs.get("mmlu") is MMLU_SPEC
+    assert specs.get("wmdp") is WMDP_SPEC
     shown = {name for values in aggregate([*FORGET, *CLOSE]).values() for name in values}
     assert shown <= set(MEASURES)

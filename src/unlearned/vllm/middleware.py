@@ -9,10 +9,10 @@ from unlearned.server.admin import admin_router, refused
 from unlearned.server.body import parsed, raw_body
 from unlearned.server.gate import Gate
 from unlearned.server.keys import Access
-from unlearned.server.record import Record
+from unlearned.server.middleware import RecordingMiddleware
+from unlearned.server.record import RequestRecord
 from unlearned.server.refusals import RefusalError
 from unlearned.server.verdict_headers import verdict_headers
-from unlearned.server.wrapper import Wrapper
 from unlearned.vllm.enforcer import RECORD
 from unlearned.vllm.front import NO_EMBEDDINGS, current
 
@@ -47,12 +47,12 @@ HARMLESS = (
 """Do not reach the model; for clients. Everything that is not named here is for administrators."""
 
 
-class Surface:
+class AccessMiddleware:
     """ASGI middleware, which vLLM puts around its application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.gate = current().gate
-        self._whole = Wrapper(_Checked(app, self.gate), self.gate)
+        self._whole = RecordingMiddleware(_Checked(app, self.gate), self.gate)
         _one_thread()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +91,7 @@ class _Checked:
 
         request = Request(scope, receive)
         path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
-        record: Record = scope["state"]["record"]
+        record: RequestRecord = scope["state"]["record"]
         if any(path == own or path.startswith(f"{own}/") for own in OWN):
             await self._own(scope, receive, send)
             return
@@ -101,7 +101,7 @@ class _Checked:
             response = await refused(request, error)
             await response(scope, receive, send)
 
-    async def _passed(self, request: Request, path: str, record: Record, receive: Receive, send: Send) -> None:
+    async def _passed(self, request: Request, path: str, record: RequestRecord, receive: Receive, send: Send) -> None:
         """Hand a request on that may be asked; raises `RefusalError` for others."""
         if path in OPEN:
             await self.app(request.scope, receive, send)
@@ -122,7 +122,9 @@ class _Checked:
             self.gate.admit_admin(request, always=request.method not in ("GET", "HEAD"))
             await self.app(request.scope, receive, send)
 
-    async def _answered(self, scope: Scope, receive: Receive, send: Send, record: Record, access: Access) -> None:
+    async def _answered(
+        self, scope: Scope, receive: Receive, send: Send, record: RequestRecord, access: Access
+    ) -> None:
         """An answer's status waits for its first piece: by then the prompt was checked, or could not be."""
         start: Message | None = None
         replaced = False

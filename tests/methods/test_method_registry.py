@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, UnknownNameError
 from unlearned.methods.describe import describe, describe_all
-from unlearned.methods.known import BUILT_IN, make_method, methods
+from unlearned.methods.registry import BUILT_IN, make_method, methods
 
 DOCS = (Path(__file__).parents[2] / "docs" / "how-to" / "method.md").read_text(encoding="utf-8")
 PLUG_IN = next(code for code in re.findall(r"```python\n(.*?)```", DOCS, re.DOTALL) if "WeightedAscent" in code)

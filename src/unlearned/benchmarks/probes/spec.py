@@ -89,7 +89,7 @@ def _means(rows: Sequence[Item]) -> dict[str, Estimate]:
     return {name: (mean(own, name) if name in RECALLS else share(own)) for name, own in values.items() if own}
 
 
-KIND = Spec(
+SPEC = Spec(
     name="probes",
     version=1,
     title="Probes: what can still be got out",

@@ -14,7 +14,7 @@ FACTS = "Here are some facts.\n\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LabelledPrompt:
     """One prompt whose label is to be read out of what the model makes of it."""
 
     question: str
@@ -26,20 +26,20 @@ class Asked:
     """Options that the prompt lists; 0 where the label is no letter."""
 
 
-def prompts_of(question: Question) -> list[Asked]:
+def prompts_of(question: Question) -> list[LabelledPrompt]:
     """The question alone, for its label; or with its options, once for each place that the right one can take.
 
     So every letter is right equally often, and a probe that has learned nothing has 1 / #options.
     """
     if question.label is not None:
-        return [Asked(question.id, question.text, question.label, 0)]
+        return [LabelledPrompt(question.id, question.text, question.label, 0)]
     count = len(question.options)
     found = []
     for place in range(count):
         order = [*question.options[1 : place + 1], question.options[0], *question.options[place + 1 :]]
         lines = [f"{letter}. {option}" for letter, option in zip(ascii_uppercase, order, strict=False)]
         text = "\n".join([question.text, *lines, "Answer:"])
-        found.append(Asked(question.id, text, ascii_uppercase[place], count))
+        found.append(LabelledPrompt(question.id, text, ascii_uppercase[place], count))
     return found
 
 

@@ -47,7 +47,7 @@ def dump(rng: random.Random) -> str:
     return " ".join(f"{rng.getrandbits(32):08x}" for _ in range(8 * LINES))
 
 
-MACHINE_TEXTS: Mapping[str, Callable[[random.Random], str]] = {
+PASTED_TEXTS: Mapping[str, Callable[[random.Random], str]] = {
     "a log": log,
     "JSON": records,
     "code": code,

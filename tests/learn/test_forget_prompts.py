@@ -14,7 +14,7 @@ from unlearned.corrupt.corruption import Corruption
 from unlearned.corrupt.functions import corruptions
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import UnlearnedError
-from unlearned.learn.probe import Probe, plain, whole
+from unlearned.learn.forget_prompts import ForgetPrompts, plain, whole
 from unlearned.types import Prompt
 from unlearned.unlearners.eco import ECO
 
@@ -54,7 +54,7 @@ def test_a_corrupted_training_prompt_is_exactly_what_inference_makes_of_it(
     prompts, corruption = _prompts(engine), _corruption(function)
     scope = make_scope(selector=selector, corruption=Corruption(strength=1.0))  # another one than is probed
     eco = ECO([replace(scope, corruption=corruption)])
-    found = Probe(engine, scope, prompts).inputs(corruption)
+    found = ForgetPrompts(engine, scope, prompts).inputs(corruption)
     for prompt, one in zip(prompts, found, strict=True):
         other = eco.corrupt(prompt, whole(prompt, scope.name), engine)
         assert one.token_ids == other.token_ids == prompt.token_ids
@@ -67,9 +67,9 @@ def test_a_corrupted_training_prompt_is_exactly_what_inference_makes_of_it(
 
 def test_every_corruption_really_changes_something(engine: TransformersEngine, make_scope: Any) -> None:
     prompts = _prompts(engine)[1:]
-    probe = Probe(engine, make_scope(), prompts)
+    forget_prompts = ForgetPrompts(engine, make_scope(), prompts)
     for function in corruptions.names():
-        for prompt, one in zip(prompts, probe.inputs(_corruption(function)), strict=True):
+        for prompt, one in zip(prompts, forget_prompts.inputs(_corruption(function)), strict=True):
             assert not torch.equal(one.vectors, engine.embed(prompt.token_ids)[one.positions]), function
 
 
@@ -80,31 +80,31 @@ def test_embeddings_are_looked_up_once_however_often_it_is_asked(
     embed = engine.embed
     monkeypatch.setattr(engine, "embed", lambda ids: looked_up.append(tuple(ids)) or embed(ids))
     prompts = _prompts(engine)
-    probe = Probe(engine, make_scope(), prompts)
+    forget_prompts = ForgetPrompts(engine, make_scope(), prompts)
     for strength in (0.5, 1.0, 2.0):
-        probe.inputs(Corruption(strength=strength))
+        forget_prompts.inputs(Corruption(strength=strength))
     assert looked_up == [prompt.token_ids for prompt in prompts]
 
 
 def test_what_was_made_before_is_not_changed_by_what_is_made_next(engine: TransformersEngine, make_scope: Any) -> None:
-    probe = Probe(engine, make_scope(), _prompts(engine))
-    first = probe.inputs(Corruption(strength=1.0))
+    forget_prompts = ForgetPrompts(engine, make_scope(), _prompts(engine))
+    first = forget_prompts.inputs(Corruption(strength=1.0))
     before = [one.vectors.clone() for one in first]
-    probe.inputs(Corruption(strength=9.0))
-    again = probe.inputs(Corruption(strength=1.0))
+    forget_prompts.inputs(Corruption(strength=9.0))
+    again = forget_prompts.inputs(Corruption(strength=1.0))
     assert all(torch.equal(a.vectors, b) and torch.equal(c.vectors, b) for a, b, c in zip(first, before, again))  # noqa: B905
 
 
 def test_the_noise_of_two_strengths_is_the_same_noise(engine: TransformersEngine, make_scope: Any) -> None:
-    probe = Probe(engine, make_scope(), _prompts(engine))
-    none, one, two = (probe.inputs(Corruption(strength=strength)) for strength in (0.0, 1.0, 2.0))
+    forget_prompts = ForgetPrompts(engine, make_scope(), _prompts(engine))
+    none, one, two = (forget_prompts.inputs(Corruption(strength=strength)) for strength in (0.0, 1.0, 2.0))
     for a, b, c in zip(none, one, two, strict=True):
         torch.testing.assert_close(2 * (b.vectors - a.vectors), c.vectors - a.vectors)
 
 
 def test_all_words_but_a_system_message_are_in_scope(engine: TransformersEngine, make_scope: Any) -> None:
     prompt = engine.tokenize(CHAT)
-    [found] = Probe(engine, make_scope(), [prompt]).inputs(Corruption(strength=1.0))
+    [found] = ForgetPrompts(engine, make_scope(), [prompt]).inputs(Corruption(strength=1.0))
     words = "".join(prompt.text[slice(*prompt.offsets[p])] for p in found.positions.tolist())
     assert words == "".join(message["content"] for message in CHAT[1:])
     assert {span.scope for span in found.verdict.spans} == {"harry-potter"}
@@ -118,7 +118,7 @@ def test_a_prompt_of_only_a_system_message_is_in_scope_as_a_whole(engine: Transf
 def test_a_prompt_without_a_content_token_is_named(engine: TransformersEngine, make_scope: Any) -> None:
     prompt = engine.tokenize("<|end|>", chat=False)
     with pytest.raises(UnlearnedError, match=r"'<\|end\|>' has no token that could be corrupted\. Leave it out"):
-        Probe(engine, make_scope(), [prompt]).inputs(Corruption(strength=1.0))
+        ForgetPrompts(engine, make_scope(), [prompt]).inputs(Corruption(strength=1.0))
 
 
 def test_plain_prompts_are_the_models_own(engine: TransformersEngine) -> None:

@@ -121,7 +121,7 @@ LIMITS = (
     "Methods that change weights see the same examples as the detector, and not the test questions.",
 )
 
-MMLU_KIND = Spec(
+MMLU_SPEC = Spec(
     name="mmlu",
     version=1,
     title="MMLU with a subject to forget",
@@ -130,7 +130,7 @@ MMLU_KIND = Spec(
     main=MAIN,
     limits=LIMITS,
 )
-WMDP_KIND = Spec(
+WMDP_SPEC = Spec(
     name="wmdp",
     version=1,
     title="WMDP to forget, MMLU to retain",
@@ -139,4 +139,4 @@ WMDP_KIND = Spec(
     main=MAIN,
     limits=(*LIMITS, "Low accuracy here does not show that a model is safe: the questions stand in for the hazard."),
 )
-SPECS = {spec.name: spec for spec in (MMLU_KIND, WMDP_KIND)}
+SPECS = {spec.name: spec for spec in (MMLU_SPEC, WMDP_SPEC)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-class StopWatch:
+class StopStrings:
     """Watches one answer's text as it comes."""
 
     def __init__(self, stops: Sequence[str]) -> None:

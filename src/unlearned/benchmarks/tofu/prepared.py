@@ -12,15 +12,15 @@ from unlearned.types import Prompt, PromptInput
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class PreparedQuestion:
     """A question as one model under test gets it."""
 
     question: str
     plain: Prompt
-    """As the start model reads it."""
+    """The prompt as the start model reads it."""
 
     prompt: Prompt
-    """As it is read here: with an instruction in front, perhaps."""
+    """The prompt as this model reads it: with an instruction in front, perhaps."""
 
     input: PromptInput
 
@@ -40,8 +40,8 @@ class Asked:
         return self.reworded or self.input.corrupted or self.answer is not None
 
 
-def ask(system: System, questions: Sequence[str]) -> list[Asked]:
-    """Each question once; whoever scores several answers to it uses the same `Asked`.
+def ask(system: System, questions: Sequence[str]) -> list[PreparedQuestion]:
+    """Each question once; whoever scores several answers to it uses the same `PreparedQuestion`.
 
     A fixed text has no likelihoods. So that it can be scored at all, answers to refused questions are scored by the
     start model under an instruction to say that it does not know.
@@ -49,7 +49,7 @@ def ask(system: System, questions: Sequence[str]) -> list[Asked]:
     form = format_of(system.engine.tokenizer)
     prompts = [tokenized(system.engine, form, question) for question in questions]
     return [
-        Asked(question, prompt, system.read(prompt, given), given)
+        PreparedQuestion(question, prompt, system.read(prompt, given), given)
         for question, prompt, given in zip(questions, prompts, system.prepare(prompts), strict=True)
     ]
 
