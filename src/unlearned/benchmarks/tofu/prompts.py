@@ -18,7 +18,7 @@ from unlearned.benchmarks.classifier.carriers import JOINS, joined
 from unlearned.benchmarks.classifier.sets import AUTHOR
 from unlearned.benchmarks.tofu.data import QuestionAnswer
 from unlearned.errors import ConfigError
-from unlearned.prompts.tokenize import special_ids
+from unlearned.methods.data import end_token
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _WORD = r"[A-ZÀ-Þ][\w'’\-]*"
 _NAME = re.compile(rf"{_WORD}(?:\s(?:(?:bin|ibn|de|da|del|van|von|al|el|la)\s)?{_WORD})+")
 _POSSESSIVE = re.compile(r"['’]s?$")
-_MARKER = "answerstandshere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,8 @@ def format_of(tokenizer: PreTrainedTokenizerBase) -> Format:
     Raises:
         ConfigError: it has no token that ends an answer.
     """
-    end, chat = tokenizer.eos_token, bool(getattr(tokenizer, "chat_template", None))
-    if chat:
-        talk = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _MARKER}]
-        behind = str(tokenizer.apply_chat_template(talk, tokenize=False)).rpartition(_MARKER)[2]
-        special = special_ids(tokenizer)
-        ids = tokenizer(behind, add_special_tokens=False)["input_ids"]
-        end = next((str(tokenizer.convert_ids_to_tokens(i)) for i in ids if i in special), end)
-    if not end:
-        raise ConfigError("The tokenizer has no token that ends an answer. Set its eos_token.")
-    return Format(str(end), chat)
+    chat = bool(getattr(tokenizer, "chat_template", None))
+    return Format(end_token(tokenizer, chat=chat), chat)
 
 
 def paired(forget: str, retain: str, *, forget_first: bool) -> str:
