@@ -7,12 +7,14 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from unlearned.answers.withheld import AnswerPolicy, under
 from unlearned.api import Unlearned
+from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.benchmarks.pairs import in_turn
 from unlearned.classify.detect import forget_asked
@@ -72,6 +74,15 @@ def measure_speed(
             chosen = prompts[: 4 if batch == 1 else 16]
             ratios.append(_throughput(name, target, engine, llm, chosen, batch, repeats))
             report(name, 1, 1)
+    without = Unlearned(model, tokenizer, _answering(artifact, "off"))
+    targets: dict[AnswerPolicy, str] = {"names+quotes": ">= 0.98", "names+quotes+content": ">= 0.95"}
+    for policy, target in targets.items():
+        held = Unlearned(model, tokenizer, _answering(artifact, policy))
+        for batch in (1, 16):
+            name = f"throughput, unflagged, answers {policy}, batch {batch}"
+            report(name, 0, 1)
+            ratios.append(_held_back(name, target, held, without, clean[: 4 if batch == 1 else 16], batch, repeats))
+            report(name, 1, 1)
     report("one long prompt", 0, 1)
     ratios += [_beside_long(name, llm, clean[:15], repeats) for name in ("answers", "scores")]
     report("one long prompt", 1, 1)
@@ -116,6 +127,28 @@ def _throughput(
         return tokens / _seconds(lambda: llm.generate(ordered, batch_size=batch, **settings))
 
     return _paired(name, "model.generate on the same prompts", target, "tokens/s", ours, plain, repeats)
+
+
+def _answering(artifact: Artifact, policy: AnswerPolicy) -> Artifact:
+    """The same scopes, with another policy for answers."""
+    scopes = [replace(one, withheld=under(one.withheld, policy, one.lexicon)) for one in artifact.scopes]
+    return replace(artifact, scopes=tuple(scopes))
+
+
+def _held_back(
+    name: str, target: str, held: Unlearned, without: Unlearned, prompts: Sequence[str], batch: int, repeats: int
+) -> Ratio:
+    """New tokens per second with something that answers may not say, against without."""
+    settings: dict[str, Any] = {"max_new_tokens": NEW_TOKENS, "min_new_tokens": NEW_TOKENS, "do_sample": False}
+
+    def speed(llm: Unlearned) -> Callable[[], float]:
+        def run() -> float:
+            forget_asked()
+            return NEW_TOKENS * len(prompts) / _seconds(lambda: llm.generate(prompts, batch_size=batch, **settings))
+
+        return run
+
+    return _paired(name, "the same with answers off", target, "tokens/s", speed(held), speed(without), repeats)
 
 
 def _beside_long(name: str, llm: Unlearned, short: Sequence[str], repeats: int) -> Ratio:
