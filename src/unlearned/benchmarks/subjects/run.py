@@ -161,6 +161,9 @@ def as_markdown(rows: Sequence[SubjectRow]) -> str:
     ]
     cells = []
     for count, total in sums:
+        if not total:  # authors have no close questions
+            cells.append("none asked")
+            continue
         low, high = exact_interval(count, total)
         cells.append(f"{count}/{total} ({low:.1%} to {high:.1%})")
     lines.append(f"| all | | {' | '.join(cells)} | {max((row.seconds for row in rows), default=0)} at most |")
