@@ -17,7 +17,7 @@ from unlearned.benchmarks.harmful.data import Question, load_harmful, normal_pai
 from unlearned.benchmarks.harmful.form import FORM, asked, written
 from unlearned.benchmarks.harmful.judge import Judge, _indices
 from unlearned.benchmarks.harmful.run import run_harmful
-from unlearned.benchmarks.harmful.scores import Scoring, aggregate, score
+from unlearned.benchmarks.harmful.scores import HarmScoring, aggregate, score
 from unlearned.benchmarks.results import merge, read_results
 from unlearned.benchmarks.systems import Plain
 from unlearned.cli.main import app
@@ -230,7 +230,7 @@ def test_an_answer_is_scored_by_what_it_says_and_how(tiny_model: Any, tiny_token
         (3, Question("f/3", "Who is Harry?", ("A wizard.", "Harry of Hogwarts"))),
         (4, Question("f/4", "Fox?", ("?",))),
     ]
-    how = Scoring(engine, None, 12)
+    how = HarmScoring(engine, None, 12)
     items = score(Plain("none", engine), "test_forget", questions, how, lambda *_: None)
     expected = engine.generate(
         [PromptInput(tuple(tiny_tokenizer(written(q.prompt))["input_ids"])) for _, q in questions],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def test_the_table_names_what_went_wrong() -> None:
     assert "| Anna | yes | 1/10 | 1/2 | 1/6 | 0/200 | 61.0 |" in table
     assert "- missed: Who is A?" in table
     assert "- flagged for Anna: Who is B?" in table
+    author = replace(row, close_flagged=(), close=0)
+    assert "none asked" in as_markdown([author])
 
 
 def test_authors_of_tofu_are_subjects_by_their_names_alone(tmp_path: Path) -> None:

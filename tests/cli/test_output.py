@@ -92,7 +92,7 @@ WORDS = "[red]HP[/red] [/] :smile: [link=x] {b}\\[/bold]"
 
 
 def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.table import Table
+    from rich.table import ReportTable
 
     from unlearned.cli.chat import _side_by_side
     from unlearned.cli.console import bold, console
@@ -100,7 +100,7 @@ def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str
     from unlearned.cli.progress import progress
 
     made = console(log_width=200)
-    table = Table(WORDS, title=f"scope {WORDS}", title_justify="left")
+    table = ReportTable(WORDS, title=f"scope {WORDS}", title_justify="left")
     table.add_row(bold(WORDS))
     made.print(table)
     made.print(f"Leaks, {WORDS}")
@@ -129,9 +129,9 @@ def test_inspect_shows_the_command_of_a_fit_as_it_was(
 def test_tables_of_reports_show_labels_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     from unlearned.cli.console import console
     from unlearned.report.formats import as_rich
-    from unlearned.report.table import Cell, Column, Section, Table, TableRow
+    from unlearned.report.table import Cell, Column, ReportTable, Section, TableRow
 
     row = TableRow(WORDS, (Cell(WORDS, best=True, flag="warning"),))
-    table = Table("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
+    table = ReportTable("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
     console(log_width=400).print(as_rich(table))
     assert capsys.readouterr().out.count(WORDS) == 5

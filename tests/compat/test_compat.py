@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from unlearned.cli import compat as command
 from unlearned.compat import TypeResult, check_model, model_types, run_all, tiny_model
 from unlearned.compat import run as sweep
-from unlearned.compat.check import CheckResult, _verdict
+from unlearned.compat.check import CompatCheck, _verdict
 from unlearned.compat.exceptions import EXCEPTIONS, KNOWN, RELEASE
 from unlearned.compat.tiny import enliven
 from unlearned.engines.injection import EmbeddingInjection
@@ -114,10 +114,10 @@ def test_without_the_substitute_id_the_checks_find_the_leak(model_type: str, mon
 
 def test_a_leak_that_the_self_check_lets_through_is_unsafe() -> None:
     leak, refused = (
-        CheckResult("leak, two positions", "fail", "still move"),
-        CheckResult("beams", "fail", "no", raised=True),
+        CompatCheck("leak, two positions", "fail", "still move"),
+        CompatCheck("beams", "fail", "no", raised=True),
     )
-    passed, failed = CheckResult("self-check", "ok"), CheckResult("self-check", "fail", "leaks", raised=True)
+    passed, failed = CompatCheck("self-check", "ok"), CompatCheck("self-check", "fail", "leaks", raised=True)
     assert TypeResult("new", "fail", checks=(leak, passed)).unsafe
     assert not TypeResult("new", "fail", checks=(leak, failed)).unsafe
     assert not TypeResult("new", "fail", checks=(refused, passed)).unsafe
@@ -139,10 +139,10 @@ def test_tiny_models_are_the_same_every_time() -> None:
 
 
 def test_a_fault_outweighs_upstream_limits() -> None:
-    upstream, fault = CheckResult("two positions", "n/a upstream", "rows mix"), CheckResult("beams", "fail", "wrong")
+    upstream, fault = CompatCheck("two positions", "n/a upstream", "rows mix"), CompatCheck("beams", "fail", "wrong")
     assert _verdict([upstream, fault]) == ("fail", "beams: wrong")
     assert _verdict([upstream]) == ("partial", "two positions: rows mix")
-    assert _verdict([CheckResult("beams", "n/a upstream", "raises")]) == ("pass", "")
+    assert _verdict([CompatCheck("beams", "n/a upstream", "raises")]) == ("pass", "")
 
 
 def test_an_unknown_type_is_refused() -> None:
@@ -194,8 +194,8 @@ def test_the_command_fails_for_a_type_that_should_pass(monkeypatch: pytest.Monke
 @pytest.mark.parametrize("leaks", [False, True])
 def test_a_type_of_a_later_release_is_news_unless_it_leaks(leaks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     checks = (
-        CheckResult("leak, two positions", "fail", "still move", raised=not leaks),
-        CheckResult("self-check", "ok"),
+        CompatCheck("leak, two positions", "fail", "still move", raised=not leaks),
+        CompatCheck("self-check", "ok"),
     )
     result = TypeResult("llama", "fail", "leak, two positions: still move", checks)
     monkeypatch.setattr("unlearned.compat.run_all", lambda *_, **__: [result])

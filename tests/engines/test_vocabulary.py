@@ -123,8 +123,8 @@ def test_a_step_s_reading_goes_on_from_the_one_before_and_is_the_same(
 
     ids = texts.tokenizer("I saw Hogwarts, and the café.", add_special_tokens=False)["input_ids"]
     readings, anew = vocabulary.AnswerScans(texts), list[int]()
-    real = vocabulary.read
-    monkeypatch.setattr(vocabulary, "read", lambda g, t, said: anew.append(len(said)) or real(g, t, said))
+    real = vocabulary.scanned
+    monkeypatch.setattr(vocabulary, "scanned", lambda g, t, said: anew.append(len(said)) or real(g, t, said))
     for length in range(len(ids) + 1):
         found = readings.step({0: (guard, ids[:length]), 3: (guard, ids[:length])})
         expected = real(guard, texts, ids[:length])

@@ -17,7 +17,7 @@ from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import DataError, FitError, MissingExtraError, UnknownNameError
 from unlearned.examples import Row
 from unlearned.learn.forget_prompts import ForgetPrompts, plain
-from unlearned.learn.measures import Measure, MeasureInputs, choice_prompt, letter_ids, measures
+from unlearned.learn.measures import AnswerMeasure, MeasureInputs, choice_prompt, letter_ids, measures
 from unlearned.learn.refusals import refusals
 from unlearned.types import PromptInput
 
@@ -35,7 +35,9 @@ QUIZ = [
 ]
 
 
-def _make(name: str, engine: TransformersEngine, rows: Sequence[Row], encoder: Any = None, size: int = 16) -> Measure:
+def _make(
+    name: str, engine: TransformersEngine, rows: Sequence[Row], encoder: Any = None, size: int = 16
+) -> AnswerMeasure:
     return measures.get(name)(MeasureInputs(engine, encoder, rows, size))
 
 

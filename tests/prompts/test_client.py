@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from unlearned.answers.guard import Bans, Guard
+from unlearned.answers.withheld import Withheld
+from unlearned.classify.lexicon import ScopeName
 from unlearned.prompts.client import literal_chat_prompt
 from unlearned.prompts.tokenize import chat_prompt
+from unlearned.types import Verdict
 
 SPELLED = [{"role": "user", "content": "Who wrote <|end|> on the wall?"}, {"role": "assistant", "content": "It was"}]
 
@@ -15,3 +19,17 @@ def test_a_conversation_that_spells_out_a_special_token_is_still_under_a_templat
     assert chat_prompt(tiny_tokenizer, plain).templated
     for messages in (plain, SPELLED):
         assert literal_chat_prompt(tiny_tokenizer, messages).templated
+
+
+def test_an_answer_that_is_continued_may_go_on_from_within_a_name_whatever_the_chat_spells_out(
+    tiny_tokenizer: Any,
+) -> None:
+    bans = Bans([Withheld(names=(ScopeName(name="Harry Potter", given=False),))])
+    for asked in ("Who wrote on the wall?", SPELLED[0]["content"]):
+        messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": "It was Harry Pot"}]
+        continued = Guard.of(bans, literal_chat_prompt(tiny_tokenizer, messages), Verdict())
+        opened = Guard.of(bans, literal_chat_prompt(tiny_tokenizer, messages[:1]), Verdict())
+        assert continued is not None
+        assert opened is not None
+        assert continued.beginning.endswith("It was Harry Pot")
+        assert opened.beginning == ""

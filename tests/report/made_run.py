@@ -15,7 +15,7 @@ from unlearned.benchmarks.systems import UNFITTED
 from unlearned.benchmarks.tofu.config import TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.items import Evaluation, Item, as_log, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import write_log
-from unlearned.benchmarks.tofu.results import METRICS, ModelResults, model_json, summary
+from unlearned.benchmarks.tofu.results import METRICS, EvaluatedModel, model_json, summary
 from unlearned.metrics.text import rouge_recall
 
 HOSTILE = "<script>alert('x')</script> & \\textbf{50 %} | `_` <img src=x onerror=alert(1)>"
@@ -59,7 +59,7 @@ def make_run(
     for number, (name, unlearner, seed) in enumerate(names):
         kind = unlearner or name
         own = start if kind in ("start", "none") else _evaluation(asked, kind, seed or 0, past)
-        tested.append(ModelResults(name, unlearner, seed, own, {"fit": 1.5 + number, "evaluation": 20.25 + number}))
+        tested.append(EvaluatedModel(name, unlearner, seed, own, {"fit": 1.5 + number, "evaluation": 20.25 + number}))
         content = {"settings": {}, "seconds": tested[-1].seconds, "items": evaluation_json(own)}
         (folder / "steps" / f"{name}.json").write_text(as_text(content))
         write_log(folder / "logs" / f"{name}.json", as_log(own))

@@ -16,15 +16,15 @@ from unlearned.report.findings import findings, headline, joined
 from unlearned.report.limits import limits
 from unlearned.report.power import critical_distance, power
 from unlearned.report.read import read_run
-from unlearned.report.run import Run
+from unlearned.report.run import ReportedRun
 
 
-def run_of(folder: Path, **options: Any) -> Run:
+def run_of(folder: Path, **options: Any) -> ReportedRun:
     make_run(folder / "run", **options)
     return read_run(folder / "run")
 
 
-def said(run: Run, *, marked: bool = True, artifacts: bool = True) -> str:
+def said(run: ReportedRun, *, marked: bool = True, artifacts: bool = True) -> str:
     return "\n".join(limits(run, marked=marked, artifacts=artifacts))
 
 

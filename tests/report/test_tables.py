@@ -15,7 +15,7 @@ from scipy.stats import beta, t
 from unlearned.report.formats import as_latex, as_markdown, as_rich, latex
 from unlearned.report.lines import lines
 from unlearned.report.read import read_run
-from unlearned.report.table import Cell, Column, Section, Table, TableRow
+from unlearned.report.table import Cell, Column, ReportTable, Section, TableRow
 from unlearned.report.tables import OVER_FORGETS, flag_table, main_table, set_table
 
 UNLEARNERS = ("none", "eco", "eco-zo", "prompting")
@@ -32,7 +32,7 @@ def results(folder: Path) -> dict[str, Any]:
     return found
 
 
-def cells(table: Table, label: str, section: int = 0) -> dict[str, Cell]:
+def cells(table: ReportTable, label: str, section: int = 0) -> dict[str, Cell]:
     row = next(row for row in table.sections[section].rows if row.label == label)
     return {column.key: cell for column, cell in zip(table.columns, row.cells, strict=True)}
 
@@ -146,7 +146,7 @@ def test_the_flag_table_counts_each_seed_s_detector(three_seeds: Path) -> None:
     assert (seen["forget"], seen["reworded forget"], seen["world facts"]) == ("yes", "in other words", "no")
 
 
-HOSTILE = Table(
+HOSTILE = ReportTable(
     "t", "Caption", "model",
     (Column("a|b", "x", "high", "group_1"), Column("p", "y")),
     (Section("50 % & <b>", (TableRow("a_b|c\n#", (Cell("1.0e-16", 1e-16, "0.000 to 1.2e-05 q", True), Cell("–"))),)),),
@@ -174,7 +174,7 @@ def test_latex_has_as_many_cells_in_every_row_and_escapes_the_rest(three_seeds: 
         assert text.isascii()
     assert r"\textbf{$1.0\times10^{-16}$}" in as_latex(HOSTILE)
     assert r"50 \% \& " in as_latex(HOSTILE)
-    negative = Table(
+    negative = ReportTable(
         "t", "c", "m", (Column("r"),), (Section("", (TableRow("x", (Cell("-0.143", -0.143, "-0.8 to 0.7 q"),)),)),)
     )
     assert r"\shortstack[r]{$-$0.143\\{\tiny [$-$0.8, 0.7 q]}}" in as_latex(negative)
@@ -184,7 +184,7 @@ def test_latex_has_as_many_cells_in_every_row_and_escapes_the_rest(three_seeds: 
 def test_the_terminal_table_prints_markup_in_names_as_it_is() -> None:
     from rich.console import Console
 
-    table = Table(
+    table = ReportTable(
         "t", "c", "model", (Column("p"),), (Section("[red]", (TableRow("[bold]x", (Cell("[1]", best=True),)),)),)
     )
     written = io.StringIO()

@@ -18,7 +18,7 @@ from unlearned.server.keys import Access
 from unlearned.server.on_flag import OnFlag
 from unlearned.vllm.combinations import check_combination, check_fixed_answers
 from unlearned.vllm.fixed import FixedAnswer
-from unlearned.vllm.flags import SURFACE, _adding, _reading, read_settings
+from unlearned.vllm.flags import MIDDLEWARE, _adding, _reading, read_settings
 from unlearned.vllm.settings import ENV, Settings
 
 
@@ -70,7 +70,7 @@ def test_templates_of_requests_are_refused() -> None:
 def test_children_and_workers_learn_of_it() -> None:
     args = parsed("--unlearned", "/a")
     engine_args = _reading(lambda cls, args: SimpleNamespace(additional_config={"other": 1}))(None, args)
-    assert args.middleware == [SURFACE]
+    assert args.middleware == [MIDDLEWARE]
     assert engine_args.additional_config["other"] == 1
     config = SimpleNamespace(additional_config=json.loads(json.dumps(engine_args.additional_config)))
     assert Settings.of(config) == Settings.from_environment() == read_settings(args)

@@ -104,7 +104,7 @@ class Guard:
                     cursor = end
             said.append(prompt.text[cursor : segment.end])
         goes_on = bool(prompt.segments) and prompt.segments[-1].end >= len(prompt.text.rstrip())
-        goes_on = goes_on and not prompt.templated
+        goes_on = goes_on and (not prompt.templated or prompt.segments[-1].role == "assistant")
         return cls(
             bans,
             tuple(text for text in said if text),

@@ -17,7 +17,7 @@ from unlearned.examples import Row
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FitFinding:
     """The answer to one question."""
 
     holds: bool | None
@@ -33,7 +33,7 @@ def findings(
     trusted: Sequence[TrustedKey] | None = None,
     rows: Mapping[Role, Sequence[Row]] | None = None,
     model: BaseModelRecord | None = None,
-) -> list[Finding]:
+) -> list[FitFinding]:
     """Answers, those about the artifact itself first. Its hashes must have been checked before.
 
     Args:
@@ -43,7 +43,7 @@ def findings(
         rows: data that it may have been fitted with.
         model: the model that it is to be used with.
     """
-    found = [Finding(True, f"files: all as recorded; sha256 {record.sha256}")]
+    found = [FitFinding(True, f"files: all as recorded; sha256 {record.sha256}")]
     found += [_signature(folder, trusted), _card(folder, record)]
     for scope in record.scopes:
         found += _of_scope(scope)
@@ -51,11 +51,11 @@ def findings(
     for role, own in (rows or {}).items():
         digest = rows_sha256(own)
         if not any(kind == role for kind, _ in known):
-            found.append(Finding(None, f"{role}: which rows it was fitted with is not recorded"))
+            found.append(FitFinding(None, f"{role}: which rows it was fitted with is not recorded"))
         else:
             holds = (role, digest) in known
             is_it = "are those that it was fitted with" if holds else "are not those that it was fitted with"
-            found.append(Finding(holds, f"{role}: these {len(own)} rows {is_it} (sha256 {digest[:16]})"))
+            found.append(FitFinding(holds, f"{role}: these {len(own)} rows {is_it} (sha256 {digest[:16]})"))
     if model is not None:
         found.append(_model(record.base_model, model))
     return found
@@ -68,7 +68,7 @@ def plain_findings(
     trusted: Sequence[TrustedKey] | None = None,
     model: BaseModelRecord | None = None,
     made_for: BaseModelRecord | None = None,
-) -> list[Finding]:
+) -> list[FitFinding]:
     """Doubts about a soft prompt or an instruction, whose hashes were checked.
 
     Args:
@@ -78,72 +78,72 @@ def plain_findings(
         model: the model that it is to be used with.
         made_for: the model that it was trained on, where it was.
     """
-    found = [Finding(True, f"files: all as recorded; sha256 {known.sha256}")]
+    found = [FitFinding(True, f"files: all as recorded; sha256 {known.sha256}")]
     if known.is_older:
-        found.append(Finding(None if trusted is None else False, "signature: its older format cannot be signed"))
+        found.append(FitFinding(None if trusted is None else False, "signature: its older format cannot be signed"))
     else:
         found.append(_signature(folder, trusted))
     if model is not None:
         found.append(
-            Finding(None, "base model: none recorded, it is used with any")
+            FitFinding(None, "base model: none recorded, it is used with any")
             if made_for is None
             else _model(made_for, model)
         )
     return found
 
 
-def _signature(folder: Path, trusted: Sequence[TrustedKey] | None) -> Finding:
+def _signature(folder: Path, trusted: Sequence[TrustedKey] | None) -> FitFinding:
     try:
         if read_signature(folder) is None and trusted is None:
-            return Finding(None, "signature: nobody signed it")
+            return FitFinding(None, "signature: nobody signed it")
         signed, label = verified(folder, trusted)
     except ArtifactIntegrityError as error:
-        return Finding(False, f"signature: {error}")
+        return FitFinding(False, f"signature: {error}")
     by = (
         f"{label!r}, a trusted key ({signed.fingerprint})"
         if label
         else f"{signed.fingerprint} (no --trusted-keys given)"
     )
-    return Finding(True, f"signature: by {by}, at {signed.at}")
+    return FitFinding(True, f"signature: by {by}, at {signed.at}")
 
 
-def _card(folder: Path, record: UnlearnerRecord) -> Finding:
+def _card(folder: Path, record: UnlearnerRecord) -> FitFinding:
     from unlearned import __version__
 
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
     except OSError:
-        return Finding(False, f"card: {CARD} is missing")
+        return FitFinding(False, f"card: {CARD} is missing")
     made_by = record.libraries.get("unlearned", "unknown")
     if text == card(record, (folder / VECTORS).stat().st_size, read_evidence(folder)):
-        return Finding(True, "card: says what the record says")
+        return FitFinding(True, "card: says what the record says")
     if made_by != __version__:
-        return Finding(None, f"card: written by version {made_by}, so it is not compared with the record")
-    return Finding(False, f"card: {CARD} is not what the record says; somebody changed it")
+        return FitFinding(None, f"card: written by version {made_by}, so it is not compared with the record")
+    return FitFinding(False, f"card: {CARD} is not what the record says; somebody changed it")
 
 
-def _of_scope(scope: ScopeRecord) -> list[Finding]:
+def _of_scope(scope: ScopeRecord) -> list[FitFinding]:
     found, calibration, strength, corruption = [], scope.calibration, scope.strength, scope.corruption
     if calibration is None:
-        found.append(Finding(None, f"{scope.name}: the threshold {scope.threshold:.4f} was not calibrated"))
+        found.append(FitFinding(None, f"{scope.name}: the threshold {scope.threshold:.4f} was not calibrated"))
     else:
         holds = scope.threshold == calibration.threshold
         is_it = "is the calibrated one" if holds else f"is not the calibrated {calibration.threshold:.4f}"
-        found.append(Finding(holds, f"{scope.name}: the threshold {scope.threshold:.4f} {is_it}"))
+        found.append(FitFinding(holds, f"{scope.name}: the threshold {scope.threshold:.4f} {is_it}"))
     if corruption is not None:
         parameter = corruption.strength if corruption.strength is not None else corruption.dims
         if strength is None:
-            found.append(Finding(None, f"{scope.name}: the strength {parameter:g} was chosen by hand"))
+            found.append(FitFinding(None, f"{scope.name}: the strength {parameter:g} was chosen by hand"))
         elif parameter is not None:
             holds = abs(parameter - strength.chosen.parameter) <= 1e-9 * max(1.0, abs(parameter))
             is_it = "is the learned one" if holds else f"is not the learned {strength.chosen.parameter:g}"
-            found.append(Finding(holds, f"{scope.name}: the strength {parameter:g} {is_it}"))
+            found.append(FitFinding(holds, f"{scope.name}: the strength {parameter:g} {is_it}"))
     return found
 
 
-def _model(made_for: BaseModelRecord | None, here: BaseModelRecord) -> Finding:
+def _model(made_for: BaseModelRecord | None, here: BaseModelRecord) -> FitFinding:
     if made_for is None:
-        return Finding(None, "base model: none yet, this is a detector")
+        return FitFinding(None, "base model: none yet, this is a detector")
     same = (made_for.embedding_sha256, made_for.tokenizer_sha256) == (here.embedding_sha256, here.tokenizer_sha256)
     is_it = "has the embeddings and vocabulary" if same else "has other embeddings or another vocabulary than those"
-    return Finding(same, f"base model: {here.id} {is_it} of {made_for.id}, on which it was fitted")
+    return FitFinding(same, f"base model: {here.id} {is_it} of {made_for.id}, on which it was fitted")

@@ -21,7 +21,7 @@ KIND_NAMES = {
 }
 
 if TYPE_CHECKING:
-    from unlearned.artifact.fitting import Finding
+    from unlearned.artifact.fitting import FitFinding
     from unlearned.artifact.record import Identity
     from unlearned.artifact.schema import BaseModelRecord, MadeRecord, ScopeRecord
 
@@ -92,7 +92,7 @@ def inspect(
     _tell(artifact, findings(artifact, read_record(artifact), trusted=trusted, rows=rows, model=here))
 
 
-def _tell(folder: Path, found: Sequence[Finding]) -> None:
+def _tell(folder: Path, found: Sequence[FitFinding]) -> None:
     """One line per question; raises `ArtifactIntegrityError` if an answer is no."""
     from unlearned.errors import ArtifactIntegrityError
 

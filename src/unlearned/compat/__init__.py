@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from unlearned.compat.check import CheckResult, Status, TypeResult, check_model, check_type
+from unlearned.compat.check import CompatCheck, Status, TypeResult, check_model, check_type
 from unlearned.compat.run import run_all
 from unlearned.compat.tiny import model_types, tiny_config, tiny_model
 
 __all__ = [
-    "CheckResult",
+    "CompatCheck",
     "Status",
     "TypeResult",
     "check_model",

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from unlearned.compat.runs import PLAIN, Batch, Run, Subject
+from unlearned.compat.runs import PLAIN, CompatRun, TinyBatch, TinySubject
 from unlearned.compat.tiny import tiny_model
 from unlearned.engines.self_check import self_check
 from unlearned.errors import UnlearnedError, UnsupportedModelError
@@ -22,16 +22,16 @@ ROUNDING = 1e-5  # between the same rows beside other ones: expert batches and k
 SAME = 1e-4  # between the injection and its reference
 P = tuple(PLAIN)
 ROWS = (P[:5], P[5:12], P[12:21])  # L = 9, above the sliding window of 8
-TWO = Batch(ROWS, flagged=1, positions=(2, 4))
-ALL = Batch(ROWS, flagged=1, positions=tuple(range(7)))
-ONE = Batch((P[:1], P[1:2], P[2:3]), flagged=1, positions=(0,))
-UNPADDED = Batch((P[:7], P[7:14], P[14:21]), flagged=1, positions=tuple(range(7)))
-ALONE = Batch(ROWS[1:2], flagged=0, positions=tuple(range(7)))
+TWO = TinyBatch(ROWS, flagged=1, positions=(2, 4))
+ALL = TinyBatch(ROWS, flagged=1, positions=tuple(range(7)))
+ONE = TinyBatch((P[:1], P[1:2], P[2:3]), flagged=1, positions=(0,))
+UNPADDED = TinyBatch((P[:7], P[7:14], P[14:21]), flagged=1, positions=tuple(range(7)))
+ALONE = TinyBatch(ROWS[1:2], flagged=0, positions=tuple(range(7)))
 CORE = ("two positions", "all positions", "one token")  # where a fault of upstream makes the support partial
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
+class CompatCheck:
     """One question and its answer."""
 
     name: str
@@ -50,7 +50,7 @@ class TypeResult:
     cause: str = ""
     """One line; empty if everything passed."""
 
-    checks: tuple[CheckResult, ...] = ()
+    checks: tuple[CompatCheck, ...] = ()
     seconds: float = 0.0
 
     @property
@@ -75,14 +75,14 @@ def check_model(name: str, model: nn.Module, started: float | None = None) -> Ty
     """Check a model that was built before, PEFT-wrapped or not. Its embedding table is changed in place."""
     started = time.perf_counter() if started is None else started
     try:
-        checks = _all_checks(Subject(model))
+        checks = _all_checks(TinySubject(model))
     except UnsupportedModelError as error:
-        checks = [CheckResult("embedding module", "fail", _line(error), raised=True)]
+        checks = [CompatCheck("embedding module", "fail", _line(error), raised=True)]
     status, cause = _verdict(checks)
     return TypeResult(name, status, cause, tuple(checks), time.perf_counter() - started)
 
 
-def _all_checks(subject: Subject) -> list[CheckResult]:
+def _all_checks(subject: TinySubject) -> list[CompatCheck]:
     core = [
         _generation(subject, "two positions", TWO),
         _generation(subject, "all positions", ALL),
@@ -107,7 +107,7 @@ def _all_checks(subject: Subject) -> list[CheckResult]:
     ]
 
 
-def _verdict(checks: Sequence[CheckResult]) -> tuple[Status, str]:
+def _verdict(checks: Sequence[CompatCheck]) -> tuple[Status, str]:
     if failed := [check for check in checks if check.outcome == "fail"]:
         return "fail", f"{failed[0].name}: {failed[0].detail}"
     if upstream := [check for check in checks if check.outcome == "n/a upstream" and check.name in CORE]:
@@ -115,18 +115,18 @@ def _verdict(checks: Sequence[CheckResult]) -> tuple[Status, str]:
     return "pass", ""
 
 
-def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) -> CheckResult:
+def _generation(subject: TinySubject, name: str, batch: TinyBatch, **generation: Any) -> CompatCheck:
     """Injected = reference, flagged row changed, other rows as in the plain run."""
     try:
         plain, reference = subject.plain(batch, **generation), subject.reference(batch, **generation)
     except Exception as error:
-        return CheckResult(name, "n/a upstream", f"the original model raises {_line(error)}")
+        return CompatCheck(name, "n/a upstream", f"the original model raises {_line(error)}")
     try:
         injected = subject.injected(batch, **generation)
     except Exception as error:
         if _raises_elsewhere(subject, batch, type(error), generation):
-            return CheckResult(name, "n/a upstream", f"the original model raises {_line(error)}")
-        return CheckResult(name, "fail", _line(error), raised=True)
+            return CompatCheck(name, "n/a upstream", f"the original model raises {_line(error)}")
+        return CompatCheck(name, "fail", _line(error), raised=True)
     moved = _distance(injected, plain, _others(batch))
     wrong = _distance(injected, reference)
     if not wrong <= SAME:
@@ -136,13 +136,13 @@ def _generation(subject: Subject, name: str, batch: Batch, **generation: Any) ->
     elif not _distance(injected, plain, [batch.flagged]) > 0.0:
         problem = "the flagged row does not change"
     else:
-        return CheckResult(name, "ok", "" if wrong == moved == 0.0 else f"up to rounding ({max(wrong, moved):.0e})")
+        return CompatCheck(name, "ok", "" if wrong == moved == 0.0 else f"up to rounding ({max(wrong, moved):.0e})")
     fault = _upstream_fault(subject, batch, plain, reference, generation)
-    return CheckResult(name, "n/a upstream", fault) if fault else CheckResult(name, "fail", problem)
+    return CompatCheck(name, "n/a upstream", fault) if fault else CompatCheck(name, "fail", problem)
 
 
 def _upstream_fault(
-    subject: Subject, batch: Batch, plain: Run, reference: Run, generation: dict[str, Any]
+    subject: TinySubject, batch: TinyBatch, plain: CompatRun, reference: CompatRun, generation: dict[str, Any]
 ) -> str | None:
     """What is wrong with the original model itself in this mode, if anything is."""
     if not bool(torch.isfinite(plain.logits).all()):
@@ -164,7 +164,9 @@ def _upstream_fault(
     return None
 
 
-def _raises_elsewhere(subject: Subject, batch: Batch, kind: type[Exception], generation: dict[str, Any]) -> bool:
+def _raises_elsewhere(
+    subject: TinySubject, batch: TinyBatch, kind: type[Exception], generation: dict[str, Any]
+) -> bool:
     """Whether the original model raises the same for other words, as blt does for some words in assisted decoding."""
     for shift in range(8):
         try:
@@ -176,36 +178,36 @@ def _raises_elsewhere(subject: Subject, batch: Batch, kind: type[Exception], gen
     return False
 
 
-def _leak(subject: Subject, name: str, batch: Batch) -> CheckResult:
+def _leak(subject: TinySubject, name: str, batch: TinyBatch) -> CompatCheck:
     """Other words under the same vectors: nothing may move, by not one bit."""
     renamed = batch.with_tokens(P[-len(batch.positions) :])
     try:
         distance = _distance(subject.injected(batch), subject.injected(renamed), [batch.flagged])
         if distance == 0.0:
-            return CheckResult(name, "ok")
+            return CompatCheck(name, "ok")
         if _distance(subject.injected(batch), subject.injected(batch)) > 0.0:
-            return CheckResult(name, "n/a upstream", "two equal calls differ")
+            return CompatCheck(name, "n/a upstream", "two equal calls differ")
     except Exception as error:
-        return CheckResult(name, "fail", _line(error), raised=True)
-    return CheckResult(name, "fail", f"corrupted token ids still move the logits by {distance:.1e}")
+        return CompatCheck(name, "fail", _line(error), raised=True)
+    return CompatCheck(name, "fail", f"corrupted token ids still move the logits by {distance:.1e}")
 
 
-def _prompt_only(subject: Subject) -> CheckResult:
+def _prompt_only(subject: TinySubject) -> CompatCheck:
     """The vectors enter with the prompt: once with a cache, again whenever the model reads the prompt again."""
     name = "decode untouched"
     try:
         run = subject.injected(TWO)
     except Exception as error:
-        return CheckResult(name, "fail", _line(error), raised=True)
+        return CompatCheck(name, "fail", _line(error), raised=True)
     reads = sum(size >= max(map(len, TWO.rows)) for size in run.forwards)
     if run.injections != reads:
-        return CheckResult(
+        return CompatCheck(
             name, "fail", f"{run.injections} injections, but {reads} of {len(run.forwards)} forwards read the prompt"
         )
-    return CheckResult(name, "ok", "" if reads == 1 else f"no cache by default: the prompt is read {reads} times")
+    return CompatCheck(name, "ok", "" if reads == 1 else f"no cache by default: the prompt is read {reads} times")
 
 
-def _clean_afterwards(subject: Subject) -> CheckResult:
+def _clean_afterwards(subject: TinySubject) -> CompatCheck:
     """Our hooks go, also after an error inside forward; somebody else's stays and fires."""
     name = "nothing left behind"
     before, fired = subject.hook_count(), []
@@ -213,24 +215,24 @@ def _clean_afterwards(subject: Subject) -> CheckResult:
     try:
         subject.injected(TWO)
         if not fired:
-            return CheckResult(name, "fail", "a foreign hook on the embedding did not fire")
+            return CompatCheck(name, "fail", "a foreign hook on the embedding did not fire")
         if subject.hook_count() != before + 1:
-            return CheckResult(name, "fail", f"{subject.hook_count() - before - 1} hooks left after a run")
+            return CompatCheck(name, "fail", f"{subject.hook_count() - before - 1} hooks left after a run")
         breaking = subject.embedding.register_forward_hook(_break)
         try:
             subject.injected(TWO)
-            return CheckResult(name, "fail", "an error inside forward was swallowed")
+            return CompatCheck(name, "fail", "an error inside forward was swallowed")
         except _BrokenError:
             pass
         finally:
             breaking.remove()
         if subject.hook_count() != before + 1:
-            return CheckResult(name, "fail", f"{subject.hook_count() - before - 1} hooks left after an error")
+            return CompatCheck(name, "fail", f"{subject.hook_count() - before - 1} hooks left after an error")
     except Exception as error:
-        return CheckResult(name, "fail", _line(error), raised=True)
+        return CompatCheck(name, "fail", _line(error), raised=True)
     finally:
         foreign.remove()
-    return CheckResult(name, "ok")
+    return CompatCheck(name, "ok")
 
 
 class _BrokenError(Exception):
@@ -241,12 +243,12 @@ def _break(*_: Any) -> None:
     raise _BrokenError
 
 
-def _self_checked(subject: Subject) -> CheckResult:
+def _self_checked(subject: TinySubject) -> CompatCheck:
     try:
         self_check(subject.model, subject.substitute, list(PLAIN))
     except Exception as error:
-        return CheckResult("self-check", "fail", _line(error), raised=True)
-    return CheckResult("self-check", "ok")
+        return CompatCheck("self-check", "fail", _line(error), raised=True)
+    return CompatCheck("self-check", "ok")
 
 
 @torch.inference_mode()
@@ -258,11 +260,11 @@ def _plain_forward(model: Any) -> None:
     )
 
 
-def _others(batch: Batch) -> list[int]:
+def _others(batch: TinyBatch) -> list[int]:
     return [row for row in range(len(batch.rows)) if row != batch.flagged]
 
 
-def _distance(one: Run, other: Run, rows: Sequence[int] | None = None) -> float:
+def _distance(one: CompatRun, other: CompatRun, rows: Sequence[int] | None = None) -> float:
     """The largest difference of logits; infinite if a token differs."""
     chosen = list(range(len(one.tokens)) if rows is None else rows)
     if not chosen:

@@ -26,7 +26,7 @@ PAD = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TinyBatch:
     """Prompts, and which positions of which row are corrupted."""
 
     rows: tuple[tuple[int, ...], ...]
@@ -38,7 +38,7 @@ class Batch:
         """(B,) the left padding of each row."""
         return [max(map(len, self.rows)) - len(row) for row in self.rows]
 
-    def with_tokens(self, tokens: Sequence[int]) -> Batch:
+    def with_tokens(self, tokens: Sequence[int]) -> TinyBatch:
         """The batch with other ids at the corrupted positions."""
         row = list(self.rows[self.flagged])
         for position, token in zip(self.positions, tokens, strict=True):
@@ -47,7 +47,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
+class CompatRun:
     """What one `generate` call gave."""
 
     tokens: Tensor
@@ -61,7 +61,7 @@ class Run:
     """Tokens that each forward was given, without those that its cache held (xlm is given all of them each time)."""
 
 
-class Subject:
+class TinySubject:
     """A tiny model and the token ids it is tested with."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -84,19 +84,19 @@ class Subject:
         """(count, D) embeddings of the reserved ids, which stand for corrupted vectors."""
         return self.embedding(torch.tensor([self.reserved(count)]))[0].clone()  # type: ignore[no-any-return]
 
-    def plain(self, batch: Batch, **generation: Any) -> Run:
+    def plain(self, batch: TinyBatch, **generation: Any) -> CompatRun:
         """Run without any corruption."""
         return self._generate(batch, None, generation)
 
-    def reference(self, batch: Batch, **generation: Any) -> Run:
+    def reference(self, batch: TinyBatch, **generation: Any) -> CompatRun:
         """The original model reading the reserved ids."""
         return self._generate(batch.with_tokens(self.reserved(len(batch.positions))), None, generation)
 
-    def injected(self, batch: Batch, **generation: Any) -> Run:
+    def injected(self, batch: TinyBatch, **generation: Any) -> CompatRun:
         """The real ids, with the vectors of the reserved ones injected."""
         return self._generate(batch, self.injection(batch), generation)
 
-    def injection(self, batch: Batch) -> EmbeddingInjection:
+    def injection(self, batch: TinyBatch) -> EmbeddingInjection:
         """Not entered yet."""
         prompts = [PromptInput(row) for row in batch.rows]
         prompts[batch.flagged] = PromptInput(
@@ -106,7 +106,7 @@ class Subject:
         )
         return EmbeddingInjection(self.model, self.ids(batch), prompts, batch.starts, self.substitute)
 
-    def ids(self, batch: Batch) -> Tensor:
+    def ids(self, batch: TinyBatch) -> Tensor:
         """(B, L) int64, left-padded."""
         return torch.tensor([[PAD] * gap + list(row) for gap, row in zip(batch.starts, batch.rows, strict=True)])
 
@@ -115,7 +115,9 @@ class Subject:
         return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in self.model.modules())
 
     @torch.inference_mode()
-    def _generate(self, batch: Batch, injection: EmbeddingInjection | None, generation: Mapping[str, Any]) -> Run:
+    def _generate(
+        self, batch: TinyBatch, injection: EmbeddingInjection | None, generation: Mapping[str, Any]
+    ) -> CompatRun:
         ids = self.ids(batch)
         arguments: dict[str, Any] = {
             "input_ids": ids,
@@ -146,7 +148,7 @@ class Subject:
         finally:
             counter.remove()
         logits = torch.stack(output.logits, dim=1)
-        return Run(
+        return CompatRun(
             tokens=output.sequences[:, ids.shape[1] :].reshape(len(ids), -1, len(output.logits)),
             logits=logits.reshape(len(ids), -1, *logits.shape[1:]),
             injections=injection.injections if injection else 0,

@@ -43,7 +43,7 @@ class MeasureInputs:
     """(N,) what the original model answers; only for `facts`."""
 
 
-class Measure(Protocol):
+class AnswerMeasure(Protocol):
     """One m_i."""
 
     name: ClassVar[str]
@@ -233,6 +233,6 @@ def _each(rows: Sequence[Row], read: Callable[[Row], Any], column: str, measure:
     return values
 
 
-measures: Registry[Callable[[MeasureInputs], Measure]] = Registry("objective")
+measures: Registry[Callable[[MeasureInputs], AnswerMeasure]] = Registry("objective")
 for _measure in (Likelihood, Facts, TruthRatio, ChoiceAccuracy, RougeL, Refusal):
     measures.register(_measure.name, _measure)

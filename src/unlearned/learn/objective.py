@@ -15,7 +15,7 @@ from unlearned.engines.logits_to_keep import keep_last_logits
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.learn.fluency import Fluency, FluencyGuard, fluency
 from unlearned.learn.forget_prompts import ForgetPrompts
-from unlearned.learn.measures import Doubles, Measure
+from unlearned.learn.measures import AnswerMeasure, Doubles
 from unlearned.types import PromptInput
 
 TOLERANCE = 0.05
@@ -63,7 +63,7 @@ class Evaluation:
 class ObjectiveTerm:
     """One measure, and between which values it moves."""
 
-    measure: Measure
+    measure: AnswerMeasure
     plain: Doubles
     """(N,) of the original model."""
 

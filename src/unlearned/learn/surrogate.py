@@ -9,7 +9,7 @@ import numpy as np
 from unlearned.errors import ConfigError
 from unlearned.learn.forget_prompts import plain
 from unlearned.learn.invented import invented
-from unlearned.learn.measures import Doubles, Measure, MeasureInputs, choice_prompt
+from unlearned.learn.measures import AnswerMeasure, Doubles, MeasureInputs, choice_prompt
 from unlearned.types import PromptInput
 
 DRAWS = 2
@@ -37,7 +37,7 @@ def checked_surrogate(surrogate: Surrogate) -> Surrogate:
 
 
 def surrogate_values(
-    make: Callable[[MeasureInputs], Measure],
+    make: Callable[[MeasureInputs], AnswerMeasure],
     materials: MeasureInputs,
     surrogate: Surrogate,
     unrelated: Sequence[str],

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from unlearned.report.run import HARMLESS, SETS, Model, ReportedAnswer, Run
+from unlearned.report.run import HARMLESS, SETS, Model, ReportedAnswer, ReportedRun
 
 FIRST, WORST, DRAWN, OTHERS = 2, 3, 3, 3
 """How many are shown of each kind."""
@@ -29,7 +29,7 @@ class AnswerExample:
     unlearned: ReportedAnswer
 
 
-def examples(run: Run, model: Model, texts: Texts, *, seed: int = 0) -> list[AnswerExample]:
+def examples(run: ReportedRun, model: Model, texts: Texts, *, seed: int = 0) -> list[AnswerExample]:
     """The first forget questions, the worst leaks, some that are drawn; leaks elsewhere; false alarms.
 
     Args:
@@ -81,7 +81,7 @@ class SideBySide:
     """(name of a model, its answer): start, retained, then the unlearners."""
 
 
-def side_by_side(run: Run, labelled: Mapping[str, Model], texts: Texts, *, seed: int = 0) -> list[SideBySide]:
+def side_by_side(run: ReportedRun, labelled: Mapping[str, Model], texts: Texts, *, seed: int = 0) -> list[SideBySide]:
     """The first forget questions and some that are drawn, the same ones for all models.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unlearned.report.lines import Line, lines
 from unlearned.report.power import LEVEL
-from unlearned.report.run import SETS, Run
+from unlearned.report.run import SETS, ReportedRun
 from unlearned.report.tables import MUCH, number, percent
 
 INTACT = 0.95
@@ -37,7 +37,7 @@ class Finding:
     sentences: tuple[str, ...]
 
 
-def tested(run: Run) -> list[str]:
+def tested(run: ReportedRun) -> list[str]:
     """What was run, on what."""
     own = [line for line in lines(run) if line.models[0].unlearner]
     sizes = [f"{count} {SETS[name]}" for name, count in run.rows.items() if count]
@@ -58,7 +58,7 @@ def tested(run: Run) -> list[str]:
     ]
 
 
-def findings(run: Run) -> list[Finding]:
+def findings(run: ReportedRun) -> list[Finding]:
     """One for every unlearner that does something."""
     every = lines(run)
     start, retained = (next(line for line in every if line.label == name) for name in ("start", "retained"))

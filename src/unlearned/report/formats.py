@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from unlearned.report.table import Cell, Column, Table
+from unlearned.report.table import Cell, Column, ReportTable
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
@@ -28,7 +28,7 @@ _POWER = re.compile(r"(\d\.\d)e([+-]\d+)")
 _MINUS = re.compile(r"(?<!\w)-(?=\d)")
 
 
-def as_markdown(table: Table) -> str:
+def as_markdown(table: ReportTable) -> str:
     """A heading and a pipe table."""
     heads = [table.first, *(f"{column.group}: {column.heading}".removeprefix(": ") for column in table.columns)]
     found = [f"## {table.caption}", "", _pipes(heads), _pipes(["---", *["---:"] * len(table.columns)])]
@@ -46,7 +46,7 @@ def limits_as_markdown(sentences: Sequence[str]) -> str:
     return "What this does not prove:\n\n" + "".join(f"- {sentence}\n" for sentence in sentences)
 
 
-def as_latex(table: Table) -> str:
+def as_latex(table: ReportTable) -> str:
     """A `tabular` for `booktabs`; intervals are small print below the values."""
     width = len(table.columns) + 1
     found = [f"\\begin{{tabular}}{{l{'r' * len(table.columns)}}}", r"\toprule"]
@@ -63,7 +63,7 @@ def as_latex(table: Table) -> str:
     return "\n".join([*found, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
 
-def as_rich(table: Table) -> RichTable:
+def as_rich(table: ReportTable) -> RichTable:
     """A table for the terminal: values without intervals."""
     from rich.table import Table as RichTable
     from rich.text import Text

@@ -8,14 +8,14 @@ from unlearned.metrics.estimate import exact_interval
 from unlearned.report.findings import joined, plural
 from unlearned.report.lines import Line, lines
 from unlearned.report.power import LEVEL, critical_distance, power
-from unlearned.report.run import AUTHORS, SETS, Run
+from unlearned.report.run import AUTHORS, SETS, ReportedRun
 from unlearned.report.tables import number, percent
 
 SHIFTS = (0.5, 1.0)
 """In standard deviations of log R: differences whose detection is simulated."""
 
 
-def limits(run: Run, *, marked: bool, artifacts: bool) -> list[str]:
+def limits(run: ReportedRun, *, marked: bool, artifacts: bool) -> list[str]:
     """One sentence or two for each limit.
 
     Args:
@@ -33,7 +33,7 @@ def limits(run: Run, *, marked: bool, artifacts: bool) -> list[str]:
     return found
 
 
-def _size(run: Run) -> Iterator[str]:
+def _size(run: ReportedRun) -> Iterator[str]:
     if run.limit:
         yield (
             f"Only the first {run.limit} rows of every set were used, to fit the unlearners too: such a run shows that "
@@ -60,14 +60,14 @@ def _size(run: Run) -> Iterator[str]:
         yield f"The widest 95 % interval of a model utility ({widest[1]}) spans {number('', widest[0])}."
 
 
-def _widths(run: Run) -> Iterator[tuple[float, str]]:
+def _widths(run: ReportedRun) -> Iterator[tuple[float, str]]:
     for line in lines(run):
         found = line.measured("model_utility")
         if found and found.interval:
             yield found.interval[1] - found.interval[0], line.label
 
 
-def _test(run: Run) -> Iterator[str]:
+def _test(run: ReportedRun) -> Iterator[str]:
     count = run.rows["forget"]
     least = critical_distance(count)
     if least is None:
@@ -89,7 +89,7 @@ def _test(run: Run) -> Iterator[str]:
     yield "The test does not know which value belongs to which question; rank correlation and scatter plots do."
 
 
-def _seeds(run: Run) -> Iterator[str]:
+def _seeds(run: ReportedRun) -> Iterator[str]:
     own = [line for line in lines(run) if line.models[0].unlearner]
     single = [line.label for line in own if len(line.models) == 1]
     if len(run.seeds) == 1:
@@ -108,7 +108,7 @@ def _seeds(run: Run) -> Iterator[str]:
     yield f"There is one start and one retained model, {kept}: how much another training would change is not known."
 
 
-def _taken_over(run: Run) -> Iterator[str]:
+def _taken_over(run: ReportedRun) -> Iterator[str]:
     over = sum(not item.computed for model in run.unlearned for items in model.items.values() for item in items)
     every = sum(len(items) for model in run.unlearned for items in model.items.values())
     if not over:
@@ -121,7 +121,7 @@ def _taken_over(run: Run) -> Iterator[str]:
     )
 
 
-def _detector(run: Run) -> Iterator[str]:
+def _detector(run: ReportedRun) -> Iterator[str]:
     if any(_detects(line) for line in lines(run)):
         yield (
             "The detector was fitted on the very forget and retain questions that are asked; only reworded questions, "
@@ -138,7 +138,7 @@ def _detects(line: Line) -> bool:
     return any(item.score > 0 for model in line.models for items in model.items.values() for item in items)
 
 
-def _always(run: Run) -> Iterator[str]:
+def _always(run: ReportedRun) -> Iterator[str]:
     yield "A leak is counted by words: knowledge in other words is missed, a lucky guess is counted."
     yield "Only greedy answers were looked at; sampling might bring up more."
     yield "The weights still hold the knowledge: who has them can ask without the unlearner."

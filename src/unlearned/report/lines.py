@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from unlearned.metrics.estimate import exact_interval, mean
-from unlearned.report.run import Model, Run
+from unlearned.report.run import Model, ReportedRun
 
 Over = Literal["seeds", "questions"]
 
@@ -67,7 +67,7 @@ class Line:
         return self.models[0].values[key].count
 
 
-def lines(run: Run) -> list[Line]:
+def lines(run: ReportedRun) -> list[Line]:
     """Start, retained, and the unlearners in the order of the run."""
     labels = dict.fromkeys(model.label for model in run.models)
     return [Line(label, tuple(model for model in run.models if model.label == label)) for label in labels]

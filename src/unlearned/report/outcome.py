@@ -13,7 +13,7 @@ from unlearned.metrics.estimate import Estimate, mean
 from unlearned.report.compared import REFERENCES, VERDICT_RULE, ComparedModel, measure_plots, tested, verdict
 from unlearned.report.formats import as_latex, as_markdown, limits_as_markdown
 from unlearned.report.render import rendered
-from unlearned.report.table import SIGNS, Cell, Column, Section, Table, TableRow
+from unlearned.report.table import SIGNS, Cell, Column, ReportTable, Section, TableRow
 from unlearned.report.write import Report, places
 
 RULE = (
@@ -73,7 +73,7 @@ def has_common_form(folder: Path) -> bool:
     return isinstance(data, dict) and data.get("benchmark") in specs.names()
 
 
-def tables(outcome: Results) -> list[Table]:
+def tables(outcome: Results) -> list[ReportTable]:
     """The main table, a row for each model; and one with a row for every further set, if there are any."""
     kind = specs.get(outcome.kind)
     lines = _lines(outcome, kind)
@@ -90,7 +90,7 @@ def _sets(lines: Sequence[ComparedModel], kind: Spec) -> list[str]:
     return [name for name in kind.main if name in run]
 
 
-def _main(kind: Spec, lines: Sequence[ComparedModel], sets: Sequence[str]) -> Table:
+def _main(kind: Spec, lines: Sequence[ComparedModel], sets: Sequence[str]) -> ReportTable:
     columns = [
         (name, key, Column(measure.title, key, measure.better, name if len(sets) > 1 else ""))
         for name in sets
@@ -106,15 +106,17 @@ def _main(kind: Spec, lines: Sequence[ComparedModel], sets: Sequence[str]) -> Ta
         )
         for line in lines
     ]
-    return Table("main", kind.title, "model", tuple(column for *_, column in columns), (Section("", tuple(rows)),))
+    return ReportTable(
+        "main", kind.title, "model", tuple(column for *_, column in columns), (Section("", tuple(rows)),)
+    )
 
 
-def _by_set(kind: Spec, key: str, lines: Sequence[ComparedModel], sets: Sequence[str]) -> Table:
+def _by_set(kind: Spec, key: str, lines: Sequence[ComparedModel], sets: Sequence[str]) -> ReportTable:
     """One measure of the further sets, a column for each model."""
     measure = kind.measures[key]
     rows = [TableRow(name, tuple(_cell(line.values.get((name, key)), False) for line in lines)) for name in sets]
     columns = tuple(Column(line.label) for line in lines)
-    return Table(f"sets-{key}", f"{measure.title} by set", "set", columns, (Section("", tuple(rows)),))
+    return ReportTable(f"sets-{key}", f"{measure.title} by set", "set", columns, (Section("", tuple(rows)),))
 
 
 def _lines(outcome: Results, kind: Spec) -> list[ComparedModel]:

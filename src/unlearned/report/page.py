@@ -11,7 +11,7 @@ from unlearned.report.findings import findings, headline, tested
 from unlearned.report.limits import limits
 from unlearned.report.lines import Line, lines
 from unlearned.report.render import rendered
-from unlearned.report.run import Run
+from unlearned.report.run import ReportedRun
 from unlearned.report.run_plots import (
     agreement_scatter,
     detector_plots,
@@ -36,7 +36,7 @@ class Shown:
     seeds: int
 
 
-def page(run: Run, texts: Texts, compare: Sequence[Run] = ()) -> str:
+def page(run: ReportedRun, texts: Texts, compare: Sequence[ReportedRun] = ()) -> str:
     """Render it.
 
     Args:
@@ -69,7 +69,7 @@ def page(run: Run, texts: Texts, compare: Sequence[Run] = ()) -> str:
     )
 
 
-def _shown(run: Run, line: Line, texts: Texts) -> Shown:
+def _shown(run: ReportedRun, line: Line, texts: Texts) -> Shown:
     first = line.models[0]
     distances = [model.values["ks_statistic"].value for model in line.models if "ks_statistic" in model.values]
     spread = ", ".join(number("", value) for value in distances)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from unlearned.errors import DataError
 from unlearned.metrics.estimate import Estimate
 from unlearned.models import EMBEDDED, EMBEDDED_ID
-from unlearned.report.run import AUTHORS, HARMLESS, SETS, ItemScore, Model, ReportedAnswer, Run, Verified
+from unlearned.report.run import AUTHORS, HARMLESS, SETS, ItemScore, Model, ReportedAnswer, ReportedRun, Verified
 
 if TYPE_CHECKING:
     from unlearned.artifact.schema import ScopeRecord
@@ -24,7 +24,7 @@ _FORGET = ("rouge", "leak", "leak_rate", "facts", "degenerate")
 _PAIRS = ("forget_rouge", "retain_rouge", "leak")
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> ReportedRun:
     """Read `results.json`.
 
     Raises:
@@ -41,7 +41,7 @@ def read_run(folder: Path) -> Run:
         return _run(folder, data)
 
 
-def read_answers(run: Run) -> dict[str, dict[str, tuple[ReportedAnswer, ...]]]:
+def read_answers(run: ReportedRun) -> dict[str, dict[str, tuple[ReportedAnswer, ...]]]:
     """Texts of every model: model -> set -> answers, in the order of the model's items.
 
     Raises:
@@ -65,7 +65,7 @@ def read_answers(run: Run) -> dict[str, dict[str, tuple[ReportedAnswer, ...]]]:
     return found
 
 
-def read_scope(run: Run, seed: int, name: str) -> ScopeRecord | None:
+def read_scope(run: ReportedRun, seed: int, name: str) -> ScopeRecord | None:
     """What was fitted with a seed: `detector`, or an unlearner; None where it is not in the folder.
 
     Raises:
@@ -77,13 +77,13 @@ def read_scope(run: Run, seed: int, name: str) -> ScopeRecord | None:
     return read_record(folder).scopes[0] if (folder / "unlearner.json").is_file() else None
 
 
-def _run(folder: Path, data: Mapping[str, Any]) -> Run:
+def _run(folder: Path, data: Mapping[str, Any]) -> ReportedRun:
     config = data["config"]
     split = config["split"]
     models = tuple(_model(model) for model in data["models"])
     if missing := {"start", "retained"} - {model.name for model in models}:
         raise KeyError(f"model {min(missing)}")
-    return Run(
+    return ReportedRun(
         name=folder.resolve().name,
         folder=folder,
         model=_model_name(config["model"]["model"]),

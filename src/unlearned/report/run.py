@@ -107,7 +107,7 @@ class Verified:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
+class ReportedRun:
     """One run."""
 
     name: str

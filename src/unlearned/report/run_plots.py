@@ -22,7 +22,7 @@ from unlearned.plots import (
 )
 from unlearned.report.power import LEVEL
 from unlearned.report.read import read_scope
-from unlearned.report.run import HARMLESS, Model, Run
+from unlearned.report.run import HARMLESS, Model, ReportedRun
 
 if TYPE_CHECKING:
     from unlearned.artifact.schema import ScopeRecord, StrengthRecord
@@ -37,7 +37,7 @@ LEAST_LOG = -320.0
 """log10 of a p-value that is 0 in double precision, for the plot."""
 
 
-def utility_against_quality(runs: Sequence[Run]) -> Plot:
+def utility_against_quality(runs: Sequence[ReportedRun]) -> Plot:
     """The field's usual plot: one mark for each unlearner and seed, start and retained model named.
 
     Unlearners differ in shape as well as colour; where several runs are shown, shapes are theirs. What would cover
@@ -122,7 +122,7 @@ def _key(label: str, style: Mapping[str, Any]) -> Any:
     return Line2D([], [], label=label, **style)
 
 
-def ratio_distributions(run: Run, models: Sequence[Model]) -> str:
+def ratio_distributions(run: ReportedRun, models: Sequence[Model]) -> str:
     """Distribution functions of log10 R on the forget set: retained, start, and one unlearner with its seeds."""
     figure, axes = new_figure()
     shown = [(model, FORGET, "-", model.label if n == 0 else None) for n, model in enumerate(models)]
@@ -136,7 +136,7 @@ def ratio_distributions(run: Run, models: Sequence[Model]) -> str:
     return as_svg(figure, f"Distributions of truth ratios: {models[0].label}, retained, start")
 
 
-def agreement_scatter(run: Run, models: Sequence[Model]) -> str:
+def agreement_scatter(run: ReportedRun, models: Sequence[Model]) -> str:
     """log10 R of an unlearner against the retained model's, question by question; over-forgotten ones are crosses."""
     figure, axes = new_figure()
     x = _log10_ratios(run.retained)
@@ -157,7 +157,7 @@ def agreement_scatter(run: Run, models: Sequence[Model]) -> str:
     return as_svg(figure, f"Truth ratios question by question: {models[0].label} against retained")
 
 
-def detector_plots(run: Run, seeds: Sequence[int]) -> list[Plot]:
+def detector_plots(run: ReportedRun, seeds: Sequence[int]) -> list[Plot]:
     """Scores of one detector for each seed, with its threshold; forget questions in both wordings against the rest."""
     found = []
     for seed in seeds:
@@ -180,7 +180,7 @@ def detector_plots(run: Run, seeds: Sequence[int]) -> list[Plot]:
     return found
 
 
-def strength_plots(run: Run) -> list[Plot]:
+def strength_plots(run: ReportedRun) -> list[Plot]:
     """The search for the strength of every unlearner that has one, its seeds in one plot."""
     scopes: dict[str, list[tuple[int, ScopeRecord]]] = {}
     for model in run.unlearned:

@@ -62,7 +62,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ReportTable:
     """A whole table."""
 
     name: str

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from unlearned.metrics.estimate import exact_interval
 from unlearned.report.lines import Line, Measured, lines
-from unlearned.report.run import FITTED_ON, SETS, Run
-from unlearned.report.table import Cell, Column, Section, Table, TableRow
+from unlearned.report.run import FITTED_ON, SETS, ReportedRun
+from unlearned.report.table import Cell, Column, ReportTable, Section, TableRow
 
 MUCH = 0.1
 """Share of over-forgotten questions from which on an unlearner is flagged."""
@@ -43,17 +43,17 @@ RULE = (
 )
 
 
-def main_table(runs: Sequence[Run]) -> Table:
+def main_table(runs: Sequence[ReportedRun]) -> ReportTable:
     """What papers report: utility, forget quality, agreement, leaks."""
     return _table("main", "Model utility and forgetting", MAIN, runs)
 
 
-def set_table(runs: Sequence[Run]) -> Table:
+def set_table(runs: Sequence[ReportedRun]) -> ReportTable:
     """Probability, ROUGE-L recall and truth ratio of each set."""
     return _table("sets", "Probability (P), ROUGE-L recall and truth ratio by set", BY_SET, runs)
 
 
-def flag_table(run: Run) -> Table:
+def flag_table(run: ReportedRun) -> ReportTable:
     """What the detector of each seed flagged, with exact binomial intervals."""
     seeds = detectors(run)
     columns = (*(Column(f"seed {seed}") for seed in seeds), Column("fitted on them"))
@@ -62,10 +62,10 @@ def flag_table(run: Run) -> Table:
         for name, label in SETS.items()
         if all(seeds[seed].get(name, (0, 0))[1] for seed in seeds)
     ]
-    return Table("flags", "Flagged by the detector", "set", columns, (Section("", tuple(rows)),))
+    return ReportTable("flags", "Flagged by the detector", "set", columns, (Section("", tuple(rows)),))
 
 
-def detectors(run: Run) -> dict[int, Mapping[str, tuple[int, int]]]:
+def detectors(run: ReportedRun) -> dict[int, Mapping[str, tuple[int, int]]]:
     """Seed -> set -> (flagged, questions), of the detector that all unlearners of the seed share."""
     found: dict[int, Mapping[str, tuple[int, int]]] = {}
     for model in run.unlearned:
@@ -74,23 +74,23 @@ def detectors(run: Run) -> dict[int, Mapping[str, tuple[int, int]]]:
     return found
 
 
-def time_table(run: Run) -> Table:
+def time_table(run: ReportedRun) -> ReportTable:
     """Seconds of each step."""
     columns = (Column("fit, s"), Column("evaluation, s"))
     rows = [
         TableRow(model.name, tuple(_seconds(model.seconds.get(name)) for name in ("fit", "evaluation")))
         for model in run.models
     ]
-    return Table("time", "Time of each step", "step", columns, (Section("", tuple(rows)),))
+    return ReportTable("time", "Time of each step", "step", columns, (Section("", tuple(rows)),))
 
 
-def _table(name: str, caption: str, columns: Sequence[Column], runs: Sequence[Run]) -> Table:
+def _table(name: str, caption: str, columns: Sequence[Column], runs: Sequence[ReportedRun]) -> ReportTable:
     every = [lines(run) for run in runs]
     kept = tuple(column for column in columns if any(line.measured(column.key) for own in every for line in own))
     sections = tuple(
         Section(run.name if len(runs) > 1 else "", _rows(own, kept)) for run, own in zip(runs, every, strict=True)
     )
-    return Table(name, caption, "model", kept, sections)
+    return ReportTable(name, caption, "model", kept, sections)
 
 
 def _rows(own: Sequence[Line], columns: Sequence[Column]) -> tuple[TableRow, ...]:

@@ -11,8 +11,8 @@ from unlearned.files import write_text
 from unlearned.report.formats import as_latex, as_markdown
 from unlearned.report.page import page
 from unlearned.report.read import read_answers, read_run
-from unlearned.report.run import Run
-from unlearned.report.table import Table
+from unlearned.report.run import ReportedRun
+from unlearned.report.table import ReportTable
 from unlearned.report.tables import RULE, detectors, flag_table, main_table, set_table
 
 LEGEND = "Intervals: 95 %, over questions (q) or seeds (s); an exclamation mark: over-forgets."
@@ -26,7 +26,7 @@ class Report:
     html: Path
     markdown: Path
     latex: Path
-    main: Table
+    main: ReportTable
     """The main table, to be shown."""
 
 
@@ -67,7 +67,7 @@ def places(folder: Path, out: Path | None) -> tuple[Path, Path, Path]:
     return html, markdown, latex
 
 
-def _named(runs: list[Run]) -> list[Run]:
+def _named(runs: list[ReportedRun]) -> list[ReportedRun]:
     """Runs whose folders have the same name are told apart by the whole path."""
     names = [run.name for run in runs]
     return [replace(run, name=str(run.folder)) if names.count(run.name) > 1 else run for run in runs]

@@ -14,7 +14,7 @@ from unlearned.prompts.context import context_length, too_long
 from unlearned.prompts.tokenize import text_prompt
 from unlearned.server.refusals import RefusalError
 from unlearned.server.schemas import ChatMessage, Tool
-from unlearned.server.scored import Marked, Scored, scored
+from unlearned.server.scored import Marked, ScoredPrompt, scored
 from unlearned.types import Prompt, PromptInput
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Reader:
         self._fits(len(context.token_ids) + len(ids))
         return Marked(context, text, ids)
 
-    def scored(self, marked: Sequence[Marked], contexts: Sequence[PromptInput]) -> list[Scored]:
+    def scored(self, marked: Sequence[Marked], contexts: Sequence[PromptInput]) -> list[ScoredPrompt]:
         """Contexts that were checked, with their continuations behind them."""
         with self._lock:
             return [scored(one, given, self.tokenizer) for one, given in zip(marked, contexts, strict=True)]

@@ -32,7 +32,7 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Scored:
+class ScoredPrompt:
     """A marked prompt as the model reads it."""
 
     marked: Marked
@@ -83,7 +83,7 @@ def _is_greedy(token: Token) -> bool:
     return token.logprob is not None and all(logprob <= token.logprob for _, logprob in token.top)
 
 
-def scored(marked: Marked, context: PromptInput, tokenizer: PreTrainedTokenizerBase) -> Scored:
+def scored(marked: Marked, context: PromptInput, tokenizer: PreTrainedTokenizerBase) -> ScoredPrompt:
     """A context that was checked, with its continuation behind it.
 
     Args:
@@ -95,4 +95,6 @@ def scored(marked: Marked, context: PromptInput, tokenizer: PreTrainedTokenizerB
     target = Continuation(marked.token_ids)
     if known is not None and known.away(marked.text):
         target = continuation(tokenizer, marked.text, known)
-    return Scored(marked, target, replace(context, token_ids=(*context.token_ids, *target.token_ids), answer=None))
+    return ScoredPrompt(
+        marked, target, replace(context, token_ids=(*context.token_ids, *target.token_ids), answer=None)
+    )

@@ -13,7 +13,7 @@ from copyright_texts import OTHER, TALE, write_news
 from typer.testing import CliRunner
 
 from unlearned.benchmarks.copyright import run as module
-from unlearned.benchmarks.copyright.config import CopyrightRunConfig, EvaluationConfig, StartConfig
+from unlearned.benchmarks.copyright.config import CopyrightEvaluationConfig, CopyrightRunConfig, StartConfig
 from unlearned.benchmarks.copyright.run import run_copyright
 from unlearned.benchmarks.results import Results, merge, read_results
 from unlearned.cli.main import app
@@ -65,7 +65,7 @@ def config(place: Path, **changes: Any) -> CopyrightRunConfig:
         "unlearners": UNLEARNERS,
         "fit": {**QUICK},
         "train": {"max_steps": 3, "accumulation": 1, "warmup": 0.0},
-        "evaluation": EvaluationConfig(max_new_tokens=12, batch_size=4),
+        "evaluation": CopyrightEvaluationConfig(max_new_tokens=12, batch_size=4),
     }
     return CopyrightRunConfig(**(values | changes))
 

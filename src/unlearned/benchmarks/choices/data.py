@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from unlearned.benchmarks.choices.config import DOMAINS, MMLU, WMDP, ChoicesRunConfig
-from unlearned.benchmarks.classifier.exams import SUBJECTS, Subject
+from unlearned.benchmarks.classifier.exams import SUBJECTS, ExamSubject
 from unlearned.benchmarks.classifier.sets import Exam
 from unlearned.benchmarks.source import DataRow, Source, text_of
 from unlearned.errors import ConfigError, DataError
@@ -25,9 +25,9 @@ COLUMNS = (("question",), ("choices",), ("answer",))
 LETTERS = "ABCDEFGHIJ"
 MADE_UP = "synthetic"
 
-FULL = Subject("full", (), ())
-TASKS: Mapping[str, Subject] = {subject.name: subject for subject in (*SUBJECTS, FULL)}
-HAZARDS = Subject(
+FULL = ExamSubject("full", (), ())
+TASKS: Mapping[str, ExamSubject] = {subject.name: subject for subject in (*SUBJECTS, FULL)}
+HAZARDS = ExamSubject(
     "wmdp",
     tuple(DOMAINS.values()),
     ("college_biology", "virology", "college_computer_science", "computer_security"),
@@ -144,7 +144,7 @@ def load_wmdp(
             raise DataError(f"{place} has no {split} (.jsonl, .json or .csv). Give the folder of WMDP, or {WMDP}.")
         hazards += _questions(source.rows(found, COLUMNS), f"{place}, {split}", DOMAINS[name])
         sha256[split] = source.sha256[found]
-    subject = Subject(HAZARDS.name, tuple(DOMAINS[name] for name in domains), HAZARDS.close)
+    subject = ExamSubject(HAZARDS.name, tuple(DOMAINS[name] for name in domains), HAZARDS.close)
     source = Source(mmlu, "all")
     source.needs_several("dev", "test")
     dev, test = _split(source, "dev", mmlu), _split(source, "test", mmlu)
@@ -157,7 +157,7 @@ def load_wmdp(
 
 
 def _chosen(
-    subject: Subject,
+    subject: ExamSubject,
     test: Sequence[Question],
     dev: Sequence[Question],
     made: Sequence[Question],
@@ -190,7 +190,7 @@ def _chosen(
     )
 
 
-def _group(subject: Subject, name: str) -> str:
+def _group(subject: ExamSubject, name: str) -> str:
     return FORGET if name in subject.forget else CLOSE if name in subject.close else OTHERS
 
 

@@ -15,7 +15,7 @@ from unlearned.types import Verdict, text_only
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ExamSubject:
     """What is forgotten, and what is close to it."""
 
     name: str
@@ -24,13 +24,13 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("economics", ("high_school_macroeconomics", "high_school_microeconomics"), ("econometrics",)),
-    Subject(
+    ExamSubject("economics", ("high_school_macroeconomics", "high_school_microeconomics"), ("econometrics",)),
+    ExamSubject(
         "physics",
         ("college_physics", "conceptual_physics", "high_school_physics"),
         ("college_mathematics", "high_school_mathematics"),
     ),
-    Subject("law", ("international_law", "professional_law"), ("jurisprudence",)),
+    ExamSubject("law", ("international_law", "professional_law"), ("jurisprudence",)),
 )
 """Source: arXiv:2406.07933, MMLU subsets."""
 
@@ -66,7 +66,7 @@ def subsets(bench: Bench) -> RowResult:
     return RowResult(measures, curves=curves)
 
 
-def _fitted_on(bench: Bench, subject: Subject, dev: Sequence[Exam]) -> tuple[list[str], list[str]]:
+def _fitted_on(bench: Bench, subject: ExamSubject, dev: Sequence[Exam]) -> tuple[list[str], list[str]]:
     """(forget, retain): dev questions of the subject and synthetic ones; dev questions of all other subjects."""
     known = [exam for exam in dev if exam.subject in subject.forget] + bench.some(synthetic(subject.name))
     forget = list(dict.fromkeys(exam.prompt(header=False) for exam in known))
@@ -75,7 +75,7 @@ def _fitted_on(bench: Bench, subject: Subject, dev: Sequence[Exam]) -> tuple[lis
 
 
 def _asked(
-    bench: Bench, subject: Subject, test: Sequence[Exam], scope: Fitted
+    bench: Bench, subject: ExamSubject, test: Sequence[Exam], scope: Fitted
 ) -> dict[tuple[str, bool], tuple[list[str], list[Verdict]]]:
     """(group, header) -> prompts and their verdicts."""
     groups = {

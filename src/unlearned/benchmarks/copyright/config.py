@@ -87,7 +87,7 @@ class StartConfig:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EvaluationConfig:
+class CopyrightEvaluationConfig:
     """How models are asked."""
 
     max_new_tokens: int = setting(256, "Longest continuation that is generated.", min=1, group=ANSWERS)
@@ -142,7 +142,7 @@ class CopyrightRunConfig:
     fit: Mapping[str, Any] = fit_setting()
     train: Mapping[str, Any] = train_setting()
 
-    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    evaluation: CopyrightEvaluationConfig = field(default_factory=CopyrightEvaluationConfig)
 
     def __post_init__(self) -> None:
         from unlearned.benchmarks.systems import check_systems

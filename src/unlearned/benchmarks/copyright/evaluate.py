@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unlearned.benchmarks.asking import reuse
-from unlearned.benchmarks.copyright.config import EvaluationConfig
+from unlearned.benchmarks.copyright.config import CopyrightEvaluationConfig
 from unlearned.benchmarks.copyright.passages import Passage
 from unlearned.benchmarks.copyright.similarity import similarities
 from unlearned.benchmarks.spec import Item
@@ -36,7 +36,7 @@ Scores = dict[str, Any]
 class GenerationJudge:
     """What all models are judged by."""
 
-    config: EvaluationConfig
+    config: CopyrightEvaluationConfig
     start: TransformersEngine
     """Has the passages by heart, so it says how expected a continuation is."""
 

@@ -19,7 +19,7 @@ from unlearned.benchmarks.harmful.data import (
 )
 from unlearned.benchmarks.harmful.form import FORM, written
 from unlearned.benchmarks.harmful.judge import Judge
-from unlearned.benchmarks.harmful.scores import SPEC, Scoring, score
+from unlearned.benchmarks.harmful.scores import SPEC, HarmScoring, score
 from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.runner import runs
 from unlearned.benchmarks.spec import Item
@@ -88,7 +88,7 @@ class Harmful(Benchmark[HarmfulData]):
         return {name: getattr(self.config, name) for name in ("judge", "label", "pairs", "max_new_tokens")}
 
     def ask(self, system: System, rows: Rows, asking: Asking[HarmfulData]) -> Sequence[Item]:
-        how = Scoring(asking.start, self._judge, self.config.max_new_tokens)
+        how = HarmScoring(asking.start, self._judge, self.config.max_new_tokens)
         items = [item for name, own in rows.items() for item in score(system, name, own, how, asking.report)]
         before = {(item["set"], item["index"]): item["harm"] for item in asking.before if "harm" in item}
         for item in items:

@@ -34,7 +34,7 @@ HARM = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Scoring:
+class HarmScoring:
     """How answers are made and judged."""
 
     start: TransformersEngine
@@ -46,7 +46,7 @@ class Scoring:
 
 
 def score(
-    model: System, name: str, questions: Sequence[tuple[int, Question]], how: Scoring, report: Progress
+    model: System, name: str, questions: Sequence[tuple[int, Question]], how: HarmScoring, report: Progress
 ) -> list[dict[str, Any]]:
     """Answer greedily, and judge the answers.
 
@@ -82,7 +82,7 @@ def score(
 
 
 def _judged(
-    how: Scoring, name: str, questions: Sequence[Question], answers: Sequence[Completion]
+    how: HarmScoring, name: str, questions: Sequence[Question], answers: Sequence[Completion]
 ) -> list[dict[str, Any]]:
     special = special_ids(how.start.tokenizer)
     found: list[dict[str, Any]] = [
@@ -109,7 +109,7 @@ def _judged(
     return found
 
 
-def _surprise(how: Scoring, answers: Sequence[Completion]) -> list[float | None]:
+def _surprise(how: HarmScoring, answers: Sequence[Completion]) -> list[float | None]:
     """Mean negative log-probability of each answer under the start model, as an answer to nothing in particular.
 
     None for one that is empty or repeats itself: such texts are likely, and are no language.

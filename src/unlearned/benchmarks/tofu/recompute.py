@@ -11,7 +11,7 @@ from typing import Any
 
 from unlearned.benchmarks.step_cache import as_text
 from unlearned.benchmarks.tofu.items import Evaluation, evaluation_from_json
-from unlearned.benchmarks.tofu.results import ModelResults, model_json, summary
+from unlearned.benchmarks.tofu.results import EvaluatedModel, model_json, summary
 from unlearned.benchmarks.tofu.run import RETAINED, START, STEPS
 from unlearned.errors import DataError
 
@@ -44,7 +44,7 @@ def recompute(out: Path, results: Mapping[str, Any]) -> Recomputed:
         raise DataError(f"{out} has no start or no retained model. Is this the folder of a finished run?")
     found = [
         model_json(
-            ModelResults(model["name"], model["unlearner"], model["seed"], kept[model["name"]], model["seconds"]),
+            EvaluatedModel(model["name"], model["unlearner"], model["seed"], kept[model["name"]], model["seconds"]),
             kept[START],
             kept[RETAINED],
         )

@@ -38,7 +38,7 @@ METRICS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ModelResults:
+class EvaluatedModel:
     """One model that was evaluated."""
 
     name: str
@@ -52,7 +52,7 @@ class ModelResults:
     seconds: Mapping[str, float]
 
 
-def model_json(model: ModelResults, start: Evaluation, retained: Evaluation) -> dict[str, Any]:
+def model_json(model: EvaluatedModel, start: Evaluation, retained: Evaluation) -> dict[str, Any]:
     """Everything that is reported of one model.
 
     Args:

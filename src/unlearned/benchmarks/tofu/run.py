@@ -43,7 +43,7 @@ from unlearned.benchmarks.tofu.log import write_log
 from unlearned.benchmarks.tofu.prepared import tokenized
 from unlearned.benchmarks.tofu.prompts import author_names, format_of, instruction
 from unlearned.benchmarks.tofu.questions import TofuQuestion, questions
-from unlearned.benchmarks.tofu.results import METRICS, ModelResults, model_json, summary
+from unlearned.benchmarks.tofu.results import METRICS, EvaluatedModel, model_json, summary
 from unlearned.benchmarks.tofu.scoring import Scored, Scorer, measure_scoring_speed
 from unlearned.benchmarks.versions import ASKING, FITTING, TRAINING, versions
 from unlearned.engines.transformers import TransformersEngine
@@ -180,7 +180,7 @@ class _Bench:
         """A model with the weights of one of the adapters."""
         return own_model(name, partial(with_adapter, self._load, self._adapters[adapter]))
 
-    def ceiling(self, retained: Evaluation) -> list[ModelResults]:
+    def ceiling(self, retained: Evaluation) -> list[EvaluatedModel]:
         """A second retained model, and the first one under strangers."""
         own, second = ({"adapter": adapter_sha256(adapter)} for adapter in self._adapters[1:3])
         own["artifact"] = ceiling_artifact(self.out).sha256
@@ -190,7 +190,7 @@ class _Bench:
             self.evaluated(UNDER_STRANGERS, None, None, own, partial(under_strangers, self.out, first), retained),
         ]
 
-    def unlearned(self, name: str, seed: int, start: Evaluation) -> ModelResults:
+    def unlearned(self, name: str, seed: int, start: Evaluation) -> EvaluatedModel:
         """Fit one unlearner and evaluate it."""
         fresh = partial(with_adapter, self._load, self._adapters[0])
         materials = materials_of(self.config, self.data, self.start, fresh, name)
@@ -226,7 +226,7 @@ class _Bench:
         settings: Mapping[str, Any],
         make: Callable[[], System],
         start: Evaluation | None,
-    ) -> ModelResults:
+    ) -> EvaluatedModel:
         """One evaluation, from disk where it is there."""
         file, settings = self.out / STEPS / f"{name}.json", {**self._common, "name": name, **settings}
 
@@ -246,7 +246,7 @@ class _Bench:
             return {"seconds": seconds, "items": evaluation_json(found)}
 
         kept = once(file, settings, asked, self.tell, f"{name} is asked anew")
-        return ModelResults(name, unlearner, seed, evaluation_from_json(kept["items"]), kept["seconds"])
+        return EvaluatedModel(name, unlearner, seed, evaluation_from_json(kept["items"]), kept["seconds"])
 
     def speed(self) -> dict[str, Any]:
         """Scoring against the naive way, in float32."""

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.benchmarks.copyright.config import CopyrightRunConfig, EvaluationConfig, StartConfig
+from unlearned.benchmarks.copyright.config import CopyrightEvaluationConfig, CopyrightRunConfig, StartConfig
 from unlearned.benchmarks.muse.config import MuseEvaluation, MuseRunConfig
 from unlearned.cli.bench.options import Out, Report, Shard, run_and_show
 from unlearned.cli.configs import Chosen, Only, with_settings
@@ -22,7 +22,7 @@ BOOK, NEWS = ("leave_out", "negatives"), ("other_rows",)
 def news(
     config: Annotated[Chosen[CopyrightRunConfig], Only(without=BOOK)],
     training: Chosen[StartConfig],
-    evaluation: Chosen[EvaluationConfig],
+    evaluation: Chosen[CopyrightEvaluationConfig],
     options: ModelOptions,
     data: Annotated[
         str | None, typer.Option(help="Folder, file or hub name with title and content; default: BBC, 2024-02.")
@@ -41,7 +41,7 @@ def news(
 def book(
     config: Annotated[Chosen[CopyrightRunConfig], Only(without=NEWS)],
     training: Chosen[StartConfig],
-    evaluation: Chosen[EvaluationConfig],
+    evaluation: Chosen[CopyrightEvaluationConfig],
     options: ModelOptions,
     text: Annotated[str | None, typer.Option(help="Text file to forget; default: a packaged story.")] = None,
     retain_text: Annotated[
