@@ -10,7 +10,7 @@ from tests.cases import every
 
 OLD = {
     "unlearned:Generation": "unlearned:Answer",
-    **{f"unlearned.types:{name}": f"unlearned.types:{name}" for name in ("Prompt", "Verdict", "text_only")},
+    **{f"unlearned.stages:{name}": f"unlearned.types:{name}" for name in ("Prompt", "Verdict", "text_only")},
 }
 """Module and name of before -> those of today."""
 

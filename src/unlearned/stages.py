@@ -13,7 +13,7 @@ def __getattr__(name: str) -> Any:
     if name.startswith("_") or not hasattr(types, name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     warnings.warn(
-        "unlearned.types is now unlearned.types; the old name goes with the next minor release.",
+        "unlearned.stages is now unlearned.types; the old name goes with the next minor release.",
         DeprecationWarning,
         stacklevel=2,
     )

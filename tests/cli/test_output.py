@@ -92,7 +92,7 @@ WORDS = "[red]HP[/red] [/] :smile: [link=x] {b}\\[/bold]"
 
 
 def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.table import ReportTable
+    from rich.table import Table
 
     from unlearned.cli.chat import _side_by_side
     from unlearned.cli.console import bold, console
@@ -100,7 +100,7 @@ def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str
     from unlearned.cli.progress import progress
 
     made = console(log_width=200)
-    table = ReportTable(WORDS, title=f"scope {WORDS}", title_justify="left")
+    table = Table(WORDS, title=f"scope {WORDS}", title_justify="left")
     table.add_row(bold(WORDS))
     made.print(table)
     made.print(f"Leaks, {WORDS}")
@@ -132,6 +132,6 @@ def test_tables_of_reports_show_labels_as_they_are(capsys: pytest.CaptureFixture
     from unlearned.report.table import Cell, Column, ReportTable, Section, TableRow
 
     row = TableRow(WORDS, (Cell(WORDS, best=True, flag="warning"),))
-    table = ReportTable("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
+    table = Table("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
     console(log_width=400).print(as_rich(table))
     assert capsys.readouterr().out.count(WORDS) == 5

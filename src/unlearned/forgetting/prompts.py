@@ -8,9 +8,11 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+from unlearned.classify.lexicon import Lexicon
 from unlearned.errors import DataError
 from unlearned.examples import Row, evenly, read_rows
 from unlearned.files import write_bytes
@@ -66,6 +68,7 @@ def write_prompts(subject: Subject, claims: Claims, documents: Sequence[str] = (
     forms = question_forms(subject.kind)
     others = [other for other in [*_names_listed(listed), *forms.neighbours] if not lexicon.places(other)]
     retain = [Row(question) for question in forms.about(others)]
+    retain += _of_others([row.prompt for row in forget[len(claims.answers) :]], others, lexicon)
     retain += [Row(asked(form, other)) for form, other in zip(reversed(forms.forms), others, strict=False)]
     if subject.kind == "person":
         retain += [Row(asked(form, other)) for form, other in zip(forms.forms, _namesakes(name, others), strict=False)]
@@ -76,6 +79,17 @@ def write_prompts(subject: Subject, claims: Claims, documents: Sequence[str] = (
         _distinct(row for row in retain if row.prompt not in taken and not lexicon.places(row.prompt)),
         _distinct(row for row in exempt if row.prompt not in taken),
     )
+
+
+def _of_others(prompts: Sequence[str], others: Sequence[str], lexicon: Lexicon) -> list[Row]:
+    """What is said of the subject, said of somebody else: that alone does not make a prompt one about the subject."""
+    found = []
+    for prompt, other in zip(prompts, cycle(others), strict=False):
+        if places := lexicon.places(prompt):
+            for start, end in sorted(places, reverse=True):
+                prompt = prompt[:start] + other + prompt[end:]
+            found.append(Row(prompt))
+    return found
 
 
 def _about(answer: str, name: str) -> str:
