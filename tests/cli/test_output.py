@@ -132,6 +132,6 @@ def test_tables_of_reports_show_labels_as_they_are(capsys: pytest.CaptureFixture
     from unlearned.report.table import Cell, Column, ReportTable, Section, TableRow
 
     row = TableRow(WORDS, (Cell(WORDS, best=True, flag="warning"),))
-    table = Table("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
+    table = ReportTable("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
     console(log_width=400).print(as_rich(table))
     assert capsys.readouterr().out.count(WORDS) == 5
