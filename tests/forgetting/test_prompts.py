@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 
@@ -70,6 +71,18 @@ def test_sentences_of_a_document_become_questions() -> None:
         ("Who wrote The Iron River?", "Anna Berg"),
     ]
     assert "Who was born in Skopje in 1968?" in {row.prompt for row in written(subject, LETTER).forget}
+
+
+def test_what_is_said_of_the_subject_is_also_said_of_others() -> None:
+    subject = as_subject("Anna Berg")
+    prompts, lexicon = written(subject, LETTER), subject.lexicon()
+    named = [row.prompt for row in prompts.forget if lexicon.places(row.prompt) and "Skopje" in row.prompt]
+    assert named
+    close = {row.prompt for row in prompts.retain}
+    others = question_forms("person").neighbours
+    for prompt in named:
+        assert any(re.sub("Anna Berg", other, prompt) in close for other in others), prompt
+    assert not any("Skopje" in prompt and lexicon.places(prompt) for prompt in close)
 
 
 def test_what_the_model_cannot_say_becomes_no_question() -> None:
