@@ -700,9 +700,9 @@ def test_time_is_in_proportion_to_the_length(hostile: Callable[[int], str]) -> N
     def seconds(length: int) -> float:
         prompt, best = text_only(hostile(length)), float("inf")
         for _ in range(2):
-            start = time.perf_counter()
+            start = time.process_time()
             detect([prompt], [potter()])
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     seconds(4_000)

@@ -360,9 +360,9 @@ def test_time_is_in_proportion_to_the_length(hostile: Callable[[int], str]) -> N
             float("inf"),
         )
         for _ in range(2):
-            start = time.perf_counter()
+            start = time.process_time()
             follow_ups_in(prompt)
-            best = min(best, time.perf_counter() - start)
+            best = min(best, time.process_time() - start)
         return best
 
     assert seconds(16_000) < 8 * seconds(4_000) + 0.05  # 4 times as long; 16 times for a square

@@ -188,9 +188,9 @@ def test_adding_hundreds_of_examples_takes_milliseconds(bag_of_words: Any) -> No
     more = _of(_unit(2, 400, 384))
     seconds = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         classifier.add(more)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.25  # a few milliseconds, on a machine that does nothing else
 
 

@@ -494,6 +494,6 @@ def test_no_text_makes_the_reading_slow(hostile: Callable[[int], str]) -> None:
     normalize("warm up é")
     for length in (6_250, 12_500, 25_000, 50_000):  # stops early where the time grows with the square
         text = hostile(length)
-        start = time.perf_counter()
+        start = time.process_time()
         normalized(as_written(text, 0, len(text)))
-        assert time.perf_counter() - start < 0.1 + 25e-6 * length
+        assert time.process_time() - start < 0.1 + 25e-6 * length
