@@ -92,7 +92,7 @@ WORDS = "[red]HP[/red] [/] :smile: [link=x] {b}\\[/bold]"
 
 
 def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.table import ReportTable
+    from rich.table import Table
 
     from unlearned.cli.chat import _side_by_side
     from unlearned.cli.console import bold, console
@@ -100,7 +100,7 @@ def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str
     from unlearned.cli.progress import progress
 
     made = console(log_width=200)
-    table = ReportTable(WORDS, title=f"scope {WORDS}", title_justify="left")
+    table = Table(WORDS, title=f"scope {WORDS}", title_justify="left")
     table.add_row(bold(WORDS))
     made.print(table)
     made.print(f"Leaks, {WORDS}")
