@@ -9,6 +9,7 @@ import typer
 
 from unlearned.benchmarks.tofu.config import ScoreConfig
 from unlearned.cli.configs import Chosen, with_settings
+from unlearned.cli.once import Once
 
 if TYPE_CHECKING:
     from unlearned.benchmarks.tofu.scores import TofuScores
@@ -22,7 +23,7 @@ def group() -> None:
     """Compute a benchmark's numbers from logs."""
 
 
-@score.command()
+@score.command(cls=Once)
 @with_settings
 def tofu(
     config: Chosen[ScoreConfig],
