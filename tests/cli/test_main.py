@@ -14,6 +14,7 @@ from unlearned.cli import main
 from unlearned.cli.bench import bench
 from unlearned.cli.bench.moved import MOVED
 from unlearned.cli.once import Once
+from unlearned.cli.running import interrupted
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,20 @@ def test_an_interrupted_command_does_not_deny_what_it_has_kept(
             (line,) = capsys.readouterr().err.splitlines()
             said = " The same command goes on from its finished steps." if goes_on else ""
             assert line == f"unlearned: Interrupted.{said}"
+
+
+@pytest.mark.parametrize(
+    ("given", "goes_on"),
+    [
+        (["generate", "--input", "a.jsonl", "--out", "b.jsonl"], True),
+        (["classify", "hp", "a.jsonl", "-o", "b.jsonl"], True),
+        (["classify", "hp", "a.jsonl", "--out=b.jsonl"], True),
+        (["generate", "--input", "a.jsonl"], False),
+        (["chat", "--system", "-o"], False),
+    ],
+)
+def test_rows_that_a_file_keeps_are_spoken_of(given: list[str], goes_on: bool) -> None:
+    assert ("goes on" in interrupted(given, main.GO_ON)) == goes_on
 
 
 @pytest.mark.parametrize("asked", MOVED)

@@ -48,10 +48,9 @@ def tofu(
 
 
 def _show(found: TofuScores) -> None:
-    from rich.table import Table
-
     from unlearned.cli.console import bold
     from unlearned.cli.console import console as make_console
+    from unlearned.cli.table import Table
 
     console = make_console()
     sets = Table("set", "questions", "probability", "ROUGE-L recall", "truth ratio", box=None, pad_edge=False)
