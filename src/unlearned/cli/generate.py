@@ -81,7 +81,8 @@ def generate(
 
     artifacts = load_artifacts(*folders, trusted_keys=trusted_keys)
     model, tokenizer = load(options)
-    llm = Unlearned(model, tokenizer, artifacts)
+    with quiet():
+        llm = Unlearned(model, tokenizer, artifacts)
     generation = {
         "chat": False if raw else None,
         **({"truncate": truncate} if truncate else {}),
