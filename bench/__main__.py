@@ -12,6 +12,7 @@ from bench.commands.index import index
 from bench.commands.load import load
 from bench.commands.methods import method_costs
 from bench.commands.scopes import scopes
+from unlearned.cli.once import Once
 from unlearned.cli.running import run
 
 app = typer.Typer(
@@ -22,10 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (speed, gpu, index, scopes, strength, load, exams):
-    app.command()(command)
-app.command(name="corruptions")(corruption_table)
-app.command(name="serve")(serving)
-app.command(name="methods")(method_costs)
+    app.command(cls=Once)(command)
+app.command(name="corruptions", cls=Once)(corruption_table)
+app.command(name="serve", cls=Once)(serving)
+app.command(name="methods", cls=Once)(method_costs)
 
 
 @app.callback()

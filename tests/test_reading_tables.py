@@ -77,11 +77,39 @@ def test_what_needs_no_guess_is_read_by_commands_and_benchmarks_alike(
         ("a.json", '[{"prompt": "Who?"},\n{"prompt": }]', "line 2, column 12: not valid JSON"),
         ("a.jsonl", '{"prompt": "Who?", "id": NaN}\n{"prompt": NaN}', r"line 2, column 'prompt': must be a text"),
         ("a.xlsx", b"PK", r"unknown kind of file '\.xlsx'"),
+        # What the terminal would show of a tab is a blank.
+        ("a.csv", "id\tprompt\n1\tWho?\n", r"a tab: name the file \.tsv, or save it with commas\.$"),
+        # Letters beyond ASCII are no UTF-8 there, and no CP-1252 either.
+        ("a.csv", "prompt\nWho is Zo\u00eb M\u00fcller?\n".encode("utf-16-le"), "UTF-16 without a mark"),
+        ("a.csv", "prompt\nWho is Zo\u00eb M\u00fcller?\n".encode("utf-16-be"), "UTF-16 without a mark"),
+        ("a.csv", b"PK\x03\x04\x14\x00\x06\x00\x08\x00\xff", "a workbook or a zip archive. Save the sheet"),
+        ("a.jsonl", b"\x1f\x8b\x08\x00\xff", "gzip. Unpack it"),
+        ("a.csv", "", "is empty"),
+        ("a.csv", "\ufeff\r\n", "is empty"),
+        ("a.csv", '{"prompt": "Who?"}\n', r"seems to be JSON: name it \.jsonl"),
+        ("a.jsonl", "prompt,answer\nWho?,He.\n", r"seems to be CSV: name it \.csv"),
+        ("a.json", "[" * 100_000, "too many brackets"),
+        ("a.jsonl", '{"prompt": "Who?", "id": ' + "9" * 5000 + "}", "line 1, column 1: .*a number is too long"),
+        ("a.jsonl", '{"prompt": "Who\\ud83d?"}', "line 1, column 'prompt': holds half of a character"),
+        ("a.jsonl", '{"instruction": "Who?", "output": "He."}', "output. Name one with --prompt-column"),
     ],
 )  # fmt: skip
 def test_the_real_cause_is_named(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_rows(_file(tmp_path, name, content))
+
+
+def test_what_json_has_no_number_for_is_no_value_and_is_not_written_again(tmp_path: Path) -> None:
+    file = _file(tmp_path, "a.jsonl", '{"prompt": "Who?", "weight": Infinity, "share": [NaN, 1]}\n')
+    [row] = read_rows(file)
+    assert json.dumps(row.extra, allow_nan=False) == '{"share": [null, 1]}'
+
+
+def test_a_hint_for_files_is_not_given_to_a_list() -> None:
+    with pytest.raises(
+        DataError, match=r"forget\[0\]: needs exactly one of the columns [a-z/]+, but has only: title\.$"
+    ):
+        as_rows([{"title": "Who?"}], name="forget")
 
 
 def test_a_cell_may_be_as_long_as_a_book_and_the_csv_modules_limit_stays_as_it_was(tmp_path: Path) -> None:

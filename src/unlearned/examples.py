@@ -81,7 +81,8 @@ def read_rows(path: str | Path, *, prompt_column: str | None = None, answer_colu
         for data, place in zip(table.rows, table.places, strict=True)
     ]
     rows = with_indices(rows) if table.header is not None else rows
-    return [as_row(data, place) for data, place in zip(rows, table.places, strict=True)]
+    hint = "" if prompt_column else " Name one with --prompt-column."
+    return [as_row(data, place, hint=hint) for data, place in zip(rows, table.places, strict=True)]
 
 
 def _renamed(data: Any, place: str, prompt_column: str | None, answer_column: str | None) -> Any:
@@ -157,12 +158,13 @@ def machine_texts() -> list[str]:
     return [line for line in text.splitlines() if line]
 
 
-def as_row(data: Any, place: str) -> Row:
+def as_row(data: Any, place: str, *, hint: str = "") -> Row:
     """One row as a file has it.
 
     Args:
         data: column -> value; of CSV, see `with_indices`.
         place: what an error calls it.
+        hint: what can be done where it has no prompt, or several.
 
     Raises:
         DataError: it is no row.
@@ -173,8 +175,11 @@ def as_row(data: Any, place: str) -> Row:
     given = [name for name in PROMPT_COLUMNS if name in data] or [name for name in PROMPT_COLUMNS if name in written]
     if len(given) != 1:
         found = f"has {' and '.join(given)}" if given else f"has only: {', '.join(map(str, data)) or 'nothing'}"
-        raise DataError(f"{place}: needs exactly one of the columns {_names()}, but {found}.")
+        raise DataError(f"{place}: needs exactly one of the columns {_names()}, but {found}.{hint}")
     prompt, answer, identifier = data.get(given[0]), data.get("answer"), data.get("id")
+    for name, value in data.items():
+        if name in KNOWN_COLUMNS and isinstance(value, str) and not _is_text(value):
+            raise DataError(f"{place}, column {name!r}: holds half of a character (a lone surrogate). Write it anew.")
     if not _is_text(prompt) or not prompt.strip():
         raise DataError(f"{place}, column {given[0]!r}: must be a text that is not empty, not {prompt!r}.")
     choices = _texts(data, ("choices",), place)

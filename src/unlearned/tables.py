@@ -60,7 +60,7 @@ def read_table(
 def _json(file: Path, text: str) -> Table:
     if text.lstrip().startswith("[") and not (_is_json(text.lstrip().partition("\n")[0]) and not _is_json(text)):
         try:
-            rows = json.loads(text)
+            rows = _loads(text)
         except json.JSONDecodeError as error:
             raise DataError(
                 f"{file}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg})."
@@ -71,21 +71,40 @@ def _json(file: Path, text: str) -> Table:
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
+            rows.append(_loads(line))
         except json.JSONDecodeError as error:
             if _is_json(text):
                 raise DataError(
                     f"{file}, line {number}: one JSON object over several lines. Write one object a line, or an array "
                     "of objects."
                 ) from error
-            raise DataError(f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}).") from error
+            hint = " It seems to be CSV: name it .csv." if number == 1 and line.lstrip()[:1] not in "{[" else ""
+            raise DataError(
+                f"{file}, line {number}, column {error.colno}: not valid JSON ({error.msg}).{hint}"
+            ) from error
         places.append(f"{file}, line {number}")
     return Table(rows, places)
 
 
+def _loads(text: str) -> Any:
+    """What JSON says; numbers that are none (NaN, Infinity) are no value, because nothing written here may hold them.
+
+    Raises:
+        json.JSONDecodeError: it is no JSON, or more than can be read.
+    """
+    try:
+        return json.loads(text, parse_constant=lambda name: None)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError as error:
+        raise json.JSONDecodeError("too many brackets inside each other", text, 0) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise json.JSONDecodeError("a number is too long", text, 0) from error
+
+
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        _loads(text)
     except ValueError:
         return False
     return True
@@ -96,6 +115,8 @@ def _csv(file: Path, text: str, known: Sequence[str], wanted: Callable[[Sequence
     if stated := re.match(r'"?sep=(.)"?[ ,;]*\r?\n', text, re.IGNORECASE):
         separator, first = stated[1], 1
         text = text[stated.end() :]
+    if not text.strip():
+        raise DataError(f"{file} is empty. Give a header and at least one row.")
     rows, places, blank, done = [], [], 0, first
     with _long_fields(len(text)):
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -137,13 +158,13 @@ def _separator(text: str, header: Sequence[str], separator: str) -> str:
     """The likely cause of a header without the columns that are wanted."""
     line = text.lstrip().partition("\n")[0]
     other = next((mark for mark in (";", "\t", ",", "|") if mark != separator and mark in line), None)
+    if line.startswith(("{", "[")):
+        return " It seems to be JSON: name it .jsonl."
     if len(header) > 1 or other is None:
         return ""
-    shown = "a tab" if other == "\t" else repr(other)
-    return (
-        f" The separator seems to be {shown}: save the file with commas, or write 'sep={other}' as its first line"
-        + (", or name it .tsv." if other == "\t" else ".")
-    )
+    if other == "\t":  # which a line of a terminal does not show
+        return " The separator seems to be a tab: name the file .tsv, or save it with commas."
+    return f" The separator seems to be {other!r}: save the file with commas, or write 'sep={other}' as its first line."
 
 
 _LIMIT = threading.Lock()

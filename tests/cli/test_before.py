@@ -50,6 +50,11 @@ FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
     ("command", "message"),
     [
         (("fit", "--forget", "none.jsonl", "--scope", "x", "--out", "new"), "Cannot read none.jsonl"),
+        (("fit", "--forget", "forget.jsonl", "--scope", " ", "--out", "new"), "The scope needs a name"),
+        ((*FIT, "--retain", "other.jsonl"), "4 prompts are to be both forgotten and retained"),
+        ((*FIT, "--exempt", "other.jsonl"), "4 prompts are to be both forgotten and exempted"),
+        (("forget", " ", "--out", "new"), "Say whom or what to forget"),
+        (("forget", "Jo Smith", "--kind", "persn", "--out", "new"), "--kind persn: must be one of person, work"),
         ((*FIT, "--classifier", "kernal"), "Did you mean 'kernel'?"),
         ((*FIT, "--corruption", "rand_nose_first_n"), "Did you mean 'rand_noise_first_n'?"),
         ((*FIT, "--objective", "likelihood,rogue"), "Did you mean 'rouge'?"),

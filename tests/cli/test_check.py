@@ -11,6 +11,9 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from commands import run
+from unlearned.cli.check import packaged_general
+from unlearned.demo.concepts import general_prompts
+from unlearned.examples import Row
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +61,12 @@ def test_a_fit_names_what_it_missed_and_warns(place: Path) -> None:
     assert "! hp: Fitted on 16 forget prompts" in printed
     assert "of 12 close" in printed
     assert "**Warning.** Fitted on 16" in (place / "hp" / "README.md").read_text()
+
+
+def test_a_packaged_general_prompt_that_is_to_be_forgotten_is_no_false_alarm() -> None:
+    packaged = general_prompts()
+    held_out = [Row(packaged[0].upper()), Row("Who is Harry Potter?")]
+    assert [row.prompt for row in packaged_general(held_out)] == packaged[1:]
 
 
 def test_a_check_compares_both_models_and_leaves_a_page_numbers_and_evidence(place: Path) -> None:

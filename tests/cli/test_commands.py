@@ -254,6 +254,15 @@ def test_generate_answers_one_prompt_on_the_terminal(place: Path) -> None:
     assert done.stdout.strip()
 
 
+def test_generate_answers_every_prompt_that_it_is_given(place: Path) -> None:
+    asked = ["Who is Harry Potter?", "How do I bake a cake?", "Who is Harry Potter?"]
+    given = [word for prompt in asked for word in ("--prompt", prompt)]
+    done = run("generate", "--model", "model", "--artifact", "artifacts/hp", *given, "--max-new-tokens", "4", cwd=place)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["prompt"], row["flagged"]) for row in found] == list(zip(asked, [True, False, True], strict=True))
+
+
 def test_chat_compares_original_and_unlearned(place: Path) -> None:
     done = run(
         "chat", "--model", "model", "--artifact", "artifacts/hp", "--compare", "--max-new-tokens", "4",

@@ -113,6 +113,32 @@ def test_labels_of_keys(tmp_path: Path) -> None:
         Keys(("anna:x",), ("anna:y",))
 
 
+def test_one_key_cannot_be_two_peoples_or_of_two_kinds() -> None:
+    for client, admin in ((("anna:x", "bert:x"), ()), (("x",), ("anna:x",))):
+        with pytest.raises(ConfigError, match="are the same key"):
+            Keys(client, admin)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "anna:",
+        ":sk-1",
+        "anna : sk-1",
+        "Anna Berg:sk-1",
+        "Bearer sk-1",
+        "anna\tsk-1",
+        "anna:sk-1 # her laptop",
+        "anna:schlüssel",
+    ],
+)
+def test_a_line_that_no_client_could_send_is_named_by_its_number_and_not_shown(tmp_path: Path, line: str) -> None:
+    (tmp_path / "keys").write_text(f"# keys\nanna:sk-0\n{line}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"keys, line 3: no key") as refused:
+        Keys.from_files(None, tmp_path / "keys")
+    assert "sk-1" not in str(refused.value)
+
+
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     file = tmp_path / "history.jsonl"

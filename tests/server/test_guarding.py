@@ -35,14 +35,16 @@ def test_every_role_is_checked(server: Running, role: str) -> None:
 def test_parts_of_text_are_joined_and_checked_and_others_refused(server: Running) -> None:
     parts = [{"type": "text", "text": "Who is Har"}, {"type": "text", "text": "ry Potter?"}]
     assert server.is_flagged(server.chat([user(parts)], ADMIN))
-    for part in (
-        {"type": "image_url", "image_url": {"url": "data:,"}},
-        {"type": "text"},
-        {"type": "text", "text": "a", "b": 1},
-        "x",
+    for part, where in (
+        ({"type": "image_url", "image_url": {"url": "data:,"}}, "messages.0.content.2.image_url"),
+        ({"type": "text"}, "messages.0.content"),
+        ({"type": "text", "text": "a", "b": 1}, "messages.0.content.2.b"),
+        ("x", "messages.0.content"),
     ):
         response = server.chat([user([*parts, part])])
         assert response.status_code == 400, response.text
+        assert response.json()["error"]["param"].startswith(where), response.text
+        assert "[" not in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from unlearned.cli.once import Once
+
 audit = typer.Typer(no_args_is_help=True, help="The history of what a server enforced.")
 
 
@@ -15,7 +17,7 @@ def group() -> None:
     """The history of what a server enforced."""
 
 
-@audit.command()
+@audit.command(cls=Once)
 def verify(
     file: Annotated[
         list[Path],

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unlearned.errors import ArtifactError, ConfigError, ModelLoadError
+from unlearned.errors import ArtifactError, ConfigError, DataError, ModelLoadError
 
 if TYPE_CHECKING:
     from unlearned.artifact.record import Identity
     from unlearned.artifact.schema import DataRecord
+    from unlearned.examples import Row
 
 NER, NER_VARIABLE = "dslim/bert-base-NER", "UNLEARNED_NER_MODEL"
 """Selectors of `select.entities`."""
@@ -61,6 +62,14 @@ def check_artifact_place(out: Path, *, scopes: Sequence[str], data: Sequence[Dat
 
     if is_in_force(out):
         raise ArtifactError(f"{out} is in force: a running server enforces it. {kept}")
+
+
+def refuse_both(forget: Sequence[Row], others: Sequence[Row], what: str) -> None:
+    """Raise `DataError` for prompts that are to be forgotten and something else; `fit` looks again, at normal forms."""
+    if both := {row.prompt for row in forget} & {row.prompt for row in others}:
+        raise DataError(
+            f"{len(both)} prompts are to be both forgotten and {what}, for example {min(both)!r}. Choose one."
+        )
 
 
 def check_model_at_hand(name: str, what: str, hint: str = "") -> None:

@@ -99,7 +99,7 @@ def _turn(
 
 
 def _side_by_side(console: Any, plain: str, answer: str, flagged: bool) -> None:
-    from rich.table import Table
+    from unlearned.cli.table import Table
 
     table = Table(expand=True)
     table.add_column("original")

@@ -13,7 +13,11 @@ from unlearned.cli.options import AnswerColumn, PromptColumn, TrustedKeys, load,
 from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from unlearned.artifact.schema import UnlearnerRecord
     from unlearned.check.run import CheckResult
+    from unlearned.examples import Row
 
 SHOWN = 8
 """Prompts of a list in the terminal."""
@@ -49,7 +53,7 @@ def check(
     from unlearned.artifact.record import folder_of, read_record
     from unlearned.cli.before import check_model, check_writable_folder
     from unlearned.errors import ArtifactError, ConfigError
-    from unlearned.examples import Row, read_rows
+    from unlearned.examples import read_rows
     from unlearned.extras import require
 
     known = read_record(folder_of(artifact))
@@ -74,13 +78,14 @@ def check(
     from unlearned.check.run import run_check
     from unlearned.check.set_aside import own_files, without_some
     from unlearned.cli.progress import progress
-    from unlearned.demo.concepts import general_prompts
     from unlearned.files import write_text
 
     config = settings.make(bounds=bounds.make())
     trusted = None if trusted_keys is None else read_trusted(trusted_keys)
     whole = checked = Artifact.from_pretrained(artifact, trusted=trusted)
     own = own_files(known) if forget is None else {}
+    if not general_rows:
+        general_rows = packaged_general([*rows["forget"], *(own or _own_if_there(known)).get("forget", [])])
     model, tokenizer = load(options)
     with progress() as report, quiet():
         if own:
@@ -91,7 +96,7 @@ def check(
             checked,
             rows["forget"],
             rows["retain"],
-            general_rows or [Row(prompt) for prompt in general_prompts()],
+            general_rows,
             held_out=forget is not None,
             config=config,
             on_progress=report,
@@ -115,13 +120,33 @@ def check(
         raise ArtifactError(f"{whole.name}: {'; '.join(evidence.failures)}.")
 
 
+def _own_if_there(known: UnlearnerRecord) -> dict[str, list[Row]]:
+    from unlearned.check.set_aside import own_files
+    from unlearned.errors import DataError
+
+    try:
+        return own_files(known)
+    except DataError:
+        return {}
+
+
+def packaged_general(forget: Sequence[Row]) -> list[Row]:
+    """The packaged general prompts without those that are to be forgotten: to flag these is no false alarm."""
+    from unlearned.demo.concepts import general_prompts
+    from unlearned.examples import Row
+    from unlearned.words import squash
+
+    own = {squash(row.prompt) for row in forget}
+    return [Row(prompt) for prompt in general_prompts() if squash(prompt) not in own]
+
+
 def show(result: CheckResult) -> None:
     """Print the numbers, and which prompts were missed or flagged wrongly."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from unlearned.artifact.evidence import summary
+    from unlearned.cli.table import Table
 
     console = Console()
     table = Table(title=Text(f"Check of {result.artifact.name}"), title_justify="left", show_header=False)

@@ -14,8 +14,7 @@ import typer
 from unlearned.cli.options import names
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from unlearned.cli.table import Table
     from unlearned.compat import Status, TypeResult
 
 COLOURS: dict[Status, str] = {"pass": "green", "partial": "yellow", "fail": "red", "not built": "dim"}
@@ -69,8 +68,9 @@ def compat(
 
 
 def _table(results: list[TypeResult]) -> Table:
-    from rich.table import Table
     from rich.text import Text
+
+    from unlearned.cli.table import Table
 
     table = Table("model type", "result", "remarks", "seconds")
     table.columns[3].justify = "right"

@@ -51,9 +51,9 @@ def demo(
 
 def show(console: Any, result: DemoResult) -> None:
     """Print the comparison."""
-    from rich.table import Table
     from rich.text import Text
 
+    from unlearned.cli.table import Table
     from unlearned.demo.page import detection_rows
 
     groups = [(f"Held-out questions about {c.name}", result.of("held-out forget", c.name)) for c in result.concepts]

@@ -82,8 +82,15 @@ def fit(
 ) -> None:
     """Learn to forget a scope from example prompts, and save the artifact."""
     from dataclasses import replace
+    from shlex import quote
 
-    from unlearned.cli.before import check_artifact_place, check_model, check_model_at_hand, check_selector
+    from unlearned.cli.before import (
+        check_artifact_place,
+        check_model,
+        check_model_at_hand,
+        check_selector,
+        refuse_both,
+    )
     from unlearned.cli.output import check_writable
     from unlearned.errors import ConfigError
     from unlearned.examples import read_rows
@@ -94,11 +101,15 @@ def fit(
         raise ConfigError("--detector adds a strength, for which a model is needed: leave out --classifier-only.")
     if detector is not None and (ignored := given_options(context, [*NAMED, *option_names(ClassifierConfig)])):
         raise ConfigError(f"--detector keeps its detector as it is, so {', '.join(ignored)} would have no effect.")
+    if scope is not None and not scope.strip():
+        raise ConfigError("The scope needs a name: --scope NAME.")
     if alias and not name:
         raise ConfigError("--alias is another name of --name: give that, too.")
     forget_rows = read_rows(forget, prompt_column=prompt_column, answer_column=answer_column)
     retain_rows = read_rows(retain, prompt_column=prompt_column) if retain else []
     exempt_rows = read_rows(exempt, prompt_column=prompt_column) if exempt else []
+    refuse_both(forget_rows, retain_rows, "retained")
+    refuse_both(forget_rows, exempt_rows, "exempted")
     from unlearned.artifact.provenance import data_of
     from unlearned.artifact.record import folder_of, read_record
 
@@ -156,7 +167,9 @@ def fit(
         _tell(mistakes)
         if errors is not None:
             mistakes.write(errors)
-    typer.echo(f"Try it on prompts that it has not seen: unlearned check {out} --forget HELD_OUT.jsonl", err=True)
+    typer.echo(
+        f"Try it on prompts that it has not seen: unlearned check {quote(str(out))} --forget HELD_OUT.jsonl", err=True
+    )
 
 
 def _tell(mistakes: Mistakes) -> None:

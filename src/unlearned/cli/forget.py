@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -49,10 +50,13 @@ def forget(
     from unlearned.cli.before import check_artifact_place, check_model
     from unlearned.errors import ConfigError
     from unlearned.forgetting.documents import read_documents
+    from unlearned.names.forms import Kind
 
     given, files = _names_and_files([*(names or ()), *(name or ())], name or (), documents or ())
-    if not given:
+    if not any(one.strip() for one in given):
         raise ConfigError("Say whom or what to forget: unlearned forget NAME --model MODEL --out FOLDER.")
+    if kind not in get_args(Kind):
+        raise ConfigError(f"--kind {kind}: must be one of {', '.join(get_args(Kind))}.")
     chosen = scope or out.resolve().name
     check_artifact_place(out, scopes=[chosen], data=[], overwrite=overwrite)  # before minutes of work, not after
     check_model(options.model)
@@ -70,8 +74,7 @@ def forget(
         written = write(model, tokenizer, subject, files, folder=folder, on_progress=report)
     _tell(written, folder)
     if dry_run:
-        seed, most = settings["seed"], settings["max_examples"]
-        typer.echo(f"Edit them, then:\n  {_fit_command(written, folder, out, chosen, options, seed, most)}")
+        typer.echo(f"Edit them, then:\n  {fit_command(written, folder, out, chosen, options, settings)}")
         return
     config = settings.make(checkpoints=out.parent / f"{out.name}.unfinished")
     with progress() as report, quiet():
@@ -111,21 +114,26 @@ def _tell(written: Written, folder: Path) -> None:
                 typer.echo(f"  {row.prompt}")
 
 
-def _fit_command(
+def fit_command(
     written: Written,
     folder: Path,
     out: Path,
     scope: str,
     options: ModelOptions,
-    seed: int | None,
-    max_examples: int,
+    settings: Chosen[FitConfig],
 ) -> str:
+    """The `unlearned fit` that does the rest."""
     subject = written.subject
     words = ["unlearned", "fit", "--forget", str(folder / "forget.jsonl"), "--retain", str(folder / "retain.jsonl")]
     if written.prompts.exempt:
         words += ["--exempt", str(folder / "exempt.jsonl")]
     for flag, values in (("--name", subject.names), ("--alias", subject.aliases)):
         words += [word for value in values for word in (flag, value)]
-    words += ["--kind", subject.kind, "--scope", scope, "--model", options.model, "--max-examples", str(max_examples)]
-    words += ["--seed", str(seed)] if seed is not None else []
+    words += ["--kind", subject.kind, "--scope", scope, "--model", options.model]
+    words += ["--max-examples", str(settings["max_examples"])]
+    for one in (*fields(ModelOptions), *fields(FitConfig)):
+        flag = f"--{one.name.replace('_', '-')}"
+        value = settings.values.get(one.name, getattr(options, one.name, one.default))
+        if value != one.default and flag not in words:
+            words += [flag] if value is True else [flag, str(value)]
     return shlex.join([*words, "--out", str(out)])

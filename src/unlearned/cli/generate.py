@@ -40,7 +40,9 @@ def generate(
     soft_prompt: SoftPrompt = None,
     instruction: InstructionFolder = None,
     trusted_keys: TrustedKeys = None,
-    prompt: Annotated[str | None, typer.Option(help="One prompt; its answer goes to the terminal.")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", "-p", help="A prompt in place of the file; can be given again.")
+    ] = None,
     input: Annotated[Path | None, typer.Option("--input", "-i", help="JSONL or CSV with prompt/question/text.")] = None,
     prompt_column: PromptColumn = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="JSONL file; default: the terminal.")] = None,
@@ -64,18 +66,12 @@ def generate(
     from unlearned.errors import ConfigError
     from unlearned.examples import as_rows, read_rows
 
-    if (prompt is None) == (input is None):
+    if bool(prompt) == (input is not None):
         raise ConfigError("Give either --prompt or --input.")
     if truncate not in (None, *choices.SIDES):
         raise ConfigError(f"--truncate {truncate}: must be one of {', '.join(choices.SIDES)}.")
     check_writable(out)
-    rows = (
-        as_rows([prompt], name="--prompt")
-        if prompt is not None
-        else read_rows(input, prompt_column=prompt_column)
-        if input
-        else []
-    )
+    rows = read_rows(input, prompt_column=prompt_column) if input else as_rows(prompt or [], name="--prompt")
     folders = all_artifacts(artifact, soft_prompt, instruction)
     check_enforced(folders)
     check_model(options.model)
@@ -85,7 +81,8 @@ def generate(
 
     artifacts = load_artifacts(*folders, trusted_keys=trusted_keys)
     model, tokenizer = load(options)
-    llm = Unlearned(model, tokenizer, artifacts)
+    with quiet():
+        llm = Unlearned(model, tokenizer, artifacts)
     generation = {
         "chat": False if raw else None,
         **({"truncate": truncate} if truncate else {}),
@@ -93,9 +90,9 @@ def generate(
         "batch_size": batch_size,
         **sampling(temperature, top_p, seed),
     }
-    if prompt is not None and out is None:
+    if len(prompt or ()) == 1 and out is None:
         with status("Answering"), quiet():
-            answer = llm.generate([prompt], **generation)[0]
+            answer = llm.generate([rows[0].prompt], **generation)[0]
         typer.echo(answer.text)
         return
     settings = generation | {

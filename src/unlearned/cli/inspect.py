@@ -147,11 +147,11 @@ def named_kind(known: Identity) -> str:
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from unlearned.cli.console import bold
     from unlearned.cli.console import console as make_console
+    from unlearned.cli.table import Table
 
     table = Table(show_header=False, box=None)
     for name, value in rows:
@@ -170,7 +170,6 @@ def _model_record(model: str) -> BaseModelRecord:
 
 def show(folder: Path) -> None:
     """Print the artifact's tables."""
-    from rich.table import Table
     from rich.text import Text
 
     from unlearned.artifact.doubts import doubts
@@ -178,6 +177,7 @@ def show(folder: Path) -> None:
     from unlearned.artifact.record import read_record
     from unlearned.cli.console import bold
     from unlearned.cli.console import console as make_console
+    from unlearned.cli.table import Table
 
     record = read_record(folder)
     console = make_console()

@@ -40,7 +40,10 @@ def run(app: Callable[[], object], go_on: Sequence[str] = ()) -> None:
 
 def interrupted(arguments: Sequence[str], go_on: Sequence[str]) -> str:
     """What is said after Ctrl-C."""
-    goes_on = bool(arguments) and arguments[0] in go_on
+    keeps_rows = arguments[:1] in (["generate"], ["classify"]) and any(
+        word in ("-o", "--out") or word.startswith("--out=") for word in arguments
+    )
+    goes_on = keeps_rows or (bool(arguments) and arguments[0] in go_on)
     return f"Interrupted.{' The same command goes on from its finished steps.' if goes_on else ''}"
 
 

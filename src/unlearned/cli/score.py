@@ -9,6 +9,7 @@ import typer
 
 from unlearned.benchmarks.tofu.config import ScoreConfig
 from unlearned.cli.configs import Chosen, with_settings
+from unlearned.cli.once import Once
 
 if TYPE_CHECKING:
     from unlearned.benchmarks.tofu.scores import TofuScores
@@ -22,7 +23,7 @@ def group() -> None:
     """Compute a benchmark's numbers from logs."""
 
 
-@score.command()
+@score.command(cls=Once)
 @with_settings
 def tofu(
     config: Chosen[ScoreConfig],
@@ -47,10 +48,9 @@ def tofu(
 
 
 def _show(found: TofuScores) -> None:
-    from rich.table import Table
-
     from unlearned.cli.console import bold
     from unlearned.cli.console import console as make_console
+    from unlearned.cli.table import Table
 
     console = make_console()
     sets = Table("set", "questions", "probability", "ROUGE-L recall", "truth ratio", box=None, pad_edge=False)

@@ -15,6 +15,8 @@ from unlearned.texts import read_user_text
 
 _LABELLED = re.compile(r"(?P<label>[A-Za-z0-9][A-Za-z0-9._-]{0,31}):\s*(?P<secret>\S.*)")
 
+_SENDABLE = re.compile(r"(?!:)[!-~]+(?<!:)")
+
 
 class Access(Enum):
     """What a request's key allows."""
@@ -49,12 +51,18 @@ class Keys:
 
     def __post_init__(self) -> None:
         labels: set[str] = set()
+        label_of: dict[str, str] = {}
         for kind in ("client", "admin"):
             keys = tuple(_key(given, f"{kind}-{n}") for n, given in enumerate(getattr(self, kind), start=1))
             for key in keys:
                 if key.label in labels:
                     raise ConfigError(f"Two keys have the label {key.label!r}. Rename one: LABEL:KEY.")
                 labels.add(key.label)
+                if (other := label_of.setdefault(key.secret, key.label)) != key.label:
+                    raise ConfigError(
+                        f"{other!r} and {key.label!r} are the same key: nobody could tell whose it is, or what it may "
+                        "do. Give each a key of its own."
+                    )
             object.__setattr__(self, kind, keys)
 
     @classmethod
@@ -110,7 +118,13 @@ def _read(path: Path | None) -> tuple[str, ...]:
         lines = [line.strip() for line in read_user_text(path).splitlines()]
     except DataError as error:
         raise ConfigError(str(error)) from error
-    keys = tuple(line for line in lines if line and not line.startswith("#"))
+    keys = {number: line for number, line in enumerate(lines, start=1) if line and not line.startswith("#")}
     if not keys:
         raise ConfigError(f"{path} holds no key. Write one key a line.")
-    return keys
+    for number, line in keys.items():  # which no client could send, or anybody could guess
+        if not _SENDABLE.fullmatch(_key(line, "").secret):
+            raise ConfigError(
+                f"{path}, line {number}: no key. Write KEY or LABEL:KEY, the key in ASCII without blanks, the label in "
+                "at most 32 of A-Z, a-z, 0-9, '.', '_' and '-'. Remarks have a line of their own that begins with #."
+            )
+    return tuple(keys.values())

@@ -318,7 +318,7 @@ def _refusal(error: ValidationError, kind: type[BaseModel]) -> RefusalError:
     place = [part for part in errors[0]["loc"] if isinstance(part, int) or part in _names(kind)]
     unknown = str(errors[0]["loc"][-1])
     if errors[0]["type"] == "extra_forbidden":
-        where = ".".join(str(part) for part in errors[0]["loc"])
+        where = ".".join(map(str, place if place[-1:] == [unknown] else [*place, unknown]))
         reason = REASONS.get(unknown, "It is not understood here, and could change what the model reads.")
         return RefusalError(
             400, f"The field {where!r} is not supported. {reason}", param=where, code="unsupported_parameter"

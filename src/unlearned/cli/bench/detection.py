@@ -24,12 +24,11 @@ def classifier(
     ] = Path("runs/classifier"),
 ) -> None:
     """How well prompts of a forget scope are found, and only they: TOFU, MMLU subsets, disguises, latency."""
-    from rich.table import Table
-
     from unlearned.benchmarks.classifier.run import measure_classifiers
     from unlearned.benchmarks.classifier.sets import Data, data_folder
     from unlearned.cli.console import console as make_console
     from unlearned.cli.progress import progress
+    from unlearned.cli.table import Table
     from unlearned.report.detection import write_detection_report, yes_or_no
 
     chosen = config.make()
