@@ -16,6 +16,7 @@ from unlearned.models import ModelOptions
 
 if TYPE_CHECKING:
     from unlearned.forgetting.run import Written
+    from unlearned.forgetting.subject import Subject
 
 SHOWN = 6
 """Prompts of each file that are shown."""
@@ -68,6 +69,8 @@ def forget(
     from unlearned.forgetting.subject import as_subject
 
     subject = as_subject(given, kind=kind, aliases=alias or (), about=about or (), not_about=not_about or ())
+    if not overwrite:
+        _check_same_subject(out, subject)
     folder = out.parent / f"{out.name}.prompts"
     model, tokenizer = load(options)
     with progress() as report, quiet():
@@ -85,6 +88,24 @@ def forget(
     for file in out.iterdir():
         file.chmod(0o600)
     show(out)
+
+
+def _check_same_subject(out: Path, subject: Subject) -> None:
+    """A scope is called after its folder, so two subjects may have the same one; raises `ArtifactError` for another."""
+    from unlearned.artifact.artifact import Artifact
+    from unlearned.artifact.record import RECORD
+    from unlearned.errors import ArtifactError
+
+    if not (out / RECORD).is_file():
+        return
+    lexicons = [scope.lexicon for scope in Artifact.from_pretrained(out).scopes]
+    known = {name.name for lexicon in lexicons for name in lexicon.names if name.given}
+    names = [*subject.names, *subject.aliases]
+    if known and not known & {*names} and not any(lexicon.places(name) for lexicon in lexicons for name in names):
+        raise ArtifactError(
+            f"{out} holds an artifact of {', '.join(sorted(known))}. Add --overwrite (it is kept as "
+            f"{out.name}.previous), or choose another --out."
+        )
 
 
 def _names_and_files(
