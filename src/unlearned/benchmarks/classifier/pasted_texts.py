@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from importlib.resources import files
 
 LINES = 150
 """Lines of a log, records of a list."""
+
+_VERBS = ("load", "merge", "count", "parse", "render", "resolve", "update", "validate")
+_NOUNS = ("row", "token", "order", "header", "vertex", "packet", "invoice", "sample")
 
 
 def log(rng: random.Random) -> str:
@@ -38,8 +40,18 @@ def records(rng: random.Random) -> str:
 
 
 def code(rng: random.Random) -> str:
-    """A module of this package."""
-    return (files("unlearned.classify") / "detect.py").read_text(encoding="utf-8")
+    """Functions in Python."""
+    return "\n\n".join(
+        f"def {rng.choice(_VERBS)}_{rng.choice(_NOUNS)}({noun}s: list[{rng.choice(('int', 'str', 'float'))}], "
+        f"limit: int = {rng.randint(2, 99)}) -> dict[str, int]:\n"
+        f"    found = {{}}\n"
+        f"    for index, {noun} in enumerate({noun}s[:limit]):\n"
+        f"        if {noun} is None or index % {rng.randint(2, 9)} == 0:\n"
+        f'            raise ValueError(f"no {noun} at {{index}}")\n'
+        f"        found[str({noun})] = found.get(str({noun}), {rng.randint(0, 9)}) + index\n"
+        f"    return dict(sorted(found.items()))"
+        for noun in (rng.choice(_NOUNS) for _ in range(LINES // 5))
+    )
 
 
 def dump(rng: random.Random) -> str:
