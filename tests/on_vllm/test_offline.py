@@ -110,7 +110,7 @@ SELF_CHECK = """
 import json, os, sys
 from unlearned.vllm import hooks, plugin
 found = {"installed": hooks.unsupported()}
-place = hooks.Place("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request", "other"))
+place = hooks.PatchPoint("vllm.v1.engine.core", "EngineCore", "preprocess_add_request", ("request", "other"))
 found["moved"] = place.problem()
 hooks.OLDEST = (99, 0)
 plugin.install()
