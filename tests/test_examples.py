@@ -112,7 +112,7 @@ def test_a_bad_jsonl_row_is_named_by_file_line_and_column(write: Write, line: st
     [
         ('"prompt"x\nfine\n', ["line 1", "not valid CSV"]),
         ("promt,answer\nx,y\n", ["line 1", "prompt/question/text", "promt"]),
-        ("", ["prompt/question/text"]),
+        ("", ["is empty"]),
         ("prompt,text\na,b\n", ["line 2", "prompt and text"]),
         ("prompt,answer\nfine,\n ,b\n", ["line 3", "column 'prompt'"]),
         ("answer,prompt\nfine,p\nshort\n", ["line 3", "prompt/question/text", "has only: answer"]),

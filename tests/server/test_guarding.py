@@ -271,7 +271,7 @@ def test_a_detector_that_hangs_answers_nothing_and_the_server_is_not_ready(
 ) -> None:
     with serving(model, tiny_tokenizer, [artifact], detection_timeout=0.2) as running:
         classifier = running.service.view.unlearner.scopes[0].classifier
-        own = type(classifier).score
+        own = type(classifier).predict_proba
         with monkeypatch.context() as patch:
             patch.setattr(
                 type(classifier), "predict_proba", lambda self, features: (time.sleep(0.6), own(self, features))[1]
