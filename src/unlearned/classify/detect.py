@@ -16,7 +16,7 @@ import numpy.typing as npt
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.decoding import readings
-from unlearned.classify.follow_ups import Mention, follow_ups
+from unlearned.classify.follow_ups import FollowUp, Mention, follow_ups
 from unlearned.classify.garbled import Vocabulary, ungarbled
 from unlearned.classify.language import language_of, languages_read
 from unlearned.classify.normalize import as_written, unquoted
@@ -155,9 +155,10 @@ def _following(
     What was said is what the scope matches. Where that is nothing, it is what the scope suspects most: "a novelist from
     Astana" may only together with a question about his parents be about anybody.
     """
-    found = list[Window]()
     if all(len(prompt.segments) < 2 for prompt in prompts):
-        return found
+        return []
+    followed: dict[tuple[int, tuple[Mention, ...], bool], list[FollowUp]] = {}
+    found: dict[tuple[int, FollowUp], list[str]] = {}  # many scopes may suspect the same words
     suspicious = np.asarray(whole.suspicious & ~whole.excluded)
     for s in sorted({*matches, *np.flatnonzero(suspicious.any(axis=1)).tolist()}):
         said: dict[int, list[Window]] = {}
@@ -168,11 +169,16 @@ def _following(
         for window in (whole.windows[n] for n in by_score.tolist()):
             said.setdefault(window.prompt, [window])
         for index, own in said.items():
-            mentions = [Mention(window.place, window.text) for window in own]
-            for follow in follow_ups(prompts[index], mentions, fragments=scopes[s].intents is not None):
-                text = f"{follow.antecedent} {follow.clause}"
-                found.append(Window(index, text, follow.place, follow_up=follow.clause, scope=scopes[s].name))
-    return found
+            mentions = tuple(Mention(window.place, window.text) for window in own)
+            key = index, mentions, scopes[s].intents is not None
+            if key not in followed:
+                followed[key] = follow_ups(prompts[index], mentions, fragments=key[2])
+            for follow in followed[key]:
+                found.setdefault((index, follow), []).append(scopes[s].name)
+    return [
+        Window(index, f"{one.antecedent} {one.clause}", one.place, follow_up=one.clause, scopes=tuple(names))
+        for (index, one), names in found.items()
+    ]
 
 
 def _parts(window: Window) -> list[Window]:

@@ -63,8 +63,8 @@ class Window:
     follow_up: str | None = None
     """The clause alone, where it is read with what it refers to."""
 
-    scope: str | None = None
-    """The only scope that scores it; None: all of them do."""
+    scopes: tuple[str, ...] | None = None
+    """The only ones that score it; None: all of them do."""
 
 
 Match = tuple[Window, float]
@@ -238,10 +238,10 @@ def failed(scope: Scope, error: Exception) -> DetectionError:
 def _scorers(windows: Sequence[Window], scopes: ScopeSet) -> npt.NDArray[np.bool_]:
     """(S, N) whether the scope scores the window."""
     found = np.zeros((len(scopes), len(windows)), dtype=np.bool_)
-    found[:, [n for n, window in enumerate(windows) if window.scope is None]] = True
+    found[:, [n for n, window in enumerate(windows) if window.scopes is None]] = True
     for n, window in enumerate(windows):
-        if window.scope is not None:
-            found[scopes.named(window.scope), n] = True
+        for name in window.scopes or ():
+            found[scopes.named(name), n] = True
     return found
 
 
