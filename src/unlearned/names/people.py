@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from unlearned.names.forms import Kind
 from unlearned.names.matcher import Match, WordToken, tokens
@@ -113,6 +114,7 @@ def goes_on(text: str, words: Sequence[WordToken], place: int, everyday: frozens
     return text[word.start].isupper() and (word.key not in everyday or word.key in given_names() or len(word.key) < 5)
 
 
+@lru_cache(maxsize=1)  # asked for every word of a text
 def is_shouted(text: str) -> bool:
     """Whether capital letters say nothing: all or nearly all words have them."""
     words = re.findall(r"[^\W\d_]{2,}", text)
