@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from unlearned.artifact.loading import load
-from unlearned.benchmarks.pairs import PairedRatio, in_turn
+from unlearned.benchmarks.pairs import PairedRatio, in_turn, seconds
 from unlearned.classify.base import Features, TextEncoder
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.detect import forget_asked
@@ -136,7 +136,7 @@ def _load_ms(count: int) -> float:
         first = Path(place) / "0"
         fit_detector([form.format(name) for form in FORMS], scope=name).save_pretrained(first)
         folders = [first, *(shutil.copytree(first, Path(place) / str(n)) for n in range(1, count))]
-        return 1000 * _seconds(lambda: load(*folders)) / count
+        return 1000 * seconds(lambda: load(*folders)) / count
 
 
 def _prompts(texts: Sequence[str]) -> list[Prompt]:
@@ -147,7 +147,7 @@ def _ratio(prompts: Sequence[Prompt], many: ScopeSet, one: ScopeSet, repeats: in
     def ms(scopes: ScopeSet) -> Callable[[], float]:
         def run() -> float:
             forget_asked()
-            return 1000 * _seconds(lambda: [detect_in_conversations([p], scopes) for p in prompts]) / len(prompts)
+            return 1000 * seconds(lambda: [detect_in_conversations([p], scopes) for p in prompts]) / len(prompts)
 
         return run
 
@@ -163,14 +163,8 @@ def _turn(many: ScopeSet, one: ScopeSet, repeats: int) -> PairedRatio:
         def run() -> float:
             forget_asked()
             detect_in_conversations([before], scopes)
-            return 1000 * _seconds(lambda: detect_in_conversations([last], scopes))
+            return 1000 * seconds(lambda: detect_in_conversations([last], scopes))
 
         return run
 
     return in_turn(ms(many), ms(one), repeats)
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

@@ -16,7 +16,7 @@ from unlearned.answers.withheld import AnswerPolicy, under
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
-from unlearned.benchmarks.pairs import in_turn
+from unlearned.benchmarks.pairs import in_turn, seconds
 from unlearned.classify.detect import forget_asked
 from unlearned.classify.sentences import SentenceEncoder, sentence_encoder
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
@@ -120,11 +120,11 @@ def _throughput(
     tokens = NEW_TOKENS * len(prompts)
 
     def plain() -> float:
-        return tokens / _seconds(lambda: _plain_generate(engine, ordered, batch, settings))
+        return tokens / seconds(lambda: _plain_generate(engine, ordered, batch, settings))
 
     def ours() -> float:
         forget_asked()  # texts that nobody has asked before
-        return tokens / _seconds(lambda: llm.generate(ordered, batch_size=batch, **settings))
+        return tokens / seconds(lambda: llm.generate(ordered, batch_size=batch, **settings))
 
     return _paired(name, "model.generate on the same prompts", target, "tokens/s", ours, plain, repeats)
 
@@ -144,7 +144,7 @@ def _held_back(
     def speed(llm: Unlearned) -> Callable[[], float]:
         def run() -> float:
             forget_asked()
-            return NEW_TOKENS * len(prompts) / _seconds(lambda: llm.generate(prompts, batch_size=batch, **settings))
+            return NEW_TOKENS * len(prompts) / seconds(lambda: llm.generate(prompts, batch_size=batch, **settings))
 
         return run
 
@@ -161,10 +161,10 @@ def _beside_long(name: str, llm: Unlearned, short: Sequence[str], repeats: int) 
         return llm.generate(prompts, max_new_tokens=8, min_new_tokens=8, do_sample=False)
 
     def apart() -> float:
-        return _seconds(lambda: (run(short), run([long])))
+        return seconds(lambda: (run(short), run([long])))
 
     def together() -> float:
-        return _seconds(lambda: run([*short[:7], long, *short[7:]]))
+        return seconds(lambda: run([*short[:7], long, *short[7:]]))
 
     return _paired(
         f"{name}, a long prompt among short ones", "in a call of its own", "<= 1.5", "s", together, apart, repeats
@@ -203,10 +203,10 @@ def _detection(llm: Unlearned, encoder: SentenceEncoder, texts: Sequence[str], b
 
     def ours() -> float:
         forget_asked()  # texts that nobody has asked before
-        return 1000 * _seconds(lambda: [unlearner.classify(group) for group in groups]) / len(texts)
+        return 1000 * seconds(lambda: [unlearner.classify(group) for group in groups]) / len(texts)
 
     def theirs() -> float:
-        return 1000 * _seconds(forward) / len(texts)
+        return 1000 * seconds(forward) / len(texts)
 
     name = "detection, one prompt" if batch == 1 else f"detection, batches of {batch}"
     return _paired(name, "the encoder's forward pass alone", "<= 1.3", "ms/prompt", ours, theirs, 3 * repeats)
@@ -219,7 +219,7 @@ def _turns(llm: Unlearned, texts: Sequence[str], repeats: int) -> Ratio:
 
     def turn(number: int) -> float:
         prompt = messages_only(messages[: 2 * number - 1])
-        return 1000 * _seconds(lambda: llm.unlearner.classify([prompt]))
+        return 1000 * seconds(lambda: llm.unlearner.classify([prompt]))
 
     def first() -> float:
         forget_asked()
@@ -272,9 +272,3 @@ def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, count: int,
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         / (1024 if sys.platform == "linux" else 2**20),
     }
-
-
-def _seconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,13 @@ class PairedRatio:
         low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
         ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
         return cls(median, low, high, ours, theirs, len(pairs))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long the work takes, by the clock."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def in_turn(ours: Callable[[], float], theirs: Callable[[], float], repeats: int) -> PairedRatio:

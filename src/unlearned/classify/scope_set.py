@@ -1,4 +1,4 @@
-"""The scopes in force, and what is worked out once for all of them, so that any number costs about the same."""
+"""The scopes in force, and what is worked out once for all of them."""
 
 from __future__ import annotations
 

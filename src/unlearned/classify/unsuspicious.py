@@ -6,10 +6,11 @@ process, and the value is its highest score.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 from collections import OrderedDict
+
+from unlearned.classify.vector_cache import sealed_key
 
 MOST = 50_000
 """Messages; about 10 MB."""
@@ -32,9 +33,7 @@ class Unsuspicious:
 
     def key(self, scopes: bytes, owner: str, text: str, *, quoted: bool) -> bytes:
         """Of a message under a set of scopes; `quoted` ones are read otherwise."""
-        said = (scopes.hex(), owner, text, "quoted" if quoted else "")
-        parts = (hashlib.blake2b(part.encode("utf-8", "surrogatepass"), key=self._secret).digest() for part in said)
-        return hashlib.blake2b(b"".join(parts), key=self._secret, digest_size=16).digest()
+        return sealed_key(self._secret, scopes.hex(), owner, text, "quoted" if quoted else "")
 
     def score(self, key: bytes) -> float | None:
         """The highest p(forget) of any part of the message; None if nothing is known of it."""

@@ -99,9 +99,13 @@ class VectorCache:
             if encoder not in self._encoders:
                 self._encoders[encoder] = secrets.token_bytes(16)
             own = self._encoders[encoder]
-        said = text.encode("utf-8", "surrogatepass")
-        parts = hashlib.blake2b(owner.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=16).digest()
-        return hashlib.blake2b(own + parts + said, key=self._secret, digest_size=16).digest()
+        return sealed_key(self._secret, own.hex(), owner, text)
+
+
+def sealed_key(secret: bytes, *parts: str) -> bytes:
+    """What a cache keeps in place of texts: a hash under a secret of the process, another one for any other parts."""
+    hashes = (hashlib.blake2b(part.encode("utf-8", "surrogatepass"), key=secret).digest() for part in parts)
+    return hashlib.blake2b(b"".join(hashes), key=secret, digest_size=16).digest()
 
 
 VECTORS = VectorCache()

@@ -101,7 +101,7 @@ def _check_same_subject(out: Path, subject: Subject) -> None:
     lexicons = [scope.lexicon for scope in Artifact.from_pretrained(out).scopes]
     known = {name.name for lexicon in lexicons for name in lexicon.names if name.given}
     names = [*subject.names, *subject.aliases]
-    if known and not known & {*names} and not any(lexicon.places(name) for lexicon in lexicons for name in names):
+    if known and not any(lexicon.places(name) for lexicon in lexicons for name in names):
         raise ArtifactError(
             f"{out} holds an artifact of {', '.join(sorted(known))}. Add --overwrite (it is kept as "
             f"{out.name}.previous), or choose another --out."

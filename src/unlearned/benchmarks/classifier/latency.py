@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +12,7 @@ from unlearned.benchmarks.classifier.bench import Bench, CachedClassifier, Fitte
 from unlearned.benchmarks.classifier.carriers import filler
 from unlearned.benchmarks.classifier.pasted_texts import PASTED_TEXTS, tokens_of
 from unlearned.benchmarks.classifier.results import RowResult, TimeRatio
-from unlearned.benchmarks.pairs import in_turn
+from unlearned.benchmarks.pairs import in_turn, seconds
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.detect import forget_asked
@@ -100,7 +99,7 @@ Timed = tuple[float, Callable[[], Any]]
 
 def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, ours: Timed, theirs: Timed) -> TimeRatio:
     """Milliseconds of both, in turn."""
-    found = in_turn(lambda: _milliseconds(ours[1]) / ours[0], lambda: _milliseconds(theirs[1]) / theirs[0], pairs)
+    found = in_turn(lambda: 1000 * seconds(ours[1]) / ours[0], lambda: 1000 * seconds(theirs[1]) / theirs[0], pairs)
     return TimeRatio(
         "latency",
         name,
@@ -113,9 +112,3 @@ def _paired(bench: Bench, name: str, baseline: str, target: float, pairs: int, o
         target,
         bool(found.median <= target),
     )
-
-
-def _milliseconds(work: Callable[[], Any]) -> float:
-    start = time.perf_counter()
-    work()
-    return 1000 * (time.perf_counter() - start)
