@@ -148,7 +148,7 @@ def test_a_clause_that_tells_of_a_scope_is_begun_anew_and_then_left_out(view: An
     before = ""
     for start, end in clauses(answer.text, 0, len(answer.text)):
         clause = answer.text[start:end]
-        assert not content.in_scope(clause, asked=CAPITAL, before=before)
+        assert not content.read(clause, asked=CAPITAL, before=before).result()
         before = clause
     assert "".join(llm.stream(CAPITAL, max_new_tokens=LENGTH)) == answer.text
     pieces = rows_of(llm, CAPITAL)

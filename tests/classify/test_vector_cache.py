@@ -119,11 +119,11 @@ def test_nobody_meets_what_others_have_asked(scope: Scope, kept: VectorCache) ->
 
 def test_nor_what_the_answers_to_others_told(scope: Scope, kept: VectorCache) -> None:
     content = ContentReader([scope])
-    assert content.in_scope("Harry Potter is a wizard.", asked="Name a wizard.", owner="ann")
+    assert content.read("Harry Potter is a wizard.", asked="Name a wizard.", owner="ann").result()
     first = kept.counts().encoded
-    assert content.in_scope("Harry Potter is a wizard.", asked="Name a wizard.", owner="bob")
+    assert content.read("Harry Potter is a wizard.", asked="Name a wizard.", owner="bob").result()
     assert kept.counts().encoded == 2 * first
-    assert content.in_scope("Harry Potter is a wizard.", asked="Name a wizard.", owner="ann")
+    assert content.read("Harry Potter is a wizard.", asked="Name a wizard.", owner="ann").result()
     assert kept.counts().encoded == 2 * first
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 
 from unlearned.classify.borders import detect_in_conversations
 from unlearned.classify.scope import Scope
@@ -17,7 +19,7 @@ REMEMBERED = 1024
 
 
 class ContentReader:
-    """Reads clauses of answers.
+    """Reads clauses of answers, on a thread of its own: the model goes on meanwhile.
 
     Args:
         scopes: whose content is held back.
@@ -25,11 +27,15 @@ class ContentReader:
 
     def __init__(self, scopes: Sequence[Scope]) -> None:
         self.scopes = ScopeSet(scopes)
-        self._known: OrderedDict[tuple[str, str, str, str], bool] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str, str, str], Future[bool]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def in_scope(self, clause: str, *, asked: str = "", before: str = "", owner: str = "") -> bool:
-        """Whether a clause is about one of the scopes.
+    @cached_property
+    def _thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(max_workers=1, thread_name_prefix="unlearned-content")
+
+    def read(self, clause: str, *, asked: str = "", before: str = "", owner: str = "") -> Future[bool]:
+        """Find out whether a clause is about one of the scopes.
 
         Args:
             clause: of an answer.
@@ -37,20 +43,22 @@ class ContentReader:
             before: the clause before it.
             owner: who asks; what is remembered is used again for the same owner only.
 
-        Raises:
-            DetectionError: it could not be read; nothing more may be said then.
+        Returns:
+            What will be known. It raises `DetectionError` if the clause could not be read; nothing more may be said
+            then.
         """
         key = (owner, asked, before, clause)
         with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        said = [(role, text) for role, text in (("user", asked), ("assistant", before)) if text.strip()]
-        prompt = replace(messages_only([*said, ("user", clause)]), owner=owner)
-        (verdict,) = detect_in_conversations([prompt], self.scopes)
-        found = any(span.end > prompt.segments[-1].start for span in verdict.spans)
-        with self._lock:
-            self._known[key] = found
+            found = self._known.get(key)
+            if found is None:
+                found = self._known[key] = self._thread.submit(self._in_scope, clause, asked, before, owner)
+            self._known.move_to_end(key)
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return found
+
+    def _in_scope(self, clause: str, asked: str, before: str, owner: str) -> bool:
+        said = [(role, text) for role, text in (("user", asked), ("assistant", before)) if text.strip()]
+        prompt = replace(messages_only([*said, ("user", clause)]), owner=owner)
+        (verdict,) = detect_in_conversations([prompt], self.scopes)
+        return any(span.end > prompt.segments[-1].start for span in verdict.spans)

@@ -118,13 +118,15 @@ def generated(
         most: `max_new_tokens`; None where the length is limited otherwise.
         ends: tokens that end an answer.
     """
+    drawn = bool(engine.setting("do_sample", generation))
     rows: list[Making | None] = []
     for prompt in (prompt for prompt in batch for _ in range(copies)):
         if prompt.guard is None:
             rows.append(None)
             continue
         limit = most if most is not None else 2**31
-        rows.append(Making(prompt, Guarded(prompt.guard, prompt.substitution, engine.token_bytes, limit)))
+        answer = Guarded[int](prompt.guard, prompt.substitution, engine.token_bytes, limit, drawn=drawn)
+        rows.append(Making(prompt, answer))
     found = _round(engine, batch, rows, generation, most, ends)
     settings = {**generation, "num_return_sequences": 1}
     while again := [row for row in rows if row is not None and row.again]:

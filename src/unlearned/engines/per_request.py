@@ -130,7 +130,8 @@ class _Making:
         self.guarded: Guarded[Token] | None = None
         longest = row.settings.max_new_tokens
         if (guard := row.prompt.guard) is not None:
-            self.guarded = Guarded(guard, row.prompt.substitution, texts, longest)
+            drawn = row.settings.temperature > 0
+            self.guarded = Guarded(guard, row.prompt.substitution, texts, longest, drawn=drawn)
             longest += spare(context, len(row.prompt.token_ids) + longest)
         self._longest = longest
 

@@ -12,6 +12,7 @@ import copy
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from unlearned.answers.automaton import START, NameMatch, ScanState
@@ -103,9 +104,12 @@ class Watch:
         guard: of its prompt.
         substitution: of its prompt.
         texts: bytes of the tokens.
+        waits: for what is read of the content before the next token.
     """
 
-    def __init__(self, guard: Guard, substitution: Substitution | None, texts: TokenBytes) -> None:
+    def __init__(
+        self, guard: Guard, substitution: Substitution | None, texts: TokenBytes, *, waits: bool = False
+    ) -> None:
         self.guard, self.bans = guard, guard.bans
         self.count = 0
         """Tokens read."""
@@ -116,7 +120,7 @@ class Watch:
         if substitution is not None:
             self._restorer = Restorer(substitution, texts.tokenizer)
         content = guard.bans.content
-        self._clauses = None if content is None else Clauses(content, guard.asked, guard.owner, texts)
+        self._clauses = None if content is None else Clauses(content, guard.asked, guard.owner, texts, waits=waits)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._state: ScanState = START
         self._where: list[int] = []  # token of each symbol
@@ -130,9 +134,15 @@ class Watch:
 
     def push(self, token_id: int) -> Hit | None:
         """Read the next token."""
-        if (hit := self._words_of(token_id)) is not None or self._clauses is None:
+        hit = self._words_of(token_id)
+        if self._clauses is None:
             return hit
-        return _content(self._clauses.push(token_id))
+        # What stands in front comes first, whenever it is known: an answer does not depend on how fast it is read.
+        return _content(self._clauses.push(token_id)) if hit is None else self.settle() or hit
+
+    def settle(self) -> Hit | None:
+        """Wait for what is being read of the content."""
+        return None if self._clauses is None else _content(self._clauses.settle())
 
     def _words_of(self, token_id: int) -> Hit | None:
         place, self.count = self.count, self.count + 1
@@ -145,15 +155,17 @@ class Watch:
 
     def finish(self) -> Hit | None:
         """The answer ends here."""
+        hit = self._last_words()
+        if self._clauses is None:
+            return hit
+        return _content(self._clauses.finish()) if hit is None else self.settle() or hit
+
+    def _last_words(self) -> Hit | None:
         if self._restorer is not None:
             for chunk in self._restorer.finish():
                 if (hit := self._chunk(chunk.token_ids, chunk.sources, chunk.restored)) is not None:
                     return hit
-        if (hit := self._name(self._automaton.end(self._state))) is not None:
-            return hit
-        if (hit := self._word_ended()) is not None or self._clauses is None:
-            return hit
-        return _content(self._clauses.finish())
+        return self._name(self._automaton.end(self._state)) or self._word_ended()
 
     @property
     def certain(self) -> int:
@@ -235,9 +247,13 @@ class Guarded(Generic[T]):
         substitution: of its prompt.
         texts: bytes of the tokens.
         most: tokens that it may have.
+        drawn: the tokens are drawn at random. Then the content is waited for at every clause: draws that are taken back
+            would change the ones that follow, and with them what a seed promises.
     """
 
-    def __init__(self, guard: Guard, substitution: Substitution | None, texts: TokenBytes, most: int) -> None:
+    def __init__(
+        self, guard: Guard, substitution: Substitution | None, texts: TokenBytes, most: int, *, drawn: bool = False
+    ) -> None:
         self.guard, self.most = guard, most
         self.tokens: list[tuple[int, T]] = []
         self.banned: dict[int, set[int]] = {}
@@ -247,8 +263,8 @@ class Guarded(Generic[T]):
         self.ended = False
         """Nothing is to be added; what is left of `tokens` is the answer."""
 
-        self._substitution, self._texts = substitution, texts
-        self._watch = Watch(guard, substitution, texts)
+        self._new_watch = partial(Watch, guard, substitution, texts, waits=drawn)
+        self._watch = self._new_watch()
         self._given = 0
         self._anew: dict[int, int] = {}  # place -> how often a clause was begun anew there
 
@@ -269,7 +285,10 @@ class Guarded(Generic[T]):
     def push(self, token_id: int, source: T) -> bool:
         """Take the next token; True if the answer went back, so that another one has to be chosen."""
         self.tokens.append((token_id, source))
-        if (hit := self._watch.push(token_id)) is not None:
+        hit = self._watch.push(token_id)
+        if hit is None and len(self.tokens) >= self.most:
+            hit = self._watch.settle()
+        if hit is not None:
             self._back(hit)
             return not self.ended
         self.ended = min(self._watch.certain, len(self.tokens)) >= self.most
@@ -305,6 +324,6 @@ class Guarded(Generic[T]):
         if hit.kind == "content":
             self._anew[hit.place] = self._anew.get(hit.place, 0) + 1
             self.ended |= self._anew[hit.place] > MOST_ANEW
-        self._watch = Watch(self.guard, self._substitution, self._texts)
+        self._watch = self._new_watch()
         for token_id, _ in self.tokens:
             self._watch.push(token_id)
