@@ -89,6 +89,8 @@ def test_scores_are_those_of_each_classifier(bag_of_words: Any, has_words: bool)
         assert np.allclose(row, one.predict_proba(features), atol=1e-5)
     assert (found > 0.5).any()
     assert (found < 0.2).any()
+    read = np.random.default_rng(0).random(found.shape) < 0.3
+    assert np.allclose(JointKernels(classifiers).predict_proba(features, read)[read], found[read], atol=1e-5)
 
 
 def test_an_example_that_stands_twice_counts_twice(bag_of_words: Any) -> None:
@@ -161,7 +163,7 @@ def test_few_scopes_are_asked_one_by_one(scopes: list[Scope]) -> None:
 def test_it_fails_closed(scopes: list[Scope], monkeypatch: pytest.MonkeyPatch) -> None:
     for result in (RuntimeError("out of memory"), np.full((len(NAMES), 1), np.nan)):
 
-        def scores(self: JointKernels, features: Features, result: Any = result) -> Floats:
+        def scores(self: JointKernels, features: Features, read: Any, result: Any = result) -> Floats:
             if isinstance(result, Exception):
                 raise result
             return np.repeat(result, len(features), axis=1)

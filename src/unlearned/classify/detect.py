@@ -238,12 +238,15 @@ def _grown(spans: Sequence[Span], prompt: Prompt, scopes: ScopeSet) -> list[Span
             for segment in prompt.segments
             for start, end in scopes[n].lexicon.places(prompt.text[segment.start : segment.end])
         ]
-    found = []
+    found, known = [], dict[CharSpan, CharSpan]()  # many scopes may claim the same words
     for span in spans:
         segment = next((s for s in prompt.segments if s.start <= span.start and span.end <= s.end), None)
         place = (span.start, span.end)
         if segment is not None:
-            place = grown(prompt.text, *grown_to_matches(place, names[span.scope]), segment.start, segment.end)
+            place = grown_to_matches(place, names[span.scope])
+            if place not in known:
+                known[place] = grown(prompt.text, *place, segment.start, segment.end)
+            place = known[place]
         found.append(replace(span, start=place[0], end=place[1]))
     return found
 

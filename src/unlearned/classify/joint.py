@@ -88,20 +88,36 @@ class JointKernels:
         self._meanings = np.stack([nothing if one is None else one.meaning for one in passes])
         self._offsets = np.einsum("sd,sd->s", self._means, self._meanings)
         self._squares = np.einsum("sd,sd->s", self._means, self._means)
-        self._grams_shared, self._grams_rare, self._spelling = _spelling(classifiers)
+        self._grams = _Grams.of(classifiers)
+        firsts = [np.zeros_like(one.idf) if one.first is None else one.first.spelling for one in classifiers]
+        own = [[one.idf * first, one.idf**2] for one, first in zip(classifiers, firsts, strict=True)]
+        self._first_spelling = self._grams.weights([first for first, _ in own] + [squares for _, squares in own])
+        self._spelling = self._grams.weights([one.idf * one.weights for one in classifiers])
         self._vectors, self._duals = _examples(classifiers)
 
-    def predict_proba(self, features: Features) -> Floats:
-        """Features of N texts -> (S, N) p(forget | text); of what the first passes leave out, their own estimates."""
-        first, kernel = self._spelt(features.ngrams)
+    def predict_proba(self, features: Features, read: npt.NDArray[np.bool_] | None = None) -> Floats:
+        """Features of N texts -> (S, N) p(forget | text); of what the first passes leave out, their own estimates.
+
+        Args:
+            features: of the texts.
+            read: (S, N) whether a scope reads a text at all; None = each reads all. What it does not read is not
+                compared, and its score says nothing.
+        """
+        first, squares = np.split(self._grams.sums(features.ngrams, self._first_spelling), 2, axis=1)
+        lengths = np.sqrt(np.where(squares > 0, squares, np.float32(1.0)))
+        first = np.asarray(first / lengths, dtype=np.float32)
         likely = np.full_like(first, np.inf)
         if features.word_vectors is not None:
             likely = self._meant(features.word_vectors) + first
         found = probabilities(likely)
         is_near = likely >= self._bars
+        if read is not None:
+            is_near &= read.T
         near = np.flatnonzero(is_near.any(axis=1))
         if len(near):
-            exact = self._compared(features.take(near).vectors) + kernel[near]
+            suspicious = features.take(near)
+            spelt = self._grams.sums(suspicious.ngrams, self._spelling) / lengths[near]
+            exact = np.asarray(self._compared(suspicious.vectors) + spelt, dtype=np.float32)
             found[near] = np.where(is_near[near], probabilities(exact), found[near])
         return np.ascontiguousarray(found.T)
 
@@ -112,24 +128,6 @@ class JointKernels:
         found = similarities(words, self._meanings) - self._offsets
         return np.where(own > 0, found / np.sqrt(np.maximum(lengths, np.float32(1e-12))), np.float32(0.0))
 
-    @torch.inference_mode()
-    def _spelt(self, found: NGrams) -> tuple[Floats, Floats]:
-        """(N, S) v . t / |t| of the first passes, and of the classifiers."""
-        rows, columns = known_grams(found, self._grams_shared)
-        starts = torch.from_numpy(np.searchsorted(rows, np.arange(len(found))))
-        bags = torch.nn.functional.embedding_bag
-        sums: Floats = bags(torch.from_numpy(columns), self._spelling.dense, starts, mode="sum").numpy()
-        rows, columns = known_grams(found, self._grams_rare)
-        if len(rows):
-            from scipy.sparse import csr_matrix
-
-            ones = np.ones(len(rows), dtype=np.float32)
-            chosen = csr_matrix((ones, (rows, columns)), shape=(len(found), len(self._grams_rare)))
-            sums = sums + (chosen @ self._spelling.sparse).toarray()
-        first, kernel, squares = np.split(sums, 3, axis=1)
-        lengths = np.sqrt(np.where(squares > 0, squares, np.float32(1.0)))
-        return np.asarray(first / lengths), np.asarray(kernel / lengths)
-
     def _compared(self, vectors: Floats) -> Floats:
         """(N, D) -> (N, S) sum of a_i k(x, x_i) over the examples, without their spelling."""
         near = sentence_kernel(vectors, self._vectors, self._config)
@@ -138,21 +136,52 @@ class JointKernels:
         return np.asarray(found + near[:, shared:] @ self._duals.sparse, dtype=np.float32)
 
 
-def _spelling(classifiers: Sequence[KernelClassifier]) -> tuple[Ints, Ints, Weights]:
-    """The shared n-grams, the rare ones, and per scope three columns: idf v of both passes, and idf squared."""
-    known = np.zeros(1 << BITS, dtype=np.int32)
-    for one in classifiers:
-        known[one.grams] += 1
-    grams = np.flatnonzero(known)
-    is_shared = known[grams] >= SHARED * len(classifiers)
-    places = [np.searchsorted(grams, one.grams) for one in classifiers]
-    firsts = [np.zeros_like(one.idf) if one.first is None else one.first.spelling for one in classifiers]
-    columns = [
-        *((place, one.idf * own) for place, one, own in zip(places, classifiers, firsts, strict=True)),
-        *((place, one.idf * one.weights) for place, one in zip(places, classifiers, strict=True)),
-        *((place, one.idf**2) for place, one in zip(places, classifiers, strict=True)),
-    ]
-    return grams[is_shared], grams[~is_shared], Weights.of(columns, is_shared)
+@dataclass(frozen=True, eq=False)
+class _Grams:
+    """The n-grams that S classifiers know."""
+
+    shared: Ints
+    """(R1,) ascending, those that many know"""
+
+    rare: Ints
+    """(R2,) ascending, and the others."""
+
+    places: Sequence[Ints]
+    """Of each classifier's n-grams, the rows among all of them."""
+
+    is_shared: npt.NDArray[np.bool_]
+    """(R1 + R2,)"""
+
+    @classmethod
+    def of(cls, classifiers: Sequence[KernelClassifier]) -> _Grams:
+        known = np.zeros(1 << BITS, dtype=np.int32)
+        for one in classifiers:
+            known[one.grams] += 1
+        grams = np.flatnonzero(known)
+        is_shared = known[grams] >= SHARED * len(classifiers)
+        places = [np.searchsorted(grams, one.grams) for one in classifiers]
+        return cls(grams[is_shared], grams[~is_shared], places, is_shared)
+
+    def weights(self, columns: Sequence[Floats]) -> Weights:
+        """Of C = k S columns, of k numbers for each n-gram of each classifier: first those of one kind, then others."""
+        places = [*self.places] * (len(columns) // len(self.places))
+        return Weights.of(list(zip(places, columns, strict=True)), self.is_shared)
+
+    @torch.inference_mode()
+    def sums(self, found: NGrams, weights: Weights) -> Floats:
+        """(N, C) the sums of the weights of each text's n-grams."""
+        rows, columns = known_grams(found, self.shared)
+        starts = torch.from_numpy(np.searchsorted(rows, np.arange(len(found))))
+        bags = torch.nn.functional.embedding_bag
+        sums: Floats = bags(torch.from_numpy(columns), weights.dense, starts, mode="sum").numpy()
+        rows, columns = known_grams(found, self.rare)
+        if len(rows):
+            from scipy.sparse import csr_matrix
+
+            ones = np.ones(len(rows), dtype=np.float32)
+            chosen = csr_matrix((ones, (rows, columns)), shape=(len(found), len(self.rare)))
+            sums = sums + (chosen @ weights.sparse).toarray()
+        return sums
 
 
 def _examples(classifiers: Sequence[KernelClassifier]) -> tuple[Floats, Weights]:

@@ -77,22 +77,27 @@ class Lexicon:
         middles = [OpenMiddle.of(one.name) if one.kind == "person" else None for one in self.names]
         return Matcher([_forms(name) for name in self.names], middles)
 
+    @property
+    def parts(self) -> list[Parts]:
+        """Of the names that the user gave."""
+        return list(self._parts.values())
+
     @cached_property
-    def _parts(self) -> list[tuple[int, Parts]]:
+    def _parts(self) -> dict[int, Parts]:
         everyday = everyday_words()
-        own = [(n, parts_of_name(one.name, one.kind, everyday)) for n, one in enumerate(self.names) if one.given]
-        return [(n, parts) for n, parts in own if parts.words]
+        own = {n: parts_of_name(one.name, one.kind, everyday) for n, one in enumerate(self.names) if one.given}
+        return {n: parts for n, parts in own.items() if parts.words}
 
     @cached_property
     def telling(self) -> frozenset[str]:
         """A text without any of these words has neither a form nor a part of a name."""
         if not self.names:
             return frozenset()
-        return self.matcher.first_words.union(*(parts.words for _, parts in self._parts))
+        return self.matcher.first_words.union(*(parts.words for parts in self.parts))
 
-    def said(self, text: str) -> ScopeText:
-        """What the text says, names considered."""
-        words = tokens(text)
+    def said(self, text: str, words: Sequence[WordToken] | None = None) -> ScopeText:
+        """What the text says, names considered; its words are found where they are not given."""
+        words = tokens(text) if words is None else words
         if self.telling.isdisjoint(word.key for word in words):
             return ScopeText(text, None, False)
         everyday, shouted = everyday_words(), is_shouted(text)
@@ -101,15 +106,15 @@ class Lexicon:
         meant = {m: self._meant(text, words, m, everyday) for m in found}
         own = [m for m in found if meant[m] != "word"]
         named = any(self.names[m.name].given and self.names[m.name].alone and meant[m] == "name" for m in own)
-        written = _replaced(text, [(m.start, m.end, self.names[m.name].name) for m in own])
+        written = replaced(text, [(m.start, m.end, self.names[m.name].name) for m in own])
         struck = {
             (word.start, word.end, "")
-            for n, parts in self._parts
+            for parts in self.parts
             for word in others_parts(text, words, own, parts, everyday)
         } | {(m.start, m.end, "") for m in found if meant[m] == "word"}
         if not struck or named:
             return ScopeText(written, None, named)
-        return ScopeText(written, _replaced(text, sorted(struck)), named)
+        return ScopeText(written, replaced(text, sorted(struck)), named)
 
     def _is_others(self, text: str, words: Any, match: Match, everyday: frozenset[str]) -> bool:
         """Whether the name is a part of somebody else's: it goes on, or it is one word behind another first name."""
@@ -128,12 +133,11 @@ class Lexicon:
         return "name" if words[match.first].key not in everyday else meant_by_case(text, words, match.first)
 
     def _parts_of(self, name: int) -> Parts:
-        found = next((parts for n, parts in self._parts if n == name), None)
-        return found or Parts(frozenset(), frozenset())
+        return self._parts.get(name, Parts(frozenset(), frozenset()))
 
-    def places(self, text: str) -> list[tuple[int, int]]:
+    def places(self, text: str, words: Sequence[WordToken] | None = None) -> list[tuple[int, int]]:
         """Characters of the names in the text."""
-        words = tokens(text)
+        words = tokens(text) if words is None else words
         if self.telling.isdisjoint(word.key for word in words):
             return []
         return [(match.start, match.end) for match in self.matcher.find(text, words)]
@@ -189,7 +193,8 @@ def _forms(name: ScopeName) -> tuple[str, ...]:
     return name_forms(name.name, kind=name.kind, aliases=name.aliases)
 
 
-def _replaced(text: str, places: Sequence[tuple[int, int, str]]) -> str:
+def replaced(text: str, places: Sequence[tuple[int, int, str]]) -> str:
+    """The text with other words at these places, (start, end, word) each, in order."""
     pieces, cursor = [], 0
     for start, end, new in places:
         pieces += [text[cursor:start], new]

@@ -12,11 +12,11 @@ import numpy as np
 from unlearned.classify.base import TextEncoder
 from unlearned.classify.garbled import Vocabulary
 from unlearned.classify.joint import JointKernels
+from unlearned.classify.joint_lexicons import JointLexicons
 from unlearned.classify.kernel import KernelClassifier, KernelConfig
 from unlearned.classify.lexicon import ScopeText
 from unlearned.classify.scope import Scope
 from unlearned.classify.spelling import Ints
-from unlearned.names.matcher import tokens
 
 FEW = 4
 """Up to this many scopes are asked one by one."""
@@ -62,7 +62,7 @@ class ScopeSet(Sequence[Scope]):
 
     def ready(self) -> None:
         """Work out now what the first prompt would wait for: of a thousand scopes, some twenty seconds."""
-        self.vocabulary, self._by_word, self._joint  # noqa: B018
+        self.vocabulary, self._lexicons, self._joint  # noqa: B018
 
     def named(self, name: str) -> list[int]:
         """Which scopes have the name."""
@@ -86,21 +86,13 @@ class ScopeSet(Sequence[Scope]):
         """Scope -> text -> what the text says to it, by index; only where that is not just the text itself."""
         found: dict[int, dict[int, ScopeText]] = {}
         for n, text in enumerate(texts):
-            words = {word.key for word in tokens(text)} if self._by_word else ()
-            for scope in sorted({scope for word in words for scope in self._by_word.get(word, ())}):
-                said = self._scopes[scope].lexicon.said(text)
-                if said != ScopeText(text, None, False):
-                    found.setdefault(scope, {})[n] = said
+            for scope, said in self._lexicons.said(text).items():
+                found.setdefault(scope, {})[n] = said
         return found
 
     @cached_property
-    def _by_word(self) -> dict[str, list[int]]:
-        """Word -> the scopes in whose names it tells something."""
-        found: dict[str, list[int]] = {}
-        for n, scope in enumerate(self._scopes):
-            for word in scope.lexicon.telling:
-                found.setdefault(word, []).append(n)
-        return found
+    def _lexicons(self) -> JointLexicons:
+        return JointLexicons([scope.lexicon for scope in self._scopes])
 
     def joint(self, encoder: TextEncoder) -> list[tuple[Ints, JointKernels]]:
         """Which scopes with this encoder are asked together, and those as one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -144,17 +144,20 @@ def score_windows(
     for encoder, rows in scopes.by_encoder:
         encoders[id(encoder)].owners |= whose
         features = Features.of(list(texts.index), encoders[id(encoder)])  # once for all scopes with the encoder
-        together = _together(features, scopes, encoder)
-        if together:
-            own = np.stack(list(together.values()))[:, : texts.count]
-            penalties = texts.short * scopes.penalties[list(together), None]
-            scored.scores[list(together)] = _less(own, penalties)[:, texts.order]
-        reached = scored.scores.max(axis=1) >= scopes.thresholds
-        for row in rows.tolist():
-            if row in together and row not in texts.said and not reached[row]:
-                continue  # nothing of the scope, and nothing that only this scope reads otherwise
+        is_open = np.zeros(len(scopes), dtype=np.bool_)
+        is_open[rows] = True
+        together: list[tuple[Ints, Floats]] = []
+        for joint_rows, scores in _together(features, scopes, encoder, texts):
+            found = _less(
+                _with_others_names(scores, joint_rows, texts), texts.short * scopes.penalties[joint_rows, None]
+            )
+            scored.scores[joint_rows] = found[:, texts.order]
+            # Of the others there is nothing, and nothing that only they read otherwise.
+            is_open[joint_rows] = (found.max(axis=1) >= scopes.thresholds[joint_rows]) | texts.is_spelt[joint_rows]
+            together.append((joint_rows, scores))
+        for row in np.flatnonzero(is_open).tolist():
             try:
-                _score_row(scored, row, scopes[row], texts, features, together.get(row))
+                _score_row(scored, row, scopes[row], texts, features, _of_row(together, row))
             except DetectionError:
                 raise
             except Exception as error:
@@ -188,6 +191,12 @@ class _Texts:
     said: Mapping[int, Mapping[int, ScopeText]]
     """Scope -> text -> what it says to the scope, where that is not just the text."""
 
+    is_spelt: npt.NDArray[np.bool_]
+    """(S,) scopes to which some text says anything but itself and less: their names stand in it."""
+
+    struck: Mapping[tuple[int, str], Sequence[int]]
+    """Text, and the same without somebody else's names -> the scopes that read both."""
+
     @classmethod
     def of(cls, windows: Sequence[Window], scopes: ScopeSet) -> _Texts:
         alone = {n: window.follow_up for n, window in enumerate(windows) if window.follow_up is not None}
@@ -196,6 +205,13 @@ class _Texts:
         variants = (text for own in said.values() for one in own.values() for text in (one.text, one.less))
         distinct = dict.fromkeys([*texts, *(text for text in variants if text is not None)])
         index = {text: n for n, text in enumerate(distinct)}
+        is_spelt, struck = np.zeros(len(scopes), dtype=np.bool_), dict[tuple[int, str], list[int]]()
+        for scope, own in said.items():
+            for n, one in own.items():
+                if one.named or one.less is None or one.text != texts[n]:
+                    is_spelt[scope] = True
+                else:
+                    struck.setdefault((n, one.less), []).append(scope)
         return cls(
             index,
             len(texts),
@@ -204,7 +220,22 @@ class _Texts:
             np.array([index[text] for text in alone.values()], dtype=np.int64),
             np.fromiter(map(is_short, texts), dtype=np.bool_, count=len(texts)),
             said,
+            is_spelt,
+            struck,
         )
+
+    def read_by(self, rows: Ints) -> npt.NDArray[np.bool_]:
+        """(R, N) whether a scope reads a text: the windows', and what these say to it."""
+        found = np.zeros((len(rows), len(self.index)), dtype=np.bool_)
+        found[:, : self.count] = True
+        if len(self.index) == self.count:
+            return found
+        for (_, less), scopes in self.struck.items():
+            found[np.isin(rows, scopes), self.index[less]] = True
+        for place, row in enumerate(rows.tolist()):
+            for one in self.said[row].values() if self.is_spelt[row] else ():
+                found[place, [self.index[text] for text in (one.text, one.less) if text is not None]] = True
+        return found
 
 
 def _score_row(
@@ -245,17 +276,31 @@ def _scorers(windows: Sequence[Window], scopes: ScopeSet) -> npt.NDArray[np.bool
     return found
 
 
-def _together(features: Features, scopes: ScopeSet, encoder: TextEncoder) -> dict[int, Floats]:
-    """Scope -> (N,) p(forget | text), of those that are asked together."""
-    found: dict[int, Floats] = {}
+def _together(
+    features: Features, scopes: ScopeSet, encoder: TextEncoder, texts: _Texts
+) -> Iterator[tuple[Ints, Floats]]:
+    """(R,) scopes that are asked together, and (R, N) p(forget | text)."""
     for rows, joint in scopes.joint(encoder):
         try:
-            scores = joint.predict_proba(features)
+            scores = joint.predict_proba(features, texts.read_by(rows))
         except Exception as error:
             raise failed(scopes[int(rows[0])], error) from error
         if not ((scores >= 0) & (scores <= 1)).all():
             raise DetectionError("A classifier gave values that are not in [0, 1]. Nothing was generated.")
-        found |= zip(rows.tolist(), scores, strict=True)
+        yield rows, scores
+
+
+def _of_row(together: Sequence[tuple[Ints, Floats]], row: int) -> Floats | None:
+    """(N,) what was found of a scope; None: it was not asked together with others."""
+    return next((scores[place] for rows, scores in together for place in np.flatnonzero(rows == row)), None)
+
+
+def _with_others_names(scores: Floats, rows: Ints, texts: _Texts) -> Floats:
+    """(R, N) p(forget | text) -> (R, count), where texts with somebody else's names have less; see `_with_names`."""
+    found = scores[:, : texts.count].copy()
+    for (n, less), scopes in texts.struck.items():
+        own = np.flatnonzero(np.isin(rows, scopes))
+        found[own, n] = np.minimum(found[own, n], scores[own, texts.index[less]] if squash(less) else 0.0)
     return found
 
 

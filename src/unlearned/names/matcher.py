@@ -20,6 +20,9 @@ MOST_MIDDLES = 2
 LONGEST = 12
 """Words of the longest form that is looked for."""
 
+LAST_NAME = 3
+"""Words of the longest last name that is looked for behind other middle names."""
+
 
 @dataclass(frozen=True, slots=True)
 class WordToken:
@@ -125,8 +128,11 @@ class Matcher:
             for form in own:
                 if key := key_of(form):
                     keys.setdefault(key, name)
-        self._keys = keys
-        self._sorted = sorted(keys)
+        self._names = keys
+        self.keys = sorted(keys)
+        """All forms, as `key_of` gives them."""
+
+        self.open_middles = tuple(own for found in self._middles.values() for _, own in found)
         self.first_words = frozenset(token.key for own in forms for form in own for token in tokens(form)[:1])
 
     def find(self, text: str, words: Sequence[WordToken] | None = None) -> list[Match]:
@@ -152,7 +158,7 @@ class Matcher:
                 if not middle.takes(text, words[place]):
                     break
                 key = ""
-                for end in range(place + 1, min(place + 4, len(words))):
+                for end in range(place + 1, min(place + 1 + LAST_NAME, len(words))):
                     if words[end].before != "":
                         break
                     key += words[end].key
@@ -169,10 +175,10 @@ class Matcher:
                     break
                 key += word.before
             key += word.key
-            if (name := self._keys.get(key)) is not None:
+            if (name := self._names.get(key)) is not None:
                 best = place + 1, name
-            after = bisect_left(self._sorted, key)
-            if after == len(self._sorted) or not self._sorted[after].startswith(key):
+            after = bisect_left(self.keys, key)
+            if after == len(self.keys) or not self.keys[after].startswith(key):
                 break
         return best
 

@@ -72,19 +72,34 @@ def others_parts(
         everyday: common words, in lower case.
     """
     own = {place for match in whole for place in range(match.first, match.last)}
-    asks = any(word.key in _ASKS for word in words)
-    found = []
-    for place, word in enumerate(words):
-        if place in own:
-            continue
-        is_lone = not asks or _is_others(text, words, place, parts, everyday)
-        if word.key in parts.weak or (word.key in parts.strong and not whole and is_lone):
-            found.append(word)
-    return found
+    is_asked = asks(words)
+    return [
+        word
+        for place, word in enumerate(words)
+        if place not in own
+        and (
+            word.key in parts.weak
+            or (
+                word.key in parts.strong
+                and not whole
+                and is_lone(text, words, place, parts, everyday, is_asked=is_asked)
+            )
+        )
+    ]
 
 
-def _is_others(text: str, words: Sequence[WordToken], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
-    return follows_a_name(text, words, place, parts, everyday) or goes_on(text, words, place + 1, everyday)
+def asks(words: Sequence[WordToken]) -> bool:
+    """Whether a text may be a question or a request."""
+    return any(word.key in _ASKS for word in words)
+
+
+def is_lone(
+    text: str, words: Sequence[WordToken], place: int, parts: Parts, everyday: frozenset[str], *, is_asked: bool
+) -> bool:
+    """Whether a last name says nothing of its bearer: nothing is asked, or it is a part of somebody else's name."""
+    return (
+        not is_asked or follows_a_name(text, words, place, parts, everyday) or goes_on(text, words, place + 1, everyday)
+    )
 
 
 def follows_a_name(text: str, words: Sequence[WordToken], place: int, parts: Parts, everyday: frozenset[str]) -> bool:
