@@ -12,7 +12,7 @@ from bench.commands.index import index
 from bench.commands.load import load
 from bench.commands.methods import method_costs
 from bench.commands.scopes import scopes
-from unlearned.cli.once import Once
+from unlearned.cli.command import Command
 from unlearned.cli.running import run
 
 app = typer.Typer(
@@ -23,10 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (speed, gpu, index, scopes, strength, load, exams):
-    app.command(cls=Once)(command)
-app.command(name="corruptions", cls=Once)(corruption_table)
-app.command(name="serve", cls=Once)(serving)
-app.command(name="methods", cls=Once)(method_costs)
+    app.command(cls=Command)(command)
+app.command(name="corruptions", cls=Command)(corruption_table)
+app.command(name="serve", cls=Command)(serving)
+app.command(name="methods", cls=Command)(method_costs)
 
 
 @app.callback()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from unlearned.cli.once import Once
+from unlearned.cli.command import Command
 
 audit = typer.Typer(no_args_is_help=True, help="The history of what a server enforced.")
 
@@ -17,7 +17,7 @@ def group() -> None:
     """The history of what a server enforced."""
 
 
-@audit.command(cls=Once)
+@audit.command(cls=Command)
 def verify(
     file: Annotated[
         list[Path],

@@ -11,6 +11,7 @@ from unlearned.cli.audit import audit
 from unlearned.cli.chat import chat
 from unlearned.cli.check import check
 from unlearned.cli.classify import classify
+from unlearned.cli.command import Command
 from unlearned.cli.compat import compat
 from unlearned.cli.demo import demo
 from unlearned.cli.eval import evaluate
@@ -20,7 +21,6 @@ from unlearned.cli.generate import generate
 from unlearned.cli.inspect import inspect
 from unlearned.cli.instruct import instruct
 from unlearned.cli.methods import methods
-from unlearned.cli.once import Once
 from unlearned.cli.report import report
 from unlearned.cli.running import run
 from unlearned.cli.score import score
@@ -66,10 +66,10 @@ app = typer.Typer(
 for command in (
     *(demo, forget, fit, check, classify, generate, chat, inspect, sign, compat, report, train, instruct, methods),
 ):
-    app.command(cls=Once)(command)
+    app.command(cls=Command)(command)
 # What serve does not know it hands to vLLM, if that is the engine; else it refuses it.
-app.command(cls=Once, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
-app.command(name="eval", cls=Once)(evaluate)
+app.command(cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve)
+app.command(name="eval", cls=Command)(evaluate)
 app.add_typer(typer.Typer(cls=Benchmarks, help="Run a benchmark.", no_args_is_help=True), name="bench")
 app.add_typer(score, name="score")
 app.add_typer(audit, name="audit")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unlearned.benchmarks.tofu.config import ScoreConfig
+from unlearned.cli.command import Command
 from unlearned.cli.configs import Chosen, with_settings
-from unlearned.cli.once import Once
 
 if TYPE_CHECKING:
     from unlearned.benchmarks.tofu.scores import TofuScores
@@ -23,7 +23,7 @@ def group() -> None:
     """Compute a benchmark's numbers from logs."""
 
 
-@score.command(cls=Once)
+@score.command(cls=Command)
 @with_settings
 def tofu(
     config: Chosen[ScoreConfig],

@@ -15,7 +15,7 @@ from unlearned.cli.bench.shown import merge
 from unlearned.cli.bench.strangers import strangers
 from unlearned.cli.bench.subjects import subjects
 from unlearned.cli.bench.tofu import tofu, verify
-from unlearned.cli.once import Once
+from unlearned.cli.command import Command
 
 bench = typer.Typer(help="Run a benchmark.", no_args_is_help=True)
 
@@ -42,4 +42,4 @@ for command in (
     probes,
     answers,
 ):
-    bench.command(cls=Once)(command)
+    bench.command(cls=Command)(command)

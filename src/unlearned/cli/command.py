@@ -1,8 +1,9 @@
-"""Commands whose options each count once: what is given twice is never dropped in silence."""
+"""Commands of which nothing is lost: options that are given twice are refused, and long words of the help folded."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand
@@ -10,8 +11,19 @@ from typer.core import TyperCommand
 from unlearned.errors import ConfigError
 
 
-class Once(TyperCommand):
+class Command(TyperCommand):
     """Refuses an option that takes one value and is given several; a parser keeps the last and drops the others."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help; names and values that are longer than their column go on in the next line."""
+        from rich import table
+
+        column = table.Column
+        table.Column = partial(column, overflow="fold")  # type: ignore[assignment,misc]
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            table.Column = column  # type: ignore[misc]
 
     def make_parser(self, ctx: Any) -> Any:
         parser = super().make_parser(ctx)
