@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from commands import run
 from unlearned.artifact import Artifact
 from unlearned.artifact.in_force import Hold
 from unlearned.artifact.provenance import rows_sha256
+from unlearned.artifact.signing import sign
 from unlearned.cli import before, choices
 from unlearned.examples import Row
 
@@ -33,6 +36,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "full").mkdir()
     (folder / "full" / "mine.txt").write_text("mine")
     (folder / "training").mkdir()
+    key = Ed25519PrivateKey.generate()
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     (folder / "training" / "other.bin").write_text("mine")
     done = run(
         "fit", "--classifier-only", "--no-background", "--forget", "forget.jsonl", "--retain", "retain.jsonl",
@@ -40,6 +45,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder, env={"UNLEARNED_BY": "Anna"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    shutil.copytree(folder / "hp", folder / "signed")
+    sign(folder / "signed", folder / "key.pem")
     return folder
 
 
@@ -69,6 +76,7 @@ FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
             "another scope: hp. Add --overwrite",
         ),
         (("fit", "--forget", "other.jsonl", "--scope", "hp", "--out", "hp"), "fitted on other data"),
+        ((*FIT[:-1], "signed", "--retain", "retain.jsonl"), "artifact that is signed; the new one would not be. Add"),
         (("fit", "--forget", "forget.jsonl", "--detector", "nowhere", "--out", "new"), "no artifact folder 'nowhere'"),
         (("generate", "--prompt", "x", "--truncate", "top"), "must be one of left, right, middle"),
         (("instruct", "refusal", "--detector", "nowhere", "--out", "new"), "holds no unlearner.json"),

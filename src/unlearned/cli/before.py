@@ -32,7 +32,8 @@ def check_writable_folder(out: Path) -> None:
 def check_artifact_place(out: Path, *, scopes: Sequence[str], data: Sequence[DataRecord], overwrite: bool) -> None:
     """May an artifact of these scopes and data be written here?
 
-    An artifact of the same scopes and data may be replaced, another one only with `overwrite`, anything else never.
+    An artifact of the same scopes and data may be replaced, another one, one that is in force, and one that somebody
+    signed only with `overwrite`; anything else never.
 
     Raises:
         ArtifactError: no; says what is there and what to do.
@@ -40,7 +41,7 @@ def check_artifact_place(out: Path, *, scopes: Sequence[str], data: Sequence[Dat
     check_writable_folder(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    from unlearned.artifact.record import check_target, read_record
+    from unlearned.artifact.record import SIGNATURE, check_target, read_record
 
     check_target(out)
     if overwrite:
@@ -62,6 +63,8 @@ def check_artifact_place(out: Path, *, scopes: Sequence[str], data: Sequence[Dat
 
     if is_in_force(out):
         raise ArtifactError(f"{out} is in force: a running server enforces it. {kept}")
+    if (out / SIGNATURE).exists():
+        raise ArtifactError(f"{out} holds an artifact that is signed; the new one would not be. {kept}")
 
 
 def refuse_both(forget: Sequence[Row], others: Sequence[Row], what: str) -> None:
