@@ -50,7 +50,7 @@ def fit(
         bool,
         typer.Option(
             "--overwrite",
-            help="Replace an artifact of another scope, of other data, or in force; it is kept as NAME.previous.",
+            help="Replace an artifact of another scope, of other data, in force or signed; kept as NAME.previous.",
         ),
     ] = False,
     about: Annotated[

@@ -42,7 +42,7 @@ def forget(
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Replace an artifact of another scope, or in force; it is kept as NAME.previous."
+            "--overwrite", help="Replace an artifact of another scope, in force or signed; kept as NAME.previous."
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts and stop.")] = False,
