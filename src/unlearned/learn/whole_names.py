@@ -8,6 +8,7 @@ scope are enrolled as the others', and a short text must be about as certain as 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +60,13 @@ def whole_names(texts: Sequence[str]) -> list[list[list[re.Match[str]]]]:
             last_end = token.end()
         found.append(own)
     return found
+
+
+def most_named(texts: Sequence[str]) -> tuple[str, int]:
+    """The whole name of several words that stands most often in the texts, and how often; ("", 0) if there is none."""
+    counts = Counter(words[0].string[words[0].start() : words[-1].end()] for own in whole_names(texts) for words in own)
+    several = [(name, times) for name, times in counts.items() if " " in name]
+    return max(several, key=lambda one: one[1], default=("", 0))
 
 
 def lone_words(texts: Sequence[str], is_common: Callable[[str], bool]) -> list[str]:

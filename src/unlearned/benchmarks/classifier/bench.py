@@ -18,6 +18,7 @@ from unlearned.classify.cached_encoder import CachedEncoder
 from unlearned.classify.scope import Scope
 from unlearned.embedded import MINILM
 from unlearned.examples import Row, evenly
+from unlearned.forgetting.subject import as_subject
 from unlearned.learn.classifier import fit_classifier, scope_lexicon
 from unlearned.learn.config import ClassifierConfig
 from unlearned.learn.intents import intents_of
@@ -102,14 +103,25 @@ class Bench:
             self._fitted[key] = self.fit(f"forget{size}", self.some(self.data.forget(size)), retain)
         return self._fitted[key]
 
-    def fit(self, name: str, forget: Sequence[str], retain: Sequence[str], calibrate_by: str = "errors") -> Fitted:
+    def fit(
+        self,
+        name: str,
+        forget: Sequence[str],
+        retain: Sequence[str],
+        calibrate_by: str = "errors",
+        names: Sequence[str] = (),
+    ) -> Fitted:
         """Fit a scope on these prompts and the packaged background, with a user's settings.
 
-        All are the defaults, but `calibrate_by` may be another method.
+        All are the defaults, but `calibrate_by` may be another method, and people may be given by their names.
         """
         checkpoints = self.checkpoints / name if self.checkpoints is not None and self.kind == "encoder" else None
         config = ClassifierConfig(
-            classifier=self.kind, encoder=self.encoder, checkpoints=checkpoints, calibration=calibrate_by
+            classifier=self.kind,
+            encoder=self.encoder,
+            checkpoints=checkpoints,
+            calibration=calibrate_by,
+            names=as_subject(names).scope_names if names else (),
         )
         rows = [Row(text) for text in forget]
         classifier, calibration = fit_classifier(

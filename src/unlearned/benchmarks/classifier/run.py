@@ -23,6 +23,7 @@ from unlearned.progress import Progress, Tell
 ROWS: dict[str, Callable[[Bench], RowResult]] = {
     "paraphrases": scopes.paraphrases,
     "halves": scopes.halves,
+    "named-halves": partial(scopes.halves, row="named-halves", named=True),
     "follow-ups": meanings.follow_ups,
     "homonyms": meanings.namesakes,
     "translations": meanings.in_other_languages,

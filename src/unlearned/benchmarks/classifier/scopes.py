@@ -8,6 +8,7 @@ from unlearned.benchmarks.classifier.bench import RETAIN_PER_FORGET, Bench
 from unlearned.benchmarks.classifier.results import MEASURED, NONE, ErrorRate, RowResult, Target, counted
 from unlearned.benchmarks.classifier.sets import AUTHOR, RETAIN_OF
 from unlearned.examples import evenly
+from unlearned.learn.whole_names import most_named
 from unlearned.types import text_only
 
 SPLITS = 5
@@ -33,30 +34,37 @@ def paraphrases(bench: Bench) -> RowResult:
     return RowResult(measures)
 
 
-def halves(bench: Bench) -> RowResult:
-    """The scope, not the sentence: fitted on a random half of every author's questions, asked the other half."""
+def halves(bench: Bench, *, row: str = "halves", named: bool = False) -> RowResult:
+    """The scope, not the sentence: fitted on a random half of every author's questions, asked the other half.
+
+    Args:
+        bench: the run.
+        row: name of the row.
+        named: the authors' names are given, too.
+    """
     authors = None if bench.limit is None else max(1, bench.limit // AUTHOR)
     forget = evenly(blocks(bench.data.forget("10")), authors)
     retain = evenly(blocks(bench.data.retain("10")), authors and RETAIN_PER_FORGET * authors)
+    names = [name for questions in forget if (name := most_named(questions)[0])] if named else []
     missed: list[tuple[bool, str]] = []
     alarms: list[tuple[bool, str]] = []
     measures = []
     for split in range(1 if bench.kind == "encoder" else SPLITS):
         known, asked = halved(bench, split, forget)
         close, spared = halved(bench, split, retain)
-        scope = bench.fit(f"half-{split}", known, close)
+        scope = bench.fit(f"half-{split}", known, close, names=names)
         seen = {*known, *close}  # a question of one author is another one's, too
         asked, spared = ([text for text in texts if text not in seen] for texts in (asked, spared))
-        found = bench.flagged("halves", [text_only(text) for text in [*asked, *spared]], scope)
+        found = bench.flagged(row, [text_only(text) for text in [*asked, *spared]], scope)
         own = [(not is_flagged, text) for is_flagged, text in zip(found[: len(asked)], asked, strict=True)]
         others = [(is_flagged, text) for is_flagged, text in zip(found[len(asked) :], spared, strict=True)]
         missed += own
         alarms += others
-        measures.append(_of(bench, f"other half, split {split + 1}: forget questions missed", own))
-        measures.append(_of(bench, f"other half, split {split + 1}: retain questions flagged", others))
+        measures.append(_of(bench, row, f"other half, split {split + 1}: forget questions missed", own))
+        measures.append(_of(bench, row, f"other half, split {split + 1}: retain questions flagged", others))
     overall = [
-        _of(bench, "other half of every author: forget questions missed", missed, Target(2)),
-        _of(bench, "other half of every author: retain questions flagged", alarms, Target(1, 1000)),
+        _of(bench, row, "other half of every author: forget questions missed", missed, Target(2)),
+        _of(bench, row, "other half of every author: retain questions flagged", alarms, Target(1, 1000)),
     ]
     return RowResult(overall + measures)
 
@@ -105,5 +113,5 @@ def halved(bench: Bench, split: int, authors: Sequence[Sequence[str]]) -> tuple[
     return fitted, asked
 
 
-def _of(bench: Bench, name: str, pairs: Sequence[tuple[bool, str]], target: Target = MEASURED) -> ErrorRate:
-    return counted("halves", name, bench.kind, [wrong for wrong, _ in pairs], [text for _, text in pairs], target)
+def _of(bench: Bench, row: str, name: str, pairs: Sequence[tuple[bool, str]], target: Target = MEASURED) -> ErrorRate:
+    return counted(row, name, bench.kind, [wrong for wrong, _ in pairs], [text for _, text in pairs], target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from unlearned.benchmarks.tofu.config import TofuSplit
 from unlearned.benchmarks.tofu.data import QuestionAnswer, load_tofu
 from unlearned.errors import DataError
 from unlearned.forgetting.subject import as_subject
-from unlearned.learn.whole_names import whole_names
+from unlearned.learn.whole_names import most_named
 
 
 def tofu_authors(source: str | Path, authors: int) -> list[KnownSubject]:
@@ -31,11 +30,7 @@ def tofu_authors(source: str | Path, authors: int) -> list[KnownSubject]:
 
 
 def _author(pairs: Sequence[QuestionAnswer]) -> KnownSubject:
-    texts = [text for pair in pairs for text in (pair.question, pair.answer)]
-    counts = Counter(words[0].string[words[0].start() : words[-1].end()] for own in whole_names(texts) for words in own)
-    name, times = max(
-        ((name, times) for name, times in counts.items() if " " in name), key=lambda one: one[1], default=("", 0)
-    )
+    name, times = most_named([text for pair in pairs for text in (pair.question, pair.answer)])
     if times < 2:
         raise DataError(f"Nobody is named twice in the questions about the author of {pairs[0].question!r}.")
     lexicon = as_subject(name).lexicon()
