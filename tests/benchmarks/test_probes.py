@@ -388,4 +388,4 @@ def test_a_missing_extra_is_told_before_anything_is_run(missing: str, monkeypatc
     monkeypatch.setattr("unlearned.extras.import_module", absent)
     monkeypatch.setattr("unlearned.benchmarks.probes.run.run_probes", None)
     with pytest.raises(MissingExtraError, match=missing):
-        CliRunner().invoke(app, ["bench", "probes", "--data", "x", "--artifact", "a"], catch_exceptions=False)
+        CliRunner().invoke(app, ["bench", "probes", "--data", __file__, "--artifact", "a"], catch_exceptions=False)

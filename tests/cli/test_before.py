@@ -99,6 +99,13 @@ FIT = ("fit", "--forget", "forget.jsonl", "--scope", "hp", "--out", "new")
         (("forget", "Anna Berg", "--documents", "none.jsonl", "--out", "new"), "Cannot read none.jsonl"),
         (("forget", "Dobby", "--scope", "dobby", "--out", "hp"), "another scope: hp. Add --overwrite"),
         (("forget", "Dobby", "--out", "full"), "full exists and is no artifact"),
+        (("report", "nowhere"), "There is no folder 'nowhere'. Give the one of a finished run"),
+        (("bench", "verify", "nowhere"), "There is no folder 'nowhere'. Give the one of a finished run"),
+        (("bench", "tofu", "--data", "nowhere"), "no file or folder 'nowhere'. Check the path of --data"),
+        (("bench", "subjects", "--data", "./no/where"), "no file or folder './no/where'"),
+        (("chat", "--adapter", "./nowhere"), "There is no folder './nowhere'. Check the path of the adapter"),
+        (("generate", "--prompt", "x", "--device", "cuda:x"), "--device cuda:x: is none"),
+        (("eval", "--model", "./nowhere", "--tasks", "x"), "There is no folder './nowhere'"),
     ],
 )
 def test_a_slip_of_the_pen_is_told_before_torch_is_imported(

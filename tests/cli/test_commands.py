@@ -165,9 +165,9 @@ def test_classify_writes_one_row_per_input_row_without_loading_a_language_model(
 
 @pytest.fixture(scope="module")
 def detector(place: Path) -> Path:
-    """An artifact made without a language model: there is none at the place that is named."""
+    """An artifact made without a language model: the one that is named does not exist."""
     done = run(
-        "fit", "--classifier-only", "--model", "./nothing", "--forget", "forget.jsonl", "--retain", "retain.jsonl",
+        "fit", "--classifier-only", "--model", "no/model", "--forget", "forget.jsonl", "--retain", "retain.jsonl",
         "--exempt", "exempt.jsonl", "--other-languages", "corrupt", "--calibration", "fpr", "--no-background",
         "--scope", "harry-potter", "--seed", "1", "--out", "detectors/hp", cwd=place,
     )  # fmt: skip

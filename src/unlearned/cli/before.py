@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unlearned.errors import ArtifactError, ConfigError, DataError, ModelLoadError
 
@@ -87,7 +88,7 @@ def check_model_at_hand(name: str, what: str, hint: str = "") -> None:
 
     if name == MINILM or Path(name).expanduser().is_dir():
         return
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+    if _is_path(name):
         raise ModelLoadError(f"There is no folder {name!r} of {what}. Check the path. {hint}".strip())
     from huggingface_hub import HfApi, try_to_load_from_cache
     from huggingface_hub.constants import HF_HUB_OFFLINE
@@ -113,12 +114,46 @@ def check_selector(name: str | None) -> None:
         check_model_at_hand(os.environ.get(NER_VARIABLE, NER), "the entity tagger", hint)
 
 
-def check_model(name: str) -> None:
-    """Raise `ModelLoadError` if a language model is named as a path and is not there."""
+def check_places(given: Mapping[str, Any]) -> None:
+    """Are the models, adapters, data and runs that a command was given by a path where they should be?
+
+    Args:
+        given: the command's parameters by name.
+
+    Raises:
+        ModelLoadError: a model or adapter is not there, or the device is none.
+        DataError: data or a run is not there.
+    """
+    if (model := given.get("model")) is not None:
+        _check_model(str(model))
+    adapter = given.get("adapter")
+    if adapter is not None and _is_path(adapter) and not Path(adapter).expanduser().is_dir():
+        raise ModelLoadError(f"There is no folder {str(adapter)!r}. Check the path of the adapter.")
+    device = given.get("device")
+    if device is not None and not _DEVICE.fullmatch(device):
+        raise ModelLoadError(f"--device {device}: is none. Use, for example, cpu, cuda, cuda:1 or mps.")
+    data = given.get("data")
+    is_of_hub = isinstance(data, str) and "/" in data and not _is_path(data)
+    if data is not None and not is_of_hub and not Path(data).expanduser().exists():
+        raise DataError(f"There is no file or folder {str(data)!r}. Check the path of --data.")
+    run = given.get("run")
+    if isinstance(run, Path) and not run.is_dir():
+        raise DataError(f"There is no folder {str(run)!r}. Give the one of a finished run.")
+
+
+_DEVICE = re.compile(r"[a-z]+(?::\d+)?")
+
+
+def _is_path(name: object) -> bool:
+    text = str(name)
+    return text.startswith((".", "/", "~")) or text.count("/") > 1
+
+
+def _check_model(name: str) -> None:
     if name.endswith(".gguf"):
         if not Path(name).expanduser().is_file():
             raise ModelLoadError(f"There is no file {name!r}. Check the path of the .gguf model.")
-    elif (name.startswith((".", "/", "~")) or name.count("/") > 1) and not Path(name).expanduser().exists():
+    elif _is_path(name) and not Path(name).expanduser().exists():
         raise ModelLoadError(f"There is no folder {name!r}. Check the path of the model.")
 
 

@@ -41,11 +41,10 @@ def chat(
     """Talk to the model with the artifacts enforced."""
     from rich.text import Text
 
-    from unlearned.cli.before import check_enforced, check_model
+    from unlearned.cli.before import check_enforced
 
     folders = all_artifacts(artifact, soft_prompt, instruction)
     check_enforced(folders)
-    check_model(options.model)
 
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts

@@ -51,7 +51,7 @@ def check(
     Writes a page with all answers side by side. Exit status 1 if a bound was not kept.
     """
     from unlearned.artifact.record import folder_of, read_record
-    from unlearned.cli.before import check_model, check_writable_folder
+    from unlearned.cli.before import check_writable_folder
     from unlearned.errors import ArtifactError, ConfigError
     from unlearned.examples import read_rows
     from unlearned.extras import require
@@ -65,7 +65,6 @@ def check(
         "retain": read_rows(retain, **asked) if retain else [],
     }
     general_rows = read_rows(general, **asked) if general else []
-    check_model(options.model)
     place = out or Path(f"check-{artifact.resolve().name}")
     check_writable_folder(place)
     require("jinja2", extra="report", purpose="The page of a check")

@@ -1,4 +1,4 @@
-"""Commands of which nothing is lost: options that are given twice are refused, and long words of the help folded."""
+"""What all commands do: nothing that is given is lost, what is not there is said at once, and the help is whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
+from unlearned.cli.before import check_places
 from unlearned.errors import ConfigError
 
 
@@ -24,6 +25,11 @@ class Command(TyperCommand):
             super().format_help(ctx, formatter)
         finally:
             table.Column = column  # type: ignore[misc]
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, if what it was given is there."""
+        check_places(ctx.params)
+        return super().invoke(ctx)
 
     def make_parser(self, ctx: Any) -> Any:
         parser = super().make_parser(ctx)

@@ -86,7 +86,6 @@ def fit(
 
     from unlearned.cli.before import (
         check_artifact_place,
-        check_model,
         check_model_at_hand,
         check_selector,
         refuse_both,
@@ -121,7 +120,6 @@ def fit(
         check_model_at_hand(settings["ready"] or settings["encoder"], "the text encoder")
     if not classifier_only:
         check_selector(settings["selector"])
-        check_model(options.model)
 
     from unlearned.artifact.artifact import Artifact
     from unlearned.cli.inspect import show

@@ -48,7 +48,7 @@ def forget(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write the prompts and stop.")] = False,
 ) -> None:
     """Forget a person, work, place, organisation or product by its name: write the prompts, then fit on them."""
-    from unlearned.cli.before import check_artifact_place, check_model
+    from unlearned.cli.before import check_artifact_place
     from unlearned.errors import ConfigError
     from unlearned.forgetting.documents import read_documents
     from unlearned.names.forms import Kind
@@ -60,7 +60,6 @@ def forget(
         raise ConfigError(f"--kind {kind}: must be one of {', '.join(get_args(Kind))}.")
     chosen = scope or out.resolve().name
     check_artifact_place(out, scopes=[chosen], data=[], overwrite=overwrite)  # before minutes of work, not after
-    check_model(options.model)
     read_documents(files)
 
     from unlearned.cli.inspect import show

@@ -61,7 +61,7 @@ def generate(
     raw: Annotated[bool, typer.Option("--raw", help="Do not put prompts into the chat template.")] = False,
 ) -> None:
     """Answer prompts with the artifacts enforced; with nothing to enforce, this is the original model."""
-    from unlearned.cli.before import check_enforced, check_model
+    from unlearned.cli.before import check_enforced
     from unlearned.cli.output import check_writable, folder_sha256, results
     from unlearned.errors import ConfigError
     from unlearned.examples import as_rows, read_rows
@@ -74,7 +74,6 @@ def generate(
     rows = read_rows(input, prompt_column=prompt_column) if input else as_rows(prompt or [], name="--prompt")
     folders = all_artifacts(artifact, soft_prompt, instruction)
     check_enforced(folders)
-    check_model(options.model)
 
     from unlearned.api import Unlearned
     from unlearned.artifact import load as load_artifacts

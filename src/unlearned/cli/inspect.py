@@ -52,7 +52,6 @@ def inspect(
     """
     from unlearned.artifact.provenance import Role
     from unlearned.artifact.record import folder_of, identify, read_record
-    from unlearned.cli.before import check_model
     from unlearned.envelope import ECO, named
     from unlearned.errors import ConfigError
     from unlearned.examples import Row, read_rows
@@ -71,8 +70,6 @@ def inspect(
         for role, file in given
         if file is not None
     }
-    if model is not None:
-        check_model(model)
 
     from unlearned.artifact import Artifact
     from unlearned.artifact.fitting import findings

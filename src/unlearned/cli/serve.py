@@ -63,7 +63,7 @@ def serve(
 
     With --engine vllm, options that are not listed here are vLLM's own.
     """
-    from unlearned.cli.before import check_enforced, check_model
+    from unlearned.cli.before import check_enforced
     from unlearned.errors import ConfigError
     from unlearned.extras import require
     from unlearned.server.keys import Keys
@@ -104,7 +104,6 @@ def serve(
         raise ConfigError(f"There is no engine {engine!r}. Use --engine transformers or --engine vllm.")
     if context.args:
         raise ConfigError(f"There is no option {context.args[0]}. See unlearned serve --help.")
-    check_model(options.model)
     from unlearned.server.answer_policies import AnswerPolicies
     from unlearned.server.listening import listen
 

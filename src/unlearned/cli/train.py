@@ -71,7 +71,7 @@ def train(
     from dataclasses import replace
 
     from unlearned import envelope
-    from unlearned.cli.before import check_model, check_writable_folder
+    from unlearned.cli.before import check_writable_folder
     from unlearned.cli.progress import progress
     from unlearned.cli.settings import texts
     from unlearned.errors import ConfigError
@@ -86,7 +86,6 @@ def train(
         envelope.check_method_place(out, method, overwrite=overwrite)
     else:
         check_place(out, replaces="training.json")
-    check_model(options.model)
 
     from unlearned.methods.registry import make_method
     from unlearned.methods.train import check_rows, train_method
