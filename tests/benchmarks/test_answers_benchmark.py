@@ -12,9 +12,11 @@ import pytest
 
 from unlearned.answers.guard import Bans
 from unlearned.answers.withheld import Withheld
+from unlearned.api import Unlearned
 from unlearned.benchmarks.answers.run import (
     AnswersConfig,
     AnswersRow,
+    _Run,
     as_markdown,
     indirect_prompts,
     measure_answers,
@@ -46,9 +48,8 @@ def test_names_and_facts_count_unless_the_prompt_holds_them() -> None:
     assert not named(BANS, "Name a wizard.", "Merlin")
     assert told(FACTS, "Name a witch.", "Miss granger")
     assert not told(FACTS, "Is it Granger?", "Granger")
-    assert "| guarded | hp | 0/4 | 1/4 | 2/9 | 31.5 |" in as_markdown(
-        [AnswersRow("guarded", "hp", 4, 0, 1, 2, 9, 31.5)]
-    )
+    row = AnswersRow("guarded", "hp", 4, 0, 1, 2, 9, 31.5, back=3, fluent=2)
+    assert "| guarded | hp | 0/4 | 1/4 | 3, 2 | 2/9 | 31.5 |" in as_markdown([row])
 
 
 def test_an_interrupted_run_goes_on_with_what_it_has_kept(embedded: Any, tmp_path: Path) -> None:
@@ -73,7 +74,16 @@ def test_an_interrupted_run_goes_on_with_what_it_has_kept(embedded: Any, tmp_pat
         ("guarded", 2, 2),
     ]
     assert rows[0].changed == 0
+    assert all(row.back == row.fluent == 0 for row in rows[:2])
     items = json.loads((tmp_path / "star-wars-guarded.json").read_text())["items"]
     assert [set(item) for item in items] == [{"prompt", "answer"}] * 2
     measure_answers(model, tokenizer, replace(config, max_new_tokens=9), tmp_path, tell=parts.append)
     assert any("max_new_tokens (8, now 9)" in line for line in parts)
+
+
+def test_an_answer_that_went_back_is_fluent_if_it_reads_like_the_one_without(embedded: Any, tmp_path: Path) -> None:
+    run = _Run(Unlearned(*embedded), AnswersConfig(), tmp_path, lambda *_: None, print)
+    prompt, plain = "What is the capital of France?", "The capital of France is Paris."
+    answers = [plain, "Paris " * 30, "Zx gq, vv wrzl ttk!", ""]
+    pairs = [({"prompt": prompt, "answer": answer}, {"prompt": prompt, "answer": plain}) for answer in answers]
+    assert run._fluent(pairs)["fluent"] == [True, False, False, False]

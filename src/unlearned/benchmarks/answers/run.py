@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,9 +20,11 @@ from unlearned.benchmarks.step_cache import once
 from unlearned.benchmarks.versions import FITTING, versions
 from unlearned.check.facts import Facts, holds
 from unlearned.demo.concepts import CONCEPTS, Concept, general_prompts
+from unlearned.engines.base import Completion
 from unlearned.examples import evenly
 from unlearned.learn.config import FitConfig
 from unlearned.learn.fit import fit
+from unlearned.learn.fluency import is_degenerate
 from unlearned.progress import Progress, Tell
 from unlearned.server.answer_policies import AnswerPolicies
 
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
 
 VERSION = 1
 """Version of what is asked and counted; see `unlearned.benchmarks.versions`."""
+
+
+LIKELY = 1.5
+"""Factor of the perplexity within which an answer that went back is fluent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,13 @@ class AnswersRow:
     general: int
     tokens_per_second: float
     """Speed of the answers to the general prompts, made in batches; to be compared within one run."""
+
+    back: int = 0
+    """Answers that went back: they differ from those of the model that only checks prompts, drawn alike."""
+
+    fluent: int = 0
+    """Of these, the ones that read like the others: no loop, and for the original model no more than `LIKELY` times as
+    perplexing as the answer without going back."""
 
 
 def indirect_prompts() -> list[Indirect]:
@@ -142,12 +156,15 @@ class _Run:
             "guarded": artifact,
             **({"content": reading_content(artifact)} if self.config.content else {}),
         }
-        rows = []
+        rows, first = [], list[dict[str, str]]()
         for done, (name, own) in enumerate(variants.items()):
             self.report(f"answers, {concept.name}", done, len(variants))
             settings = {"max_new_tokens": self.config.max_new_tokens, "artifact": artifact.sha256 if own else None}
             asking = settings | {"asked": asked, "samples": self.config.samples}
             said = self._part(f"{concept.name}-{name}", asking, partial(self._asked, own, asked))
+            first = said["items"] if name == "unlearned" else first
+            pairs = [(a, b) for a, b in zip(said["items"], first, strict=True) if a != b] if own else []
+            fluent = self._part(f"{concept.name}-{name}-fluent", asking, partial(self._fluent, pairs)) if pairs else {}
             general = self._answered(f"{concept.name}-{name}-general", settings, own) if own else self._plain
             rows.append(
                 AnswersRow(
@@ -157,6 +174,8 @@ class _Run:
                     changed=sum(a != b for a, b in zip(general["ids"], self._plain["ids"], strict=True)),
                     general=len(general["ids"]),
                     tokens_per_second=round(general["tokens_per_second"], 2),
+                    back=len(pairs),
+                    fluent=sum(fluent.get("fluent", ())),
                 )
             )
         self.report(f"answers, {concept.name}", len(variants), len(variants))
@@ -225,6 +244,19 @@ class _Run:
         ids = [list(answer.token_ids) for answer in view.generate(self._prompts, **self._greedy)]
         return {"ids": ids, "tokens_per_second": sum(map(len, ids)) / (time.perf_counter() - start)}
 
+    def _fluent(self, pairs: Sequence[tuple[dict[str, str], dict[str, str]]]) -> dict[str, Any]:
+        """Which of the answers read as well as the others; empty ones do not."""
+        ids = [self.original.engine.tokenizer(a["answer"], add_special_tokens=False).input_ids for a, _ in pairs]
+        loops = [is_degenerate(Completion(a["answer"], tuple(own))) for (a, _), own in zip(pairs, ids, strict=True)]
+        ours, theirs = (self._perplexities([pair[side] for pair in pairs]) for side in (0, 1))
+        likely = [a <= LIKELY * b for a, b in zip(ours, theirs, strict=True)]
+        return {"fluent": [near and not loop for near, loop in zip(likely, loops, strict=True)]}
+
+    def _perplexities(self, said: Sequence[dict[str, str]]) -> list[float]:
+        """To the original model; infinite for an empty answer."""
+        scores = self.original.log_likelihood([one["prompt"] for one in said], [one["answer"] for one in said])
+        return [math.exp(-float(own.mean())) if len(own) else math.inf for own in scores]
+
     @property
     def _greedy(self) -> dict[str, Any]:
         return {"max_new_tokens": self.config.max_new_tokens, "do_sample": False}
@@ -271,12 +303,13 @@ def _seeded(seed: int, sampling: dict[str, Any]) -> dict[str, Any]:
 def as_markdown(rows: Sequence[AnswersRow]) -> str:
     """The rows as a table."""
     lines = [
-        "| model | scope | answers with a name | with a fact | general answers changed | their tokens per second |",
-        "|---|---|---|---|---|---|",
+        "| model | scope | answers with a name | with a fact | went back, of these fluent | general answers changed "
+        "| their tokens per second |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row.model} | {row.scope} | {row.named}/{row.answers} | {row.told}/{row.answers} | "
-        f"{row.changed}/{row.general} | {row.tokens_per_second} |"
+        f"{row.back}, {row.fluent} | {row.changed}/{row.general} | {row.tokens_per_second} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
