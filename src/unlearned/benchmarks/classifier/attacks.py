@@ -8,7 +8,9 @@ from unlearned.benchmarks.classifier.bench import Bench, covered, spills
 from unlearned.benchmarks.classifier.carriers import FRAMES, JOINS, WHERE, filler, framed, hidden, joined
 from unlearned.benchmarks.classifier.disguises import DISGUISES, Disguise, typing_errors
 from unlearned.benchmarks.classifier.results import MEASURED, NONE, ErrorRate, RowResult, Target, counted
+from unlearned.demo.concepts import CONCEPTS, Concept
 from unlearned.examples import evenly
+from unlearned.names.garbling import GARBLINGS
 from unlearned.types import text_only
 
 HIDDEN = {200: 20, 1000: 20, 3000: 20, 10_000: 10}
@@ -28,6 +30,8 @@ TOUCHED = 0.1
 """Share of a retain question's characters that may be flagged."""
 
 FRAMED = 100
+ORDINARY = 2000
+"""Exam questions that are asked beside garbled ones."""
 DISGUISED_RETAIN = 50
 
 
@@ -93,6 +97,31 @@ def disguises(bench: Bench) -> RowResult:
     flagged = bench.flagged("disguises", [text_only(text) for text in texts], bench.tofu("10"))
     name = "all disguises: paraphrased retain questions flagged"
     return RowResult([*measures, counted("disguises", name, bench.kind, flagged, texts)])
+
+
+def garbled(bench: Bench) -> RowResult:
+    """The demo's held-out questions in spellings that a reader undoes; and exam questions, which must pass."""
+    exams = bench.some(bench.data.exams("test"), ORDINARY)
+    ordinary = [exam.prompt(header=False) for exam in exams]
+    asked: dict[str, list[tuple[str, bool]]] = {name: [] for name in GARBLINGS}
+    alarms: list[bool] = []
+    for name in CONCEPTS:
+        concept = Concept(name)
+        scope = bench.fit(name, [row.prompt for row in concept.forget], [row.prompt for row in concept.retain])
+        for spelling, spell in GARBLINGS.items():
+            texts = [spell(question.prompt) for question in concept.held_out]
+            flagged = bench.flagged("garbled", [text_only(text) for text in texts], scope)
+            asked[spelling] += [(text, not is_found) for text, is_found in zip(texts, flagged, strict=True)]
+        alarms += bench.flagged("garbled", [text_only(text) for text in ordinary], scope)
+    measures = [
+        counted(
+            "garbled", f"{spelling}: questions missed", bench.kind,
+            [wrong for _, wrong in own], [text for text, _ in own], Target(10),
+        )
+        for spelling, own in asked.items()
+    ]  # fmt: skip
+    label = "exam questions flagged, under either scope"
+    return RowResult([*measures, counted("garbled", label, bench.kind, alarms, ordinary * len(CONCEPTS), NONE)])
 
 
 def typos(bench: Bench) -> RowResult:

@@ -28,6 +28,7 @@ ROWS: dict[str, Callable[[Bench], RowResult]] = {
     "homonyms": meanings.namesakes,
     "translations": meanings.in_other_languages,
     "typos": attacks.typos,
+    "garbled": attacks.garbled,
     "disguises": attacks.disguises,
     "frames": attacks.frames,
     "mixed": attacks.mixed,
