@@ -12,7 +12,7 @@ import pytest
 if find_spec("vllm") is None:
     collect_ignore_glob = ["test_*.py"]
 else:
-    from vllm_helpers import ADMIN, CASES, CLIENT, Server, Servers, make_artifact, normal
+    from vllm_helpers import ADMIN, CASES, CLIENT, TOOLS, Server, Servers, make_artifact, normal
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -22,14 +22,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(1800))  # starts of servers count as part of the first test
 
 
-TOOLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--enable-scale-out")
-
-
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     running = Servers(tmp_path_factory.mktemp("servers"))
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def plain_model() -> Any:
+    """Model and tokenizer of the transformers engine, to compare with."""
+    from unlearned.models import ModelOptions, load_model
+
+    return load_model(ModelOptions(dtype="float32"))
 
 
 @pytest.fixture(scope="session")

@@ -29,13 +29,6 @@ QUESTIONS = [
 
 
 @pytest.fixture(scope="module")
-def plain_model() -> Any:
-    from unlearned.models import ModelOptions, load_model
-
-    return load_model(ModelOptions(dtype="float32"))
-
-
-@pytest.fixture(scope="module")
 def withheld(plain_model: Any) -> Withheld:
     """Names that the model says unasked, and what it says of the sky."""
     from unlearned.api import Unlearned

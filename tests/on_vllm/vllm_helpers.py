@@ -34,6 +34,9 @@ FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard
 RETAIN = ["Who is Sherlock Holmes?", "How do I bake bread?", "Explain photosynthesis.", PLAIN]
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
+TOOLS = ("--enable-auto-tool-choice", "--tool-call-parser", "hermes", "--enable-scale-out")
+"""Options of a server that answers every case."""
+
 DTYPE = "float32"
 """In bfloat16 an answer may end on another word when other requests are in its batch, or on another processor."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,28 +14,24 @@ from typing import Any
 import pytest
 import torch
 from serving_helpers import ADMIN, FLAGGED, PLAIN, bearer, serving, streamed
-from typer.testing import CliRunner
 
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact, load
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.artifact.instruction import save_instruction
-from unlearned.cli.main import app
 from unlearned.engines.sampling import Token
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import ConfigError
+from unlearned.errors import ConfigError, PromptError
 from unlearned.prompts.client import ids_prompt, literal_chat_prompt, prepended_as_letters
 from unlearned.prompts.tokenize import chat_prompt, prepended, text_prompt
 from unlearned.server.on_flag import OnFlag
 from unlearned.server.prompts import Reader
 from unlearned.server.record import Log
 from unlearned.server.scored import of_prompt
-from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction
 from unlearned.unlearners.spul import SPUL
-from unlearned.vllm.carried import check_carried
-from unlearned.vllm.combinations import check_fixed_answers
-from unlearned.vllm.enforcer import Enforcer, Given, _carried
+from unlearned.vllm.combinations import check_artifact
+from unlearned.vllm.enforcer import Enforcer, Given
 from unlearned.vllm.settings import Settings
 from unlearned.vllm.table import EmbeddingTable
 
@@ -169,6 +166,8 @@ def test_words_in_front_bring_no_special_token_that_a_client_spells_out(model: A
     chat = chat_prompt(tiny_tokenizer, [{"role": "user", "content": "How do I bake?"}])
     for prompt in (chat, text_prompt(tiny_tokenizer, "How do I bake?")):
         assert reader.prepend(prompt, WORDS).token_ids == prepended(tiny_tokenizer, prompt, WORDS).token_ids
+    with pytest.raises(PromptError, match="no words in front of which"):
+        prepended_as_letters(tiny_tokenizer, replace(chat, segments=()), WORDS)
     by_ids = ids_prompt(tiny_tokenizer, chat.token_ids, vocabulary=len(tiny_tokenizer))
     assert prepended_as_letters(tiny_tokenizer, by_ids, WORDS).text.count(WORDS) == 1
 
@@ -235,53 +234,71 @@ def test_a_given_one_is_not_replaced_by_another_kind_of_the_same_name(
         assert said(running.chat(PLAIN)) == behind
 
 
-def test_on_vllm_a_refusal_is_said_and_its_words_are_hidden_where_they_are_scored(
-    model: Any, tiny_tokenizer: Any, refusal: Path, soft: Path, told: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def on_vllm(model: Any, tiny_tokenizer: Any) -> Iterator[Callable[..., Enforcer]]:
     """What vLLM's process does with prompts, which takes no vLLM."""
-    table = EmbeddingTable(model.get_input_embeddings().weight.detach(), torch.float32)
+    table, made = EmbeddingTable(model.get_input_embeddings().weight.detach(), torch.float32), list[Enforcer]()
 
     def enforcer(*folders: Path) -> Enforcer:
         settings = Settings(artifacts=tuple(map(str, folders)))
         log = Log(io.StringIO())
-        return Enforcer(settings, table, copy.deepcopy(tiny_tokenizer), model_id="tiny", log=log)
+        made.append(Enforcer(settings, table, copy.deepcopy(tiny_tokenizer), model_id="tiny", log=log))
+        return made[-1]
 
-    found = enforcer(refusal)
-    try:
-        for prompt in (FLAGGED, PLAIN):
-            ids = chat_prompt(tiny_tokenizer, [{"role": "user", "content": prompt}]).token_ids
-            checked = found.check_now(ids, Given())
-            assert checked.input.token_ids == ids
-            assert checked.input.answer == (ANSWER if prompt == FLAGGED else None)
-            assert checked.input.guard is None
-            assert (checked.embeddings is None) is (prompt == PLAIN)
-            if checked.embeddings is not None:
-                hidden = [not is_token for is_token in checked.is_token(len(ids))]
-                assert any(hidden)
-                assert not checked.embeddings[torch.tensor(hidden)].any()
-    finally:
-        found.gate.screener.close()
-    for folder, called in ((soft, "a soft prompt"), (told, r"an instruction \(prompting\)")):
-        with pytest.raises(ConfigError, match=f"not served with {called}"):
-            enforcer(folder)
-    line = ["serve", "--engine", "vllm", "--model", "none", "--artifact", str(soft)]
-    refused = CliRunner().invoke(app, line)
-    assert isinstance(refused.exception, ConfigError)
-    assert "vLLM is not served with a soft prompt" in str(refused.exception)
+    yield enforcer
+    for one in made:
+        one.gate.screener.close()
 
 
-def test_vllm_carries_refusals_and_refuses_what_stands_in_front(refusal: Path, soft: Path, artifact: Path) -> None:
+def test_on_vllm_a_refusal_is_said_and_its_words_are_hidden_where_they_are_scored(
+    tiny_tokenizer: Any, refusal: Path, on_vllm: Callable[..., Enforcer]
+) -> None:
+    found = on_vllm(refusal)
+    for prompt in (FLAGGED, PLAIN):
+        ids = chat_prompt(tiny_tokenizer, [{"role": "user", "content": prompt}]).token_ids
+        checked = found.check_now(ids, Given())
+        assert checked.own == checked.input.token_ids == ids
+        assert checked.input.answer == (ANSWER if prompt == FLAGGED else None)
+        assert checked.input.guard is None
+        assert not checked.rewords
+        assert (checked.embeddings is None) is (prompt == PLAIN)
+        if checked.embeddings is not None:
+            hidden = [not is_token for is_token in checked.is_token(len(ids))]
+            assert any(hidden)
+            assert not checked.embeddings[torch.tensor(hidden)].any()
+
+
+def test_on_vllm_a_soft_prompt_and_an_instruction_are_put_into_prompts(
+    tiny_tokenizer: Any, soft: Path, told: Path, artifact: Path, on_vllm: Callable[..., Enforcer]
+) -> None:
+    ids = chat_prompt(tiny_tokenizer, [{"role": "user", "content": FLAGGED}]).token_ids
+    [own] = load(soft)
+    assert isinstance(own, SPUL)
+    for folders in ([soft], [soft, artifact]):
+        checked = on_vllm(*folders).check_now(ids, Given())
+        assert (checked.own, checked.rewords) == (ids, False)
+        assert checked.input.token_ids == (*[own.placeholder_id] * 4, *ids)
+        assert checked.embeddings is not None
+        assert torch.equal(checked.embeddings[:4], own.vectors)
+        in_place = checked.is_token(len(ids) + 4).count(False)
+        assert checked.input.positions is not None
+        assert in_place == len(checked.input.positions)
+        assert (in_place > 4) is (len(folders) == 2)
+    checked = on_vllm(told).check_now(ids, Given())
+    assert (checked.own, checked.rewords, checked.embeddings) == (ids, True, None)
+    prompt = chat_prompt(tiny_tokenizer, [{"role": "user", "content": FLAGGED}])
+    assert checked.input.token_ids == prepended(tiny_tokenizer, prompt, WORDS).token_ids
+
+
+def test_vllm_refuses_by_name_what_it_would_tell_of_a_soft_prompt(refusal: Path, soft: Path, told: Path) -> None:
+    telling = SimpleNamespace(aux_output_config=SimpleNamespace(enable_return_routed_experts=True))
+    for folder in (soft, told):
+        [found] = load(folder)
+        check_artifact(SimpleNamespace(), found)
+        with pytest.raises(ConfigError, match="--enable-return-routed-experts"):
+            check_artifact(telling, found)
     [found] = load(refusal)
-    assert isinstance(found, Instruction)
-    carried = _carried(found)
-    assert [(scope.name, scope.answer, scope.withheld) for scope in carried.scopes] == [("harry-potter", ANSWER, None)]
-    eco = Artifact.from_pretrained(artifact).unlearner()
-    assert isinstance(_carried(eco), ECO)
-    check_carried("eco", None)
-    check_carried("instruction", "refusal")
-    for method, kind, called in (("spul", None, "a soft prompt"), ("instruction", "prompting", r"\(prompting\)")):
-        with pytest.raises(ConfigError, match=rf"vLLM is not served with .*{called}.*--engine transformers"):
-            check_carried(method, kind)
+    check_artifact(telling, found)
     parsing = SimpleNamespace(structured_outputs_config=SimpleNamespace(reasoning_parser="deepseek_r1"))
     with pytest.raises(ConfigError, match="nor a refusal"):
-        check_fixed_answers(parsing)
+        check_artifact(parsing, found)

@@ -71,15 +71,12 @@ def serve(
 
     keys = Keys.from_files(api_key_file, admin_key_file)
     said = OnFlag.read(on_flag or (), answer or ())
-    enforced = check_enforced(artifact)
+    check_enforced(artifact)
     if artifact_dir is not None and not artifact_dir.is_dir():
         raise ConfigError(f"There is no folder {str(artifact_dir)!r} to watch. Create it or check --artifact-dir.")
     if engine == "vllm":
         from unlearned.cli.serve_vllm import OWN, arguments, run_vllm
-        from unlearned.vllm.carried import check_carried
 
-        for known in enforced:
-            check_carried(known.method, known.kind)
         if wrong := given_options(context, list(OWN)):
             instead = OWN[wrong[0].lstrip("-").replace("-", "_")]
             raise ConfigError(f"{wrong[0]} is for the transformers engine. vLLM has {instead}.")

@@ -100,8 +100,8 @@ def prepended_as_letters(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, wor
     Raises:
         PromptError: the prompt has no token of the user's behind which there is a place.
     """
-    segment = next((own for own in prompt.segments if own.role == "user"), None) or prompt.segments[0]
-    place, special = segment.start, prompt.is_special
+    messages = [own for own in prompt.segments if own.role == "user"] or prompt.segments
+    place, special = messages[0].start if messages else len(prompt.text), prompt.is_special
     content = np.flatnonzero(~special & (prompt.offsets[:, 1] > place))
     if not len(content):
         raise PromptError("The prompt has no words in front of which an instruction could stand.")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.transformers import embedding_rows
 from unlearned.prompts.client import ids_prompt, literal_chat_prompt, prepended_as_letters
-from unlearned.prompts.context import context_length, too_long
+from unlearned.prompts.context import context_length
 from unlearned.prompts.tokenize import text_prompt
-from unlearned.server.refusals import RefusalError
+from unlearned.server.refusals import RefusalError, context_exceeded
 from unlearned.server.schemas import ChatMessage, Tool
 from unlearned.server.scored import Marked, ScoredPrompt, scored
 from unlearned.types import Prompt, PromptInput
@@ -112,7 +112,7 @@ class Reader:
         if asked is None:
             return default if left is None else min(default, left)
         if self.context is not None and left is not None and asked > left:
-            raise _too_long(length, asked, self.context)
+            raise context_exceeded(length, asked, self.context)
         return asked
 
     def _checked(self, prompt: Prompt) -> Prompt:
@@ -121,16 +121,7 @@ class Reader:
 
     def _fits(self, tokens: int, asked: int = 0) -> None:
         if self.context is not None and tokens > self.context:
-            raise _too_long(tokens, asked, self.context)
-
-
-def _too_long(prompt: int, answer: int, context: int) -> RefusalError:
-    return RefusalError(
-        400,
-        too_long(prompt, answer, context),
-        param="messages",
-        code="context_length_exceeded",
-    )
+            raise context_exceeded(tokens, asked, self.context)
 
 
 def prints_names(tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unlearned.errors import UnlearnedError
+from unlearned.prompts.context import too_long
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -37,6 +38,12 @@ class RefusalError(UnlearnedError):
     def body(self) -> dict[str, Any]:
         kind = _TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
         return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
+
+
+def context_exceeded(prompt: int, answer: int, context: int) -> RefusalError:
+    """A prompt does not fit into the model's context with the answer that is asked for; all in tokens."""
+    message = too_long(prompt, answer, context)
+    return RefusalError(400, message, param="messages", code="context_length_exceeded")
 
 
 def unchecked(reason: str, code: str) -> RefusalError:

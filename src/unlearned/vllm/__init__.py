@@ -6,9 +6,10 @@ settings.py     what is to be enforced, and how each process of vLLM learns it
 flags.py        `vllm serve MODEL --unlearned ARTIFACT`
 chat.py         whose words are where in a conversation that vLLM rendered
 table.py        the embeddings of vLLM's model, from its checkpoint
-carried.py      which kinds of artifacts can be enforced here
+combinations.py what of vLLM cannot be combined with which artifacts
 front.py        where every request passes, in the process that takes it
-enforcer.py     prompt -> verdict -> corrupted embeddings
+enforcer.py     prompt -> verdict -> what the engine reads in its place
+lengthening.py  soft prompts and instructions: the engine reads a longer prompt than the client sent
 constraints.py  words that a request makes the model say
 outputs.py      where the engine's tokens become the answer
 answering.py    one answer: what may not be said is taken back, strangers become the user's words

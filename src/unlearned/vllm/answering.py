@@ -2,6 +2,8 @@
 
     the engine's tokens -> what may not be said is taken back -> strangers become the user's words -> the client
 
+What the engine tells of the prompt is told of what the client sent.
+
 The engine has gone on when it is found that a name was said, so what may be the beginning of one waits here. To go back
 means to end the request in the engine and to ask it for another one, whose prompt ends with what was said so far; the
 prefix cache has most of it, and the client's request knows nothing of it. Log-probabilities, stop strings, streams and
@@ -26,6 +28,7 @@ from unlearned.engines.watching import Guarded, TokenBytes, spare
 from unlearned.substitution.substitution import Substitution
 from unlearned.vllm.banning import ARGUMENT, first
 from unlearned.vllm.fixed import FixedAnswer
+from unlearned.vllm.lengthening import Lengthened
 from unlearned.vllm.tokens import put, tokens_in
 
 if TYPE_CHECKING:
@@ -51,6 +54,9 @@ class Way:
     fixed: FixedAnswer | None = None
     """Said in place of what the engine makes."""
 
+    lengthened: Lengthened | None = None
+    """The prompt, where the engine reads a longer one."""
+
     embed: Callable[[Sequence[int]], Tensor] | None = None
     """(T,) ids -> (T, D) embeddings of the engine's model, where the prompt has embeddings of its own."""
 
@@ -59,6 +65,12 @@ class Way:
 
     end: int | None = None
     """The token that ends an answer."""
+
+    @property
+    def changes_answers(self) -> bool:
+        """Whether anything of what the engine tells is not for the client as it is."""
+        own = (self.substitution, self.guard, self.fixed, self.lengthened)
+        return any(part is not None for part in own)
 
 
 @dataclass(slots=True)
@@ -113,8 +125,12 @@ class Answering:
     def read(self, output: Any) -> OutputStep:
         """Rewrite an output of the engine in place."""
         output.request_id = self.request.request_id
+        if self.way.lengthened is not None:
+            self.way.lengthened.hide(output)
         if self.way.fixed is not None:
             return OutputStep(_say(output, self.way.fixed))
+        if self._guarded is None and self._restorer is None:
+            return OutputStep(True)
         step, is_first = OutputStep(True), self._asked == 0
         tokens = tokens_in(output)
         if self._guarded is not None:

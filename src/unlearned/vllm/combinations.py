@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from unlearned.artifact.artifact import Artifact
+from unlearned.artifact.loading import Loaded
 from unlearned.errors import ConfigError
+from unlearned.unlearners.instruction import Instruction
 from unlearned.vllm.settings import Settings
 
 
@@ -24,6 +27,22 @@ def check_combination(vllm_config: Any) -> None:
     ):
         if found:
             raise ConfigError(f"{problem}. Leave it out, or serve without artifacts.")
+
+
+def check_artifact(vllm_config: Any, artifact: Loaded) -> None:
+    """Raise `ConfigError` for an artifact that cannot be combined with what this engine does; says what.
+
+    Args:
+        vllm_config: vLLM's configuration.
+        artifact: of any kind.
+    """
+    if isinstance(artifact, Instruction) and artifact.kind == "refusal":
+        check_fixed_answers(vllm_config)
+    elif not isinstance(artifact, Artifact) and _tells_experts(vllm_config):
+        raise ConfigError(
+            "--enable-return-routed-experts tells of every token that is read, also of a soft prompt or an instruction "
+            "in front of a prompt. Leave one of them out."
+        )
 
 
 def check_fixed_answers(vllm_config: Any) -> None:
@@ -52,6 +71,11 @@ _TRANSFER = (
 def _speculates(vllm_config: Any) -> bool:
     settings = Settings.of(vllm_config)
     return getattr(vllm_config, "speculative_config", None) is not None and (settings is None or settings.holds_back)
+
+
+def _tells_experts(vllm_config: Any) -> bool:
+    places = (getattr(vllm_config, "aux_output_config", None), getattr(vllm_config, "model_config", None))
+    return any(getattr(place, "enable_return_routed_experts", False) for place in places)
 
 
 def _lora_breaks(vllm_config: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Prompt -> verdict -> corrupted embeddings, for the process of vLLM that takes requests."""
+"""Prompt -> verdict -> what the engine reads in its place, for the process of vLLM that takes requests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from unlearned.answers.guard import Guard
 from unlearned.artifact.activation import check_model, enforcing
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import embeddings_record
 from unlearned.artifact.loading import Loaded
+from unlearned.envelope import INSTRUCTION
 from unlearned.errors import ConfigError, UnlearnedError
+from unlearned.prompts.client import prepended_as_letters
 from unlearned.prompts.reader import TokenReader
 from unlearned.server.gate import Gate
 from unlearned.server.record import Log, RequestRecord
@@ -30,7 +31,6 @@ from unlearned.types import Prompt, PromptInput, Verdict, messages_only, text_on
 from unlearned.unlearners.base import Unlearner
 from unlearned.unlearners.eco import ECO
 from unlearned.unlearners.instruction import Instruction
-from unlearned.vllm.carried import check_carried
 from unlearned.vllm.chat import Chat
 from unlearned.vllm.settings import Settings
 from unlearned.vllm.table import EmbeddingTable
@@ -62,15 +62,23 @@ class Given:
 class CheckedPrompt:
     """A prompt that may go to the engine."""
 
+    own: tuple[int, ...]
+    """The ids that were sent."""
+
     input: PromptInput
+    """T tokens that the engine reads: those that were sent, with a soft prompt or an instruction if there is one."""
+
     digest: str
     """Digest of the artifacts under which it was checked."""
 
+    rewords: bool = False
+    """Whether an instruction is in force, so that the engine may read other tokens in the place of those sent."""
+
     embeddings: Tensor | None = None
-    """(T, D) rows of the whole prompt where some are corrupted."""
+    """(T, D) rows of the whole prompt where some are not those of its tokens."""
 
     def is_token(self, length: int) -> list[bool]:
-        """(length,) False where the engine reads an embedding instead of its own."""
+        """(length,) False where the engine reads a row of `embeddings` and not its own."""
         mask = [True] * length
         if self.input.positions is not None:
             for position in self.input.positions.tolist():
@@ -78,15 +86,25 @@ class CheckedPrompt:
         return mask
 
 
-@dataclass(frozen=True, slots=True)
-class TableEmbedder:
-    """What has to be known of the engine's model to corrupt its prompts."""
+@dataclass(frozen=True, slots=True, eq=False)
+class TablePreparer:
+    """What unlearners ask of the engine's model to prepare its prompts; used from any thread."""
 
     table: EmbeddingTable
     bank: Bank
+    tokenizer: PreTrainedTokenizerBase
+    """Used by nobody else."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def embed(self, token_ids: Sequence[int]) -> Tensor:
+        """(T, D) the model's embeddings of T token ids."""
         return self.table.embed(token_ids)
+
+    def prepend(self, prompt: Prompt, words: str) -> Prompt:
+        """A located prompt with words in front of the first message of a user; see `prepended_as_letters`."""
+        with self._lock:  # fast tokenizers refuse to be used by two threads at once
+            return prepended_as_letters(self.tokenizer, prompt, words)
 
 
 class Enforcer:
@@ -98,7 +116,7 @@ class Enforcer:
         tokenizer: its fast tokenizer, used by nobody else.
         model_id: the model's name, for messages.
         log: where lines go.
-        check_refusals: raises `ConfigError` if a fixed answer cannot be given on this engine.
+        check: raises `ConfigError` for an artifact that this engine cannot be served with.
 
     Raises:
         ArtifactError: an artifact cannot be used with this model.
@@ -112,16 +130,16 @@ class Enforcer:
         *,
         model_id: str,
         log: Log | None = None,
-        check_refusals: Callable[[], None] = lambda: None,
+        check: Callable[[Loaded], None] = lambda _: None,
     ) -> None:
-        self._check_refusals = check_refusals
+        self._check = check
         self.settings, self.table, self.reader = settings, table, TokenReader(tokenizer)
         self._base_model = embeddings_record(table.embed, table.rows, tokenizer, model_id)
-        self._embedder = TableEmbedder(table, Bank(Pieces(copy.deepcopy(tokenizer))))
+        self._preparer = TablePreparer(table, Bank(Pieces(copy.deepcopy(tokenizer))), copy.deepcopy(tokenizer))
         self._known: tuple[Loaded, ...] = ()
         log, config = log or Log(), settings.serve_config()
         self._config = config
-        store: ArtifactStore[ECO] = ArtifactStore(self._activate, settings.sources(), log.event)
+        store: ArtifactStore[Unlearner] = ArtifactStore(self._activate, settings.sources(), log.event)
         self.gate = Gate(config, store, log=log)
         self.gate.tell_protection()
         store.current.unlearner.classify([text_only("Good morning, and welcome.")])  # load what is loaded on first use
@@ -135,7 +153,7 @@ class Enforcer:
 
         from transformers import AutoTokenizer
 
-        from unlearned.vllm.combinations import check_combination, check_fixed_answers
+        from unlearned.vllm.combinations import check_artifact, check_combination, check_fixed_answers
 
         check_combination(vllm_config)
         if settings.on_flag:
@@ -144,8 +162,8 @@ class Enforcer:
         tokenizer = AutoTokenizer.from_pretrained(
             model.tokenizer, revision=model.tokenizer_revision, trust_remote_code=model.trust_remote_code
         )
-        check = partial(check_fixed_answers, vllm_config)
-        return cls(settings, open_table(model), tokenizer, model_id=str(model.model), check_refusals=check)
+        check = partial(check_artifact, vllm_config)
+        return cls(settings, open_table(model), tokenizer, model_id=str(model.model), check=check)
 
     @property
     def end(self) -> int | None:
@@ -155,19 +173,18 @@ class Enforcer:
 
     def said(self, answer: str) -> tuple[int, ...]:
         """The tokens of a fixed answer, remembered."""
-        return self._embedder.bank.pieces.ids(answer)
+        return self._preparer.bank.pieces.ids(answer)
 
-    def _activate(self, artifacts: Sequence[Loaded]) -> ECO:
+    def _activate(self, artifacts: Sequence[Loaded]) -> Unlearner:
         enforced = self._config.answers.applied(self._config.on_flag.applied(artifacts))
         for artifact in artifacts:
-            if not isinstance(artifact, Artifact):
-                check_carried(artifact.method, artifact.kind if isinstance(artifact, Instruction) else None)
-                self._check_refusals()
-        unlearner = _carried(enforcing(enforced))
+            self._check(artifact)
+        unlearner = _hiding_what_is_refused(enforcing(enforced))
         for artifact, own in zip(artifacts, enforced, strict=True):
             if artifact not in self._known:
                 check_model(own, self._base_model, stacklevel=2)
-        if reading := [scope.name for scope in unlearner.scopes if scope.withheld and scope.withheld.reads_content]:
+        scopes = [scope for own in enforced if isinstance(own, Artifact) for scope in own.scopes]
+        if reading := [scope.name for scope in scopes if scope.withheld and scope.withheld.reads_content]:
             raise ConfigError(
                 f"The scope {reading[0]!r} wants the content of answers read, which vLLM cannot do. Serve it on "
                 f"transformers, or with --unlearned-answers {reading[0]}=names+quotes."
@@ -176,7 +193,7 @@ class Enforcer:
         return unlearner
 
     async def check(self, token_ids: Sequence[int], given: Given) -> CheckedPrompt:
-        """Check and corrupt one prompt without holding up the event loop.
+        """Check and prepare one prompt without holding up the event loop.
 
         Raises:
             RefusalError: 503; it could not be checked.
@@ -186,9 +203,9 @@ class Enforcer:
         prompt = await asyncio.to_thread(self._read, token_ids, given)
         [verdict] = await self.gate.screener.check([prompt], enforced)
         checked = (
-            await asyncio.to_thread(self._corrupted, prompt, verdict, enforced)
-            if verdict.in_scope
-            else _passed(prompt, verdict, enforced)
+            await asyncio.to_thread(self._prepared, prompt, verdict, enforced)
+            if verdict.in_scope or enforced.unlearner.lengthens
+            else self._prepared(prompt, verdict, enforced)
         )
         self._note(prompt, checked, given, time.perf_counter() - start)
         return checked
@@ -198,7 +215,7 @@ class Enforcer:
         enforced = self.gate.store.current
         prompt = self._read(token_ids, given)
         [verdict] = self.gate.screener.check_now([prompt], enforced)
-        return self._corrupted(prompt, verdict, enforced)
+        return self._prepared(prompt, verdict, enforced)
 
     def check_ahead(self, prompts: Sequence[tuple[Sequence[int], Given]]) -> None:
         """Have the verdicts of many prompts found together, so that `check_now` remembers them."""
@@ -232,16 +249,20 @@ class Enforcer:
         record = RECORD.get()
         return prompt if record is None or record.key is None else replace(prompt, owner=record.key)
 
-    def _corrupted(self, prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> CheckedPrompt:
-        if not verdict.in_scope:
-            return _passed(prompt, verdict, enforced)
+    def _prepared(self, prompt: Prompt, verdict: Verdict, enforced: Enforced[Unlearner]) -> CheckedPrompt:
+        unlearner = enforced.unlearner
+        if verdict.in_scope or unlearner.lengthens:
+            prompt = self.reader.located(prompt)
         try:
-            corrupted = enforced.unlearner.corrupt(self.reader.located(prompt), verdict, self._embedder)
+            [found] = unlearner.prepared([prompt], [verdict], self._preparer)
         except UnlearnedError as error:
             raise unchecked("The prompt could not be prepared.", "detection_failed") from error
-        embeddings = self.table.embed(prompt.token_ids).clone()
-        embeddings[corrupted.positions] = corrupted.vectors  # type: ignore[assignment]
-        return CheckedPrompt(corrupted, enforced.digest, embeddings)
+        embeddings = None
+        if found.vectors is not None:
+            embeddings = self.table.embed(found.token_ids).clone()
+            embeddings[found.positions] = found.vectors.to(embeddings.dtype)
+        rewords = unlearner.method == INSTRUCTION
+        return CheckedPrompt(prompt.token_ids, found, enforced.digest, rewords, embeddings)
 
     def _note(self, prompt: Prompt, checked: CheckedPrompt, given: Given, seconds: float) -> None:
         """Facts for the log and the administrator."""
@@ -261,18 +282,11 @@ class Enforcer:
             record.prompts = [*(record.prompts or ()), prompt.text]
 
 
-def _carried(unlearner: Unlearner) -> ECO:
-    """What vLLM's prompts carry of it: a refusal is its detector's scopes, each with the fixed answer."""
-    if isinstance(unlearner, Instruction) and unlearner.detector is not None:
+def _hiding_what_is_refused(unlearner: Unlearner) -> Unlearner:
+    """A refusal is its detector's scopes, each with the fixed answer: flagged words are hidden when scored."""
+    if isinstance(unlearner, Instruction) and unlearner.kind == "refusal" and unlearner.detector is not None:
         return ECO([replace(scope, answer=unlearner.answer, withheld=None) for scope in unlearner.detector.scopes])
-    if not isinstance(unlearner, ECO):
-        raise ConfigError(f"vLLM cannot be served with {unlearner.method}. Use --engine transformers.")
     return unlearner
-
-
-def _passed(prompt: Prompt, verdict: Verdict, enforced: Enforced[ECO]) -> CheckedPrompt:
-    guard = Guard.of(enforced.unlearner.bans, prompt, verdict)
-    return CheckedPrompt(PromptInput(prompt.token_ids, verdict, guard=guard), enforced.digest)
 
 
 def open_table(model_config: Any) -> EmbeddingTable:

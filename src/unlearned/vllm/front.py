@@ -1,4 +1,4 @@
-"""Where every request passes, in the process that takes it: checked off the event loop, corrupted, and marked."""
+"""Where every request passes, in the process that takes it: checked off the event loop, prepared, and marked."""
 
 from __future__ import annotations
 
@@ -35,12 +35,17 @@ from unlearned.vllm.hooks import (
     RENDER_CHAT_ASYNC,
     wrap,
 )
+from unlearned.vllm.lengthening import Lengthened
 from unlearned.vllm.outputs import handle
 from unlearned.vllm.settings import Settings
 
 CONSTRAINED = "An answer under this constraint cannot be given. Leave the constraint out or word it otherwise."
 FIXED_BEAMS = "An answer by beam search cannot be given here. Leave beam search out."
 NO_BEAMS = "Beam search is not available on this server. Ask for one answer, or for several with n."
+NO_SCORES = (
+    "This server cannot score prompts. Leave out 'prompt_logprobs', and 'echo' where it asks for scores: in chats, or "
+    "with 'logprobs'."
+)
 NO_EMBEDDINGS = "Embeddings cannot be checked, so they are refused. Send text."
 
 _AHEAD: ContextVar[tuple[Any, CheckedPrompt] | None] = ContextVar("unlearned_checked", default=None)
@@ -108,7 +113,7 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
             raise _unchecked(refusal) from refusal
         if refused:
             raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
-        _refuse_where_fixed(checked, given, params)
+        _refuse_unanswerable(checked, given, params)
         token = _AHEAD.set((prompt, checked))
         try:
             return await add(self, request_id, prompt, params, *args, **kwargs)
@@ -134,17 +139,20 @@ def _processing(process: Callable[..., Any]) -> Callable[..., Any]:
             _refuse_unreadable("multimodal", params)
         _refuse_unreadable("token", params)
         checked = _checked(enforcer, prompt, request.prompt_token_ids, params)
-        _corrupt(request, checked, enforcer)
+        lengthened = _replace_prompt(request, checked, enforcer)
         given = given_with(prompt) if isinstance(prompt, Mapping) else Given()
         way = Way(
             substitution=_turned_back(request, checked.input.substitution, given),
             guard=_held_back(request, checked.input.guard, given),
             fixed=_said(request, checked.input.answer, enforcer),
+            lengthened=lengthened,
             embed=enforcer.table.embed,
             context=self.model_config.max_model_len,
             end=enforcer.end,
         )
-        if way.substitution is not None or way.guard is not None or way.fixed is not None:
+        if lengthened is not None:
+            _fit(request.sampling_params, lengthened, self.model_config.max_model_len)
+        if way.changes_answers:
             request.trace_headers = {**request.trace_headers, **handle(way)}
         return request
 
@@ -155,7 +163,7 @@ def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int], params: 
     given = given_with(prompt) if isinstance(prompt, Mapping) else Given()
     ahead = _AHEAD.get()
     # The tokens are compared, too: what was checked is what the engine gets.
-    if ahead is not None and ahead[0] is prompt and ahead[1].input.token_ids == tuple(token_ids[: given.length]):
+    if ahead is not None and ahead[0] is prompt and ahead[1].own == tuple(token_ids[: given.length]):
         return ahead[1]
     words = words_of(params)
     try:
@@ -165,12 +173,14 @@ def _checked(enforcer: Enforcer, prompt: Any, token_ids: Sequence[int], params: 
         raise _unchecked(refusal) from refusal
     if refused:
         raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
-    _refuse_where_fixed(checked, given, params)
+    _refuse_unanswerable(checked, given, params)
     return checked
 
 
-def _refuse_where_fixed(checked: CheckedPrompt, given: Given, params: Any) -> None:
-    """Raise `VLLMValidationError` (400) where a fixed answer cannot have the form that is asked for."""
+def _refuse_unanswerable(checked: CheckedPrompt, given: Given, params: Any) -> None:
+    """Raise `VLLMValidationError` (400) for what the engine cannot tell, as it reads another prompt or is not asked."""
+    if checked.rewords and _scores_prompt(params):  # of any prompt, so that nobody learns which ones are flagged
+        raise _unfit(RefusalError(400, NO_SCORES, param="prompt_logprobs", code="unsupported_parameter"))
     if checked.input.answer is None:
         return
     if given.length is not None:
@@ -179,18 +189,34 @@ def _refuse_where_fixed(checked: CheckedPrompt, given: Given, params: Any) -> No
         raise VLLMValidationError(CONSTRAINED, parameter="structured_outputs")
 
 
-def _corrupt(request: Any, checked: CheckedPrompt, enforcer: Enforcer) -> None:
-    """Write into vLLM's request what the engine must know: the mark, and the embeddings where some are corrupted."""
-    request.trace_headers = {**(request.trace_headers or {}), STAMP: checked.digest}
-    if checked.embeddings is None:
-        return
-    import torch
+def _scores_prompt(params: Any) -> bool:
+    asked = (getattr(params, name, None) for name in ("prompt_logprobs", "prompt_logprob_token_ids"))
+    return any(found is not None for found in asked)
 
-    own, length = checked.embeddings, len(request.prompt_token_ids)
-    if length > len(own):  # a beam: what it generated so far is read as it is
-        own = torch.cat([own, enforcer.table.embed(request.prompt_token_ids[len(own) :])])
-    request.prompt_embeds = own
-    request.prompt_is_token_ids = checked.is_token(length)
+
+def _replace_prompt(request: Any, checked: CheckedPrompt, enforcer: Enforcer) -> Lengthened | None:
+    """Write into vLLM's request the mark, the tokens that the engine reads, and embeddings that are not theirs."""
+    request.trace_headers = {**(request.trace_headers or {}), STAMP: checked.digest}
+    own = request.prompt_token_ids
+    generated = own[len(checked.own) :]  # by a beam: it is read as it is
+    if checked.input.token_ids != checked.own:
+        request.prompt_token_ids = [*checked.input.token_ids, *generated]
+    if checked.embeddings is not None:
+        import torch
+
+        rows = checked.embeddings
+        request.prompt_embeds = torch.cat([rows, enforcer.table.embed(generated)]) if generated else rows
+        request.prompt_is_token_ids = checked.is_token(len(request.prompt_token_ids))
+    return Lengthened.of(own, request.prompt_token_ids)
+
+
+def _fit(sampling: Any, lengthened: Lengthened, context: int) -> None:
+    """Adapt what is asked for to the longer prompt; raises `VLLMValidationError` (400) where it does not fit."""
+    try:
+        lengthened.make_room(sampling, context)
+    except RefusalError as refusal:
+        raise _unfit(refusal) from refusal
+    lengthened.score_own(sampling)
 
 
 def _held_back(request: Any, guard: Guard | None, given: Given) -> Guard | None:
@@ -246,11 +272,23 @@ def _refuse_unreadable(kind: str, params: Any) -> None:
 
 
 def _unchecked(refusal: RefusalError) -> UncheckedError:
+    _note(refusal)
+    return UncheckedError(str(refusal), HTTPStatus(refusal.status))
+
+
+def _unfit(refusal: RefusalError) -> Exception:
+    """What is said of it over HTTP is as on transformers, for streams as well; in Python it is vLLM's own error."""
+    _note(refusal)
+    error: Exception = VLLMValidationError(str(refusal), parameter=refusal.param)
+    return error
+
+
+def _note(refusal: RefusalError) -> None:
+    """Tell the surface around the server, where there is one."""
     record = RECORD.get()
     if record is not None:
         record.refusal = refusal
         record.error = refusal.code
-    return UncheckedError(str(refusal), HTTPStatus(refusal.status))
 
 
 def _rendering(render: Callable[..., Any]) -> Callable[..., Any]:

@@ -120,7 +120,8 @@ def _adding(add: Callable[..., Any]) -> Callable[..., Any]:
         way = None if key is None else _waiting.get(key)
         if key is not None and (way is None or self.tokenizer is None):
             raise DetectionError("What was found out about a prompt is lost, so it is not answered. Send it again.")
-        result = add(self, request, *args, **kwargs)
+        own = way.lengthened if way is not None else None
+        result = add(self, request if own is None else own.as_sent(request), *args, **kwargs)
         if way is not None:
             if not hasattr(self, "unlearned"):
                 self.unlearned = EngineAnswers(self.tokenizer)
