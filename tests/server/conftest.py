@@ -16,6 +16,7 @@ from serving_helpers import Running, serving
 from transformers import LlamaForCausalLM
 
 from tiny_llama import tiny_llama
+from tiny_rows import FORGET, RETAIN
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.base import Features
@@ -24,9 +25,6 @@ from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.unlearners.eco import ForgetScope
-
-FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Hogwarts magic."]
-RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the fox?", "Is the dog lazy?"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
