@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 import torch
-from serving_helpers import Running, serving
+from serving_helpers import KEYS, Running, serving
+from starlette.testclient import TestClient
 from transformers import LlamaForCausalLM
 
 from tiny_llama import tiny_llama
@@ -24,6 +26,11 @@ from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.server.app import build_app
+from unlearned.server.config import ServeConfig
+from unlearned.server.record import Log
+from unlearned.server.service import Service
+from unlearned.server.store import Sources
 from unlearned.unlearners.eco import ForgetScope
 
 
@@ -84,6 +91,21 @@ def server(model: Any, tiny_tokenizer: Any, artifact: Path) -> Iterator[Running]
     """With keys for clients and administrators, shared by all tests of a file that change nothing."""
     with serving(model, tiny_tokenizer, [artifact]) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def service(model: Any, tiny_tokenizer: Any, artifact: Path) -> Iterator[Service]:
+    """What a server runs, without a socket: for tests of its parts."""
+    config = ServeConfig(served_model_name="tiny", keys=KEYS)
+    made = Service(model, tiny_tokenizer, Sources(given=(artifact,)), config, Log(io.StringIO()))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> TestClient:
+    """Asks the service in this process."""
+    return TestClient(build_app(service), raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="session")
