@@ -74,3 +74,10 @@ def test_what_words_mean_is_asked_of_encoders_that_know_it(counting: Counting) -
     assert found is not None
     assert found.shape == (1, 64)
     assert knows.asked == ["a"]
+
+
+def test_an_encoder_that_remembers_gives_the_same_vectors(bag_of_words: Any) -> None:
+    encoder = CachedEncoder(bag_of_words, most=3)
+    for texts in (["a b", "c", "a b"], ["c", "d"], ["e", "f", "c"]):
+        assert np.array_equal(encoder.encode(texts), bag_of_words.encode(texts))
+        assert len(encoder.known) <= 3
