@@ -4,54 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from quiz_results import items, made, registered
 
 from unlearned.benchmarks.results import (
-    Machine,
     ModelResults,
-    Results,
-    part,
     write_results,
 )
 from unlearned.report.outcome import tables, write_outcome_report
 
-MACHINE = Machine(name="a machine", device="cpu", dtype="float32", versions={"torch": "1"})
 
-
-def items(right: Sequence[float], shard: tuple[int, int] | None = None) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {"id": f"{name}-{index}", "set": name, "index": index, "right": value}
-        for name in ("forget", "far")
-        for index, value in part(right, shard)
-    )
-
-
-def made(shard: tuple[int, int] | None = None) -> Results:
-    scores = {"start": [1, 1, 1, 1, 0], "eco": [0, 0, 1, 0, 0], "ga": [1, 0, 1, 0, 0]}
-    return Results(
-        kind="quiz",
-        config={"seed": 0, "model": {"model": "./models/a-model"}},
-        shard=shard,
-        data={"rows": "00"},
-        models=tuple(
-            ModelResults(
-                name=name,
-                unlearner=None if name == "start" else name,
-                items=items(own, shard),
-                seconds={"fit": 1.0},
-                made_of=name,
-            )
-            for name, own in scores.items()
-        ),
-        machine=MACHINE,
-        at="2026-01-31",
-        extra={"speed": 2.0},
-    )
+@pytest.fixture(autouse=True)
+def quiz(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered(monkeypatch)
 
 
 def test_the_best_is_marked_and_further_sets_have_a_table(tmp_path: Path) -> None:
