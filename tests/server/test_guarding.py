@@ -324,21 +324,3 @@ def test_the_log_holds_what_was_decided_but_no_words(server: Running, model: Any
     with serving(model, tiny_tokenizer, log_prompts=True) as running:
         running.chat(PLAIN)
         assert PLAIN in json.dumps(running.lines()[-1]["prompts"])
-
-
-def test_checks_answer_without_generating(server: Running) -> None:
-    batches = server.service.batcher.batches
-    done = server.post("/v1/unlearned/checks", {"input": [PLAIN, f"{PLAIN} {FLAGGED}"]}, ADMIN).json()
-    assert [result["flagged"] for result in done["results"]] == [False, True]
-    [span] = done["results"][1]["spans"]
-    assert (span["text"], span["scope"]) == (FLAGGED, "harry-potter")
-    messages = {"messages": [user("Who is Harry"), user("Potter?")]}
-    [result] = server.post("/v1/unlearned/checks", messages, ADMIN).json()["results"]
-    own = [messages["messages"][span["message"]]["content"][span["start"] : span["end"]] for span in result["spans"]]
-    assert own == [span["text"] for span in result["spans"]] == ["Who is Harry", "Potter?"]
-    assert (
-        server.post("/v1/unlearned/checks", {"input": FLAGGED}, ADMIN).json()["results"][0]["scope"] == "harry-potter"
-    )
-    for wrong in ({}, {"input": ""}, {"input": []}, {"input": "a", "messages": [user("a")]}, {"input": "a", "x": 1}):
-        assert server.post("/v1/unlearned/checks", wrong, ADMIN).status_code == 400
-    assert server.service.batcher.batches == batches

@@ -14,11 +14,11 @@ import torch
 from tofu_rows import write_tofu
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.systems import Corrupted, FitInputs, Instructed, Plain, Prefixed, make_system
+from unlearned.benchmarks.systems import Corrupted, FitInputs, make_system
 from unlearned.benchmarks.tofu import run as module
 from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.data import load_tofu
-from unlearned.benchmarks.tofu.evaluate import evaluate, evaluate_set
+from unlearned.benchmarks.tofu.evaluate import evaluate
 from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.log import SETS, read_log
 from unlearned.benchmarks.tofu.prepared import ask
@@ -33,8 +33,6 @@ from unlearned.errors import ConfigError, DataError, UnknownNameError
 from unlearned.examples import Row
 from unlearned.models import ModelOptions
 from unlearned.report.read import read_run
-from unlearned.unlearners.instruction import Instruction
-from unlearned.unlearners.spul import SPUL
 
 pytestmark = [
     pytest.mark.slow,
@@ -318,11 +316,6 @@ def test_the_command_s_mistakes_are_named(place: Path) -> None:
         config(place, seeds=0)
 
 
-@pytest.fixture
-def engine(tiny_model: Any, tiny_tokenizer: Any) -> TransformersEngine:
-    return TransformersEngine(tiny_model, tiny_tokenizer)
-
-
 def test_each_question_is_classified_once(
     place: Path, tiny_model: Any, tiny_tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -389,40 +382,3 @@ def test_what_trains_is_compared_beside_what_does_not(place: Path, tmp_path: Pat
     assert (out / "artifacts/ga-seed0/ga/training.json").is_file()
     assert (out / "artifacts/spul-seed0/spul/unlearner.json").is_file()
     assert verify(out, sample=12, seed=1).holds
-
-
-def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: TransformersEngine) -> None:
-    soft = SPUL(0.05 * torch.randn((12, 32), generator=torch.Generator().manual_seed(0)), engine.substitute_id)
-    data = load_tofu(place / "data", TofuSplit(authors=3, limit=4))
-    rows = questions(data, SHORT)["forget"]
-    asked = ask(Prefixed(engine, soft), [row.text for row in rows])
-    items = evaluate_set(asked, rows, Scorer(engine), SHORT)
-    for one, row, item in zip(asked, rows, items, strict=True):
-        targets = [f"{answer}<|end|>" for answer in row.answers]
-        likely = engine.log_likelihood([one.input] * len(targets), targets)
-        assert item.losses == pytest.approx([-float(tokens.mean()) for tokens in likely], abs=1e-4)
-
-
-def test_prompting_puts_the_names_in_front_of_every_question(engine: TransformersEngine) -> None:
-    told = Instruction(kind="prompting", text=instruction(["Guy Hall"]))
-    [asked] = ask(Instructed(engine, told), ["Is the dog lazy?"])
-    assert "- Guy Hall\n" in asked.prompt.text
-    assert "\n\nIs the dog lazy?" in asked.prompt.text
-    assert asked.prompt.token_ids == asked.input.token_ids
-    assert asked.reworded
-    assert asked.changed
-
-
-def test_rows_that_share_a_batch_with_a_wanted_one_are_the_same_as_in_a_whole_run(
-    place: Path, engine: TransformersEngine
-) -> None:
-    data = load_tofu(place / "data", TofuSplit(authors=3))
-    rows = questions(data, SHORT)["retain"]
-    plain = ask(Plain("start", engine), [row.text for row in rows])
-    whole = evaluate_set(plain, rows, Scorer(engine), SHORT)
-    some = evaluate_set(plain, rows, Scorer(engine), SHORT, needed={3}, reference=whole)
-    assert some[3].computed
-    assert some[3].identical
-    assert 1 <= sum(item.computed for item in some) <= 4
-    for before, after in zip(whole, some, strict=True):
-        assert (before.generated, before.losses) == (after.generated, after.losses)
