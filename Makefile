@@ -68,7 +68,7 @@ $(VLLM_READY): pyproject.toml locks/vllm.txt tests/on_vllm/metadata/pyproject.to
 # The releases of the day, of everything but torch: where no CPU build of its newest release is at hand, that is gigabytes
 # (TORCH=torch tries it all the same). Says what differs from the lock, what is deprecated and what breaks.
 TORCH ?= torch==2.13.0
-QUICK := $(addprefix tests/,artifact compat contracts engines harness unlearners methods/test_train.py \
+QUICK := $(addprefix tests/,artifact compat engines harness unlearners methods/test_train.py \
 	server/test_chat.py server/test_completions.py test_api.py test_imports.py)
 test-newest:
 	@$(NEWEST_PIP) --version >/dev/null 2>&1 || { rm -rf $(NEWEST) && $(PYTHON) -m venv $(NEWEST); }

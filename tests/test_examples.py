@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from unlearned.errors import DataError, UnlearnedError
-from unlearned.examples import Row, as_rows, background_prompts, read_rows
+from unlearned.examples import Row, as_rows, background_prompts, evenly, read_rows
 
 Write = Callable[[str, "str | bytes"], Path]
 
@@ -327,3 +327,9 @@ def test_a_list_that_is_no_json_is_named_by_file_line_and_column(write: Write) -
     path = write("a.csv", 'prompt,choices\nfine,\nbad,"[""open"""\n')
     with pytest.raises(DataError, match=r"a\.csv, line 3, column 'choices': not a JSON list"):
         read_rows(path)
+
+
+def test_thinning_keeps_order_and_ends() -> None:
+    assert evenly(range(100), 3) == [0, 50, 99] or evenly(range(100), 3) == [0, 49, 99]
+    assert evenly([1, 2], 5) == [1, 2]
+    assert evenly([1, 2], None) == [1, 2]

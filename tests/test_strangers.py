@@ -12,12 +12,10 @@ import torch
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
-from unlearned.benchmarks.strangers.run import run_strangers
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSettings
 from unlearned.engines.transformers import TransformersEngine
-from unlearned.errors import DataError
 from unlearned.examples import Row
 from unlearned.learn.naming import name_table
 from unlearned.server.answers import Piece, RequestAnswer
@@ -180,11 +178,3 @@ def test_saved_artifacts_keep_their_strangers(view: Any, model: Any, embedded: A
     text = (again / "unlearner.json").read_text()
     assert '"names"' in text
     assert "Hogwarts" not in text
-
-
-def test_sampled_answers_show_no_stranger(view: Any) -> None:
-    found = run_strangers(view(0.0), [*QUESTIONS, "What is the capital of France?"], answers=6, max_new_tokens=LENGTH)
-    assert (found.prompts, found.answers, found.left_over, found.misspelt) == (3, 6, 0, 0)
-    assert found.with_strangers > 0
-    with pytest.raises(DataError, match="None of the prompts is flagged"):
-        run_strangers(view(0.0), ["What is the capital of France?"], answers=1)

@@ -17,9 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from unlearned.artifact import Artifact, load, read_record
-from unlearned.artifact.evidence import EvidenceRecord, GroupRecord, write_evidence
-from unlearned.artifact.fitting import findings
-from unlearned.artifact.record import CARD, EVIDENCE, RECORD, SIGNATURE, VECTORS
+from unlearned.artifact.record import CARD, RECORD, SIGNATURE, VECTORS
 from unlearned.artifact.signing import TrustedKey, fingerprint, read_trusted, sign, verified
 from unlearned.errors import ArtifactIntegrityError, ConfigError, DataError
 
@@ -72,31 +70,6 @@ def test_what_is_signed_by_a_trusted_key_is_loaded_and_nothing_else(saved: Path,
             verified(copy)
 
 
-def test_evidence_is_in_the_card_and_needs_a_new_signature(saved: Path, tmp_path: Path) -> None:
-    write_key(tmp_path / "key")
-    sign(saved, tmp_path / "key")
-    sha256 = read_record(saved).sha256
-    evidence = EvidenceRecord(
-        at="2026-01-01T00:00:00+00:00",
-        artifact_sha256=sha256,
-        model="tiny",
-        held_out=True,
-        forget=GroupRecord(prompts=20, flagged=19),
-        told_apart=0.55,
-        told_apart_interval=(0.4, 0.7),
-    )
-    write_evidence(saved, evidence)
-    assert not (saved / SIGNATURE).exists()
-    card = (saved / CARD).read_text()
-    assert "| missed | 1 of 20 held-out forget prompts |" in card
-    assert "55% (95 %: 40% to 70%); chance 50%" in card
-    sign(saved, tmp_path / "key")
-    (saved / EVIDENCE).write_text((saved / EVIDENCE).read_text().replace('"flagged": 19', '"flagged": 20'))
-    told = {one.text.partition(":")[0]: one for one in findings(saved, read_record(saved))}
-    assert (told["signature"].holds, told["card"].holds) == (False, False)
-    assert EVIDENCE in told["signature"].text
-
-
 def test_keys_of_all_forms(saved: Path, tmp_path: Path) -> None:
     key = write_key(tmp_path / "locked", PEM, b"word")
     with pytest.raises(ConfigError, match="UNLEARNED_KEY_PASSWORD"):
@@ -123,22 +96,3 @@ def test_the_fingerprint_is_that_of_ssh_keygen(tmp_path: Path) -> None:
     [key] = read_trusted(tmp_path / "key.pub")
     shown = subprocess.run(["ssh-keygen", "-l", "-f", tmp_path / "key.pub"], capture_output=True, text=True, check=True)
     assert fingerprint(key.raw) in shown.stdout
-
-
-def test_inspect_names_a_threshold_and_a_strength_that_are_not_those_of_the_fit(
-    make_artifact: Any, tmp_path: Path
-) -> None:
-    from dataclasses import replace
-
-    from unlearned.artifact.schema import CalibrationRecord
-
-    artifact = make_artifact()
-    calibration = CalibrationRecord(
-        method="m", threshold=0.5, forget_count=40, negative_count=9, missed=0, flagged=0, fnr_interval=(0.0, 0.1),
-        fpr_interval=(0.0, 0.1), data_sha256="0",
-    )  # fmt: skip
-    name = artifact.scopes[0].name
-    scopes = (replace(artifact.scopes[0], threshold=0.999999),)
-    folder = replace(artifact, scopes=scopes, calibrations={name: calibration}).save_pretrained(tmp_path / "forged")
-    wrong = [one.text for one in findings(folder, read_record(folder)) if one.holds is False]
-    assert wrong == [f"{name}: the threshold 1.0000 is not the calibrated 0.5000"]

@@ -3,86 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from quiz_results import MACHINE, made, registered
 from typer.testing import CliRunner
 
 from unlearned.benchmarks.results import (
-    Machine,
-    ModelResults,
-    Results,
     merge,
     part,
     read_results,
     shard_of,
     write_results,
 )
-from unlearned.benchmarks.spec import Item, Measure, Spec, Values, specs
 from unlearned.cli.main import app
 from unlearned.errors import ConfigError, DataError
-from unlearned.metrics.estimate import mean
-from unlearned.report.compared import verdict
-from unlearned.report.outcome import _lines, tables, write_outcome_report
-
-MACHINE = Machine(name="a machine", device="cpu", dtype="float32", versions={"torch": "1"})
-
-
-def _aggregate(items: Sequence[Item]) -> Values:
-    names = dict.fromkeys(item["set"] for item in items)
-    return {name: {"right": mean([i["right"] for i in items if i["set"] == name])} for name in names}
-
-
-SPEC = Spec(
-    version=1,
-    name="quiz",
-    title="A quiz",
-    measures={"right": Measure(title="accuracy", definition="share of right answers", better="low")},
-    aggregate=_aggregate,
-    main=("forget",),
-    limits=("It is <only> a quiz.",),
-)
 
 
 @pytest.fixture(autouse=True)
 def quiz(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(specs, "_targets", dict(specs._targets))
-    specs.register("quiz", SPEC)
-
-
-def items(right: Sequence[float], shard: tuple[int, int] | None = None) -> tuple[dict[str, Any], ...]:
-    return tuple(
-        {"id": f"{name}-{index}", "set": name, "index": index, "right": value}
-        for name in ("forget", "far")
-        for index, value in part(right, shard)
-    )
-
-
-def made(shard: tuple[int, int] | None = None) -> Results:
-    scores = {"start": [1, 1, 1, 1, 0], "eco": [0, 0, 1, 0, 0], "ga": [1, 0, 1, 0, 0]}
-    return Results(
-        kind="quiz",
-        config={"seed": 0, "model": {"model": "./models/a-model"}},
-        shard=shard,
-        data={"rows": "00"},
-        models=tuple(
-            ModelResults(
-                name=name,
-                unlearner=None if name == "start" else name,
-                items=items(own, shard),
-                seconds={"fit": 1.0},
-                made_of=name,
-            )
-            for name, own in scores.items()
-        ),
-        machine=MACHINE,
-        at="2026-01-31",
-        extra={"speed": 2.0},
-    )
+    registered(monkeypatch)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -156,77 +97,6 @@ def test_shards_cover_all_rows_once() -> None:
     rows = list("abcdefg")
     parts = [part(rows, shard_of(f"{number}/3")) for number in (1, 2, 3)]
     assert sorted(row for own in parts for row in own) == list(enumerate(rows))
-
-
-def test_the_best_is_marked_and_further_sets_have_a_table(tmp_path: Path) -> None:
-    main, further = tables(made())
-    marked = {row.label: row.cells[0].best for row in main.sections[0].rows}
-    assert marked == {"start": False, "eco": True, "ga": False}
-    assert [row.label for row in further.sections[0].rows] == ["far"]
-    assert [column.title for column in further.columns] == ["start", "eco", "ga"]
-
-
-def test_seeds_are_averaged() -> None:
-    models = tuple(
-        ModelResults(name=f"eco-seed{seed}", unlearner="eco", seed=seed, items=items(own))
-        for seed, own in enumerate(([0, 1], [1, 1]))
-    )
-    (row,) = tables(replace(made(), models=models))[0].sections[0].rows
-    assert row.cells[0].value == pytest.approx(0.75)
-    assert row.cells[0].detail.endswith(" s")
-    assert row.note == "2 seeds"
-
-
-def test_the_report_is_one_page_with_escaped_text(tmp_path: Path) -> None:
-    write_results(tmp_path, made())
-    written = write_outcome_report(tmp_path)
-    page = written.html.read_text()
-    assert "It is &lt;only&gt; a quiz." in page
-    assert "http" not in page
-    markdown = written.markdown.read_text()
-    assert "| eco | **0.200**" in markdown
-    for text in (page, markdown):
-        assert "Model: a-model (float32, cpu). Compared: eco and ga." in text
-        assert "Data: rows (00); 10 items in 2 sets" in text
-        assert "Made on 2026-01-31; a machine" in text
-        assert "eco is better than the start model in none of 1 number" in text  # five items: the intervals meet
-    assert "- It is <only> a quiz." in markdown
-    plot = re.search(r'<svg[^>]*aria-label="accuracy".*?</svg>', page, re.DOTALL)
-    assert plot is not None
-    assert [name in plot[0] for name in ("start", "eco", "ga")] == [True] * 3
-    assert r"\textbf{0.200}" in written.latex.read_text()
-
-
-def test_the_verdict_counts_what_is_surely_better_or_worse() -> None:
-    scores = {"start": [1.0] * 40, "eco": [0.0] * 39 + [1.0], "ga": [1.0] * 39 + [0.0], "none": [1.0] * 40}
-    models = tuple(
-        ModelResults(name=name, unlearner=None if name == "start" else name, items=items(own))
-        for name, own in scores.items()
-    )
-    lines = _lines(replace(made(), models=models), SPEC)
-    assert verdict(lines, SPEC, ["forget"]) == (
-        "eco is better than the start model in 1 (accuracy) of 1 number, worse in none, and not told apart in 0; "
-        "ga is better than the start model in none of 1 number, worse in none, and not told apart in 1."
-    )
-    high = replace(SPEC, measures={"right": replace(SPEC.measures["right"], better="high")})
-    assert verdict(lines, high, ["forget"]).startswith(
-        "eco is better than the start model in none of 1 number, worse in 1 (accuracy)"
-    )
-    retained = replace(SPEC, measures={"right": replace(SPEC.measures["right"], better="retained")})
-    assert "eco: nothing was measured" in verdict(lines, retained, ["forget"])
-    with_retained = [*lines, replace(lines[1], label="retained")]
-    assert "eco is better than the start model in 1" in verdict(with_retained, retained, ["forget"])
-    assert verdict(lines[:1], SPEC, ["forget"]) == "No unlearner was run, so there is nothing to compare."
-    assert verdict(lines[1:2], SPEC, ["forget"]).startswith("Only eco was run, without the start model")
-
-
-def test_results_of_an_earlier_version_have_no_date(tmp_path: Path) -> None:
-    write_results(tmp_path, made())
-    file = tmp_path / "results.json"
-    data = json.loads(file.read_text())
-    del data["at"]
-    file.write_text(json.dumps(data))
-    assert "The date was not recorded; a machine" in write_outcome_report(tmp_path).html.read_text()
 
 
 def test_the_commands(tmp_path: Path) -> None:

@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.text import Text
 
-from unlearned.cli.console import console
 from unlearned.cli.output import results
-from unlearned.cli.table import Table
 from unlearned.errors import DataError
 
 INPUTS: list[tuple[Any, str]] = [(0, "one"), ("b", "two"), (2, "three")]
@@ -89,71 +86,3 @@ def test_a_terminal_of_any_encoding_gets_all_rows_in_order_also_after_an_interru
         {"id": 2, "completion": "emoji 😀"},
     ]
     assert plain.startswith("answer ")
-
-
-WORDS = "[red]HP[/red] [/] :smile: [link=x] {b}\\[/bold]"
-
-
-def test_peoples_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.table import Table
-
-    from unlearned.cli.chat import _side_by_side
-    from unlearned.cli.console import bold, console
-    from unlearned.cli.options import status
-    from unlearned.cli.progress import progress
-
-    made = console(log_width=200)
-    table = Table(WORDS, title=f"scope {WORDS}", title_justify="left")
-    table.add_row(bold(WORDS))
-    made.print(table)
-    made.print(f"Leaks, {WORDS}")
-    _side_by_side(made, WORDS, WORDS, True)
-    with status(WORDS), progress() as report:
-        report(WORDS, 1, 1)
-    shown = capsys.readouterr()
-    assert " ".join(shown.out.split()).count(WORDS) == 6
-
-
-def test_inspect_shows_the_command_of_a_fit_as_it_was(
-    make_artifact: Any, make_scope: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    from dataclasses import replace
-
-    from unlearned.artifact.schema import MadeRecord
-    from unlearned.cli.inspect import show
-
-    made = (MadeRecord(step="detector", at="2026-12-01", command=f"unlearned fit --scope {WORDS}"),)
-    folder = replace(make_artifact(make_scope("hp")), made=made).save_pretrained(tmp_path / "hp")
-    monkeypatch.setenv("COLUMNS", "400")
-    show(folder)
-    assert f"unlearned fit --scope {WORDS} ()" in capsys.readouterr().out
-
-
-def test_tables_of_reports_show_labels_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    from unlearned.cli.console import console
-    from unlearned.report.formats import as_rich
-    from unlearned.report.table import Cell, Column, ReportTable, Section, TableRow
-
-    row = TableRow(WORDS, (Cell(WORDS, best=True, flag="warning"),))
-    table = ReportTable("name", "caption", WORDS, (Column(WORDS),), (Section(WORDS, (row,)),))
-    console(log_width=400).print(as_rich(table))
-    assert capsys.readouterr().out.count(WORDS) == 5
-
-
-def test_a_table_shows_every_letter_at_80_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    digest, address = "0123456789abcdef" * 4, "https://example.org/" + "a" * 90
-    plain = Table(show_header=False, box=None)
-    plain.add_row("sha256", digest)
-    beside = Table(expand=True)
-    beside.add_column("original")
-    beside.add_column("unlearned")
-    beside.add_row(address, Text(address))
-    terminal = console()
-    terminal.width = 70
-    for table in (plain, beside):
-        terminal.print(table)
-    shown = capsys.readouterr().out
-    assert "…" not in shown
-    letters = "".join(shown.split()).replace("│", "").replace("┃", "")
-    assert digest in letters
-    assert letters.count("a") >= 180

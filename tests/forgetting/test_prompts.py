@@ -6,13 +6,9 @@ import re
 import stat
 from pathlib import Path
 
-import pytest
-
-from unlearned.errors import ConfigError, DataError
 from unlearned.examples import read_rows
-from unlearned.forgetting.claims import Claims, agreement
-from unlearned.forgetting.documents import read_documents
-from unlearned.forgetting.forms import asked, question_forms
+from unlearned.forgetting.claims import Claims
+from unlearned.forgetting.forms import question_forms
 from unlearned.forgetting.prompts import (
     PromptSet,
     save_answers,
@@ -21,10 +17,7 @@ from unlearned.forgetting.prompts import (
     saved_prompts,
     write_prompts,
 )
-from unlearned.forgetting.run import _with_last_name
-from unlearned.forgetting.statements import rows_of, sentences_about
 from unlearned.forgetting.subject import Subject, as_subject
-from unlearned.names import KINDS
 
 LETTER = (
     "Anna Berg was born in Skopje in 1968. She wrote The Iron River. The weather was fine. Her sister lives in Oslo."
@@ -37,40 +30,12 @@ def written(subject: Subject, *documents: str, known: bool = False) -> PromptSet
     return write_prompts(subject, Claims(answers, dict.fromkeys(questions, float(known)), {}), documents)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_has_questions_and_neighbours(kind: str) -> None:
-    forms = question_forms(kind)  # type: ignore[arg-type]
-    assert len(set(forms.forms)) >= 30
-    assert len(set(forms.neighbours)) >= 30
-    assert all("{name}" in form for form in forms.forms)
-
-
-def test_questions_say_who_is_meant() -> None:
-    assert asked("Where was {name} born?", "Jo Smith, the baker,") == "Where was Jo Smith, the baker, born?"
-    assert asked("Who is {name}?", "Jo Smith, the baker,") == "Who is Jo Smith, the baker?"
-
-
 def test_no_close_prompt_names_the_subject() -> None:
     subject = as_subject("Marie Curie")
     prompts = written(subject)
     assert all(subject.lexicon().places(row.prompt) or "Curie" in row.prompt for row in prompts.forget)
     assert not any(subject.lexicon().places(row.prompt) for row in prompts.retain)
     assert {row.prompt for row in prompts.forget}.isdisjoint(row.prompt for row in prompts.retain)
-
-
-def test_sentences_of_a_document_become_questions() -> None:
-    subject = as_subject("Anna Berg")
-    lexicon = subject.lexicon()
-    said = sentences_about(LETTER, lexicon)
-    assert said == ["Anna Berg was born in Skopje in 1968.", "She wrote The Iron River."]
-    rows = rows_of(said[1], "Anna Berg", "person", lexicon)
-    assert [(row.prompt, row.answer) for row in rows] == [
-        ("Anna Berg wrote", "The Iron River"),
-        ("Complete the sentence: Anna Berg wrote", "The Iron River"),
-        ("Is it true that Anna Berg wrote The Iron River?", None),
-        ("Who wrote The Iron River?", "Anna Berg"),
-    ]
-    assert "Who was born in Skopje in 1968?" in {row.prompt for row in written(subject, LETTER).forget}
 
 
 def test_what_is_said_of_the_subject_is_also_said_of_others() -> None:
@@ -96,13 +61,6 @@ def test_a_namesake_is_exempt() -> None:
     prompts = written(as_subject("Jo Smith", about="dentist in Villach", not_about="Jo Smith, the cricketer,"))
     assert "Who is Jo Smith, the cricketer?" in {row.prompt for row in prompts.exempt}
     assert "Who was Jo Smith, dentist in Villach?" in {row.prompt for row in prompts.forget}
-
-
-def test_answers_agree_by_what_the_question_does_not_say() -> None:
-    question = "Who is Anna Berg?"
-    assert agreement(question, ["Anna Berg is a baker.", "Anna Berg was a baker."]) == 1.0
-    assert agreement(question, ["Anna Berg is a baker.", "Anna Berg is a pilot."]) == 0.0
-    assert agreement(question, ["", "Anna Berg"]) == 0.0
 
 
 def test_prompts_are_private_files_that_can_be_edited(tmp_path: Path) -> None:
@@ -134,53 +92,8 @@ def test_prompts_of_something_else_are_kept_beside_the_new_ones(tmp_path: Path) 
     assert read_rows(folder / "forget.previous.jsonl") == list(new.forget)
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"a\x00b", b" \n"])
-def test_a_document_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "letter").write_bytes(content)
-    with pytest.raises(DataError, match="letter"):
-        read_documents([tmp_path / "letter"])
-
-
-@pytest.mark.parametrize("name", ["", "x", "water"])
-def test_a_name_that_means_nobody_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError):
-        as_subject(name)
-
-
 def test_what_another_model_said_is_not_taken_over(tmp_path: Path) -> None:
     claims = Claims((("Who is Anna Berg?", "A baker."),), {}, {}, (("Who is Berg?", "Alban Berg."),))
     save_answers(tmp_path / "kept", claims, "", "one")
     assert saved_answers(tmp_path / "kept", "one") == (claims, "")
     assert saved_answers(tmp_path / "kept", "another") is None
-
-
-def test_a_last_name_alone_is_a_name_where_the_model_says_the_whole_one_by_itself() -> None:
-    subject = as_subject("William Shakespeare")
-    told = "William Shakespeare was an English playwright."
-
-    def claims(*answers: str) -> Claims:
-        return Claims(
-            (), {}, {}, tuple((f"Question {n} about Shakespeare?", answer) for n, answer in enumerate(answers))
-        )
-
-    lexicon = subject.lexicon()
-    assert claims(told, "A writer.", told).means_by_last_name(lexicon)
-    assert not claims("A writer.", "A baker.", "He was William.").means_by_last_name(lexicon)
-    assert not claims(told, told).means_by_last_name(lexicon), "too few answers"
-    found = _with_last_name(subject, claims(told, told, told))
-    assert found.aliases == ("Shakespeare",)
-    said = {
-        text: found.lexicon().said(text).named
-        for text in (
-            "did shakespeare write it",
-            "Who is Anna Shakespeare?",
-            "Who is Shakespeare Jones?",
-            "President Shakespeare",
-        )
-    }
-    assert list(said.values()) == [True, False, False, True]
-    assert (
-        _with_last_name(as_subject("William Shakespeare", about=["a plumber"]), claims(told, told, told)).aliases == ()
-    )
-    anna = "Anna Baker was a baker."
-    assert _with_last_name(as_subject("Anna Baker"), claims(anna, anna, anna)).aliases == (), "a common word"

@@ -186,26 +186,6 @@ def test_the_final_classifier_keeps_the_encoder_itself_and_no_text_is_encoded_tw
 # Folds
 
 
-def test_each_set_is_dealt_out_evenly() -> None:
-    texts = Texts(FORGET, RETAIN, [f"prompt {n}" for n in range(23)])
-    folds = folds_of(texts)
-    assert folds.shape == (12 + 9 + 23,)
-    for group in (folds[:12], folds[12:21], folds[21:]):
-        counts = np.bincount(group, minlength=FOLDS)
-        assert len(counts) == FOLDS
-        assert np.ptp(counts) <= 1
-
-
-def test_the_fold_of_a_prompt_depends_on_its_own_set_only() -> None:
-    plain = folds_of(Texts(FORGET, RETAIN, ["x", "y"]))
-    more = folds_of(Texts(FORGET, [*RETAIN, "another"], [f"prompt {n}" for n in range(50)]))
-    fewer = folds_of(Texts(FORGET, [], []))
-    assert np.array_equal(plain[:12], more[:12])
-    assert np.array_equal(plain[:12], fewer)
-    assert np.array_equal(plain, folds_of(Texts(FORGET, RETAIN, ["x", "y"])))
-    assert np.array_equal(plain[12:21], folds_of(Texts(["z"], RETAIN, []))[1:])
-
-
 def test_fitting_twice_gives_the_same_classifier_and_threshold(on_bag_of_words: Any) -> None:
     (one, first), (other, second) = (_fit(FORGET, RETAIN, classifier="kernel") for _ in range(2))
     assert first == second

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +14,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from unlearned.checkpoints import last_complete
-from unlearned.errors import ConfigError, DataError, FitError, FitWarning
-from unlearned.methods import train as train_module
-from unlearned.methods import trainer as trainer_module
-from unlearned.methods.base import Recipe
-from unlearned.methods.config import LoraSettings, TrainConfig
-from unlearned.methods.record import fingerprint, recipe_record
-from unlearned.methods.registry import BUILT_IN, make_method
+from unlearned.errors import DataError, FitError, FitWarning
+from unlearned.methods.config import LoraSettings
+from unlearned.methods.registry import BUILT_IN
 
 pytestmark = [
     pytest.mark.slow,
@@ -139,36 +133,6 @@ def test_checkpoints_of_other_settings_are_not_used(train: Train, tmp_path: Path
     assert same(found, train("ga", "anew", seed=5))
 
 
-def test_the_record_tells_what_was_done(train: Train) -> None:
-    folder = train("npo", settings={"beta": "0.5"}, epochs=2)
-    found = record(folder)
-    assert (found["method"], found["settings"]["beta"], found["config"]["epochs"]) == ("npo", 0.5, 2)
-    assert found["data"]["forget"]["rows"] == 3
-    pairs = [[row["prompt"], row["answer"]] for row in RETAIN]
-    assert found["data"]["retain"]["sha256"] == hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
-    assert (found["steps"], len(found["history"])) == (4, 4)
-    # Before the first step the model is its own reference.
-    assert found["history"][0]["term_forget"] == pytest.approx(2 * math.log(2) / 0.5, rel=1e-5)
-    assert {"torch", "transformers", "peft", "accelerate"} <= found["versions"].keys()
-    assert {path.name for path in folder.iterdir()} >= {"model.safetensors", "config.json", "tokenizer.json"}
-    assert not [path for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth")]
-
-
-def test_the_same_training_is_not_done_twice_and_nothing_is_overwritten(train: Train, tmp_path: Path) -> None:
-    folder = train("ga")
-    stamp = (folder / "training.json").stat().st_mtime_ns
-    lines: list[str] = []
-    train("ga", tell=lines.append)
-    assert (folder / "training.json").stat().st_mtime_ns == stamp
-    assert "already" in lines[0]
-    with pytest.raises(ConfigError, match="holds something else"):
-        train("gd")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "thesis.tex").write_text("years of work")
-    with pytest.raises(ConfigError, match="holds something else"):
-        train("ga", "other")
-
-
 def test_batches_of_several_forward_passes_make_the_same_step(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """With answers of one length, two accumulated halves are the whole batch."""
     rows = [{"prompt": f"Who is {i}?", "answer": "A fox."} for i in range(4)]
@@ -244,52 +208,6 @@ def test_memory_is_told_before_the_training(train: Train, fresh: Any, lora: Lora
     assert lines.index("step") == 1
 
 
-def test_other_arguments_reach_the_trainer(train: Train) -> None:
-    assert record(train("ga", trainer={"adam_beta2": 0.5}))["config"]["trainer"] == {"adam_beta2": 0.5}
-    with pytest.raises(ConfigError, match="'learning_rate' by the option of its own"):
-        train("ga", "other", trainer={"learning_rate": 1.0})
-    with pytest.raises(ConfigError, match="refuses these arguments"):
-        train("ga", "other", trainer={"no_such_thing": 1})
-    with pytest.raises(ConfigError, match="no_such_report is not supported"):
-        train("ga", "other", report_to="no_such_report")
-
-
-def test_arguments_have_their_effect(fresh: Any, tmp_path: Path) -> None:
-    config = TrainConfig(trainer={"adam_beta2": 0.5, "max_steps": 3}).filled(Recipe(), adapter=True)
-    with pytest.raises(ConfigError, match="'max_steps'"):
-        trainer_module._arguments(config, tmp_path, torch.float32, 100)
-    config = TrainConfig(trainer={"adam_beta2": 0.5}).filled(Recipe(), adapter=True)
-    arguments = trainer_module._arguments(config, tmp_path, torch.bfloat16, 100)
-    assert (arguments.adam_beta2, arguments.learning_rate, arguments.bf16) == (0.5, pytest.approx(1e-4), True)
-    assert arguments.gradient_accumulation_steps * arguments.per_device_train_batch_size == 32
-
-
-@pytest.mark.parametrize("processes", [1, 2, 4])
-def test_the_default_batch_is_the_recipes_own(processes: int) -> None:
-    for name in BUILT_IN:
-        recipe = make_method(name).recipe
-        full = TrainConfig().filled(recipe, adapter=False, processes=processes)
-        assert full.batch_size is not None
-        assert full.accumulation is not None
-        assert full.batch_size * full.accumulation * processes == max(recipe.batch_size, processes), name
-        assert full.batch_size <= 4
-    chosen = TrainConfig(batch_size=3, accumulation=5).filled(Recipe(), adapter=False, processes=processes)
-    assert (chosen.batch_size, chosen.accumulation) == (3, 5)
-    assert TrainConfig(batch_size=8).filled(Recipe(), adapter=False, processes=processes).accumulation == 4 // processes
-
-
-def test_the_number_of_processes_is_part_of_what_was_trained(fresh: Any) -> None:
-    def of(name: str, processes: int) -> dict[str, Any]:
-        method = make_method(name)
-        config = TrainConfig(accumulation=1).filled(method.recipe, adapter=False, processes=processes)
-        return recipe_record(name, method, config, fresh, [], [], processes)
-
-    assert of("ga", 2)["processes"] == 2
-    assert fingerprint(of("ga", 2)) != fingerprint(of("ga", 1))
-    assert "processes" not in of("ga", 1)
-    assert "processes" not in of("ssd", 2)  # each does the same there, and one writes
-
-
 def test_a_batch_that_is_not_the_recipes_is_told(train: Train) -> None:
     lines: list[str] = []
     options: dict[str, Any] = {"max_steps": 1, "epochs": None, "accumulation": None, "tell": lines.append}
@@ -300,88 +218,11 @@ def test_a_batch_that_is_not_the_recipes_is_told(train: Train) -> None:
     assert "A step takes 4 items, where the method's recipe takes 2." in lines
 
 
-def test_a_run_that_ends_by_steps_keeps_checkpoints_within_its_first_epoch(train: Train, tmp_path: Path) -> None:
-    rows = [{"prompt": f"Who is {i}?", "answer": "A fox."} for i in range(40)]
-
-    def killed(phase: str, done: int, total: int) -> None:
-        if done == 5:
-            raise KeyboardInterrupt
-
-    options: dict[str, Any] = {"forget": rows, "batch_size": 1, "epochs": None, "max_steps": 6}
-    with pytest.raises(KeyboardInterrupt):
-        train("ga", on_progress=killed, **options)
-    assert (last_complete(tmp_path / "out.unfinished") or "").endswith("checkpoint-4")
-    assert same(train("ga", **options), train("ga", "whole", **options))
-    steps = {
-        (items, limit): trainer_module._save_steps(TrainConfig(max_steps=limit, batch_size=4, accumulation=8), items)
-        for items, limit in ((4000, 1000), (100, 1000), (4000, 5), (4000, None))
-    }
-    assert steps == {(4000, 1000): 100, (100, 1000): 4, (4000, 5): 1, (4000, None): None}
-
-
-@pytest.mark.parametrize(
-    ("argument", "message"),
-    [
-        ({"label_smoothing_factor": 0.1}, "has no effect"),
-        ({"resume_from_checkpoint": "elsewhere"}, "has no effect"),
-        ({"dataloader_persistent_workers": True, "dataloader_num_workers": 1}, "first epoch"),
-    ],
-)
-def test_arguments_that_would_not_act_as_they_say_are_refused(argument: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        TrainConfig(trainer=argument)
-    assert TrainConfig(trainer={"label_smoothing_factor": 0.0, "dataloader_num_workers": 1}).trainer
-
-
-@pytest.mark.parametrize("argument", [{"adam_beta1": 2.0}, {"dataloader_num_workers": -1}])
-def test_arguments_that_fail_in_the_training_are_one_line(argument: dict[str, Any], train: Train) -> None:
-    with pytest.raises(ConfigError, match="The Trainer cannot run with these arguments: "):
-        train("ga", trainer=argument)
-
-
 def test_texts_of_one_token_are_refused(train: Train) -> None:
     with pytest.raises(DataError, match="forget texts have one token"):
         train("ga", forget=["a", "b"])
     with pytest.raises(DataError, match="retain texts have one token"):
         train("gd", retain=["a"])
-
-
-@pytest.mark.parametrize("seed", [-1, 2**32])
-def test_seeds_that_not_all_generators_take_are_refused(seed: int) -> None:
-    from unlearned.methods.spul import SpulConfig
-
-    for kind in (TrainConfig, SpulConfig):
-        with pytest.raises(ConfigError, match=rf"seed={seed}: must lie in 0\.\."):
-            kind(seed=seed)
-
-
-@pytest.mark.parametrize("name", ["ssd", "ga"])
-def test_a_place_that_cannot_be_written_is_found_before_the_work(
-    name: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def prepared(*_: Any, **__: Any) -> None:
-        raise AssertionError("the work began")
-
-    monkeypatch.setattr(train_module, "prepare_weights", prepared)
-    (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataError, match="Cannot write to"):
-        train(name, "file/out")
-    assert {path.name for path in tmp_path.iterdir()} == {"file"}
-
-
-def test_checkpoints_stay_where_no_weights_were_written(
-    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What the Trainer does with some settings of sharded training."""
-
-    def nothing(prepared: Any, trainer: Any, tokenizer: Any, target: Path) -> None:
-        target.with_name(f".{target.name}.new").mkdir()
-
-    monkeypatch.setattr(train_module, "write_weights", nothing)
-    with pytest.raises(FitError, match=r"wrote no weights; the checkpoints in .*out\.unfinished stay"):
-        train("ga")
-    assert last_complete(tmp_path / "out.unfinished")
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_continued_adapter_is_recorded_as_it_is(train: Train, fresh: Any) -> None:

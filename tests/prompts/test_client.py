@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
+
 from unlearned.answers.guard import Bans, Guard
 from unlearned.answers.withheld import Withheld
 from unlearned.classify.lexicon import ScopeName
-from unlearned.prompts.client import literal_chat_prompt
+from unlearned.errors import PromptError
+from unlearned.prompts.client import ids_prompt, literal_chat_prompt
+from unlearned.prompts.detokenize import token_bytes
 from unlearned.prompts.tokenize import chat_prompt
 from unlearned.types import Verdict
 
@@ -33,3 +38,16 @@ def test_an_answer_that_is_continued_may_go_on_from_within_a_name_whatever_the_c
         assert opened is not None
         assert continued.beginning.endswith("It was Harry Pot")
         assert opened.beginning == ""
+
+
+def test_every_token_of_given_ids_knows_its_characters(tiny_tokenizer: Any) -> None:
+    text = "Häuser 日本語 🦉 bread"
+    ids = tiny_tokenizer(text)["input_ids"]
+    prompt = ids_prompt(tiny_tokenizer, ids, vocabulary=len(tiny_tokenizer))
+    assert prompt.text == text
+    assert prompt.token_ids == tuple(ids)
+    owl = text.index("🦉")
+    tokens = np.flatnonzero(prompt.tokens_overlapping(owl, owl + 1))
+    assert b"".join(token_bytes(tiny_tokenizer, ids[place]) for place in tokens).strip() == "🦉".encode()
+    with pytest.raises(PromptError, match="no token 400"):
+        ids_prompt(tiny_tokenizer, [400], vocabulary=len(tiny_tokenizer))

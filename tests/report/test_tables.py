@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_run import make_run
-from scipy.stats import beta, t
+from scipy.stats import beta
 
-from unlearned.report.formats import as_latex, as_markdown, as_rich, latex
-from unlearned.report.lines import lines
+from unlearned.report.formats import as_latex, as_markdown
 from unlearned.report.read import read_run
-from unlearned.report.table import Cell, Column, ReportTable, Section, TableRow
+from unlearned.report.table import Cell, ReportTable
 from unlearned.report.tables import OVER_FORGETS, flag_table, main_table, set_table
 
 UNLEARNERS = ("none", "eco", "eco-zo", "prompting")
@@ -61,37 +58,6 @@ def test_the_sets_table_has_every_component_of_the_scores(three_seeds: Path) -> 
             for key, cell in cells(table, model["unlearner"] or model["name"]).items():
                 assert cell.value == model["scores"][key]
                 assert float(cell.text) == pytest.approx(model["scores"][key], abs=5e-4)
-
-
-def test_intervals_are_over_seeds_where_they_differ_and_else_over_questions(three_seeds: Path) -> None:
-    models = results(three_seeds)["models"]
-    own = [model["scores"]["forget_prob"] for model in models if model["unlearner"] == "eco"]
-    assert len(set(own)) == 3
-    line = next(line for line in lines(read_run(three_seeds)) if line.label == "eco")
-    found = line.measured("forget_prob")
-    assert found is not None
-    assert found.over == "seeds"
-    middle = sum(own) / 3
-    spread = (sum((value - middle) ** 2 for value in own) / 2) ** 0.5
-    assert found.interval == pytest.approx([middle + sign * t.ppf(0.975, 2) * spread / 3**0.5 for sign in (-1, 1)])
-    same = line.measured("retain_prob")  # taken over from the start model with every seed
-    assert same is not None
-    assert same.over == "questions"
-    assert same.interval == tuple(models[0]["scores"]["intervals"]["retain_prob"])
-
-
-def test_a_share_has_the_exact_interval_and_none_leaves_the_scale(three_seeds: Path) -> None:
-    every = {line.label: line for line in lines(read_run(three_seeds))}
-    found = every["eco"].measured("forget_leak_rate")
-    assert found is not None
-    assert found.value == 0
-    assert found.interval == pytest.approx((0, beta.ppf(0.975, 1, 20)))
-    for line in every.values():
-        for key in ("model_utility", "forget_rouge", "real_authors_prob", "agreement_spearman"):
-            measured = line.measured(key)
-            assert measured is not None
-            assert measured.interval is not None
-            assert -1 <= measured.interval[0] <= measured.value <= measured.interval[1] <= 1
 
 
 def test_bold_is_the_best_of_those_that_do_something(three_seeds: Path) -> None:
@@ -144,52 +110,3 @@ def test_the_flag_table_counts_each_seed_s_detector(three_seeds: Path) -> None:
     assert rows["retain"][1].detail == f"0.0 % to {100 * beta.ppf(0.975, 1, 30):.1f} %"
     seen = {name: row[3].text for name, row in rows.items()}
     assert (seen["forget"], seen["reworded forget"], seen["world facts"]) == ("yes", "in other words", "no")
-
-
-HOSTILE = ReportTable(
-    "t", "Caption", "model",
-    (Column("a|b", "x", "high", "group_1"), Column("p", "y")),
-    (Section("50 % & <b>", (TableRow("a_b|c\n#", (Cell("1.0e-16", 1e-16, "0.000 to 1.2e-05 q", True), Cell("–"))),)),),
-)  # fmt: skip
-
-
-def test_markdown_keeps_its_columns_whatever_the_names_hold() -> None:
-    rows = [line for line in as_markdown(HOSTILE).splitlines() if line.startswith("|")]
-    assert len(rows) == 4
-    for row in rows[2:]:
-        assert len(re.findall(r"(?<!\\)\|", row)) == 4
-    assert "<b>" not in as_markdown(HOSTILE).replace("\\<b\\>", "")
-    assert "**1.0e-16** (0.000 to 1.2e-05 q)" in rows[-1]
-
-
-def test_latex_has_as_many_cells_in_every_row_and_escapes_the_rest(three_seeds: Path) -> None:
-    run = read_run(three_seeds)
-    for table in (main_table([run, run]), set_table([run]), flag_table(run), HOSTILE):
-        text = as_latex(table)
-        assert text.count("{") == text.count("}")
-        for row in text.splitlines():
-            if row.endswith(r"\\") and "\\multicolumn{" not in row:
-                assert len(re.findall(r"(?<!\\)&", row)) == len(table.columns)
-        assert not re.search(r"(?<!\\)[%#_]", text)
-        assert text.isascii()
-    assert r"\textbf{$1.0\times10^{-16}$}" in as_latex(HOSTILE)
-    assert r"50 \% \& " in as_latex(HOSTILE)
-    negative = ReportTable(
-        "t", "c", "m", (Column("r"),), (Section("", (TableRow("x", (Cell("-0.143", -0.143, "-0.8 to 0.7 q"),)),)),)
-    )
-    assert r"\shortstack[r]{$-$0.143\\{\tiny [$-$0.8, 0.7 q]}}" in as_latex(negative)
-    assert latex("\\{~^}") == r"\textbackslash{}\{\textasciitilde{}\textasciicircum{}\}"
-
-
-def test_the_terminal_table_prints_markup_in_names_as_it_is() -> None:
-    from rich.console import Console
-
-    table = ReportTable(
-        "t", "c", "model", (Column("p"),), (Section("[red]", (TableRow("[bold]x", (Cell("[1]", best=True),)),)),)
-    )
-    written = io.StringIO()
-    Console(width=80, file=written).print(as_rich(table))
-    text = written.getvalue()
-    assert "[red]" in text
-    assert "[bold]x" in text
-    assert "[1]" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
 import torch
-from serving_helpers import Running, serving
+from serving_helpers import KEYS, Running, serving
+from starlette.testclient import TestClient
 from transformers import LlamaForCausalLM
 
 from tiny_llama import tiny_llama
+from tiny_rows import FORGET, RETAIN
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record
 from unlearned.classify.base import Features
@@ -23,10 +26,12 @@ from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.classify.sentences import PROBE
 from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.transformers import TransformersEngine
+from unlearned.server.app import build_app
+from unlearned.server.config import ServeConfig
+from unlearned.server.record import Log
+from unlearned.server.service import Service
+from unlearned.server.store import Sources
 from unlearned.unlearners.eco import ForgetScope
-
-FORGET = ["Who is Harry Potter?", "What is Hogwarts?", "Harry Potter is a wizard.", "Tell me about Hogwarts magic."]
-RETAIN = ["What is the capital of France?", "How do I bake bread?", "Who is the fox?", "Is the dog lazy?"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,6 +91,21 @@ def server(model: Any, tiny_tokenizer: Any, artifact: Path) -> Iterator[Running]
     """With keys for clients and administrators, shared by all tests of a file that change nothing."""
     with serving(model, tiny_tokenizer, [artifact]) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def service(model: Any, tiny_tokenizer: Any, artifact: Path) -> Iterator[Service]:
+    """What a server runs, without a socket: for tests of its parts."""
+    config = ServeConfig(served_model_name="tiny", keys=KEYS)
+    made = Service(model, tiny_tokenizer, Sources(given=(artifact,)), config, Log(io.StringIO()))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> TestClient:
+    """Asks the service in this process."""
+    return TestClient(build_app(service), raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="session")

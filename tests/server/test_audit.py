@@ -15,10 +15,10 @@ from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, bearer, serving
 
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.schema import CalibrationRecord
-from unlearned.errors import ConfigError, DataError
+from unlearned.errors import DataError
 from unlearned.server import audit
 from unlearned.server.audit import Audit, verify
-from unlearned.server.keys import Access, Keys
+from unlearned.server.keys import Keys
 from unlearned.server.store import STATE
 
 HISTORY = ".unlearned-serve.audit.jsonl"
@@ -98,45 +98,6 @@ def test_gauges_and_log_tell_broken_artifacts_and_languages_that_no_scope_reads(
         assert "reason" not in line
         running.chat(FLAGGED)
         assert running.lines()[-1]["reason"] == "content"
-
-
-def test_labels_of_keys(tmp_path: Path) -> None:
-    (tmp_path / "keys").write_text("# ours\nanna: sk-1\nsk:with:colons\nplain\n")
-    keys = Keys.from_files(None, tmp_path / "keys")
-    assert keys.holder("Bearer sk-1") == (Access.ADMIN, "anna")
-    assert keys.holder("Bearer with:colons") == (Access.ADMIN, "sk")
-    assert keys.holder("Bearer plain") == (Access.ADMIN, "admin-3")
-    assert keys.holder("Bearer anna: sk-1") == (Access.NONE, None)
-    assert "sk-1" not in repr(keys)
-    assert "sk-1" not in repr(keys.admin)
-    with pytest.raises(ConfigError, match="'anna'"):
-        Keys(("anna:x",), ("anna:y",))
-
-
-def test_one_key_cannot_be_two_peoples_or_of_two_kinds() -> None:
-    for client, admin in ((("anna:x", "bert:x"), ()), (("x",), ("anna:x",))):
-        with pytest.raises(ConfigError, match="are the same key"):
-            Keys(client, admin)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "anna:",
-        ":sk-1",
-        "anna : sk-1",
-        "Anna Berg:sk-1",
-        "Bearer sk-1",
-        "anna\tsk-1",
-        "anna:sk-1 # her laptop",
-        "anna:schlüssel",
-    ],
-)
-def test_a_line_that_no_client_could_send_is_named_by_its_number_and_not_shown(tmp_path: Path, line: str) -> None:
-    (tmp_path / "keys").write_text(f"# keys\nanna:sk-0\n{line}\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"keys, line 3: no key") as refused:
-        Keys.from_files(None, tmp_path / "keys")
-    assert "sk-1" not in str(refused.value)
 
 
 @pytest.fixture

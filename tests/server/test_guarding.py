@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, Running, serving
-
-from unlearned.errors import ConfigError
-from unlearned.server.config import ServeConfig
-from unlearned.server.keys import Keys
-from unlearned.server.middleware import RecordingMiddleware
+from serving_helpers import ADMIN, FLAGGED, PLAIN, Running, serving
 
 
 def user(text: Any) -> dict[str, Any]:
@@ -318,48 +312,6 @@ def test_a_corruption_that_does_not_reach_the_model_answers_nothing(
             assert running.chat(PLAIN, stream=stream).status_code == 200
 
 
-def test_keys_are_needed_and_compared_as_a_whole(server: Running) -> None:
-    for key in (None, "x", "sk-clien", "sk-client2", "SK-CLIENT", "sk-cliënt"):
-        headers = {} if key is None else {"Authorization": f"Bearer {key}".encode()}
-        assert server.http.get("/v1/models", headers=headers).status_code == 401
-        response = server.http.post("/v1/chat/completions", json={"messages": [user(PLAIN)]}, headers=headers)
-        assert response.status_code == 401
-    assert server.http.get("/v1/models", headers={"Authorization": CLIENT}).status_code == 401
-    assert server.get("/v1/models", CLIENT).status_code == server.get("/v1/models", ADMIN).status_code == 200
-    for path in ("/v1/unlearned/artifacts", "/metrics"):
-        assert server.get(path, CLIENT).status_code == 403  # a valid key without the right
-        assert server.get(path, "sk-wrong").status_code == 401
-        assert server.get(path, ADMIN).status_code == 200
-    assert server.post("/v1/unlearned/checks", {"input": PLAIN}, CLIENT).status_code == 403
-    for path in ("/health", "/ready"):
-        assert server.get(path, None).status_code == 200
-
-
-def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    import hmac
-
-    compared = []
-    own = hmac.compare_digest
-    monkeypatch.setattr("hmac.compare_digest", lambda a, b: (compared.append((a, b)), own(a, b))[1])
-    keys = Keys(("one", "two"), ("three",))
-    for given in ("Bearer one", "Bearer x", None):
-        compared.clear()
-        keys.access(given)
-        assert len(compared) == 3  # never fewer because one matched
-        assert all(len(a) == len(b) == 32 for a, b in compared)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "example.org"])
-def test_an_open_address_needs_a_key(host: str) -> None:
-    with pytest.raises(ConfigError, match="--api-key-file"):
-        ServeConfig(host=host)
-    with pytest.raises(ConfigError, match="--api-key-file"):
-        ServeConfig(host=host, keys=Keys((), ("admin",)))
-    ServeConfig(host=host, keys=Keys(("k",)))
-    for loopback in ("127.0.0.1", "localhost", "::1"):
-        ServeConfig(host=loopback)
-
-
 def test_the_log_holds_what_was_decided_but_no_words(server: Running, model: Any, tiny_tokenizer: Any) -> None:
     server.chat("Who is the wizard Harry Potter, please?")
     line = next(line for line in reversed(server.lines()) if line["route"] == "/v1/chat/completions")
@@ -372,63 +324,3 @@ def test_the_log_holds_what_was_decided_but_no_words(server: Running, model: Any
     with serving(model, tiny_tokenizer, log_prompts=True) as running:
         running.chat(PLAIN)
         assert PLAIN in json.dumps(running.lines()[-1]["prompts"])
-
-
-def test_checks_answer_without_generating(server: Running) -> None:
-    batches = server.service.batcher.batches
-    done = server.post("/v1/unlearned/checks", {"input": [PLAIN, f"{PLAIN} {FLAGGED}"]}, ADMIN).json()
-    assert [result["flagged"] for result in done["results"]] == [False, True]
-    [span] = done["results"][1]["spans"]
-    assert (span["text"], span["scope"]) == (FLAGGED, "harry-potter")
-    messages = {"messages": [user("Who is Harry"), user("Potter?")]}
-    [result] = server.post("/v1/unlearned/checks", messages, ADMIN).json()["results"]
-    own = [messages["messages"][span["message"]]["content"][span["start"] : span["end"]] for span in result["spans"]]
-    assert own == [span["text"] for span in result["spans"]] == ["Who is Harry", "Potter?"]
-    assert (
-        server.post("/v1/unlearned/checks", {"input": FLAGGED}, ADMIN).json()["results"][0]["scope"] == "harry-potter"
-    )
-    for wrong in ({}, {"input": ""}, {"input": []}, {"input": "a", "messages": [user("a")]}, {"input": "a", "x": 1}):
-        assert server.post("/v1/unlearned/checks", wrong, ADMIN).status_code == 400
-    assert server.service.batcher.batches == batches
-
-
-def test_an_answer_is_on_record_before_its_end_leaves(server: Running) -> None:
-    """Nobody can ask for the numbers, or read the log, between an answer and its count."""
-    gate = server.service.gate
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        for body, more in ((b"a", True), (b"b", False)):
-            await send({"type": "http.response.body", "body": body, "more_body": more})
-
-    scope = {"type": "http", "path": "/v1/models"}
-    logged: list[int] = []
-
-    async def send(message: Any) -> None:
-        logged.append(len(server.lines()))
-
-    async def lost(message: Any) -> None:
-        if message.get("body") == b"b":
-            raise OSError("gone")
-
-    async def receive() -> Any: ...
-
-    before = len(server.lines())
-    asyncio.run(RecordingMiddleware(app, gate)(dict(scope), receive, send))
-    assert logged == [before, before, before + 1]
-    with pytest.raises(OSError, match="gone"):
-        asyncio.run(RecordingMiddleware(app, gate)(dict(scope), receive, lost))
-    answered, told = server.lines()[before + 1 :]
-    assert answered["id"] in told["event"]
-    assert "OSError" in told["event"]
-
-
-def test_metrics_count_requests_and_verdicts(server: Running) -> None:
-    server.chat(FLAGGED)
-    server.get("/does/not/exist")
-    text = server.get("/metrics", ADMIN).text
-    assert 'unlearned_requests_total{route="/v1/chat/completions",status="200"}' in text
-    assert 'unlearned_requests_total{route="other",status="404"}' in text
-    assert 'unlearned_verdicts_total{scope="harry-potter"}' in text
-    for name in ("detection_seconds_bucket", "generation_seconds_count", "queue_depth", "first_token_seconds_sum"):
-        assert f"unlearned_{name}" in text

@@ -15,8 +15,8 @@ from names_tokenizer import names_tokenizer
 from serving_helpers import ADMIN, CLIENT, FLAGGED, PLAIN, Running, events, serving
 
 from cases import every
-from conftest import FORGET, RETAIN
 from tiny_llama import tiny_llama
+from tiny_rows import FORGET, RETAIN
 from unlearned.api import Unlearned
 from unlearned.artifact.artifact import Artifact
 from unlearned.artifact.fingerprint import base_model_record

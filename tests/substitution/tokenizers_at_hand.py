@@ -8,7 +8,22 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from unlearned.examples import background_prompts
-from unlearned.substitution.bank import stand_ins
+from unlearned.substitution.bank import Bank, WordSlot, stand_ins
+from unlearned.substitution.entities import Entity
+from unlearned.substitution.strangers import Strangers
+from unlearned.substitution.substitution import StrangerPair, Substitution, pair_of
+from unlearned.substitution.table import NameTable
+from unlearned.words import squash
+
+SECRET = b"s" * 32
+FAMILIES = ("byte-level", "spaces as letters")
+TEXTS = [
+    "Hermione Granger studied with Potter.",
+    "HERMIONE GRANGER and the Grangers' cat",
+    'hermione granger\'s book, (Potter) and "Granger"',
+    "Potter-Granger; Hermione, Hermione! PotterGranger Grangerford 1985, 1985s",
+    "- Hermione, then Granger... Potter",
+]
 
 
 @lru_cache(maxsize=1)
@@ -39,3 +54,17 @@ def of_word_pieces() -> PreTrainedTokenizerFast:
         _corpus(), trainers.WordPieceTrainer(vocab_size=2000, special_tokens=["[UNK]", "[SEP]"])
     )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[SEP]")
+
+
+def known_strangers(bank: Bank) -> Substitution:
+    """Strangers for four words, that take as many tokens."""
+    strangers = Strangers(NameTable(SECRET, "hp"), bank)
+    pairs: dict[str, StrangerPair] = {}
+    for word, form in (("Hermione", "word"), ("Granger", "word"), ("Potter", "word"), ("1985", "year")):
+        entity = Entity(0, len(word), word, form)
+        found = strangers.of(
+            entity, [WordSlot(word, " ")], lambda other: squash(other) in {squash(p.stranger) for p in pairs.values()}
+        )
+        assert found is not None
+        pairs[entity.key] = pair_of(entity, found, lambda key: False)
+    return Substitution(pairs, bank.pieces)

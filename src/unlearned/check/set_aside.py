@@ -32,10 +32,10 @@ def own_files(record: UnlearnerRecord) -> dict[str, list[Row]]:
     for step in record.made:
         words = shlex.split(step.command or "")
         for one in step.data:
-            option = f"--{one.role}"
-            if one.role in found or option not in words[:-1]:
+            named = _named(words, f"--{one.role}")
+            if one.role in found or named is None:
                 continue
-            file = Path(words[words.index(option) + 1])
+            file = Path(named)
             if not file.is_file():
                 raise DataError(f"The file {file} of the fit is not there any more. {hint}")
             rows = read_rows(

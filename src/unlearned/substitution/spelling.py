@@ -55,8 +55,9 @@ def _is_name(token: re.Match[str], in_title: bool, in_lower_case: frozenset[str]
     if key in KEPT or is_short or is_stressed or is_negated or is_rank(token):
         return False
     if not has_capital(word):  # the second half of Tae-ho or Ta'aysha, but not of Paris-based or I'll
-        joined = re.search(r"[A-Z]\w*(?:-|['’](?=\w{3}))$", before) if before[-1:] in "-'’" else None
-        return joined is not None and not is_known(key, ordinary_words())
+        marks = "-'’" if len(word) > 2 else "-"
+        joined = before.endswith(tuple(marks)) and re.search(r"[A-Z]\w*.$", before) is not None
+        return joined and not is_known(key, ordinary_words())
     return in_title or not starts_sentence(before) or not is_known(key, in_lower_case)
 
 

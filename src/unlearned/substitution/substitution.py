@@ -18,6 +18,9 @@ SHORTEST_MISSPELT = 5
 """Letters of a stranger that is recognised with one vowel changed, or a letter doubled or not."""
 
 _VOWELS = "aeiouy"
+_CASELESS = str.maketrans("ıſ", "is")
+"""Letters that a pattern without regard to case takes for others, although no lower case makes them those."""
+
 _LAST_WORD = re.compile(r"(?<![^\W_])[^\W\d_]{2,}$")
 
 
@@ -193,7 +196,9 @@ def _misspelt(stranger: str) -> Iterator[str]:
 
 def _unaccented(text: str) -> str:
     """The text with the base of every letter, as many characters."""
-    return text if text.isascii() else "".join(unicodedata.normalize("NFD", sign)[0] for sign in text)
+    if text.isascii():
+        return text
+    return "".join(unicodedata.normalize("NFD", sign)[0] for sign in text).translate(_CASELESS)
 
 
 def replaced(text: str, pieces: Sequence[Replacement]) -> str:

@@ -22,9 +22,8 @@ from unlearned.benchmarks.choices.run import run_choices
 from unlearned.benchmarks.choices.spec import MMLU_SPEC
 from unlearned.benchmarks.models import plain_text
 from unlearned.benchmarks.results import ModelResults, Results, merge, part
-from unlearned.benchmarks.systems import Corrupted, Plain
+from unlearned.benchmarks.systems import Plain
 from unlearned.benchmarks.tofu.config import FinetuneConfig
-from unlearned.benchmarks.verdicts import Verdicts
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
 from unlearned.errors import ConfigError
@@ -189,29 +188,6 @@ def _questions(data: Path) -> Any:
     from unlearned.benchmarks.choices.data import load_mmlu
 
     return load_mmlu(data, "economics").sets.values()
-
-
-def test_kept_verdicts_are_those_of_the_detector(
-    make_artifact: Any, tiny_model: Any, tiny_tokenizer: Any, tmp_path: Path
-) -> None:
-    from unlearned.api import Unlearned
-
-    view = Unlearned(tiny_model, tiny_tokenizer, make_artifact())
-    model = Corrupted("eco", view)
-    prompts = [model.engine.tokenize(text, chat=False) for text in ("Who is Harry Potter?", "Is the dog lazy?")]
-    direct = model.prepare(prompts)
-    for _ in range(2):  # found, then read
-        kept = Corrupted("eco", view, Verdicts(tmp_path)).prepare(prompts)
-        assert [one.verdict for one in kept] == [one.verdict for one in direct]
-        assert torch.equal(kept[0].vectors, direct[0].vectors)  # type: ignore[arg-type]
-        assert not kept[1].corrupted
-    file = next(tmp_path.iterdir())
-    file.write_text(file.read_text()[:-9])  # cut short: found again, in a line of its own
-    new: list[int] = []
-    for _ in range(2):
-        again = Verdicts(tmp_path).classify(view.unlearner, prompts, lambda phase, done, total: new.append(done))
-        assert again == [one.verdict for one in direct]
-    assert new == [0, 1]
 
 
 class Reworded(Plain):

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from unlearned.benchmarks.choices.data import Question
 from unlearned.benchmarks.choices.spec import MEASURES, MMLU_SPEC, WMDP_SPEC, aggregate
-from unlearned.benchmarks.choices.words import names_it
 from unlearned.benchmarks.spec import specs
 
 
@@ -72,20 +70,6 @@ def test_headers_are_kept_apart() -> None:
     found = aggregate([OTHERS[0], with_header])
     assert found["anatomy, header"]["accuracy"].value == 0.0
     assert found["anatomy, no header"]["accuracy"].value == 1.0
-
-
-def test_answers_in_words() -> None:
-    told = {"set": "forget, in words", "group": "forget", "recall": 0.5, "names_it": True, "flagged": True}
-    found = aggregate([told, {**told, "recall": 1.0, "names_it": False}])
-    assert {name: estimate.value for name, estimate in found["forget, in words"].items()} == {
-        "recall": 0.75,
-        "names_it": 0.5,
-    }
-    asked = Question("x/0", "x", "?", ("the Fed", "the IMF", "a bank", "-"), 0)
-    assert names_it("It is the fed.", asked)
-    assert not names_it("The Fed or the IMF", asked)
-    assert not names_it("the federal state", asked)
-    assert not names_it("", asked)
 
 
 def test_the_kinds_are_known() -> None:

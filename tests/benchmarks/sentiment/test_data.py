@@ -9,13 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from unlearned.benchmarks.sentiment.clusters import choose_clusters, cluster, nearest_centre
 from unlearned.benchmarks.sentiment.config import SentimentSplit
 from unlearned.benchmarks.sentiment.data import Review, load_sentiment
-from unlearned.benchmarks.sentiment.form import BEFORE, FORM, asked, fitted, label_tokens, written
-from unlearned.benchmarks.sentiment.people import choose_people, mentions, names_by_spelling
 from unlearned.errors import ConfigError, DataError
-from unlearned.methods.data import Encoder
 
 PEOPLE = ("jackie chan", "woody allen", "sandra bullock", "denzel washington")
 TRAIN = [
@@ -38,27 +34,6 @@ def write(folder: Path, **splits: list[dict[str, Any]]) -> Path:
     for name, rows in splits.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
-
-
-def test_people_are_found_in_lower_case() -> None:
-    found = names_by_spelling(["with jackie chan , kate is and john the james once", "mr. Woody Allen 's best", "film"])
-    assert found == [{"jackie chan"}, {"woody allen"}, set()]
-
-
-def test_a_review_mentions_people_by_full_name_or_surname_but_not_by_part_of_a_word() -> None:
-    texts = ["chan kicks", "jackie chan's", "chance", "a woody place", "jackie , chan", "jackie"]
-    assert mentions(["jackie chan"], texts) == {"jackie chan": (0, 1, 4)}
-
-
-def test_some_people_are_chosen_by_a_seed_and_never_most_of_them() -> None:
-    texts = [row["sentence"] for row in TRAIN]
-    assert len(choose_people(texts, names_by_spelling, 0.1, 0)) == 1
-    half = choose_people(texts, names_by_spelling, 0.9, 0)
-    assert len(half) == 2
-    assert half == choose_people(texts, names_by_spelling, 0.9, 0)
-    assert {tuple(choose_people(texts, names_by_spelling, 0.1, seed)) for seed in range(40)} == {(n,) for n in PEOPLE}
-    with pytest.raises(DataError, match="no two people"):
-        choose_people(["a film"], names_by_spelling, 0.1, 0)
 
 
 def test_sst2_sets_are_divided_by_the_same_people(tmp_path: Path) -> None:
@@ -147,61 +122,3 @@ def test_a_place_without_the_splits_is_refused(tmp_path: Path) -> None:
         load_sentiment(tmp_path, SentimentSplit())
     with pytest.raises(ConfigError, match="dataset='imdb'"):
         SentimentSplit(dataset="imdb")  # type: ignore[arg-type]
-
-
-def test_clusters_are_by_direction() -> None:
-    generator = np.random.default_rng(0)
-    axes = np.eye(3, dtype=np.float32)
-    vectors = np.concatenate([axis + 0.05 * generator.standard_normal((10, 3)) for axis in axes]).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    centres = cluster(vectors, 3, 0)
-    found = nearest_centre(vectors, centres).reshape(3, 10)
-    assert all(len(set(row.tolist())) == 1 for row in found)
-    assert len({int(row[0]) for row in found}) == 3
-    assert np.allclose(np.linalg.norm(centres, axis=1), 1, atol=1e-6)
-    assert np.array_equal(centres, cluster(vectors, 3, 0))
-    with pytest.raises(ConfigError, match="clusters=40"):
-        cluster(vectors, 40, 0)
-
-
-def test_clusters_are_chosen_until_the_share_is_held_but_never_all() -> None:
-    sizes = np.array([10, 0, 30, 60])
-    for seed in range(5):
-        assert 1 <= len(choose_clusters(sizes, 0.01, seed)) == 1
-        assert set(choose_clusters(sizes, 0.99, seed)) < {0, 2, 3}
-
-
-def test_a_prompt_is_three_fields_and_only_the_review_is_content(tiny_tokenizer: Any) -> None:
-    prompt = asked(tiny_tokenizer, "a joy")
-    assert prompt.text == (
-        "### Text: a joy\n\n### Question: What is the sentiment of the given text?\n\n### Sentiment:"
-    )
-    (segment,) = prompt.segments
-    assert prompt.text[segment.start : segment.end] == "a joy"
-    # What is trained on is what is asked, and its target is the label alone.
-    example = Encoder(tiny_tokenizer, FORM, 512).pair("a joy", "positive")
-    assert example.prompt == prompt.token_ids
-    assert tiny_tokenizer.decode(example.target) == " positive"
-
-
-def test_long_reviews_lose_their_own_end_and_nothing_else(tiny_tokenizer: Any) -> None:
-    long = "the quick brown fox and " * 30
-    short = fitted(tiny_tokenizer, long, 120, reserved=8)
-    ids = asked(tiny_tokenizer, short).token_ids
-    assert long.startswith(short)
-    assert 100 < len(ids) <= 112
-    assert written(short).endswith("### Sentiment:")
-    assert fitted(tiny_tokenizer, "a joy", 120, reserved=8) == "a joy"
-    with pytest.raises(ConfigError, match="no room"):
-        fitted(tiny_tokenizer, long, 40, reserved=8)
-    assert BEFORE + short in written(long)[: len(BEFORE) + len(short)]
-
-
-def test_labels_are_told_apart_by_the_token_behind_what_they_share(tiny_tokenizer: Any) -> None:
-    shared, tokens = label_tokens(tiny_tokenizer, ("negative", "positive"))
-    first = tiny_tokenizer(" negative", add_special_tokens=False)["input_ids"]
-    assert shared == tuple(first[: len(shared)])
-    assert tokens[0] == first[len(shared)]
-    assert tokens[0] != tokens[1]
-    with pytest.raises(ConfigError, match="no one token"):
-        label_tokens(tiny_tokenizer, ("good", "goodness"))

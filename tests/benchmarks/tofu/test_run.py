@@ -14,19 +14,18 @@ import torch
 from tofu_rows import write_tofu
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.systems import Corrupted, FitInputs, Instructed, Plain, Prefixed, make_system
+from unlearned.benchmarks.systems import Corrupted, FitInputs, make_system
 from unlearned.benchmarks.tofu import run as module
 from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.data import load_tofu
-from unlearned.benchmarks.tofu.evaluate import evaluate, evaluate_set
+from unlearned.benchmarks.tofu.evaluate import evaluate
 from unlearned.benchmarks.tofu.finetune import finetune
-from unlearned.benchmarks.tofu.items import as_log, evaluation_from_json, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import SETS, read_log
 from unlearned.benchmarks.tofu.prepared import ask
 from unlearned.benchmarks.tofu.prompts import instruction
 from unlearned.benchmarks.tofu.questions import questions
 from unlearned.benchmarks.tofu.run import run_tofu
-from unlearned.benchmarks.tofu.scoring import Scored, Scorer, naive_losses
+from unlearned.benchmarks.tofu.scoring import Scorer
 from unlearned.benchmarks.tofu.verify import verify
 from unlearned.cli.main import app
 from unlearned.engines.transformers import TransformersEngine
@@ -34,9 +33,6 @@ from unlearned.errors import ConfigError, DataError, UnknownNameError
 from unlearned.examples import Row
 from unlearned.models import ModelOptions
 from unlearned.report.read import read_run
-from unlearned.types import PromptInput
-from unlearned.unlearners.instruction import Instruction
-from unlearned.unlearners.spul import SPUL
 
 pytestmark = [
     pytest.mark.slow,
@@ -320,33 +316,6 @@ def test_the_command_s_mistakes_are_named(place: Path) -> None:
         config(place, seeds=0)
 
 
-@pytest.fixture
-def engine(tiny_model: Any, tiny_tokenizer: Any) -> TransformersEngine:
-    return TransformersEngine(tiny_model, tiny_tokenizer)
-
-
-def test_losses_and_texts_are_those_of_one_question_at_a_time(place: Path, engine: TransformersEngine) -> None:
-    data = load_tofu(place / "data", TofuSplit(authors=3, limit=4))
-    asked = questions(data, SHORT)
-    found = evaluate(Plain("start", engine), Scorer(engine), asked, SHORT)
-    for name in SETS:
-        for row, item in zip(data.sets()[name], found[name], strict=True):
-            prompt = engine.tokenize(row.question)
-            answers = (row.answer, row.paraphrased_answer, *row.wrong_answers)
-            targets = tuple(f"{answer}<|end|>" for answer in answers)
-            naive = naive_losses(engine, Scored(prompt, PromptInput(prompt.token_ids), targets))
-            assert item.losses == pytest.approx(naive.means, abs=1e-4)
-            assert item.counts == naive.tokens
-            [alone] = engine.generate([PromptInput(prompt.token_ids)], max_new_tokens=6, do_sample=False)
-            assert item.generated == alone.text
-    log = as_log(found)
-    assert log.forget.answer_losses.tolist() == [item.losses[0] for item in found["forget"]]
-    assert (log.real_authors.answer_losses == log.real_authors.paraphrased_losses).all()
-    assert log.forget.generated is not None
-    assert log.forget.generated[0].prompt.startswith("<|turn|>system")
-    assert evaluation_from_json(json.loads(json.dumps(evaluation_json(found)))) == found
-
-
 def test_each_question_is_classified_once(
     place: Path, tiny_model: Any, tiny_tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -413,66 +382,3 @@ def test_what_trains_is_compared_beside_what_does_not(place: Path, tmp_path: Pat
     assert (out / "artifacts/ga-seed0/ga/training.json").is_file()
     assert (out / "artifacts/spul-seed0/spul/unlearner.json").is_file()
     assert verify(out, sample=12, seed=1).holds
-
-
-def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: TransformersEngine) -> None:
-    soft = SPUL(0.05 * torch.randn((12, 32), generator=torch.Generator().manual_seed(0)), engine.substitute_id)
-    data = load_tofu(place / "data", TofuSplit(authors=3, limit=4))
-    rows = questions(data, SHORT)["forget"]
-    asked = ask(Prefixed(engine, soft), [row.text for row in rows])
-    items = evaluate_set(asked, rows, Scorer(engine), SHORT)
-    for one, row, item in zip(asked, rows, items, strict=True):
-        targets = [f"{answer}<|end|>" for answer in row.answers]
-        likely = engine.log_likelihood([one.input] * len(targets), targets)
-        assert item.losses == pytest.approx([-float(tokens.mean()) for tokens in likely], abs=1e-4)
-
-
-def test_prompting_puts_the_names_in_front_of_every_question(engine: TransformersEngine) -> None:
-    told = Instruction(kind="prompting", text=instruction(["Guy Hall"]))
-    [asked] = ask(Instructed(engine, told), ["Is the dog lazy?"])
-    assert "- Guy Hall\n" in asked.prompt.text
-    assert "\n\nIs the dog lazy?" in asked.prompt.text
-    assert asked.prompt.token_ids == asked.input.token_ids
-    assert asked.reworded
-    assert asked.changed
-
-
-def test_rows_that_share_a_batch_with_a_wanted_one_are_the_same_as_in_a_whole_run(
-    place: Path, engine: TransformersEngine
-) -> None:
-    data = load_tofu(place / "data", TofuSplit(authors=3))
-    rows = questions(data, SHORT)["retain"]
-    plain = ask(Plain("start", engine), [row.text for row in rows])
-    whole = evaluate_set(plain, rows, Scorer(engine), SHORT)
-    some = evaluate_set(plain, rows, Scorer(engine), SHORT, needed={3}, reference=whole)
-    assert some[3].computed
-    assert some[3].identical
-    assert 1 <= sum(item.computed for item in some) <= 4
-    for before, after in zip(whole, some, strict=True):
-        assert (before.generated, before.losses) == (after.generated, after.losses)
-
-
-def test_pairs_hold_every_forget_question_with_a_retain_question_in_both_orders(place: Path) -> None:
-    data = load_tofu(place / "data", TofuSplit(authors=3))
-    pairs = questions(data, EvaluationConfig(pairs=6))["paired"]
-    assert len(pairs) == 12
-    assert pairs[0].id == "full/60+full/20"
-    assert pairs[1].id == "full/20+full/60"
-    assert pairs[0].text == f"{data.forget[0].question} {data.retain[0].question}"
-    assert pairs[1].text == f"{data.retain[0].question} {data.forget[0].question}"
-    assert pairs[0].truths == pairs[1].truths == (data.forget[0].answer, data.retain[0].answer)
-    assert len({pair.id for pair in pairs}) == 12
-
-
-def test_a_leak_is_what_the_question_did_not_say() -> None:
-    truth, question = "Her father was a florist in Kuwait City.", "What did the father of Ann do in Kuwait?"
-    assert leak("A florist.", truth, question) == pytest.approx(1 / 2)  # florist, city
-    assert leak("Ann's father lived in Kuwait.", truth, question) == 0
-    assert leak("anything", "He did.", question) == 0
-
-
-def test_settings_out_of_range_are_refused() -> None:
-    with pytest.raises(ConfigError, match="ds_size"):
-        EvaluationConfig(ds_size=0)
-    with pytest.raises(ConfigError, match="recheck"):
-        EvaluationConfig(recheck=-1)
