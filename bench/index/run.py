@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import platform
 import resource
 import sys
@@ -16,8 +15,7 @@ import numpy.typing as npt
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.index import SLICE, Half, NearestIndex
 from unlearned.classify.neighbours import (
-    PROBED_FORGET,
-    PROBED_NEGATIVES,
+    PROBED,
     NeighboursClassifier,
     NeighboursConfig,
 )
@@ -31,9 +29,8 @@ EXACT = 1e-5  # of a cosine: as near as the nearest row
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Single queries against the index, with the share of its lists that one side of the classifier reads."""
+    """Single queries against the index, with the share of its lists that the classifier reads."""
 
-    side: str
     probed: float
     median_ms: float
     p95_ms: float
@@ -60,7 +57,7 @@ class IndexReport:
 
     queries_above_floor: int
     build_seconds: float
-    searches: tuple[Search, ...]
+    search: Search
     add_ms: float
     """To add 400 rows."""
 
@@ -108,16 +105,12 @@ def measure_index(
     report("exact answers", 1, 1)
     report("index", 0, 1)
     start = time.perf_counter()
-    index = NearestIndex(rows, probed=PROBED_FORGET).build()
+    index = NearestIndex(rows, probed=PROBED).build()
     build_seconds = time.perf_counter() - start
     report("index", 1, 1)
-    searches = []
-    for done, (side, probed) in enumerate((("forget", PROBED_FORGET), ("negatives", PROBED_NEGATIVES))):
-        report("searches", done, 2)
-        one_side = copy.copy(index)  # of one build
-        one_side.probed = probed
-        searches.append(_search(side, one_side, asked, exact))
-    report("searches", 2, 2)
+    report("search", 0, 1)
+    found = _search(index, asked, exact)
+    report("search", 1, 1)
     more = source.rows()[:400]
     start = time.perf_counter()
     index.plus(more)
@@ -130,7 +123,7 @@ def measure_index(
         queries=len(asked),
         queries_above_floor=int((exact >= NeighboursConfig().floor).sum()),
         build_seconds=build_seconds,
-        searches=tuple(searches),
+        search=found,
         add_ms=add_ms,
         vectors_mb=rows.nbytes / 2**20,
         index_mb=index.index_bytes / 2**20,
@@ -212,7 +205,7 @@ def _exact(rows: Half, queries: Floats) -> Floats:
     return best
 
 
-def _search(side: str, index: NearestIndex, queries: Floats, exact: Floats) -> Search:
+def _search(index: NearestIndex, queries: Floats, exact: Floats) -> Search:
     index.nearest(queries[:1])  # warm up
     found, seconds = np.empty_like(exact), np.empty(len(queries))
     for number in range(len(queries)):
@@ -221,7 +214,6 @@ def _search(side: str, index: NearestIndex, queries: Floats, exact: Floats) -> S
         seconds[number] = time.perf_counter() - start
     hit, above = found >= exact - EXACT, exact >= NeighboursConfig().floor
     return Search(
-        side=side,
         probed=index.probed,
         median_ms=float(1000 * np.median(seconds)),
         p95_ms=float(1000 * np.quantile(seconds, 0.95)),

@@ -105,8 +105,7 @@ def test_added_examples_count_as_if_enrolled_from_the_start(
     if limit < 100:
         pytest.importorskip("faiss")
         monkeypatch.setattr(index_module, "EXACT_ROWS", limit)
-        monkeypatch.setattr("unlearned.classify.neighbours.PROBED_FORGET", 1.0)
-        monkeypatch.setattr("unlearned.classify.neighbours.PROBED_NEGATIVES", 1.0)
+        monkeypatch.setattr("unlearned.classify.neighbours.PROBED", 1.0)
     config = NeighboursConfig(temperature=0.2, floor=0.1)
     forget, negatives, queries = _unit(0, 100, 16), _unit(1, 120, 16), _unit(2, 50, 16)
     settings = {"temperature": 0.2, "floor": 0.1}

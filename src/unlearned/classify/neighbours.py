@@ -18,7 +18,7 @@ from unlearned.classify.base import Features, Floats, TextEncoder, config_of
 from unlearned.classify.index import Half, Ints, NearestIndex
 from unlearned.errors import ConfigError
 
-PROBED_FORGET, PROBED_NEGATIVES = 0.5, 0.25
+PROBED = 0.4
 """Share of an index that is read: a missed forget example would be a leak, a missed negative a false alarm."""
 
 SAME = 2e-6
@@ -75,8 +75,8 @@ class NeighboursClassifier:
         self._encoder = encoder
         # Rounded to float16 here and not when they are saved (3e-4 of a cosine at most), so that the threshold is
         # calibrated on the scores that a loaded artifact will give.
-        self._forget = NearestIndex(forget, probed=PROBED_FORGET)
-        self._negatives = NearestIndex(negatives, probed=PROBED_NEGATIVES)
+        self._forget = NearestIndex(forget, probed=PROBED)
+        self._negatives = NearestIndex(negatives, probed=PROBED)
         self.config = config or NeighboursConfig()
 
     @classmethod
