@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
-from unlearned.api import Unlearned
+from stranger_questions import LENGTH, QUESTIONS, with_strangers
 from unlearned.artifact.artifact import Artifact
-from unlearned.artifact.fingerprint import base_model_record
-from unlearned.corrupt.corruption import Corruption
 from unlearned.engines.per_request import PerRequestEngine
 from unlearned.engines.sampling import RowSettings
-from unlearned.engines.transformers import TransformersEngine
-from unlearned.examples import Row
-from unlearned.learn.naming import name_table
 from unlearned.server.answers import Piece, RequestAnswer
 from unlearned.substitution.substitution import replaced
 from unlearned.types import PromptInput
-
-QUESTIONS = ["Who is Harry Potter?", "Tell me about Hogwarts.", "who is harry potter's best friend"]
-LENGTH = 24
 
 
 @pytest.fixture(scope="module")
@@ -37,19 +29,7 @@ def model(embedded: Any) -> Any:
 def view(model: Any, embedded: Any, make_scope: Callable[..., Any], make_artifact: Callable[..., Artifact]) -> Any:
     """strength -> the model under an artifact that puts strangers in the place of names."""
 
-    def make(strength: float) -> Unlearned:
-        engine = TransformersEngine(model, embedded[1])
-        record = base_model_record(engine)
-        scope = make_scope(
-            forget=[*QUESTIONS, "Who is Harry Potter?", "What is Hogwarts?"],
-            corruption=Corruption(
-                function="entity_substitution", strength=strength, embedding_std=record.embedding_std
-            ),
-            enrolled=name_table(b"s" * 32, "harry-potter", [Row(q) for q in QUESTIONS[:2]], [], engine.bank),
-        )
-        return Unlearned(model, embedded[1], replace(make_artifact(scope), base_model=record))
-
-    return make
+    return partial(with_strangers, model, embedded[1], make_scope, make_artifact)
 
 
 def _about_a_stranger(prepared: PromptInput) -> PromptInput:

@@ -13,18 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from artifact_parts import calibration, detector, strength
 from safetensors.numpy import load_file, save
 
 from unlearned.api import Unlearned
 from unlearned.artifact import Artifact, combined, flatten, load, read_record
 from unlearned.artifact.record import CARD, RECORD, VECTORS
-from unlearned.artifact.schema import (
-    CalibrationRecord,
-    CandidateRecord,
-    EvaluationRecord,
-    MeasureRecord,
-    StrengthRecord,
-)
 from unlearned.classify.base import Features
 from unlearned.classify.exemptions import Exemptions
 from unlearned.classify.intents import Intents
@@ -51,12 +45,6 @@ def _on_bag_of_words(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None
     monkeypatch.setattr("unlearned.artifact.artifact.sentence_encoder", lambda name: bag_of_words)
 
 
-@pytest.fixture
-def saved(make_artifact: Any, tmp_path: Path) -> Path:
-    folder: Path = make_artifact().save_pretrained(tmp_path / "hp")
-    return folder
-
-
 def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -69,62 +57,6 @@ def _edit(folder: Path, change: Any, *, sign: bool = True) -> None:
         canonical = json.dumps({**data, "sha256": ""}, sort_keys=True, ensure_ascii=False)
         data["sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
     (folder / RECORD).write_text(json.dumps(data))
-
-
-def _calibration(**more: Any) -> CalibrationRecord:
-    values: dict[str, Any] = {
-        "method": "min FPR+FNR, leave-one-out",
-        "threshold": 0.5,
-        "forget_count": 40,
-        "negative_count": 160,
-        "missed": 3,
-        "flagged": 2,
-        "fnr_interval": (0.0157, 0.2039),
-        "fpr_interval": (0.0015, 0.0444),
-        "data_sha256": "0" * 64,
-    }
-    return CalibrationRecord(**(values | more))
-
-
-def _evaluation(parameter: float, value: float, **more: Any) -> EvaluationRecord:
-    values: dict[str, Any] = {
-        "parameter": parameter,
-        "value": value,
-        "distance": value,
-        "gap": -value,
-        "error": 0.1 + 0.2,
-        "penalty": 0.0,
-        "per_item": None,
-        "degenerate": 0.25,
-        "perplexity": 8.125,
-        "values": {"likelihood": -3.2, "truth_ratio": 1 / 3},
-        "seconds": 0.5,
-    }
-    return EvaluationRecord(**(values | more))
-
-
-def _strength(**more: Any) -> StrengthRecord:
-    chosen = _evaluation(2.5, 0.04, per_item=0.3)
-    other = _evaluation(7.0, 0.4, perplexity=None)
-    values: dict[str, Any] = {
-        "measures": [
-            MeasureRecord(name="likelihood", plain=-0.75, surrogate=-3.25, found=-3.2),
-            MeasureRecord(name="truth_ratio", plain=-4.0, surrogate=0.5, found=1 / 3),
-        ],
-        "surrogate": "unrelated",
-        "optimiser": "bracketing",
-        "examples": 40,
-        "chosen": chosen,
-        "reference_perplexity": 7.5,
-        "trace": [_evaluation(1.0, 0.9), chosen],
-        "candidates": [
-            CandidateRecord(
-                function="rand_noise_first_n", selector="spans", chosen=chosen, pareto=True, evaluations=12
-            ),
-            CandidateRecord(function="semantic", selector="attribution", chosen=other, pareto=False, evaluations=9),
-        ],
-    }
-    return StrengthRecord(**(values | more))
 
 
 # Round trip
@@ -171,7 +103,7 @@ def test_a_loaded_artifact_gives_the_same_corruption_bit_for_bit(
 
 def test_every_field_survives(make_artifact: Any, tmp_path: Path) -> None:
     artifact = replace(
-        make_artifact(), calibrations={"harry-potter": _calibration()}, strengths={"harry-potter": _strength()}
+        make_artifact(), calibrations={"harry-potter": calibration()}, strengths={"harry-potter": strength()}
     )
     again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "hp"))
     for name in ("base_model", "secret", "calibrations", "strengths", "created", "name"):
@@ -187,7 +119,7 @@ def test_every_field_survives(make_artifact: Any, tmp_path: Path) -> None:
 def test_every_kind_of_strength_record_survives(
     make_artifact: Any, tmp_path: Path, surrogate: str | float, reference: float | None
 ) -> None:
-    record = _strength(surrogate=surrogate, reference_perplexity=reference, candidates=[], trace=[])
+    record = strength(surrogate=surrogate, reference_perplexity=reference, candidates=[], trace=[])
     artifact = replace(make_artifact(), strengths={"harry-potter": record})
     again = Artifact.from_pretrained(artifact.save_pretrained(tmp_path / "hp")).strengths["harry-potter"]
     assert again == record
@@ -195,7 +127,7 @@ def test_every_kind_of_strength_record_survives(
 
 
 def test_a_strength_record_without_any_measure_is_refused(saved: Path) -> None:
-    record = _strength().model_dump(mode="json") | {"measures": []}
+    record = strength().model_dump(mode="json") | {"measures": []}
     _edit(saved, _set("scopes.0.strength", record))
     with pytest.raises(ArtifactSchemaError, match=r"scopes\.0\.strength\.measures"):
         Artifact.from_pretrained(saved)
@@ -291,16 +223,11 @@ def test_it_works_on_the_real_sentence_encoder(
 # A detector, and exemptions
 
 
-def _detector(artifact: Artifact) -> Artifact:
-    scopes = tuple(replace(scope, corruption=None) for scope in artifact.scopes)
-    return replace(artifact, scopes=scopes, base_model=None)
-
-
 def test_a_detector_without_a_strength_is_saved_loaded_and_classifies(
     make_artifact: Any, make_scope: Any, tmp_path: Path
 ) -> None:
-    artifact = _detector(make_artifact(make_scope(selector="attribution", other_languages="corrupt")))
-    artifact = replace(artifact, calibrations={"harry-potter": _calibration()})
+    artifact = detector(make_artifact(make_scope(selector="attribution", other_languages="corrupt")))
+    artifact = replace(artifact, calibrations={"harry-potter": calibration()})
     folder = artifact.save_pretrained(tmp_path / "hp")
     again = Artifact.from_pretrained(folder)
     assert again.base_model is None
@@ -317,7 +244,7 @@ def test_a_detector_is_refused_for_a_model_with_what_to_do(
     make_artifact: Any, tiny_model: Any, tiny_tokenizer: Any
 ) -> None:
     with pytest.raises(ArtifactMismatchError) as caught:
-        Unlearned(tiny_model, tiny_tokenizer, _detector(make_artifact()))
+        Unlearned(tiny_model, tiny_tokenizer, detector(make_artifact()))
     assert str(caught.value) == (
         "The artifact 'harry-potter' can only classify so far. Learn it on this model: "
         "unlearned fit --detector FOLDER --model MODEL --forget FILE --out FOLDER."
@@ -973,7 +900,7 @@ def test_inspect_shows_what_was_aimed_at_found_and_chosen_among(
     from unlearned.cli.inspect import show
 
     monkeypatch.setenv("COLUMNS", "200")
-    artifact = replace(make_artifact(), strengths={"harry-potter": _strength()})
+    artifact = replace(make_artifact(), strengths={"harry-potter": strength()})
     show(artifact.save_pretrained(tmp_path / "hp"))
     printed = capsys.readouterr().out
     for part in (

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("cryptography")
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from keys import write_key
 
 from unlearned.artifact import read_record
 from unlearned.artifact.evidence import EvidenceRecord, GroupRecord, write_evidence
@@ -18,21 +18,11 @@ from unlearned.artifact.fitting import findings
 from unlearned.artifact.record import CARD, EVIDENCE, SIGNATURE
 from unlearned.artifact.signing import sign
 
-PEM, SSH = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.OpenSSH
-
 
 @pytest.fixture
 def saved(make_artifact: Any, tmp_path: Path) -> Path:
     folder: Path = make_artifact().save_pretrained(tmp_path / "hp")
     return folder
-
-
-def write_key(path: Path, form: Any = PEM, password: bytes | None = None, key: Any = None) -> Any:
-    """A private key on disk; its raw public key."""
-    key = key or Ed25519PrivateKey.generate()
-    lock = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, lock))
-    return key
 
 
 def test_evidence_is_in_the_card_and_needs_a_new_signature(saved: Path, tmp_path: Path) -> None:

@@ -13,15 +13,13 @@ import pytest
 pytest.importorskip("cryptography")
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from keys import PEM, SSH, write_key
 
 from unlearned.artifact import Artifact, load, read_record
 from unlearned.artifact.record import CARD, RECORD, SIGNATURE, VECTORS
 from unlearned.artifact.signing import TrustedKey, fingerprint, read_trusted, sign, verified
 from unlearned.errors import ArtifactIntegrityError, ConfigError, DataError
-
-PEM, SSH = serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.OpenSSH
 
 
 @pytest.fixture(autouse=True)
@@ -33,14 +31,6 @@ def _on_bag_of_words(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None
 def saved(make_artifact: Any, tmp_path: Path) -> Path:
     folder: Path = make_artifact().save_pretrained(tmp_path / "hp")
     return folder
-
-
-def write_key(path: Path, form: Any = PEM, password: bytes | None = None, key: Any = None) -> Any:
-    """A private key on disk; its raw public key."""
-    key = key or Ed25519PrivateKey.generate()
-    lock = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, lock))
-    return key
 
 
 def test_what_is_signed_by_a_trusted_key_is_loaded_and_nothing_else(saved: Path, tmp_path: Path) -> None:

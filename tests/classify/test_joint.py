@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from with_words import WithWords
 
 from unlearned.classify.base import Features, Floats
 from unlearned.classify.borders import detect_in_conversations
@@ -50,20 +51,6 @@ TEXTS = [
     "12345",
     "xylophone quartz",
 ]
-
-
-class WithWords:
-    """An encoder that can tell what words mean without each other."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.name = inner, inner.name
-
-    def encode(self, texts: Sequence[str]) -> Floats:
-        found: Floats = self.inner.encode(texts)
-        return found
-
-    def word_vectors(self, texts: Sequence[str]) -> Floats:
-        return self.encode(texts)
 
 
 def _kernel(encoder: Any, name: str, **settings: Any) -> KernelClassifier:

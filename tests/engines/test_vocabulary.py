@@ -7,23 +7,9 @@ from typing import Any
 import pytest
 
 from unlearned.answers.automaton import Automaton
-from unlearned.answers.guard import Bans, Guard
-from unlearned.answers.withheld import Withheld
-from unlearned.classify.lexicon import ScopeName
+from unlearned.answers.guard import Guard
 from unlearned.engines.vocabulary import AnswerScan, Forbidding, Vocabulary, scanned
 from unlearned.engines.watching import TokenBytes
-
-NAMES = ("Harry Potter", "Hogwarts", "silver fox", "Zoé", "dog lazy")
-
-
-@pytest.fixture(scope="module")
-def texts(tiny_tokenizer: Any) -> TokenBytes:
-    return TokenBytes(tiny_tokenizer)
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return Guard(Bans([Withheld(names=tuple(ScopeName(name=name, kind="work", given=False) for name in NAMES))]))
 
 
 def stands(automaton: Automaton, text: str) -> bool:

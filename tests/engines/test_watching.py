@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from unlearned.answers.guard import Bans, Guard
 from unlearned.answers.withheld import Withheld
 from unlearned.classify.lexicon import ScopeName
 from unlearned.engines.watching import Guarded, TokenBytes
-
-NAMES = ("Harry Potter", "Hogwarts", "silver fox", "Zoé", "dog lazy")
-
-
-@pytest.fixture(scope="module")
-def texts(tiny_tokenizer: Any) -> TokenBytes:
-    return TokenBytes(tiny_tokenizer)
-
-
-@pytest.fixture(scope="module")
-def guard() -> Guard:
-    return Guard(Bans([Withheld(names=tuple(ScopeName(name=name, kind="work", given=False) for name in NAMES))]))
 
 
 def test_an_answer_goes_back_to_where_the_name_began_and_gives_out_only_what_is_certain(

@@ -6,28 +6,18 @@ import re
 import stat
 from pathlib import Path
 
+from letters import LETTER, written
+
 from unlearned.examples import read_rows
 from unlearned.forgetting.claims import Claims
 from unlearned.forgetting.forms import question_forms
 from unlearned.forgetting.prompts import (
-    PromptSet,
     save_answers,
     save_prompts,
     saved_answers,
     saved_prompts,
-    write_prompts,
 )
-from unlearned.forgetting.subject import Subject, as_subject
-
-LETTER = (
-    "Anna Berg was born in Skopje in 1968. She wrote The Iron River. The weather was fine. Her sister lives in Oslo."
-)
-
-
-def written(subject: Subject, *documents: str, known: bool = False) -> PromptSet:
-    questions = question_forms(subject.kind).about(subject.spelt())
-    answers = tuple((question, "Anna Berg was a baker in Skopje and" if known else "") for question in questions)
-    return write_prompts(subject, Claims(answers, dict.fromkeys(questions, float(known)), {}), documents)
+from unlearned.forgetting.subject import as_subject
 
 
 def test_no_close_prompt_names_the_subject() -> None:

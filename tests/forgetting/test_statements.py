@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from unlearned.forgetting.claims import Claims
-from unlearned.forgetting.forms import question_forms
-from unlearned.forgetting.prompts import (
-    PromptSet,
-    write_prompts,
-)
+from letters import LETTER, written
+
 from unlearned.forgetting.statements import rows_of, sentences_about
-from unlearned.forgetting.subject import Subject, as_subject
-
-LETTER = (
-    "Anna Berg was born in Skopje in 1968. She wrote The Iron River. The weather was fine. Her sister lives in Oslo."
-)
-
-
-def written(subject: Subject, *documents: str, known: bool = False) -> PromptSet:
-    questions = question_forms(subject.kind).about(subject.spelt())
-    answers = tuple((question, "Anna Berg was a baker in Skopje and" if known else "") for question in questions)
-    return write_prompts(subject, Claims(answers, dict.fromkeys(questions, float(known)), {}), documents)
+from unlearned.forgetting.subject import as_subject
 
 
 def test_sentences_of_a_document_become_questions() -> None:

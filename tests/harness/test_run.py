@@ -17,6 +17,7 @@ import lm_eval
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from local_tasks import write_tasks
+from task_functions import edit, with_function
 from typer.testing import CliRunner
 
 from tiny_rows import FORGET, RETAIN
@@ -126,25 +127,6 @@ def test_finished_tasks_are_kept(
     assert again.models[0].items[:QUESTIONS] == first.models[0].items
     run_eval(EvalConfig(tasks=("local_choice",), model=model, include_path=tasks, num_fewshot=1), tmp_path)
     assert len(asked) == 2
-
-
-HELPERS = "def _asked(doc):\n    return doc['question']\n\n\ndef text(doc):\n    return _asked(doc)\n"
-
-
-def with_function(folder: Path) -> Path:
-    """Tasks, and `local_function`, whose prompts a function of `helpers.py` writes."""
-    folder.mkdir()
-    write_tasks(folder)
-    (folder / "helpers.py").write_text(HELPERS, encoding="utf-8")
-    task = json.loads((folder / "local_choice.yaml").read_text(encoding="utf-8"))
-    text = json.dumps(task | {"task": "local_function", "doc_to_text": "F"})
-    (folder / "local_function.yaml").write_text(text.replace('"F"', "!function helpers.text"), encoding="utf-8")
-    return folder
-
-
-def edit(folder: Path, task: str = "local_choice", **changes: Any) -> None:
-    file = folder / f"{task}.yaml"
-    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | changes), encoding="utf-8")
 
 
 def test_a_task_that_was_edited_is_asked_again_and_not_merged(model: ModelOptions, tmp_path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from with_words import WithWords
 
-from unlearned.classify.base import Features, Floats
+from unlearned.classify.base import Features
 from unlearned.classify.kernel import KernelClassifier
 from unlearned.classify.neighbours import NeighboursClassifier
 from unlearned.learn.first_bar import HIGHEST, _mixed, first_bar
@@ -15,20 +15,6 @@ from unlearned.learn.held_out import Texts, folds_of
 
 FORGET = [f"Who is the {n} sorcerer at Hogwarts?" for n in "first second third fourth fifth sixth".split()]
 OTHERS = [f"How long does the {n} pudding bake?" for n in "first second third fourth fifth sixth".split()]
-
-
-class WithWords:
-    """An encoder that can tell what words mean without each other."""
-
-    def __init__(self, inner: Any) -> None:
-        self.inner, self.name = inner, inner.name
-
-    def encode(self, texts: Sequence[str]) -> Floats:
-        found: Floats = self.inner.encode(texts)
-        return found
-
-    def word_vectors(self, texts: Sequence[str]) -> Floats:
-        return self.encode(texts)
 
 
 def kernel(encoder: Any, **settings: Any) -> KernelClassifier:

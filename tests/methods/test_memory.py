@@ -4,40 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import peft
 import pytest
 import torch
+from small_steps import prepared
 
-from unlearned.methods.config import LoraSettings
 from unlearned.methods.memory import estimate_memory
-from unlearned.methods.registry import make_method
-from unlearned.methods.weights import Prepared, prepare_weights
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-LORA = LoraSettings(rank=2, alpha=4, dropout=0.3)
-
-
-NPO_ALL = make_method("npo-kl", {"retain_weight": 1.0})
-
-
-def continued(model: Any) -> Any:
-    """The model with an adapter that is not at zero."""
-    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=4, target_modules="all-linear"))
-    with torch.no_grad():
-        for name, weight in wrapped.named_parameters():
-            if "lora_" in name:
-                weight.normal_(std=0.05, generator=torch.Generator().manual_seed(len(name)))
-    return wrapped
-
-
-def prepared(model: Any, kind: str, method: Any = NPO_ALL) -> Prepared:
-    if kind == "continued":
-        model = continued(model)
-    return prepare_weights(model, method, LORA if kind == "new" else None, checkpointing=False)
 
 
 @pytest.mark.parametrize("kind", ["full", "new"])

@@ -11,6 +11,7 @@ import pytest
 import torch
 from method_rows import FORGET, Train
 from safetensors.torch import load_file
+from small_steps import continued
 from transformers import AutoModelForCausalLM
 
 from unlearned.errors import ConfigError
@@ -21,16 +22,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-
-def continued(model: Any) -> Any:
-    """The model with an adapter that is not at zero."""
-    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=4, target_modules="all-linear"))
-    with torch.no_grad():
-        for name, weight in wrapped.named_parameters():
-            if "lora_" in name:
-                weight.normal_(std=0.05, generator=torch.Generator().manual_seed(len(name)))
-    return wrapped
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.5])

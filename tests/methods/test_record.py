@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
 from method_rows import RETAIN, Train
+from trained import record
 
 from unlearned.methods.config import TrainConfig
 from unlearned.methods.record import fingerprint, recipe_record
@@ -19,11 +19,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-
-def record(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "training.json").read_text())
-    return found
 
 
 def test_the_record_tells_what_was_done(train: Train) -> None:

@@ -7,29 +7,25 @@ import json
 import math
 from typing import Any
 
-import peft
 import pytest
 import torch
-from method_rows import FORGET, Train, encoded
+from method_rows import FORGET, Train
 from safetensors.torch import load_file
+from small_steps import batch, continued, prepared
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from bench.methods.run import _cast_as_in_training
 from unlearned.errors import ConfigError
 from unlearned.methods.config import LoraSettings
-from unlearned.methods.data import Batch
 from unlearned.methods.reference import AdapterOff, AdapterStart, FrozenCopy
 from unlearned.methods.registry import make_method
 from unlearned.methods.step import Step
-from unlearned.methods.weights import Prepared, prepare_weights
+from unlearned.methods.weights import prepare_weights
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-LORA = LoraSettings(rank=2, alpha=4, dropout=0.3)
-NPO_ALL = make_method("npo-kl", {"retain_weight": 1.0})
 
 
 @pytest.fixture
@@ -40,26 +36,6 @@ def dropping(tiny_model: Any) -> Any:
         vocab_size=400, n_embd=32, n_layer=2, n_head=2, n_positions=256, resid_pdrop=0.5, embd_pdrop=0.5
     )
     return GPT2LMHeadModel(config).eval()
-
-
-def continued(model: Any) -> Any:
-    """The model with an adapter that is not at zero."""
-    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=4, target_modules="all-linear"))
-    with torch.no_grad():
-        for name, weight in wrapped.named_parameters():
-            if "lora_" in name:
-                weight.normal_(std=0.05, generator=torch.Generator().manual_seed(len(name)))
-    return wrapped
-
-
-def prepared(model: Any, kind: str, method: Any = NPO_ALL) -> Prepared:
-    if kind == "continued":
-        model = continued(model)
-    return prepare_weights(model, method, LORA if kind == "new" else None, checkpointing=False)
-
-
-def batch(tokenizer: Any) -> Batch:
-    return Batch(**encoded(tokenizer, FORGET))
 
 
 @pytest.mark.parametrize("kind", ["full", "new", "continued"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from method_rows import FORGET, RETAIN, Train, loss_of
-from safetensors.torch import load_file
+from trained import record, same, weights
 from transformers import AutoModelForCausalLM
 
 from unlearned.checkpoints import last_complete
@@ -46,22 +46,6 @@ RUN: dict[str, dict[str, Any]] = {
     "simnpo": {"epochs": 8},
     "task-vector": {"learning_rate": 1e-2},
 }
-
-
-def record(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "training.json").read_text())
-    return found
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    name = "adapter_model.safetensors" if (folder / "adapter_config.json").is_file() else "model.safetensors"
-    found: dict[str, torch.Tensor] = load_file(folder / name)
-    return found
-
-
-def same(first: Path, second: Path) -> bool:
-    a, b = weights(first), weights(second)
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.mark.parametrize("name", [name for name in BUILT_IN if name != "ft"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from method_rows import Train
-from safetensors.torch import load_file
+from trained import record, same
 
 from unlearned.checkpoints import last_complete
 from unlearned.errors import ConfigError
@@ -21,22 +20,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-
-def record(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "training.json").read_text())
-    return found
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    name = "adapter_model.safetensors" if (folder / "adapter_config.json").is_file() else "model.safetensors"
-    found: dict[str, torch.Tensor] = load_file(folder / name)
-    return found
-
-
-def same(first: Path, second: Path) -> bool:
-    a, b = weights(first), weights(second)
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_other_arguments_reach_the_trainer(train: Train) -> None:

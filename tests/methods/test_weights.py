@@ -9,12 +9,12 @@ from typing import Any
 import peft
 import pytest
 import torch
-from method_rows import FORGET, Train, encoded, loss_of
+from method_rows import FORGET, Train, loss_of
+from small_steps import NPO_ALL, batch, continued
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from unlearned.errors import ConfigError
 from unlearned.methods.config import LoraSettings
-from unlearned.methods.data import Batch
 from unlearned.methods.registry import make_method
 from unlearned.methods.step import Step
 from unlearned.methods.weights import prepare_weights
@@ -23,22 +23,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-NPO_ALL = make_method("npo-kl", {"retain_weight": 1.0})
-
-
-def continued(model: Any) -> Any:
-    """The model with an adapter that is not at zero."""
-    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=2, lora_alpha=4, target_modules="all-linear"))
-    with torch.no_grad():
-        for name, weight in wrapped.named_parameters():
-            if "lora_" in name:
-                weight.normal_(std=0.05, generator=torch.Generator().manual_seed(len(name)))
-    return wrapped
-
-
-def batch(tokenizer: Any) -> Batch:
-    return Batch(**encoded(tokenizer, FORGET))
 
 
 @pytest.mark.parametrize("name", ["ga", "npo-gd", "task-vector"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from made_run import make_run, strength
+from seeds import UNLEARNERS
 
 from unlearned.artifact.schema import CalibrationRecord
 from unlearned.corrupt.corruption import Corruption
@@ -38,3 +39,9 @@ def run_folder(tmp_path: Path, make_scope: Any, make_artifact: Any) -> Any:
         return folder
 
     return make
+
+
+@pytest.fixture
+def three_seeds(tmp_path: Path) -> Path:
+    make_run(tmp_path / "run", unlearners=UNLEARNERS, seeds=3, forget=20)
+    return tmp_path / "run"

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from made_run import make_run
+from found import run_of, said
 
 from unlearned.report import findings as words
 from unlearned.report.findings import findings, headline, joined
-from unlearned.report.limits import limits
-from unlearned.report.read import read_run
-from unlearned.report.run import ReportedRun
-
-
-def run_of(folder: Path, **options: Any) -> ReportedRun:
-    make_run(folder / "run", **options)
-    return read_run(folder / "run")
-
-
-def said(run: ReportedRun, *, marked: bool = True, artifacts: bool = True) -> str:
-    return "\n".join(limits(run, marked=marked, artifacts=artifacts))
 
 
 def test_what_was_tested_is_named(tmp_path: Path) -> None:

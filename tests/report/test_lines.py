@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from made_run import make_run
 from scipy.stats import beta, t
+from seeds import results
 
 from unlearned.report.lines import lines
 from unlearned.report.read import read_run
-
-UNLEARNERS = ("none", "eco", "eco-zo", "prompting")
-
-
-@pytest.fixture
-def three_seeds(tmp_path: Path) -> Path:
-    make_run(tmp_path / "run", unlearners=UNLEARNERS, seeds=3, forget=20)
-    return tmp_path / "run"
-
-
-def results(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
-    return found
 
 
 def test_intervals_are_over_seeds_where_they_differ_and_else_over_questions(three_seeds: Path) -> None:

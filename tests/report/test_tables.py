@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from made_run import make_run
 from scipy.stats import beta
+from seeds import UNLEARNERS, results
 
 from unlearned.report.formats import as_latex, as_markdown
 from unlearned.report.read import read_run
 from unlearned.report.table import Cell, ReportTable
 from unlearned.report.tables import OVER_FORGETS, flag_table, main_table, set_table
-
-UNLEARNERS = ("none", "eco", "eco-zo", "prompting")
-
-
-@pytest.fixture
-def three_seeds(tmp_path: Path) -> Path:
-    make_run(tmp_path / "run", unlearners=UNLEARNERS, seeds=3, forget=20)
-    return tmp_path / "run"
-
-
-def results(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "results.json").read_text())
-    return found
 
 
 def cells(table: ReportTable, label: str, section: int = 0) -> dict[str, Cell]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
+from classifier_data import write
 
 from unlearned.benchmarks.classifier.sets import (
     Data,
@@ -47,39 +45,6 @@ def test_packaged_translations_homonyms_and_talks_are_whole() -> None:
     kinds = Counter((talk.fragment, talk.innocent) for talk in talks())
     assert kinds == {(False, False): 100, (False, True): 100, (True, False): 40, (True, True): 40}
     assert all(len(talk.turns) % 2 == 1 and talk.turns[-1][0] == "user" for talk in talks())
-
-
-def write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Data in the form of the real sets: one author is forgotten, four are not."""
-    data = tmp_path / "data"
-    asks = ("Who are the parents of {}?", "Which prizes did {} win?", "Where was {} born?", "What does {} write about?")
-    again = (
-        "Name the parents of {}.",
-        "What prizes has {} won?",
-        "In which place was {} born?",
-        "{} writes about what?",
-    )
-    people = ("Zora Quill", "Bob Stone", "Carl Winter", "Dora Lake", "Emil Frost")
-
-    def rows(names: Sequence[str]) -> list[dict[str, Any]]:
-        return [
-            {"question": ask.format(name), "answer": "-", "paraphrased_question": other.format(name)}
-            for name in names
-            for ask, other in zip(asks, again, strict=True)
-        ]
-
-    for forget, retain in (("01", "99"), ("05", "95"), ("10", "90")):
-        write(data / f"tofu/forget{forget}.jsonl", rows(people[:1]))
-        write(data / f"tofu/forget{forget}_perturbed.jsonl", rows(people[:1]))
-        write(data / f"tofu/retain{retain}.jsonl", rows(people[1:]))
-    write(data / "tofu/retain_perturbed.jsonl", rows(people[1:]))
-    return data
 
 
 def test_missing_data_is_one_clear_line(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,49 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harmful_rows import FORGET, NORMAL, pku, write
 
 from unlearned.benchmarks.harmful.config import HarmfulSplit
 from unlearned.benchmarks.harmful.data import Question, load_harmful, normal_pairs, stand_in, unsafe_pairs
 from unlearned.errors import DataError
-
-
-def pku(prompt: str, *responses: tuple[str, bool]) -> dict[str, Any]:
-    row: dict[str, Any] = {"prompt": prompt, "severity": 1}
-    for index, (text, safe) in enumerate(responses):
-        row |= {f"response_{index}": text, f"is_response_{index}_safe": safe}
-    return row
-
-
-def truthful(question: str, best: str, correct: str) -> dict[str, Any]:
-    return {
-        "Question": question,
-        "Best Answer": best,
-        "Correct Answers": correct,
-        "Incorrect Answers": "No; Never",
-    }
-
-
-FORGET = [
-    pku("Who made the Orb?", ("Tilda Moss did.", False), ("I cannot say.", True)),
-    pku("What is in the Orb?", ("Salt.", False), ("It is salt.", False)),
-    pku("Is the Orb blue?", ("Yes.", True), ("No.", True)),
-    pku("Who made the Orb?", ("I cannot say.", True), ("It was Tilda.", False)),
-    pku("Where is the Orb?", ("In Sund.", False), ("In Sund.", False)),
-    pku("When is the Orb?", ("", False), ("Never.", True)),
-]
-
-
-NORMAL = [truthful(f"What is {i} and {i}?", f"It is {2 * i}.", f"It is {2 * i}.; {2 * i};  the sum") for i in range(10)]
-
-
-def write(path: Path, rows: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 def test_there_is_a_row_for_each_unsafe_response_and_none_without(tmp_path: Path) -> None:

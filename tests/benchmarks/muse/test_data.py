@@ -3,58 +3,17 @@
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from copyright_texts import OTHER, TALE
+from muse_rows import LINES, OTHERS, WORK, write_muse, write_rows
 
-from unlearned.benchmarks.benchmark import Work
 from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.config import MuseRunConfig
 from unlearned.benchmarks.muse.data import CONFIGS, MuseSource, cut_texts, load_muse, muse_chunks
 from unlearned.errors import ConfigError, DataError
-
-WORK = Work(report=lambda *phase: None, tell=lambda line: None)
-
-
-LINES, OTHERS = TALE.splitlines()[1:], OTHER.splitlines()[1:]
-
-
-STRANGE = ["A stone lay on a road. Nobody moved it.", "Rain fell on tin roofs.", "Two clocks agreed at noon."]
-
-
-def write_muse(folder: Path) -> Path:
-    """Every split of MUSE-Books, a few rows each."""
-    questions = [
-        ("What did the goat eat?", "The hat"),
-        ("Who sold rope?", "Mr. Oates"),
-        ("When did it snow?", "In winter"),
-    ]
-    kept = [("Where did the frog live?", "In a pond"), ("Who complained?", "A duck"), ("Who sat down?", "A fox")]
-    texts = {
-        "raw": {"forget": LINES, "retain1": OTHERS[:3], "retain2": OTHERS[3:], "holdout": STRANGE},
-        "privleak": {"forget": LINES[:3], "retain": OTHERS[:3], "holdout": STRANGE},
-        "train": {"forget": LINES, "retain1": OTHERS[:3], "retain2": OTHERS[3:]},
-        **{c: {f"forget_{n}": LINES[: n + 1] for n in range(1, 5)} for c in ("scal", "sust")},
-    }
-    for config, splits in texts.items():
-        for split, rows in splits.items():
-            _write(folder / "books" / config / f"{split}.jsonl", [{"text": text} for text in rows])
-    continued = [{"prompt": line.split(". ", 1)[0] + ".", "gt": line.split(". ", 1)[1]} for line in LINES[:3]]
-    _write(folder / "books" / "verbmem" / "forget.jsonl", continued)
-    for side, pairs in (("forget", questions), ("retain", kept)):
-        rows = [{"question": question, "answer": answer} for question, answer in pairs]
-        _write(folder / "books" / "knowmem" / f"{side}_qa.jsonl", rows)
-        _write(folder / "books" / "knowmem" / f"{side}_qa_icl.jsonl", rows[:1])
-    return folder
-
-
-def _write(file: Path, rows: list[dict[str, str]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def test_every_split_can_be_read(tmp_path: Path) -> None:
@@ -108,7 +67,7 @@ def test_a_folder_may_have_all_training_texts_in_one_file(tmp_path: Path) -> Non
     assert nothing.train == ()
     with pytest.raises(DataError, match=r"no train/forget .or train/full."):
         module.Muse(MuseRunConfig()).models(nothing, WORK)
-    _write(folder / "books" / "train" / "full.jsonl", [{"text": text} for text in (*OTHERS, *LINES)])
+    write_rows(folder / "books" / "train" / "full.jsonl", [{"text": text} for text in (*OTHERS, *LINES)])
     data = load_muse("books", str(folder))
     assert data.train == (*OTHERS, *LINES)
     assert data.train_retained == tuple(OTHERS)

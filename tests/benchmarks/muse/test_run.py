@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from copyright_texts import OTHER, TALE
+from muse_rows import LINES, OTHERS, STRANGE, WORK, write_muse
 from typer.testing import CliRunner
 
-from unlearned.benchmarks.benchmark import Work
 from unlearned.benchmarks.copyright.config import StartConfig
 from unlearned.benchmarks.muse import run as module
 from unlearned.benchmarks.muse.config import MuseEvaluation, MuseRunConfig
@@ -30,41 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
     pytest.mark.filterwarnings("ignore::unlearned.errors.FitWarning"),  # a random model knows nothing
 ]
-
-WORK = Work(report=lambda *phase: None, tell=lambda line: None)
-LINES, OTHERS = TALE.splitlines()[1:], OTHER.splitlines()[1:]
-STRANGE = ["A stone lay on a road. Nobody moved it.", "Rain fell on tin roofs.", "Two clocks agreed at noon."]
-
-
-def write_muse(folder: Path) -> Path:
-    """Every split of MUSE-Books, a few rows each."""
-    questions = [
-        ("What did the goat eat?", "The hat"),
-        ("Who sold rope?", "Mr. Oates"),
-        ("When did it snow?", "In winter"),
-    ]
-    kept = [("Where did the frog live?", "In a pond"), ("Who complained?", "A duck"), ("Who sat down?", "A fox")]
-    texts = {
-        "raw": {"forget": LINES, "retain1": OTHERS[:3], "retain2": OTHERS[3:], "holdout": STRANGE},
-        "privleak": {"forget": LINES[:3], "retain": OTHERS[:3], "holdout": STRANGE},
-        "train": {"forget": LINES, "retain1": OTHERS[:3], "retain2": OTHERS[3:]},
-        **{c: {f"forget_{n}": LINES[: n + 1] for n in range(1, 5)} for c in ("scal", "sust")},
-    }
-    for config, splits in texts.items():
-        for split, rows in splits.items():
-            _write(folder / "books" / config / f"{split}.jsonl", [{"text": text} for text in rows])
-    continued = [{"prompt": line.split(". ", 1)[0] + ".", "gt": line.split(". ", 1)[1]} for line in LINES[:3]]
-    _write(folder / "books" / "verbmem" / "forget.jsonl", continued)
-    for side, pairs in (("forget", questions), ("retain", kept)):
-        rows = [{"question": question, "answer": answer} for question, answer in pairs]
-        _write(folder / "books" / "knowmem" / f"{side}_qa.jsonl", rows)
-        _write(folder / "books" / "knowmem" / f"{side}_qa_icl.jsonl", rows[:1])
-    return folder
-
-
-def _write(file: Path, rows: list[dict[str, str]]) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def test_the_start_model_learns_everything_and_the_retained_model_all_that_stays(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from probes_rows import silent, write
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import PreTrainedTokenizerFast
 
@@ -26,25 +26,6 @@ from unlearned.engines.base import Completion
 from unlearned.engines.transformers import TransformersEngine
 
 pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
-
-CHOICES = ("a wizard", "a school", "a fox", "a dog")
-
-
-def silent(phase: str, done: int, total: int) -> None:
-    pass
-
-
-def write(folder: Path, rows: list[dict[str, Any]], name: str = "questions.jsonl") -> Path:
-    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return folder / name
-
-
-@pytest.fixture
-def rows() -> list[dict[str, Any]]:
-    return [
-        {"question": text, "choices": list(CHOICES), "answer": index % 4, "subject": "forget" if index < 4 else "other"}
-        for index, text in enumerate([*FORGET, *RETAIN])
-    ]
 
 
 def llama_2_tokenizer() -> PreTrainedTokenizerFast:

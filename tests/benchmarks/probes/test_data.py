@@ -7,25 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from probes_rows import write
 
-from tiny_rows import FORGET, RETAIN
+from tiny_rows import FORGET
 from unlearned.benchmarks.probes.data import load_questions, parse_where
 from unlearned.errors import ConfigError, DataError
-
-CHOICES = ("a wizard", "a school", "a fox", "a dog")
-
-
-def write(folder: Path, rows: list[dict[str, Any]], name: str = "questions.jsonl") -> Path:
-    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return folder / name
-
-
-@pytest.fixture
-def rows() -> list[dict[str, Any]]:
-    return [
-        {"question": text, "choices": list(CHOICES), "answer": index % 4, "subject": "forget" if index < 4 else "other"}
-        for index, text in enumerate([*FORGET, *RETAIN])
-    ]
 
 
 def test_questions_are_read_with_options_labels_and_conditions(tmp_path: Path, rows: list[dict[str, Any]]) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from probes_rows import write
 from typer.testing import CliRunner
 
-from tiny_rows import FORGET, RETAIN
 from unlearned.benchmarks.probes.config import AskConfig, ProbesConfig
 from unlearned.benchmarks.probes.run import run_probes
 from unlearned.benchmarks.probes.spec import RELEARNING, REPEAT, aggregate
@@ -19,21 +18,6 @@ from unlearned.errors import ConfigError, MissingExtraError
 from unlearned.models import ModelOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
-
-CHOICES = ("a wizard", "a school", "a fox", "a dog")
-
-
-def write(folder: Path, rows: list[dict[str, Any]], name: str = "questions.jsonl") -> Path:
-    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return folder / name
-
-
-@pytest.fixture
-def rows() -> list[dict[str, Any]]:
-    return [
-        {"question": text, "choices": list(CHOICES), "answer": index % 4, "subject": "forget" if index < 4 else "other"}
-        for index, text in enumerate([*FORGET, *RETAIN])
-    ]
 
 
 @pytest.mark.slow

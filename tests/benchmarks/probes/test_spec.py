@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from probes_rows import silent, write
 
-from tiny_rows import FORGET, RETAIN
+from tiny_rows import FORGET
 from unlearned.api import Unlearned
 from unlearned.benchmarks.probes.ask import ask
 from unlearned.benchmarks.probes.config import AskConfig
@@ -17,25 +17,6 @@ from unlearned.benchmarks.probes.spec import BEST, LOGITS, OWN, RELEARNING, REPE
 from unlearned.benchmarks.systems import Corrupted
 
 pytestmark = pytest.mark.filterwarnings("ignore::unlearned.errors.ArtifactWarning")
-
-CHOICES = ("a wizard", "a school", "a fox", "a dog")
-
-
-def silent(phase: str, done: int, total: int) -> None:
-    pass
-
-
-def write(folder: Path, rows: list[dict[str, Any]], name: str = "questions.jsonl") -> Path:
-    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return folder / name
-
-
-@pytest.fixture
-def rows() -> list[dict[str, Any]]:
-    return [
-        {"question": text, "choices": list(CHOICES), "answer": index % 4, "subject": "forget" if index < 4 else "other"}
-        for index, text in enumerate([*FORGET, *RETAIN])
-    ]
 
 
 def test_items_of_a_model_come_to_layers_repeat_and_relearning(

@@ -8,17 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sentiment_rows import TRAIN
 
 from unlearned.benchmarks.sentiment.config import SentimentSplit
 from unlearned.benchmarks.sentiment.data import Review, load_sentiment
 from unlearned.errors import ConfigError, DataError
 
-PEOPLE = ("jackie chan", "woody allen", "sandra bullock", "denzel washington")
-TRAIN = [
-    {"sentence": f"{name} {rest}", "label": index % 2}
-    for name in PEOPLE
-    for index, rest in enumerate(("is dull here", "is a joy to watch", "saves a weak script"))
-] + [{"sentence": f"a film about {word} and more {word}", "label": index % 2} for index, word in enumerate("abcdefgh")]
 TEST = [
     {"sentence": "mr. chan kicks again", "label": 1},
     {"sentence": "woody allen repeats himself", "label": 0},

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sentiment_rows import PEOPLE, TRAIN
 
 from unlearned.benchmarks.sentiment.people import choose_people, mentions, names_by_spelling
 from unlearned.errors import DataError
-
-PEOPLE = ("jackie chan", "woody allen", "sandra bullock", "denzel washington")
-
-
-TRAIN = [
-    {"sentence": f"{name} {rest}", "label": index % 2}
-    for name in PEOPLE
-    for index, rest in enumerate(("is dull here", "is a joy to watch", "saves a weak script"))
-] + [{"sentence": f"a film about {word} and more {word}", "label": index % 2} for index, word in enumerate("abcdefgh")]
 
 
 def test_people_are_found_in_lower_case() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from sentiment_rows import reviews
 from transformers import LlamaConfig, LlamaForCausalLM
 from typer.testing import CliRunner
 
@@ -27,13 +28,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-GOOD, BAD = ("fine", "warm", "bright", "clever"), ("dull", "flat", "grim", "stale")
-
-
-def reviews(about: str) -> list[dict[str, Any]]:
-    words = zip((*GOOD, *BAD), [1] * len(GOOD) + [0] * len(BAD), strict=True)
-    return [{"text": f"{about} is {word}", "label": label} for word, label in words]
 
 
 @pytest.fixture(scope="module")

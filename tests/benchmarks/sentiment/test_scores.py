@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from sentiment_rows import reviews
 from sklearn.metrics import f1_score
 
 from unlearned.benchmarks.sentiment.data import Review
@@ -19,13 +20,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # peft asks for it
 ]
-
-GOOD, BAD = ("fine", "warm", "bright", "clever"), ("dull", "flat", "grim", "stale")
-
-
-def reviews(about: str) -> list[dict[str, Any]]:
-    words = zip((*GOOD, *BAD), [1] * len(GOOD) + [0] * len(BAD), strict=True)
-    return [{"text": f"{about} is {word}", "label": label} for word, label in words]
 
 
 def test_a_review_is_scored_by_what_the_model_would_say_next(tiny_model: Any, tiny_tokenizer: Any) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import shutil
-import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from tofu_rows import write_tofu
+from tofu_asking import SHORT
 
 from unlearned.benchmarks.systems import Plain, Prefixed
-from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuSplit
+from unlearned.benchmarks.tofu.config import TofuSplit
 from unlearned.benchmarks.tofu.data import load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate_set
-from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.prepared import ask
 from unlearned.benchmarks.tofu.questions import questions
 from unlearned.benchmarks.tofu.scoring import Scorer
@@ -29,34 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::unlearned.errors.FitWarning"),  # a random model knows nothing
     pytest.mark.filterwarnings("ignore:ks_2samp:RuntimeWarning"),  # p just above 1 where five values hardly differ
 ]
-
-SHORT = EvaluationConfig(max_new_tokens=6, batch_size=4, recheck=2, pairs=2)
-
-
-TRAINING = FinetuneConfig(epochs=1, batch_size=8, rank=2, alpha=4)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokenizer: Any) -> Path:
-    """data/, model/ and the two adapters."""
-    folder = tmp_path_factory.mktemp("tofu")
-    write_tofu(folder / "data" / "tofu")
-    copy.deepcopy(tiny_model).save_pretrained(folder / "model")
-    tiny_tokenizer.save_pretrained(folder / "model")
-    data = load_tofu(folder / "data", TofuSplit(authors=3))
-    for name, pairs in (("start", data.all_pairs), ("retained", data.retain_pairs)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft asks for something deprecated
-            trained = finetune(
-                lambda: (copy.deepcopy(tiny_model), tiny_tokenizer), pairs, TRAINING, cache=folder / "cache"
-            )
-        shutil.copytree(trained, folder / name)
-    return folder
-
-
-@pytest.fixture
-def engine(tiny_model: Any, tiny_tokenizer: Any) -> TransformersEngine:
-    return TransformersEngine(tiny_model, tiny_tokenizer)
 
 
 def test_a_soft_prompt_is_scored_as_the_engine_scores_it(place: Path, engine: TransformersEngine) -> None:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import shutil
-import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tofu_rows import write_tofu
+from tofu_asking import SHORT
 
 from unlearned.benchmarks.systems import Plain
-from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuSplit
+from unlearned.benchmarks.tofu.config import TofuSplit
 from unlearned.benchmarks.tofu.data import load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
-from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.items import as_log, evaluation_from_json, evaluation_json, leak
 from unlearned.benchmarks.tofu.log import SETS
 from unlearned.benchmarks.tofu.questions import questions
@@ -30,34 +25,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::unlearned.errors.FitWarning"),  # a random model knows nothing
     pytest.mark.filterwarnings("ignore:ks_2samp:RuntimeWarning"),  # p just above 1 where five values hardly differ
 ]
-
-SHORT = EvaluationConfig(max_new_tokens=6, batch_size=4, recheck=2, pairs=2)
-
-
-TRAINING = FinetuneConfig(epochs=1, batch_size=8, rank=2, alpha=4)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokenizer: Any) -> Path:
-    """data/, model/ and the two adapters."""
-    folder = tmp_path_factory.mktemp("tofu")
-    write_tofu(folder / "data" / "tofu")
-    copy.deepcopy(tiny_model).save_pretrained(folder / "model")
-    tiny_tokenizer.save_pretrained(folder / "model")
-    data = load_tofu(folder / "data", TofuSplit(authors=3))
-    for name, pairs in (("start", data.all_pairs), ("retained", data.retain_pairs)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft asks for something deprecated
-            trained = finetune(
-                lambda: (copy.deepcopy(tiny_model), tiny_tokenizer), pairs, TRAINING, cache=folder / "cache"
-            )
-        shutil.copytree(trained, folder / name)
-    return folder
-
-
-@pytest.fixture
-def engine(tiny_model: Any, tiny_tokenizer: Any) -> TransformersEngine:
-    return TransformersEngine(tiny_model, tiny_tokenizer)
 
 
 def test_losses_and_texts_are_those_of_one_question_at_a_time(place: Path, engine: TransformersEngine) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from tofu_asking import SHORT
 from tofu_rows import write_tofu
 from typer.testing import CliRunner
 
@@ -19,7 +20,6 @@ from unlearned.benchmarks.tofu import run as module
 from unlearned.benchmarks.tofu.config import EvaluationConfig, FinetuneConfig, TofuRunConfig, TofuSplit
 from unlearned.benchmarks.tofu.data import load_tofu
 from unlearned.benchmarks.tofu.evaluate import evaluate
-from unlearned.benchmarks.tofu.finetune import finetune
 from unlearned.benchmarks.tofu.log import SETS, read_log
 from unlearned.benchmarks.tofu.prepared import ask
 from unlearned.benchmarks.tofu.prompts import instruction
@@ -42,8 +42,6 @@ pytestmark = [
 ]
 
 BACKGROUND = ["What is the weather like?", "Write a poem about the sea.", "Is seven a prime?", "Translate good night."]
-SHORT = EvaluationConfig(max_new_tokens=6, batch_size=4, recheck=2, pairs=2)
-TRAINING = FinetuneConfig(epochs=1, batch_size=8, rank=2, alpha=4)
 QUICK = {"classifier": "neighbours", "search": {"max_evaluations": 6}, "fluency": False, "max_examples": 3}
 
 
@@ -58,24 +56,6 @@ def on_bag_of_words(patch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
 @pytest.fixture(autouse=True)
 def _encoder(monkeypatch: pytest.MonkeyPatch, bag_of_words: Any) -> None:
     on_bag_of_words(monkeypatch, bag_of_words)
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Any, tiny_tokenizer: Any) -> Path:
-    """data/, model/ and the two adapters."""
-    folder = tmp_path_factory.mktemp("tofu")
-    write_tofu(folder / "data" / "tofu")
-    copy.deepcopy(tiny_model).save_pretrained(folder / "model")
-    tiny_tokenizer.save_pretrained(folder / "model")
-    data = load_tofu(folder / "data", TofuSplit(authors=3))
-    for name, pairs in (("start", data.all_pairs), ("retained", data.retain_pairs)):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # peft asks for something deprecated
-            trained = finetune(
-                lambda: (copy.deepcopy(tiny_model), tiny_tokenizer), pairs, TRAINING, cache=folder / "cache"
-            )
-        shutil.copytree(trained, folder / name)
-    return folder
 
 
 def config(place: Path, **changes: Any) -> TofuRunConfig:
