@@ -130,3 +130,23 @@ def test_what_cannot_be_read_stops_the_answer(scope: Scope) -> None:
     clauses = read(ContentReader([Scope(name="hp", classifier=classifier, threshold=0.5)]))
     with pytest.raises(DetectionError):
         first_hit(clauses, letters(*CLEAN))
+
+
+def test_a_clause_whose_reading_failed_is_read_again(scope: Scope) -> None:
+    class Flaky:
+        name = "flaky"
+        fails = True
+
+        def encode(self, texts: Any) -> Any:
+            if self.fails:
+                raise OSError("the disk is gone")
+            return sentence_encoder().encode(texts)
+
+    encoder = Flaky()
+    classifier = NeighboursClassifier(encoder, scope.classifier.forget, scope.classifier.negatives)  # type: ignore[attr-defined]
+    content = ContentReader([Scope(name="hp", classifier=classifier, threshold=0.5)])
+    with pytest.raises(DetectionError):
+        content.read(TOLD).result()
+    encoder.fails = False
+    assert content.read(TOLD).result()
+    assert content.read(TOLD) is content.read(TOLD)

@@ -50,7 +50,7 @@ class ContentReader:
         key = (owner, asked, before, clause)
         with self._lock:
             found = self._known.get(key)
-            if found is None:
+            if found is None or (found.done() and found.exception() is not None):  # what failed may go well again
                 found = self._known[key] = self._thread.submit(self._in_scope, clause, asked, before, owner)
             self._known.move_to_end(key)
             while len(self._known) > REMEMBERED:
