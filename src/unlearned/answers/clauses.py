@@ -39,8 +39,7 @@ class Clauses:
     @property
     def first(self) -> int:
         """The token with which the first clause begins that is not known to be clean; those before it are."""
-        while self._pending and self._pending[0][1].done() and not self._pending[0][1].result():
-            self._pending.popleft()
+        self._found(-1)
         return self._pending[0][0] if self._pending else self._open
 
     def push(self, token_id: int) -> int | None:

@@ -11,9 +11,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from unlearned.classify.decoding import everyday_words
-from unlearned.classify.lexicon import Lexicon, ScopeText, replaced
+from unlearned.classify.lexicon import Lexicon, ScopeText
 from unlearned.names.matcher import LAST_NAME, LONGEST, MOST_MIDDLES, WordToken, tokens
 from unlearned.names.people import Parts, asks, is_lone
+from unlearned.substitution.substitution import Replacement, replaced
 
 
 class JointLexicons:
@@ -25,22 +26,20 @@ class JointLexicons:
 
     def __init__(self, lexicons: Sequence[Lexicon]) -> None:
         self._lexicons = lexicons
-        self._telling: dict[str, list[int]] = {}
+        self._telling = frozenset[str]().union(*(lexicon.telling for lexicon in lexicons))
         self._weak: dict[str, list[int]] = {}
         self._strong: dict[str, list[tuple[int, Parts]]] = {}
         self._forms: dict[str, list[int]] = {}
         self._middles: dict[str, dict[str, list[int]]] = {}  # first name -> last name -> scopes
         for scope, lexicon in enumerate(lexicons):
-            for word in lexicon.telling:
-                self._telling.setdefault(word, []).append(scope)
             for parts in lexicon.parts:
                 for word in parts.weak:
                     self._weak.setdefault(word, []).append(scope)
                 for word in parts.strong:
                     self._strong.setdefault(word, []).append((scope, parts))
-            for form in lexicon.matcher.keys if lexicon.names else ():
+            for form in lexicon.matcher.keys:
                 self._forms.setdefault(form, []).append(scope)
-            for middle in lexicon.matcher.open_middles if lexicon.names else ():
+            for middle in lexicon.matcher.open_middles:
                 self._middles.setdefault(middle.first, {}).setdefault(middle.last, []).append(scope)
         self._sorted = sorted(self._forms)
 
@@ -49,10 +48,9 @@ class JointLexicons:
         if not self._telling:
             return {}
         words = tokens(text)
-        near = {scope for word in words for scope in self._telling.get(word.key, ())}
-        if not near:
+        if self._telling.isdisjoint(word.key for word in words):
             return {}
-        whole = near & self._with_a_form(words)
+        whole = self._with_a_form(words)
         found = {scope: self._lexicons[scope].said(text, words) for scope in whole}
         found |= self._of_parts(text, words, whole)
         return {scope: found[scope] for scope in sorted(found) if found[scope] != ScopeText(text, None, False)}
@@ -90,7 +88,7 @@ class JointLexicons:
         for scope, places in struck.items():
             key = tuple(places)
             if key not in less:
-                without = replaced(text, [(words[place].start, words[place].end, "") for place in key])
+                without = replaced(text, [Replacement(words[place].start, words[place].end, "") for place in key])
                 less[key] = ScopeText(text, without, False)
             found[scope] = less[key]
         return found

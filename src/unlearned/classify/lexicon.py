@@ -22,6 +22,7 @@ from unlearned.names.capitals import Meant, meant_by_case
 from unlearned.names.forms import KINDS, Kind, name_forms
 from unlearned.names.matcher import Match, Matcher, OpenMiddle, WordToken, tokens
 from unlearned.names.people import Parts, follows_a_name, goes_on, is_shouted, others_parts, parts_of_name
+from unlearned.substitution.substitution import Replacement, replaced
 
 CERTAIN = 6.0
 """Added to the log-odds of a text that has a name which the user gave, so that of several such texts the one that is
@@ -106,15 +107,13 @@ class Lexicon:
         meant = {m: self._meant(text, words, m, everyday) for m in found}
         own = [m for m in found if meant[m] != "word"]
         named = any(self.names[m.name].given and self.names[m.name].alone and meant[m] == "name" for m in own)
-        written = replaced(text, [(m.start, m.end, self.names[m.name].name) for m in own])
+        written = replaced(text, [Replacement(m.start, m.end, self.names[m.name].name) for m in own])
         struck = {
-            (word.start, word.end, "")
-            for parts in self.parts
-            for word in others_parts(text, words, own, parts, everyday)
-        } | {(m.start, m.end, "") for m in found if meant[m] == "word"}
+            (word.start, word.end) for parts in self.parts for word in others_parts(text, words, own, parts, everyday)
+        } | {(m.start, m.end) for m in found if meant[m] == "word"}
         if not struck or named:
             return ScopeText(written, None, named)
-        return ScopeText(written, replaced(text, sorted(struck)), named)
+        return ScopeText(written, replaced(text, [Replacement(*place, "") for place in sorted(struck)]), named)
 
     def _is_others(self, text: str, words: Any, match: Match, everyday: frozenset[str]) -> bool:
         """Whether the name is a part of somebody else's: it goes on, or it is one word behind another first name."""
@@ -135,9 +134,9 @@ class Lexicon:
     def _parts_of(self, name: int) -> Parts:
         return self._parts.get(name, Parts(frozenset(), frozenset()))
 
-    def places(self, text: str, words: Sequence[WordToken] | None = None) -> list[tuple[int, int]]:
+    def places(self, text: str) -> list[tuple[int, int]]:
         """Characters of the names in the text."""
-        words = tokens(text) if words is None else words
+        words = tokens(text)
         if self.telling.isdisjoint(word.key for word in words):
             return []
         return [(match.start, match.end) for match in self.matcher.find(text, words)]
@@ -191,15 +190,6 @@ def _kind(kind: str) -> Kind:
 @lru_cache(maxsize=4096)
 def _forms(name: ScopeName) -> tuple[str, ...]:
     return name_forms(name.name, kind=name.kind, aliases=name.aliases)
-
-
-def replaced(text: str, places: Sequence[tuple[int, int, str]]) -> str:
-    """The text with other words at these places, (start, end, word) each, in order."""
-    pieces, cursor = [], 0
-    for start, end, new in places:
-        pieces += [text[cursor:start], new]
-        cursor = end
-    return "".join([*pieces, text[cursor:]])
 
 
 def _stream(secret: bytes, count: int) -> npt.NDArray[np.uint8]:

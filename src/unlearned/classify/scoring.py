@@ -232,8 +232,8 @@ class _Texts:
             return found
         for (_, less), scopes in self.struck.items():
             found[np.isin(rows, scopes), self.index[less]] = True
-        for place, row in enumerate(rows.tolist()):
-            for one in self.said[row].values() if self.is_spelt[row] else ():
+        for place in np.flatnonzero(self.is_spelt[rows]).tolist():
+            for one in self.said[int(rows[place])].values():
                 found[place, [self.index[text] for text in (one.text, one.less) if text is not None]] = True
         return found
 
